@@ -1,0 +1,112 @@
+"""Those who are told what happens."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from pydantic import Field
+from rich.console import Console as Terminal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seqlab import Observer, hookimpl
+from seqlab.records import (
+    CheckpointSaved,
+    EpochEnded,
+    Evaluated,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    TextGenerated,
+)
+
+LINES = 20  # of a run that asks for no samples
+
+
+class Console:
+    """Shows a run: a live bar on a terminal, the textbook's plain lines elsewhere.
+
+    Args:
+        every: epochs between two lines; null: as often as there are samples, or twenty a run.
+        step_interval: optimizer steps between two moves of the bar.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: Annotated[int, Field(gt=0)] | None = None,
+        step_interval: Annotated[int, Field(gt=0)] = 1,
+    ) -> None:
+        self._every = every
+        self.step_interval = step_interval
+        self._terminal = Terminal(file=sys.stderr)
+        self._bar: Progress | None = None
+        self._epochs = 0
+
+    def seqlab_run_started(self, record: RunStarted) -> None:
+        self._epochs = record.epochs
+        self._every = self._every or record.samples_every or -(-record.epochs // LINES) or 1
+        if self._terminal.is_terminal:
+            self._start_bar(record)
+
+    def seqlab_step_ended(self, record: StepEnded) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=record.step)
+
+    def seqlab_epoch_ended(self, record: EpochEnded) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=_status(record))
+        if record.epoch % (self._every or 1) == 0 or record.epoch == self._epochs:
+            self._say(
+                f"epoch {record.epoch}, perplexity {_number(record.perplexity)},"
+                f" time {record.seconds:.2f} sec"
+            )
+
+    def seqlab_evaluated(self, record: Evaluated) -> None:
+        self._say(f"epoch {record.epoch}, {record.split} perplexity {_number(record.perplexity)}")
+
+    def seqlab_text_generated(self, record: TextGenerated) -> None:
+        self._say(f" - {record.text}")
+
+    def seqlab_checkpoint_saved(self, record: CheckpointSaved) -> None:
+        if self._bar is not None:
+            self._bar.console.log(f"checkpoint at step {record.step}")
+
+    def seqlab_run_ended(self, record: RunEnded) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _start_bar(self, record: RunStarted) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._terminal,
+            transient=True,
+        )
+        self._bar.add_task(record.name, total=record.total_steps)
+        self._bar.start()
+
+    def _say(self, line: str) -> None:
+        """Lines are data: on stdout, which the bar on stderr makes room for."""
+        if self._bar is not None and sys.stdout.isatty():
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, flush=True)  # noqa: T201 # this is the observer that prints
+
+
+def _status(record: EpochEnded) -> str:
+    return (
+        f"epoch {record.epoch}  loss {record.loss:.4f}  perplexity {_number(record.perplexity)}"
+        f"  {record.tokens_per_second:,.0f} tokens/s"
+    )
+
+
+def _number(perplexity: float | None) -> str:
+    return "too large for a float" if perplexity is None else f"{perplexity:f}"
+
+
+@hookimpl
+def seqlab_register_observers() -> dict[str, type[Observer]]:
+    return {"console": Console}

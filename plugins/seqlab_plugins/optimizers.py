@@ -1,0 +1,203 @@
+"""Optimizers: short signatures over torch's own classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch.optim import Optimizer
+
+from seqlab import NamedParameters, hookimpl
+
+Rate = Annotated[float, Field(gt=0)]
+Decay = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def adam(
+    parameters: NamedParameters,
+    *,
+    lr: Rate = 1e-3,
+    betas: tuple[Share, Share] = (0.9, 0.999),
+    eps: Rate = 1e-8,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980.
+
+    Args:
+        lr: learning rate.
+        betas: how much of the running means of gradient and squared gradient each step keeps.
+        eps: added to the root of the squared mean.
+        weight_decay: L2 penalty, added to the gradient.
+    """
+    return torch.optim.Adam(
+        parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True
+    )
+
+
+def adamw(
+    parameters: NamedParameters,
+    *,
+    lr: Rate = 1e-3,
+    betas: tuple[Share, Share] = (0.9, 0.999),
+    eps: Rate = 1e-8,
+    weight_decay: Decay = 0.01,
+) -> Optimizer:
+    """Adam with decoupled weight decay: Loshchilov and Hutter, 2019, arXiv:1711.05101.
+
+    Args:
+        lr: learning rate.
+        betas: how much of the running means of gradient and squared gradient each step keeps.
+        eps: added to the root of the squared mean.
+        weight_decay: share of each weight, times lr, that every step takes away.
+    """
+    return torch.optim.AdamW(
+        parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True
+    )
+
+
+def sgd(
+    parameters: NamedParameters,
+    *,
+    lr: Rate = 0.1,
+    momentum: Share = 0.0,
+    nesterov: bool = False,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """Stochastic gradient descent.
+
+    Args:
+        lr: learning rate.
+        momentum: how much of the last update each step keeps.
+        nesterov: look ahead along the momentum; needs momentum.
+        weight_decay: L2 penalty, added to the gradient.
+    """
+    return torch.optim.SGD(
+        parameters,
+        lr=lr,
+        momentum=momentum,
+        nesterov=nesterov,
+        weight_decay=weight_decay,
+        fused=True,
+    )
+
+
+def rmsprop(
+    parameters: NamedParameters,
+    *,
+    lr: Rate = 1e-3,
+    alpha: Share = 0.99,
+    eps: Rate = 1e-8,
+    momentum: Share = 0.0,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """Tieleman and Hinton, Coursera lecture 6.5, 2012.
+
+    Args:
+        lr: learning rate.
+        alpha: how much of the running mean of the squared gradient each step keeps.
+        eps: added to the root of the squared mean.
+        momentum: how much of the last update each step keeps.
+        weight_decay: L2 penalty, added to the gradient.
+    """
+    return torch.optim.RMSprop(
+        parameters, lr=lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=weight_decay
+    )
+
+
+def adagrad(
+    parameters: NamedParameters,
+    *,
+    lr: Rate = 1e-2,
+    eps: Rate = 1e-10,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """Duchi, Hazan and Singer, 2011.
+
+    Args:
+        lr: learning rate.
+        eps: added to the root of the sum of squares.
+        weight_decay: L2 penalty, added to the gradient.
+    """
+    return torch.optim.Adagrad(
+        parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True
+    )
+
+
+class Muon(Optimizer):
+    """Muon for the matrices of the hidden layers, AdamW for everything else.
+
+    Jordan et al., 2024, https://kellerjordan.github.io/posts/muon. Embedding and head are not
+    hidden layers; biases and norms are no matrices.
+
+    Args:
+        lr: learning rate of the matrices.
+        momentum: how much of the last update of a matrix each step keeps.
+        weight_decay: share of each weight, times its rate, that every step takes away.
+        adamw_lr: learning rate of the rest.
+        betas: of AdamW, for the rest.
+    """
+
+    def __init__(
+        self,
+        parameters: NamedParameters,
+        *,
+        lr: Rate = 0.02,
+        momentum: Share = 0.95,
+        weight_decay: Decay = 0.0,
+        adamw_lr: Rate = 1e-3,
+        betas: tuple[Share, Share] = (0.9, 0.999),
+    ) -> None:
+        hidden = [(name, p) for name, p in parameters if _is_hidden_matrix(name, p)]
+        chosen = {name for name, _ in hidden}
+        rest = [(name, p) for name, p in parameters if name not in chosen]
+        self.parts: list[Optimizer] = []
+        if hidden:
+            self.parts.append(
+                torch.optim.Muon(hidden, lr=lr, momentum=momentum, weight_decay=weight_decay)
+            )
+        if rest:
+            self.parts.append(
+                torch.optim.AdamW(
+                    rest, lr=adamw_lr, betas=betas, weight_decay=weight_decay, fused=True
+                )
+            )
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+        self._share_groups()
+
+    def step(self, closure: Any = None) -> Any:
+        """Let both parts take their step."""
+        loss = closure() if closure is not None else None
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self._share_groups()
+
+    def _share_groups(self) -> None:
+        """One set of groups, so that a schedule that changes them changes the parts' too."""
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+
+def _is_hidden_matrix(name: str, parameter: torch.Tensor) -> bool:
+    return parameter.dim() == 2 and not name.startswith(("embedding.", "head."))
+
+
+@hookimpl
+def seqlab_register_optimizers() -> dict[str, Callable[..., Optimizer]]:
+    return {
+        "adam": adam,
+        "adamw": adamw,
+        "sgd": sgd,
+        "rmsprop": rmsprop,
+        "adagrad": adagrad,
+        "muon": Muon,
+    }

@@ -1,0 +1,99 @@
+"""Learning rates over a run: torch's own schedulers, most of them a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from seqlab import hookimpl
+
+Steps = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def constant(optimizer: Optimizer, total_steps: int, *, warmup: Steps = 0) -> LRScheduler:
+    """The same learning rate throughout.
+
+    Args:
+        warmup: optimizer steps in which the rate rises evenly to its full value.
+    """
+    return LambdaLR(optimizer, _after_warmup(warmup, total_steps, lambda done: 1.0))
+
+
+def linear(
+    optimizer: Optimizer, total_steps: int, *, warmup: Steps = 0, final: Fraction = 0.0
+) -> LRScheduler:
+    """Falls evenly to a share of the learning rate.
+
+    Args:
+        warmup: optimizer steps in which the rate rises evenly to its full value.
+        final: share of the rate that is left at the end.
+    """
+    return LambdaLR(
+        optimizer, _after_warmup(warmup, total_steps, lambda done: 1 - (1 - final) * done)
+    )
+
+
+def cosine(
+    optimizer: Optimizer, total_steps: int, *, warmup: Steps = 0, final: Fraction = 0.0
+) -> LRScheduler:
+    """Falls along half a cosine: Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983.
+
+    Args:
+        warmup: optimizer steps in which the rate rises evenly to its full value.
+        final: share of the rate that is left at the end.
+    """
+
+    def height(done: float) -> float:
+        return final + (1 - final) * (1 + math.cos(math.pi * done)) / 2
+
+    return LambdaLR(optimizer, _after_warmup(warmup, total_steps, height))
+
+
+def one_cycle(
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    rising: Fraction = 0.3,
+    start_divisor: Annotated[float, Field(gt=1)] = 25.0,
+    final_divisor: Annotated[float, Field(gt=1)] = 1e4,
+) -> LRScheduler:
+    """Up to the learning rate and down to nothing: Smith and Topin, 2018, arXiv:1708.07120.
+
+    Args:
+        rising: share of the steps in which the rate rises.
+        start_divisor: what the rate is divided by at the start.
+        final_divisor: what the starting rate is divided by at the end.
+    """
+    return OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=max(total_steps, 1),
+        pct_start=rising,
+        div_factor=start_divisor,
+        final_div_factor=final_divisor,
+        cycle_momentum=False,
+    )
+
+
+def _after_warmup(
+    warmup: int, total_steps: int, height: Callable[[float], float]
+) -> Callable[[int], float]:
+    """Rise to 1 in `warmup` steps, then follow `height` over the share that is done (0 to 1)."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return height(min((step - warmup) / max(total_steps - warmup, 1), 1.0))
+
+    return factor
+
+
+@hookimpl
+def seqlab_register_schedules() -> dict[str, Callable[..., LRScheduler]]:
+    return {"constant": constant, "linear": linear, "cosine": cosine, "one_cycle": one_cycle}

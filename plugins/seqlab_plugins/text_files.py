@@ -1,0 +1,136 @@
+"""Text out of files: plain, gzip or zip, in any declared encoding, read in pieces."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+from seqlab import CorpusError, CorpusUnavailable
+
+Newlines = Literal["keep", "lf", "space"]
+
+PIECE = 1 << 20  # bytes
+MAX_RATIO = 200  # unpacked over packed; Chinese or English text reaches about 4
+MIN_SUSPICIOUS = 16 << 20  # bytes
+
+
+def read_pieces(
+    path: Path, *, encoding: str = "utf-8", newlines: Newlines = "lf", member: str | None = None
+) -> Iterator[str]:
+    """Yield the text of a file in pieces of about a mebibyte.
+
+    Args:
+        path: a text file, or one packed as `.gz` or `.zip`.
+        encoding: any that Python knows; a byte order mark of UTF-8 is left out.
+        newlines: keep them; make them all LF; or make every CR and LF a space.
+        member: which file of a zip; None: the only one.
+
+    Raises:
+        CorpusUnavailable: there is no such file.
+        CorpusError: it cannot be read, unpacked or decoded.
+    """
+    try:
+        with _open(path, member) as (file, packed):
+            yield from _mapped(_decoded(_chunks(file, packed, path), encoding, path), newlines)
+    except FileNotFoundError:
+        raise CorpusUnavailable(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise CorpusError(f"{path}: is a folder; write {path}/*.txt for the files in it") from None
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as e:
+        raise CorpusError(f"{path}: is damaged or packed in an unknown way ({e})") from None
+    except RuntimeError as error:  # zipfile's word for an encrypted member
+        raise CorpusError(f"{path}: cannot be unpacked ({error})") from None
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path}: cannot be read ({_reason(error)})") from None
+
+
+def fingerprint(documents: Iterable[Iterable[str]]) -> str:
+    """SHA-256 of the text of documents, each closed by a byte that UTF-8 never has."""
+    digest = hashlib.sha256()
+    for pieces in documents:
+        for piece in pieces:
+            digest.update(piece.encode("utf-8", "surrogatepass"))
+        digest.update(b"\xff")
+    return digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
+    """Open for reading bytes; the second value is how many packed bytes they come from."""
+    with path.open("rb") as raw:
+        size = path.stat().st_size
+        opened: AbstractContextManager[IO[bytes]] = raw
+        if path.suffix == ".gz":
+            opened = gzip.GzipFile(fileobj=raw)
+        elif path.suffix == ".zip":
+            archive = zipfile.ZipFile(raw)
+            info = _member(archive, member, path)
+            opened, size = archive.open(info), info.compress_size
+        with opened as file:
+            yield file, size
+
+
+def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile.ZipInfo:
+    files = {i.filename: i for i in archive.infolist() if not i.is_dir()}
+    names = [name for name in files if not name.startswith("__MACOSX/")]
+    if member is None and len(names) == 1:
+        member = names[0]
+    if member in files:
+        return files[member]
+    wanted = f"has no member '{member}'" if member else "needs `member: NAME`"
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    raise CorpusError(f"{path}: {wanted}; it holds {len(names)} files: {shown}")
+
+
+def _chunks(file: IO[bytes], packed: int, path: Path) -> Iterator[bytes]:
+    """Read on while the unpacked size is in proportion to the packed one."""
+    total = 0
+    while chunk := file.read(PIECE):
+        total += len(chunk)
+        if total > max(MIN_SUSPICIOUS, MAX_RATIO * packed):
+            raise CorpusError(
+                f"{path}: unpacks to more than {MAX_RATIO} times its {packed:,} bytes;"
+                " that is no text"
+            )
+        yield chunk
+
+
+def _decoded(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]:
+    name = codecs.lookup(encoding).name
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
+    offset = 0  # bytes before the chunk
+    try:
+        for chunk in chunks:
+            waiting = len(decoder.getstate()[0])
+            text = decoder.decode(chunk)
+            offset += len(chunk)
+            yield text
+        chunk, waiting = b"", len(decoder.getstate()[0])
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        place = offset - waiting + error.start
+        raise CorpusError(f"{path}: is not {encoding} at byte {place:,} ({error.reason})") from None
+
+
+def _mapped(pieces: Iterator[str], newlines: Newlines) -> Iterator[str]:
+    if newlines == "keep":
+        yield from pieces
+    elif newlines == "space":
+        table = str.maketrans("\r\n", "  ")
+        yield from (piece.translate(table) for piece in pieces)
+    else:
+        decoder = io.IncrementalNewlineDecoder(None, translate=True)
+        yield from (decoder.decode(piece) for piece in pieces)
+        yield decoder.decode("", final=True)

@@ -1,0 +1,122 @@
+"""Text to token ids and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
+
+_NO_ID = -1
+
+
+class Characters:
+    """One token for each distinct character, numbered in the order of first appearance.
+
+    Args:
+        unknown: what happens to a character that training did not show: error, or one token.
+        end_of_document: a character that is put between documents; null: nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        unknown: Literal["error", "token"] = "error",
+        end_of_document: str | None = None,
+    ) -> None:
+        if end_of_document is not None and len(end_of_document) != 1:
+            raise ValueError(f"end_of_document should be one character, not {end_of_document!r}")
+        self._unknown = unknown
+        self._separator = end_of_document
+        self._characters: list[str] = []
+        self._table = np.empty(0, dtype=np.int32)  # code point -> token id
+
+    @property
+    def size(self) -> int:
+        return len(self._characters) + (self._unknown == "token")
+
+    @property
+    def end_of_document(self) -> int | None:
+        return None if self._separator is None else self._characters.index(self._separator)
+
+    def fit(self, documents: Iterable[Document]) -> None:
+        seen: dict[str, None] = {}
+        for document in documents:
+            for piece in text_pieces(document):
+                seen.update(dict.fromkeys(piece))
+        if self._separator is not None:
+            seen.setdefault(self._separator)
+        self._learn(list(seen))
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        ids = self._table[np.minimum(codes, len(self._table) - 1)]
+        if (ids == _NO_ID).any():
+            place = int(np.argmax(ids == _NO_ID))
+            raise ValueError(
+                f"character {text[place]!r} (U+{codes[place]:04X}) at position {place} is not in"
+                f" the vocabulary of {self.size} characters"
+            )
+        return ids
+
+    def token_bytes(self, token: int) -> bytes:
+        known = token < len(self._characters)
+        return (self._characters[token] if known else "\ufffd").encode("utf-8", "replace")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"characters": [ord(character) for character in self._characters]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._learn([chr(code) for code in state["characters"]])
+
+    def _learn(self, characters: list[str]) -> None:
+        self._characters = characters
+        codes = np.array([ord(character) for character in characters], dtype=np.int64)
+        missing = len(characters) if self._unknown == "token" else _NO_ID
+        # The last entry stands for every code point above: it is never a known one.
+        self._table = np.full(codes.max(initial=0) + 2, missing, dtype=np.int32)
+        self._table[codes] = np.arange(len(characters), dtype=np.int32)
+
+
+class TokenIds:
+    """For corpora that give token ids and no text: a token reads as its number and a space."""
+
+    end_of_document = None
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def fit(self, documents: Iterable[Document]) -> None:
+        for document in documents:
+            if not isinstance(document, Ids):
+                raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
+            self.size = max(self.size, int(np.max(document.ids, initial=-1)) + 1)
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        ids = np.array([_number(word) for word in text.split()], dtype=np.int64)
+        if ids.max(initial=-1) >= self.size:
+            raise ValueError(f"token id {ids.max()} is not below {self.size}")
+        return ids
+
+    def token_bytes(self, token: int) -> bytes:
+        return f"{token} ".encode()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"size": self.size}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.size = state["size"]
+
+
+def _number(word: str) -> int:
+    if not (word.isascii() and word.isdigit()):
+        raise ValueError(f"{word!r} is not a token id, such as 7")
+    return int(word)
+
+
+@hookimpl
+def seqlab_register_tokenizers() -> dict[str, type[Tokenizer]]:
+    return {"characters": Characters, "ids": TokenIds}

@@ -1,0 +1,208 @@
+"""What each kind of component promises.
+
+Shapes: B rows in a batch, T window, I input size, O output size, V vocabulary size.
+The promises are structural: a component need not inherit from anything here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+State: TypeAlias = "Tensor | tuple[State, ...]"
+"""What a cell carries from window to window: a tensor or a nested tuple of tensors.
+
+Two rules make it generic: the batch is the first dimension of every tensor, and a row of zeros
+is a fresh row (the same outputs as for None). Shapes are fixed; integers are allowed.
+"""
+
+
+class Ids(NamedTuple):
+    """A document of token ids, where there is no text (synthetic tasks).
+
+    `weights` (same length, >= 0) says how much each token counts as a target; None: all count 1.
+    """
+
+    ids: np.ndarray
+    weights: np.ndarray | None = None
+
+
+Document: TypeAlias = "str | Iterable[str] | Ids"
+"""A text, pieces of one text (so that an enormous one streams), or token ids."""
+
+
+class Batch(NamedTuple):
+    """Training windows, one a row.
+
+    `continues` says for each row whether it picks up where the same row of the previous batch
+    left off: its state is carried, otherwise it starts afresh. Targets are inputs shifted by one.
+    `weights` is how much each target counts (0: padding); None: all count 1.
+    """
+
+    inputs: Tensor  # (B, T) int64
+    targets: Tensor  # (B, T) int64
+    continues: Tensor  # (B,) bool
+    weights: Tensor | None = None  # (B, T) float32
+
+
+class Corpus(Protocol):
+    """Where text comes from. Factory: `(*, options)`."""
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """Names of the splits; `train` is always among them."""
+
+    def documents(self, split: str) -> Iterator[Document]:
+        """Stream the documents of a split from the start, anew at each call."""
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes with the content, and with nothing else.
+
+        Raises:
+            CorpusUnavailable: the text cannot be had here and now.
+            CorpusError: it is there, but cannot be used.
+        """
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back. Factory: `(*, options)`."""
+
+    @property
+    def size(self) -> int:
+        """How many token ids there are: 0 to size - 1."""
+
+    @property
+    def end_of_document(self) -> int | None:
+        """The token id that is put between documents, if any."""
+
+    def fit(self, documents: Iterable[Document]) -> None:
+        """Learn the vocabulary from the training split, in an order that repeats anywhere."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """Return the token ids (1-D) of a text; raise ValueError where one has no id."""
+
+    def token_bytes(self, token: int) -> bytes:
+        """Return the UTF-8 bytes of a token; a text is the join of its tokens' bytes."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the vocabulary as JSON values and tensors, for the checkpoint."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Come back exactly as `state_dict` described."""
+
+
+class Sampler(Protocol):
+    """Draws training windows. Factory: `(tokens, seed, *, options)`.
+
+    Args of the factory: `tokens` is a `seqlab.Tokens`, `seed` an int.
+    """
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Return batch `index` of `epoch` (both from 0): a pure function, nothing is remembered."""
+
+    def left_out(self, epoch: int) -> Sequence[range]:
+        """Return the target positions in `tokens.ids` (1 and up) that `epoch` does not train."""
+
+
+class Cell(Protocol):
+    """Maps a window of inputs to a window of outputs: an `nn.Module`.
+
+    Factory: `(input_size, *, options)`. A cell may also offer `from_ids(ids (B, T), state)`, equal
+    to being called with one-hot vectors; the one-hot embedding then never builds them.
+    """
+
+    @property
+    def output_size(self) -> int:
+        """O, the last dimension of the outputs."""
+
+    def __call__(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """(B, T, I) and the state before -> (B, T, O) and the state after. None: all rows fresh."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a continuation ends: after `length` tokens, or with one of the `stop` token ids."""
+
+    length: int
+    stop: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a search begins: the prefixes are read, nothing has been chosen yet.
+
+    `rows` are the numbers that chance is derived from: a row has its own, in any company.
+    """
+
+    logits: Tensor  # (B, V), of the first token to choose
+    state: State
+    history: Tensor  # (B, P) int64: the tokens of the prefixes, all of one length
+    rows: Tensor  # (B,) int64
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Chosen tokens of one row, with the natural logarithm of each one's probability."""
+
+    ids: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+
+    @property
+    def score(self) -> float:
+        """Log-probability of the whole continuation, in nats."""
+        return sum(self.log_probabilities)
+
+
+Advance: TypeAlias = "Callable[[Tensor, State], tuple[Tensor, State]]"
+"""One step of the model: ids (B,) and state -> logits (B, V) and state."""
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Chooses the next token of every row. Factory: `(*, options)`."""
+
+    def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
+        """Return ids (B,) for logits (B, V): a pure function, so that batched equals one by one.
+
+        `history` (B, t) holds the tokens so far, prefix included; `uniform` (B,), in [0, 1), is
+        all the chance there is: the core derives it from the seed, the row and the step.
+        """
+
+
+@runtime_checkable
+class SearchDecoder(Protocol):
+    """Looks ahead, as a beam does. Factory: `(*, options)`. The other form of a decoder."""
+
+    def search(
+        self, advance: Advance, start: Start, limits: Limits
+    ) -> Sequence[Sequence[Continuation]]:
+        """Return for each row its continuations, the best first.
+
+        A state is reordered by indexing every tensor in its first dimension (`select_rows`).
+        """
+
+
+class Observer(Protocol):
+    """Is told what happens. Factory: `(*, options)`.
+
+    It has methods named as the events of `seqlab.hookspecs` (`seqlab_epoch_ended(self, record)`),
+    those that it wants. It gets frozen records, never the model, so it cannot change a result.
+    `step_interval` (default 1) says how many steps lie between two `seqlab_step_ended`.
+    """
+
+
+NamedParameters: TypeAlias = "list[tuple[str, Tensor]]"
+"""What an optimizer's factory is given: `(parameters, *, options)`, parameters with their names."""
+
+OptimizerFactory: TypeAlias = "Callable[..., Optimizer]"
+ScheduleFactory: TypeAlias = "Callable[..., LRScheduler]"

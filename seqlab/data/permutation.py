@@ -1,0 +1,41 @@
+"""A shuffle that needs no array."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.randomness import derive, scramble
+
+_ROUNDS = 6
+
+
+class Permutation:
+    """A pseudorandom order of 0 … size - 1 that any part can be read of, in constant memory.
+
+    A balanced Feistel network over the next power of four, walked until the number is in range
+    (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+
+    Args:
+        size: how many numbers are shuffled.
+        seed: numbers that the order depends on, such as the seed and the epoch.
+    """
+
+    def __init__(self, size: int, *seed: int) -> None:
+        self.size = size
+        self._half = np.uint64(max(3, (max(size - 1, 1).bit_length() + 1) // 2))
+        self._mask = np.uint64((1 << int(self._half)) - 1)
+        self._keys = [np.uint64(derive(size, *seed, number)) for number in range(_ROUNDS)]
+
+    def __call__(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which numbers stand at `indices` (any shape, each in 0 … size - 1)."""
+        values = self._encrypt(indices.astype(np.uint64))
+        while (outside := values >= self.size).any():
+            values[outside] = self._encrypt(values[outside])
+        return values.astype(np.int64)
+
+    def _encrypt(self, values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        left, right = values >> self._half, values & self._mask
+        for key in self._keys:
+            left, right = right, left ^ (scramble(right + key) & self._mask)
+        return (left << self._half) | right

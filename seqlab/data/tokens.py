@@ -1,0 +1,125 @@
+"""Token ids with their documents, and windows cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from seqlab.contracts import Batch, Document, Ids, Tokenizer
+from seqlab.data.text import text_pieces
+from seqlab.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A split as token ids.
+
+    Args:
+        ids: 1-D, of any integer type, perhaps memory-mapped.
+        documents: 1-D, the position of each document's first token.
+        weights: 1-D like `ids`: how much each token counts as a target; None: all count 1.
+    """
+
+    ids: NDArray[Any]
+    documents: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def windows(
+        self,
+        starts: ArrayLike,
+        length: int,
+        *,
+        continues: ArrayLike = False,
+        stops: ArrayLike | None = None,
+    ) -> Batch:
+        """Cut one window a row: inputs from `starts`, targets one further.
+
+        Args:
+            starts: (B,) position of each row's first input.
+            length: T.
+            continues: (B,), or one value for all rows.
+            stops: (B,) position after each row's last input; what lies behind gets weight 0.
+
+        Returns:
+            Batch of (B, T).
+        """
+        starts = np.asarray(starts, dtype=np.int64)
+        positions = starts[:, None] + np.arange(length + 1)
+        ids = torch.from_numpy(self.ids[np.minimum(positions, len(self) - 1)].astype(np.int64))
+        flags = np.broadcast_to(np.asarray(continues, dtype=bool), starts.shape).copy()
+        return Batch(
+            ids[:, :-1], ids[:, 1:], torch.from_numpy(flags), self._weights(positions, stops)
+        )
+
+    def _weights(
+        self, positions: NDArray[np.int64], stops: ArrayLike | None
+    ) -> torch.Tensor | None:
+        inside = np.ones(positions[:, 1:].shape, dtype=np.float32)
+        if stops is not None:
+            inside *= positions[:, :-1] < np.asarray(stops)[:, None]
+        if self.weights is not None:
+            inside *= self.weights[np.minimum(positions[:, 1:], len(self) - 1)]
+        elif inside.all():
+            return None
+        return torch.from_numpy(inside)
+
+
+def tokenize(documents: Iterable[Document], tokenizer: Tokenizer) -> Tokens:
+    """Encode documents one after another, with `end_of_document` between them.
+
+    Raises:
+        CorpusError: a text has something that the tokenizer has no id for, or there is no token.
+    """
+    ids: list[NDArray[Any]] = []
+    weights: list[NDArray[np.float32]] = []
+    starts: list[int] = []
+    total = 0
+    small = np.min_scalar_type(max(tokenizer.size - 1, 0))
+    for number, document in enumerate(documents):
+        parts = _encode(document, tokenizer, number)
+        if number and tokenizer.end_of_document is not None:
+            parts.insert(0, Ids(np.array([tokenizer.end_of_document])))
+            starts.append(total + 1)
+        else:
+            starts.append(total)
+        for part in parts:
+            ids.append(np.asarray(part.ids).astype(small))
+            ones = np.ones(len(part.ids), dtype=np.float32)
+            weights.append(ones if part.weights is None else np.asarray(part.weights, np.float32))
+            total += len(part.ids)
+    if not total:
+        raise CorpusError("the corpus is empty: there is no token to train on")
+    joined = np.concatenate(weights)
+    weighted = None if (joined == 1).all() else joined
+    return Tokens(np.concatenate(ids), np.array(starts, dtype=np.int64), weighted)
+
+
+def _encode(document: Document, tokenizer: Tokenizer, number: int) -> list[Ids]:
+    if isinstance(document, Ids):
+        return [document]
+    try:
+        return [Ids(tokenizer.encode(piece)) for piece in text_pieces(document)]
+    except ValueError as error:
+        raise CorpusError(f"document {number + 1}: {error}") from None
+
+
+def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
+    """Join the bytes of tokens and read them as UTF-8; half a character becomes U+FFFD."""
+    return b"".join(tokenizer.token_bytes(int(i)) for i in ids).decode("utf-8", "replace")
+
+
+def characters_per_token(tokenizer: Tokenizer) -> torch.Tensor:
+    """Return (V,) float64: how many characters begin in each token's bytes."""
+    counts = [
+        sum((byte & 0xC0) != 0x80 for byte in tokenizer.token_bytes(token))
+        for token in range(tokenizer.size)
+    ]
+    return torch.tensor(counts, dtype=torch.float64)

@@ -1,0 +1,69 @@
+"""The errors that a user can meet: each has one clear message and its exit code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SeqlabError(Exception):
+    """What went wrong, in words for the person who can mend it."""
+
+    exit_code = 1
+
+
+class RunFailed(SeqlabError):
+    """Training could not go on: a loss that is not finite, a disk that is full."""
+
+
+class UsageError(SeqlabError):
+    """The command was called with something that it cannot take."""
+
+    exit_code = 2
+
+
+class PluginError(SeqlabError):
+    """A plugin that is needed failed, or broke its promise."""
+
+    exit_code = 3
+
+
+class CorpusError(SeqlabError):
+    """A corpus cannot be read or cannot be used as it is."""
+
+    exit_code = 4
+
+
+class CorpusUnavailable(CorpusError):
+    """A corpus cannot be had here and now; the experiment may name a stand-in."""
+
+
+class CheckpointError(SeqlabError):
+    """A checkpoint is missing, damaged or of another kind."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One thing that is wrong with an experiment.
+
+    `where` is `file:line:column` (or the override that said it), `key` the dotted path.
+    """
+
+    where: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.key, self.message) if part)
+
+
+class ExperimentError(SeqlabError):
+    """Everything that is wrong with an experiment, at once."""
+
+    exit_code = 2
+
+    def __init__(self, complaints: Sequence[Complaint], *, plugin_at_fault: bool = False) -> None:
+        self.complaints = tuple(dict.fromkeys(complaints))
+        if plugin_at_fault:
+            self.exit_code = PluginError.exit_code
+        super().__init__("\n".join(str(complaint) for complaint in self.complaints))

@@ -1,0 +1,212 @@
+"""YAML 1.2 on PyYAML's parser: positions kept, sizes limited, nothing guessed.
+
+PyYAML's own rules are those of YAML 1.1: `1e-3` is text, `no` is False, and the last of two equal
+keys wins in silence. Here the core schema of YAML 1.2 holds (https://yaml.org/spec/1.2.2/#103)
+and a repeated key is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqlab.errors import Complaint, ExperimentError
+from seqlab.experiment.located import Located, Origin, Scalar
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 50
+MAX_VALUES = 100_000
+
+_PREFIX = "tag:yaml.org,2002:"
+_PLAIN = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml may be missing
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 # PyYAML's own way to say it
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either version of YAML would read as something else than text."""
+
+
+for _name, _pattern, _first in _PLAIN:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"{_PREFIX}{_name}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def dump_yaml(value: Any) -> str:
+    """Return plain values as a YAML document that `load_yaml` reads back equal."""
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+
+
+def load_yaml(text: str, origin: Origin) -> Located:
+    """Read one document; `origin` names the text in errors and gives relative paths a folder.
+
+    Raises:
+        ExperimentError: with every complaint about duplicate keys, tags and keys that are no text,
+            or with the one place where the text stops being YAML.
+    """
+    try:
+        _check_size(text, origin)
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, origin) from None
+    except (yaml.YAMLError, ValueError) as error:
+        detail = str(error).splitlines()[0]
+        raise ExperimentError([Complaint(str(origin), "", f"is not YAML: {detail}")]) from None
+    if node is None:
+        return Located({}, origin)
+    _check_expansion(node, origin)
+    complaints: list[Complaint] = []
+    located = _convert(node, "", origin, complaints)
+    if complaints:
+        raise ExperimentError(complaints)
+    return located
+
+
+def read_text(path: Path) -> str:
+    """Read an experiment file whole, or say in one line why not."""
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_BYTES:
+            raise _refusal(str(path), f"has {len(data):,} bytes; the limit is {MAX_BYTES:,}")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refusal(str(path), f"is not UTF-8 text (byte {error.start:,})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _refusal(str(path), f"cannot be read: {reason}") from None
+
+
+def _refusal(where: str, message: str) -> ExperimentError:
+    return ExperimentError([Complaint(where, "", message)])
+
+
+def _place(mark: Any, origin: Origin) -> Origin:
+    return Origin(origin.label, mark.line + 1, mark.column + 1, origin.folder)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, origin: Origin) -> ExperimentError:
+    mark = error.problem_mark or error.context_mark
+    where = _place(mark, origin) if mark else origin
+    problem = error.problem or "is not YAML"
+    if "\\t" in problem or "'\t'" in problem:
+        problem = "a tab cannot indent YAML; use spaces"
+    return _refusal(str(where), problem)
+
+
+def _check_size(text: str, origin: Origin) -> None:
+    """Look at depth and size in the stream of events, where nothing is nested yet."""
+    depth = values = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        values += isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH:
+            raise _refusal(
+                str(_place(event.start_mark, origin)), f"nests deeper than {MAX_DEPTH} levels"
+            )
+        if values > MAX_VALUES:
+            raise _refusal(str(origin), f"has more than {MAX_VALUES:,} values")
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def _check_expansion(root: yaml.Node, origin: Origin) -> None:
+    """Measure what the aliases stand for without writing it out; refuse one that holds itself."""
+    measured: dict[int, tuple[int, int]] = {}
+    open_nodes: set[int] = set()
+
+    def measure(node: yaml.Node) -> tuple[int, int]:
+        if id(node) in open_nodes:
+            place = str(_place(node.start_mark, origin))
+            raise _refusal(place, "is an alias that contains itself")
+        if id(node) not in measured:
+            open_nodes.add(id(node))
+            parts = [measure(child) for child in _children(node)]
+            open_nodes.discard(id(node))
+            size = 1 + sum(size for size, _ in parts)
+            measured[id(node)] = size, 1 + max((depth for _, depth in parts), default=0)
+        return measured[id(node)]
+
+    size, depth = measure(root)
+    if size > MAX_VALUES:
+        raise _refusal(str(origin), f"stands for more than {MAX_VALUES:,} values by its aliases")
+    if depth > MAX_DEPTH + 1:
+        raise _refusal(str(origin), f"nests deeper than {MAX_DEPTH} levels by its aliases")
+
+
+def _convert(node: yaml.Node, key: str, origin: Origin, complaints: list[Complaint]) -> Located:
+    place = _place(node.start_mark, origin)
+    if isinstance(node, yaml.MappingNode) and node.tag == f"{_PREFIX}map":
+        return Located(_entries(node, key, origin, complaints), place)
+    if isinstance(node, yaml.SequenceNode) and node.tag == f"{_PREFIX}seq":
+        items = enumerate(node.value)
+        return Located(
+            [_convert(item, f"{key}.{i}", origin, complaints) for i, item in items], place
+        )
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            return Located(_scalar(node), place)
+        except ValueError as error:
+            complaints.append(Complaint(str(place), key, str(error)))
+    else:
+        complaints.append(Complaint(str(place), key, f"has a tag that is not known: {node.tag}"))
+    return Located(None, place)
+
+
+def _entries(
+    node: yaml.MappingNode, key: str, origin: Origin, complaints: list[Complaint]
+) -> dict[str, Located]:
+    entries: dict[str, Located] = {}
+    for name_node, value_node in node.value:
+        place = str(_place(name_node.start_mark, origin))
+        name = str(name_node.value)
+        path = f"{key}.{name}" if key else name
+        if not isinstance(name_node, yaml.ScalarNode) or name_node.tag != f"{_PREFIX}str":
+            complaints.append(Complaint(place, key, "has a key that is not text; quote it"))
+        elif name in entries:
+            first = entries[name].origin.line
+            complaints.append(Complaint(place, path, f"is given twice (first in line {first})"))
+        else:
+            entries[name] = _convert(value_node, path, origin, complaints)
+    return entries
+
+
+def _scalar(node: yaml.ScalarNode) -> Scalar:
+    text, kind = node.value, node.tag.removeprefix(_PREFIX)
+    try:
+        match kind:
+            case "str":
+                return str(text)
+            case "null":
+                return None
+            case "bool":
+                return bool(text.lower() == "true")
+            case "int":
+                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+            case "float":
+                return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    except ValueError:
+        raise ValueError(f"is not a number that can be read: {text[:40]}") from None
+    raise ValueError(f"has a tag that is not known: {node.tag}")

@@ -1,0 +1,111 @@
+"""Every hook of seqlab.
+
+A plugin is a module that offers components: it implements the `seqlab_register_*` hooks, which
+return names and factories. The events are told to observers, which are components themselves.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import pluggy
+
+from seqlab.contracts import (
+    Cell,
+    Corpus,
+    Decoder,
+    Observer,
+    OptimizerFactory,
+    Sampler,
+    ScheduleFactory,
+    SearchDecoder,
+    Tokenizer,
+)
+from seqlab.records import (
+    CheckpointSaved,
+    EpochEnded,
+    Evaluated,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    TextGenerated,
+)
+
+hookimpl = pluggy.HookimplMarker("seqlab")
+hookspec = pluggy.HookspecMarker("seqlab")
+
+AnyDecoder: TypeAlias = Decoder | SearchDecoder
+
+
+@hookspec
+def seqlab_register_corpora() -> Mapping[str, Callable[..., Corpus]]:
+    """Offer corpora by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_register_tokenizers() -> Mapping[str, Callable[..., Tokenizer]]:
+    """Offer tokenizers by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_register_samplers() -> Mapping[str, Callable[..., Sampler]]:
+    """Offer samplers by name. Factory: `(tokens, seed, *, options)`."""
+
+
+@hookspec
+def seqlab_register_cells() -> Mapping[str, Callable[..., Cell]]:
+    """Offer cells by name. Factory: `(input_size, *, options)`."""
+
+
+@hookspec
+def seqlab_register_optimizers() -> Mapping[str, OptimizerFactory]:
+    """Offer optimizers by name. Factory: `(parameters, *, options)`."""
+
+
+@hookspec
+def seqlab_register_schedules() -> Mapping[str, ScheduleFactory]:
+    """Offer schedules of the learning rate. Factory: `(optimizer, total_steps, *, options)`."""
+
+
+@hookspec
+def seqlab_register_decoders() -> Mapping[str, Callable[..., AnyDecoder]]:
+    """Offer decoders by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_register_observers() -> Mapping[str, Callable[..., Observer]]:
+    """Offer observers by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_run_started(record: RunStarted) -> None:
+    """Everything is built; the first step comes next."""
+
+
+@hookspec
+def seqlab_step_ended(record: StepEnded) -> None:
+    """The optimizer took a step. Told only as often as the observer's `step_interval` asks."""
+
+
+@hookspec
+def seqlab_epoch_ended(record: EpochEnded) -> None:
+    """All batches of an epoch were trained."""
+
+
+@hookspec
+def seqlab_evaluated(record: Evaluated) -> None:
+    """A split was scored."""
+
+
+@hookspec
+def seqlab_text_generated(record: TextGenerated) -> None:
+    """A sample prefix of the experiment was continued."""
+
+
+@hookspec
+def seqlab_checkpoint_saved(record: CheckpointSaved) -> None:
+    """A checkpoint is whole and on disk."""
+
+
+@hookspec
+def seqlab_run_ended(record: RunEnded) -> None:
+    """Nothing more will come. Also told when the run failed or was interrupted."""

@@ -1,0 +1,54 @@
+"""What may be done to any state: its batch is the first dimension, zeros are a fresh row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from seqlab.contracts import State
+
+
+def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
+    """Apply a function to every tensor of a state."""
+    if isinstance(state, Tensor):
+        return change(state)
+    return tuple(map_state(change, part) for part in state)
+
+
+def detach(state: State) -> State:
+    """Cut a state from the graph of the window that made it."""
+    return map_state(Tensor.detach, state)
+
+
+def select_rows(state: State, rows: Tensor) -> State:
+    """Reorder or repeat the rows of a state: `rows` (N,) says which old row each new one is."""
+    return map_state(lambda tensor: tensor.index_select(0, rows), state)
+
+
+def carry(state: State | None, continues: Tensor) -> State | None:
+    """Detach a state and start those rows afresh that do not continue: (B,) bool.
+
+    By selection, never by multiplication: what is not a number would survive that.
+    """
+    if state is None or not continues.any():
+        return None
+    if continues.all():
+        return detach(state)
+
+    def keep(tensor: Tensor) -> Tensor:
+        shape = (-1,) + (1,) * (tensor.dim() - 1)
+        rows = continues.to(tensor.device).view(shape)
+        return torch.where(rows, tensor.detach(), torch.zeros_like(tensor))
+
+    return map_state(keep, state)
+
+
+def zeros(shape: object, rows: int, like: Tensor) -> State:
+    """Return a fresh state of `shape`: a tuple of sizes without the batch, or of such tuples."""
+    if isinstance(shape, tuple) and all(isinstance(size, int) for size in shape):
+        return like.new_zeros((rows, *shape))
+    if isinstance(shape, tuple):
+        return tuple(zeros(part, rows, like) for part in shape)
+    raise TypeError(f"state_shape should be a tuple of sizes or of such tuples; it is {shape!r}")

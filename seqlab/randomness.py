@@ -1,0 +1,49 @@
+"""Random numbers as functions: of a seed, and of what they are for. No generator keeps a state."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+UInt64 = NDArray[np.uint64]
+
+
+def derive(seed: int, *purpose: int | str) -> int:
+    """Return a 63-bit number that depends on all of the arguments, the same on every machine."""
+    digest = blake2b(repr((seed, *purpose)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def scramble(values: UInt64) -> UInt64:
+    """Map 64 bits to 64 bits one to one, well mixed.
+
+    The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    generators", 2014).
+    """
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def uniforms(seed: int, rows: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return one number in [0, 1) for each pair of row and step (both of one shape)."""
+    key = np.uint64(derive(seed, "uniform"))
+    mixed = scramble(scramble(rows.astype(np.uint64) + key) + steps.astype(np.uint64))
+    return (mixed >> np.uint64(11)) * 2.0**-53
+
+
+def reseed(seed: int, device: torch.device) -> None:
+    """Seed the generators that modules draw from, on the CPU and on `device`."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)

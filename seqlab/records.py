@@ -1,0 +1,95 @@
+"""What observers are told: one frozen record for each event. Losses are nats per token."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Record:
+    def as_row(self) -> dict[str, Any]:
+        """Return the fields as plain values, in the order of their definition."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class RunStarted(Record):
+    """`samples_every` is in epochs; 0: the experiment asks for no samples."""
+
+    name: str
+    folder: str
+    total_steps: int
+    steps_per_epoch: int
+    epochs: int
+    parameters: int
+    samples_every: int
+
+
+@dataclass(frozen=True)
+class StepEnded(Record):
+    """`epoch` counts from 1; `gradient_norm` is the norm before clipping."""
+
+    step: int
+    epoch: int
+    loss: float
+    gradient_norm: float
+    lr: float
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measured(Record):
+    """A row of `metrics.jsonl`.
+
+    `perplexity` is exp(loss), None where that is too large for a float; `accuracy` is None where
+    it is not measured; `tokens` is the sum of the targets' weights; `seconds` is wall time.
+    """
+
+    step: int
+    epoch: int
+    split: str
+    loss: float
+    perplexity: float | None
+    bits_per_character: float | None
+    accuracy: float | None
+    tokens: float
+    lr: float
+    gradient_norm: float | None
+    seconds: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochEnded(Measured):
+    """The running mean over the targets that were trained in this epoch."""
+
+
+@dataclass(frozen=True)
+class Evaluated(Measured):
+    """A split scored with the weights of `step`."""
+
+
+@dataclass(frozen=True)
+class TextGenerated(Record):
+    """`text` is the prefix with its continuation."""
+
+    step: int
+    epoch: int
+    prefix: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(Record):
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class RunEnded(Record):
+    """`status` is finished, interrupted or failed; `seconds` the wall time of the whole run."""
+
+    status: str
+    step: int
+    folder: str
+    seconds: float

@@ -1,0 +1,228 @@
+"""Entry points and dropped-in files in -> plugins out; one that fails takes only itself down."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from seqlab import hookspecs
+from seqlab.errors import UsageError
+from seqlab.experiment.sections import CORE_KEYS
+from seqlab.registry.catalogue import Registry
+from seqlab.registry.checking import suggest
+from seqlab.registry.kinds import EVENTS, KINDS, Kind
+from seqlab.registry.plugins import Component, Plugin, Problem
+from seqlab.registry.signature import SignatureError, read_signature
+
+GROUP = "seqlab"
+AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
+
+
+def load_plugins(
+    folder: str | Path | None = None, *, local: bool = True, without: Iterable[str] = ()
+) -> Registry:
+    """Load every plugin that can be found: installed ones, then the files of a folder.
+
+    Args:
+        folder: where dropped-in files lie; None: `plugins/` of the working folder, if it exists.
+        local: whether dropped-in files are loaded at all.
+        without: names of plugins that are left out.
+
+    Raises:
+        UsageError: `folder` is given and is no folder, or `without` names no plugin.
+    """
+    manager = pluggy.PluginManager("seqlab")
+    manager.add_hookspecs(hookspecs)
+    left_out = set(without)
+    found = [*_installed(), *(_dropped_in(folder) if local else ())]
+    unknown = left_out - {plugin.name for plugin, _ in found}
+    if unknown:
+        names = [plugin.name for plugin, _ in found]
+        raise UsageError(f"--no-plugin {min(unknown)}: no such plugin{suggest(min(unknown), names)}")
+    plugins = [
+        _load(manager, plugin, importer) for plugin, importer in found if plugin.name not in left_out
+    ]
+    return Registry(tuple(plugins))
+
+
+class _Importer:
+    """Imports one plugin's module; building it runs nothing of the plugin."""
+
+    def __init__(self, source: EntryPoint | ModuleSpec) -> None:
+        self.source = source
+
+    def __call__(self) -> ModuleType:
+        if isinstance(self.source, EntryPoint):
+            module = self.source.load()
+            if not isinstance(module, ModuleType):
+                raise TypeError(f"entry point '{self.source.value}' is not a module")
+            return module
+        module = module_from_spec(self.source)
+        sys.modules[self.source.name] = module  # before execution: dataclasses look there
+        assert self.source.loader is not None  # noqa: S101 # spec_from_file_location gave one
+        self.source.loader.exec_module(module)
+        return module
+
+
+def _installed() -> Iterator[tuple[Plugin, _Importer]]:
+    """Entry points, seqlab's own first; the others by distribution, so that the order repeats."""
+    points = {(p.name, p.value): p for p in entry_points(group=GROUP)}.values()
+    own_only = bool(os.environ.get(AUTOLOAD_OFF))
+    for point in sorted(points, key=lambda p: (_distribution(p) != "seqlab", _distribution(p))):
+        distribution = _distribution(point)
+        if own_only and distribution != "seqlab":
+            continue
+        version = point.dist.version if point.dist else ""
+        yield Plugin(point.name, _module_path(point), distribution, version), _Importer(point)
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
+
+
+def _module_path(point: EntryPoint) -> Path | None:
+    """Find the file without running it: that of the top package if the module lies deeper."""
+    top, _, rest = point.module.partition(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    home = Path(spec.origin)
+    inside = home.parent.joinpath(*rest.split(".")) if rest else home
+    candidates = (inside.with_suffix(".py"), inside / "__init__.py", home)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _dropped_in(folder: str | Path | None) -> Iterator[tuple[Plugin, _Importer]]:
+    place = Path("plugins" if folder is None else folder)
+    if not place.is_dir():
+        if folder is not None:
+            raise UsageError(f"--plugins {folder}: is not a folder")
+        return
+    for path in sorted(place.glob("[!_.]*.py")):
+        spec = spec_from_file_location(f"seqlab_dropped_in_{path.stem}", path)
+        if spec is not None:
+            yield Plugin(path.stem, path), _Importer(spec)
+
+
+def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) -> Plugin:
+    begun = time.perf_counter()
+    try:
+        module = importer()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise SystemExit, or what it likes
+        return plugin.with_problem(Problem(f"cannot be imported: {_reason(error)}"))
+    plugin = replace(plugin, seconds=time.perf_counter() - begun)
+    try:
+        _register(manager, plugin, module)
+        offers = list(_offers(manager, module))
+    except _Refused as error:
+        return plugin.with_problem(Problem(str(error)))
+    return _with_components(plugin, offers)
+
+
+class _Refused(Exception):
+    """The plugin as a whole cannot be used, for the reason that is the message."""
+
+
+def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType) -> None:
+    """Hand the module to pluggy; refuse misspelt hooks, events and modules without a hook."""
+    try:
+        manager.register(module, plugin.name)
+        manager.check_pending()
+    except (ValueError, pluggy.PluginValidationError) as error:
+        manager.unregister(module) if manager.is_registered(module) else None
+        raise _Refused(_say_hook_error(module, str(error))) from None
+    hooks = [caller.name for caller in manager.get_hookcallers(module) or []]
+    if not hooks:
+        manager.unregister(module)
+        raise _Refused("implements no hook; is @hookimpl missing?")
+    events = sorted(EVENTS & set(hooks))
+    if events:
+        manager.unregister(module)
+        raise _Refused(
+            f"implements {events[0]} as a hook; events are told to observers: make it a method of"
+            " a class that seqlab_register_observers offers"
+        )
+
+
+def _say_hook_error(module: ModuleType, message: str) -> str:
+    known = {kind.hook for kind in KINDS.values()}
+    written = [name for name in vars(module) if hasattr(vars(module)[name], "seqlab_impl")]
+    for name in sorted(set(written) - known - EVENTS):
+        return f"implements '{name}', which is no hook of seqlab{suggest(name, known)}"
+    return " ".join(message.split())
+
+
+def _offers(
+    manager: pluggy.PluginManager, module: ModuleType
+) -> Iterator[tuple[Kind, str, Any, str]]:
+    """Call each hook of one module by itself, so that every offer's origin is known."""
+    for kind in KINDS.values():
+        for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
+            if implementation.plugin is module:
+                yield from _call(kind, implementation.function)
+
+
+def _call(kind: Kind, function: Any) -> Iterator[tuple[Kind, str, Any, str]]:
+    try:
+        offered = function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        yield kind, "", None, f"hook {kind.hook} failed: {_reason(error)}"
+        return
+    if not isinstance(offered, Mapping) or not all(isinstance(n, str) for n in offered):
+        yield kind, "", None, f"hook {kind.hook} should return a dict of names and factories"
+        return
+    for name, factory in offered.items():
+        yield kind, name, factory, ""
+
+
+def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]]) -> Plugin:
+    components: list[Component] = []
+    problems: list[Problem] = []
+    for kind, name, factory, failure in offers:
+        try:
+            if failure:
+                problems.append(Problem(failure))
+                continue
+            components.append(_component(kind, name, factory, plugin.name))
+        except SignatureError as error:
+            problems.append(Problem(str(error), kind.name, name))
+    return replace(plugin, components=tuple(components), problems=tuple(problems))
+
+
+def _component(kind: Kind, name: str, factory: Any, plugin: str) -> Component:
+    core = CORE_KEYS.get(kind.name)
+    reserved = list(read_signature(core).options) if core else []
+    signature = read_signature(factory, kind.supplied, reserved)
+    if kind.name == "observer":
+        _check_events(factory)
+    return Component(kind.name, name, factory, signature, plugin)
+
+
+def _check_events(factory: Any) -> None:
+    for name in dir(factory):
+        if name.startswith("seqlab_") and name not in EVENTS:
+            raise SignatureError(f"has a method '{name}', which is no event{suggest(name, EVENTS)}")
+
+
+def _reason(error: BaseException) -> str:
+    """The error as one line: its type, and its message if it has one."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,83 @@
+"""What is known of a plugin once somebody has tried to load it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seqlab.registry.signature import Signature
+
+
+@dataclass(frozen=True)
+class Component:
+    """One offer: a factory under a name, with what its signature says."""
+
+    kind: str
+    name: str
+    factory: Callable[..., Any]
+    signature: Signature
+    plugin: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a plugin, or one of its offers (`kind` and `name` set), cannot be used."""
+
+    message: str
+    kind: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}' {self.message}" if self.kind else self.message
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A module that offers components.
+
+    `distribution` and `version` are empty for a dropped-in file; `path` is its source file, where
+    that can be told; `seconds` is how long its import took.
+    """
+
+    name: str
+    path: Path | None
+    distribution: str = ""
+    version: str = ""
+    components: tuple[Component, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words: a distribution and its version, or a file."""
+        if self.distribution:
+            return f"{self.distribution} {self.version}"
+        return str(self.path)
+
+    def with_problem(self, problem: Problem) -> Plugin:
+        return replace(self, problems=(*self.problems, problem))
+
+    def source_hash(self) -> str:
+        """SHA-256 of the source file; empty where there is none to read."""
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path else ""
+        except OSError:
+            return ""
+
+    def may_offer(self, name: str) -> bool:
+        """Whether a plugin that failed names `name` in its source, as a text or as a keyword."""
+        try:
+            tree = ast.parse(self.path.read_bytes()) if self.path else ast.Module([], [])
+        except SyntaxError:
+            return self.path is not None and name.encode() in self.path.read_bytes()
+        except (OSError, ValueError):
+            return False
+        return any(
+            (isinstance(node, ast.Constant) and node.value == name)
+            or (isinstance(node, ast.keyword) and node.arg == name)
+            for node in ast.walk(tree)
+        )

@@ -1,0 +1,261 @@
+"""Experiment and plugins in -> factories with their options bound out, or every complaint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from seqlab.errors import Complaint, ExperimentError, PluginError, SeqlabError
+from seqlab.experiment.located import Located, Origin, plain
+from seqlab.experiment.reading import Experiment
+from seqlab.experiment.sections import (
+    ALWAYS_OBSERVING,
+    COMPONENT_SECTIONS,
+    CORE_KEYS,
+    CORE_SECTIONS,
+    DEFAULT_COMPONENTS,
+    REQUIRED_SECTIONS,
+    CorpusKeys,
+    Model,
+    OptimizerKeys,
+    Samples,
+    Train,
+)
+from seqlab.registry.catalogue import NotFound, Registry
+from seqlab.registry.checking import check_options, suggest
+from seqlab.registry.plugins import Component
+from seqlab.registry.signature import read_signature
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A component with its options, ready to be built. `where` is the place of its section."""
+
+    component: Component
+    options: Mapping[str, Any]
+    where: str
+
+    def build(self, *supplied: Any) -> Any:
+        """Call the factory.
+
+        Raises:
+            ExperimentError: the component refuses its options (it raised ValueError).
+            PluginError: it failed in any other way.
+        """
+        try:
+            return self.component.factory(*supplied, **self.options)
+        except SeqlabError:
+            raise
+        except ValueError as error:
+            complaint = Complaint(self.where, self.component.kind, str(error))
+            raise ExperimentError([complaint]) from error
+        except Exception as error:
+            raise PluginError(
+                f"{self.component.kind} '{self.component.name}' of plugin"
+                f" '{self.component.plugin}' failed: {type(error).__name__}: {error}"
+            ) from error
+
+    def as_section(self) -> dict[str, Any]:
+        """The section of an experiment that says all of this."""
+        return {"name": self.component.name, **to_jsonable_python(dict(self.options))}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An experiment in which every name stands for something and every value is right."""
+
+    name: str
+    corpus: Bound
+    stand_in: Bound | None
+    tokenizer: Bound
+    sampler: Bound
+    cell: Bound
+    optimizer: Bound
+    schedule: Bound
+    decoder: Bound
+    observers: tuple[Bound, ...]
+    corpus_keys: CorpusKeys
+    optimizer_keys: OptimizerKeys
+    model: Model
+    train: Train
+    samples: Samples | None
+    notices: tuple[str, ...] = ()
+
+    def components(self) -> list[Component]:
+        """Everything that the experiment uses."""
+        bound = [getattr(self, kind) for kind in COMPONENT_SECTIONS]
+        return [b.component for b in (*bound, *self.observers)]
+
+    def as_experiment(self) -> dict[str, Any]:
+        """Everything filled in: an experiment that runs again as it is."""
+        sections = {kind: getattr(self, kind).as_section() for kind in COMPONENT_SECTIONS}
+        sections["corpus"] |= to_jsonable_python(vars(self.corpus_keys))
+        sections["optimizer"] |= to_jsonable_python(vars(self.optimizer_keys))
+        core = {key: getattr(self, key) for key in CORE_SECTIONS}
+        sections |= {key: to_jsonable_python(vars(v)) for key, v in core.items() if v is not None}
+        return {**sections, "observers": [bound.as_section() for bound in self.observers]}
+
+
+@dataclass
+class _Findings:
+    """What resolving has found to say so far."""
+
+    complaints: list[Complaint] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    plugin_at_fault: bool = False
+
+    def complain(self, origin: Origin, key: str, message: str) -> None:
+        self.complaints.append(Complaint(str(origin), key, message))
+
+
+def resolve(experiment: Experiment, registry: Registry) -> Resolved:
+    """Bind every section of an experiment to what plugins offer.
+
+    Raises:
+        ExperimentError: with all complaints at once.
+    """
+    findings = _Findings()
+    tree = _checked_sections(experiment.tree, findings)
+    bound = {
+        kind: _bind(kind, kind, tree[kind], registry, findings)
+        for kind in COMPONENT_SECTIONS
+        if kind in tree
+    }
+    observers = _bind_observers(tree, registry, findings)
+    core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
+    keys = {key: _core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
+    stand_in = _stand_in(tree.get("corpus"), registry, findings)
+    if findings.complaints:
+        raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
+    return Resolved(
+        name=experiment.name,
+        **bound,  # type: ignore[arg-type] # nothing is None once there is no complaint
+        **core,
+        stand_in=stand_in,
+        observers=tuple(observers),
+        corpus_keys=keys["corpus"],
+        optimizer_keys=keys["optimizer"],
+        notices=tuple(findings.notices),
+    )
+
+
+def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
+    """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
+    known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers"}
+    sections = {key: item for key, item in tree.items.items() if item.value is not None}
+    for key in [key for key in sections if key not in known]:
+        findings.complain(
+            sections.pop(key).origin, key, f"unknown section '{key}'{suggest(key, known)}"
+        )
+    for key in REQUIRED_SECTIONS:
+        if key not in sections:
+            findings.complain(tree.origin, key, "this section is missing")
+    defaults = {key: Located(name, tree.origin) for key, name in DEFAULT_COMPONENTS.items()}
+    return defaults | sections
+
+
+def _as_mapping(section: Located, key: str, findings: _Findings) -> Located | None:
+    """`kind: name` is short for `kind: {name: name}`."""
+    if isinstance(section.value, str):
+        return Located({"name": section}, section.origin)
+    if isinstance(section.value, dict):
+        return section
+    findings.complain(section.origin, key, "should be a name, or a mapping with a name")
+    return None
+
+
+def _bind(
+    kind: str, key: str, section: Located, registry: Registry, findings: _Findings
+) -> Bound | None:
+    mapping = _as_mapping(section, key, findings)
+    name = mapping.items.get("name") if mapping else None
+    if mapping is None:
+        return None
+    if name is None or not isinstance(name.value, str):
+        origin = name.origin if name else mapping.origin
+        findings.complain(origin, f"{key}.name", "should be the name of a component")
+        return None
+    try:
+        component = registry.find(kind, name.value)
+    except NotFound as error:
+        findings.plugin_at_fault |= error.plugin_at_fault
+        findings.complain(name.origin, f"{key}.name", str(error))
+        return None
+    core = _core_names(kind) if key == kind else ()
+    own = {k: item for k, item in mapping.items.items() if k not in {"name", *core}}
+    what = f"{kind} '{name.value}'"
+    checked = check_options(
+        component.signature.options, Located(own, mapping.origin), key, what
+    )
+    findings.complaints += checked.complaints
+    for option in checked.left_behind:
+        findings.notices.append(f"{key}.{option} is left behind: {what} has no such option")
+    return Bound(component, checked.values, str(section.origin))
+
+
+def _bind_observers(
+    tree: Mapping[str, Located], registry: Registry, findings: _Findings
+) -> list[Bound]:
+    """Those that the experiment names, in that order, and the console."""
+    listed = tree.get("observers", Located([], Origin("")))
+    if not isinstance(listed.value, list):
+        findings.complain(listed.origin, "observers", "should be a list of names or mappings")
+        return []
+    entries = [(f"observers.{i}", item) for i, item in enumerate(listed.value)]
+    bound = [_bind("observer", key, item, registry, findings) for key, item in entries]
+    found = [observer for observer in bound if observer is not None]
+    if all(observer.component.name != ALWAYS_OBSERVING for observer in found):
+        console = Located(ALWAYS_OBSERVING, listed.origin)
+        last = _bind("observer", "observers", console, registry, findings)
+        found += [last] if last else []
+    return found
+
+
+def _core(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:
+    """A section that the core reads itself; one that is not written has its defaults."""
+    options = read_signature(cls).options
+    if section is None:
+        needs_more = any(option.required for option in options.values())
+        return None if needs_more else cls()
+    if not isinstance(section.value, dict):
+        findings.complain(section.origin, key, "should be a mapping")
+        return None
+    checked = check_options(options, section, key, f"section '{key}'")
+    findings.complaints += checked.complaints
+    if key == "train" and not checked.complaints:
+        _check_length(checked.values, section, findings)
+    return cls(**checked.values) if not checked.complaints else None
+
+
+def _check_length(values: Mapping[str, Any], section: Located, findings: _Findings) -> None:
+    if (values["epochs"] is None) == (values["steps"] is None):
+        findings.complain(section.origin, "train", "needs one of the two: epochs or steps")
+
+
+def _core_names(kind: str) -> tuple[str, ...]:
+    cls = CORE_KEYS.get(kind)
+    return tuple(read_signature(cls).options) if cls else ()
+
+
+def _core_keys(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:
+    """The keys that the core reads in a component's section."""
+    options = read_signature(cls).options
+    items = section.items if section else {}
+    own = Located(
+        {k: v for k, v in items.items() if k in options}, section.origin if section else Origin("")
+    )
+    checked = check_options(options, own, key, key)
+    findings.complaints += checked.complaints
+    return cls(**checked.values)
+
+
+def _stand_in(
+    section: Located | None, registry: Registry, findings: _Findings
+) -> Bound | None:
+    named = section.items.get("if_unavailable") if section else None
+    if named is None or plain(named) is None or not isinstance(named.value, str | dict):
+        return None
+    return _bind("corpus", "corpus.if_unavailable", named, registry, findings)

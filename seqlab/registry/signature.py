@@ -1,0 +1,202 @@
+"""The signature is the schema: what a factory's parameters say about its options."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import docstring_parser
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+REQUIRED = inspect.Parameter.empty
+
+
+class SignatureError(ValueError):
+    """A factory's signature is not one that seqlab can call or check."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword-only parameter."""
+
+    name: str
+    annotation: Any
+    default: Any = REQUIRED
+    help: str = ""
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.annotation)
+
+    def check(self, value: Any) -> Any:
+        """Validate a plain value as JSON: strictly, nothing is turned into something else.
+
+        Raises:
+            ValidationError: the value is not of the annotated type or out of its bounds.
+        """
+        return self.adapter.validate_json(json.dumps(value), strict=True)
+
+    def type_name(self) -> str:
+        """The type as an author would write it, without `Annotated` and module names."""
+        schema = self.adapter.json_schema()
+        return _schema_type(schema, schema.get("$defs", {}))
+
+    def bounds(self) -> str:
+        """What else a value must fulfil: `> 0, < 1`."""
+        words = {
+            "exclusiveMinimum": "> {}",
+            "minimum": ">= {}",
+            "exclusiveMaximum": "< {}",
+            "maximum": "<= {}",
+            "minLength": "at least {} characters",
+            "pattern": "like {}",
+        }
+        schema = self.adapter.json_schema()
+        branches = [schema, *schema.get("anyOf", [])]
+        found = [text.format(b[key]) for b in branches for key, text in words.items() if key in b]
+        return ", ".join(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a factory is called with: `supplied` by seqlab, `options` by the experiment."""
+
+    supplied: tuple[str, ...]
+    options: Mapping[str, Option]
+    summary: str = ""
+    place: str = field(default="", compare=False)
+
+
+def read_signature(
+    factory: Callable[..., Any], supplied: Sequence[str] = (), reserved: Sequence[str] = ()
+) -> Signature:
+    """Read a factory's options, and check that seqlab can call it.
+
+    Args:
+        factory: a class or function.
+        supplied: names of the positional parameters that seqlab passes.
+        reserved: names that are no option's: the core reads them itself.
+
+    Raises:
+        SignatureError: in the words of the promise that is broken.
+    """
+    if not callable(factory):
+        raise SignatureError(f"is a {type(factory).__name__}, not a class or function")
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (ValueError, TypeError, NameError) as error:
+        raise SignatureError(f"has no signature that can be read ({error})") from None
+    _check_positional(parameters, tuple(supplied))
+    texts = _documentation(factory)
+    options = [
+        _read_option(p, _namespace(factory), texts) for p in parameters if p.kind is p.KEYWORD_ONLY
+    ]
+    for option in options:
+        if option.name in {"name", *reserved}:
+            raise SignatureError(f"has an option '{option.name}': that key is the core's own")
+    return Signature(
+        tuple(supplied), {o.name: o for o in options}, _summary(factory), _place(factory)
+    )
+
+
+def _check_positional(
+    parameters: typing.Iterable[inspect.Parameter], supplied: tuple[str, ...]
+) -> None:
+    names = []
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise SignatureError(f"takes **{parameter.name}: options are named one by one")
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise SignatureError(f"takes *{parameter.name}: what seqlab passes has fixed names")
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            names.append(parameter.name)
+    if tuple(names) != supplied:
+        expected = ", ".join((*supplied, "*", "options"))
+        given = ", ".join(names) or "nothing"
+        raise SignatureError(
+            f"should take ({expected}), but its positional parameters are: {given}"
+            " (put an * before the first option)"
+        )
+
+
+def _read_option(
+    parameter: inspect.Parameter, namespace: dict[str, Any], texts: Mapping[str, str]
+) -> Option:
+    name = parameter.name
+    if parameter.annotation is parameter.empty:
+        raise SignatureError(f"has an option '{name}' without a type")
+    holder = SimpleNamespace(__annotations__={name: parameter.annotation})
+    try:
+        annotation = typing.get_type_hints(holder, namespace, include_extras=True)[name]
+        option = Option(name, annotation, parameter.default, texts.get(name, ""))
+        if not option.required:
+            option.check(json.loads(to_json(parameter.default)))
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise SignatureError(
+            f"has an option '{name}' whose default {parameter.default!r} is refused by its own"
+            f" type: {problem}"
+        ) from None
+    except Exception as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SignatureError(
+            f"has an option '{name}' whose type cannot be used: {first_line}"
+        ) from None
+    return option
+
+
+def _function(factory: Callable[..., Any]) -> Any:
+    if isinstance(factory, type):
+        return factory.__init__ if "__init__" in dir(factory) else factory
+    return inspect.unwrap(factory)
+
+
+def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
+    module = sys.modules.get(getattr(factory, "__module__", ""))
+    return {**vars(module or SimpleNamespace()), **getattr(_function(factory), "__globals__", {})}
+
+
+def _documentation(factory: Callable[..., Any]) -> dict[str, str]:
+    docs = (factory.__doc__, getattr(_function(factory), "__doc__", None))
+    parsed = [docstring_parser.parse(inspect.cleandoc(doc)) for doc in docs if doc]
+    return {
+        param.arg_name: " ".join((param.description or "").split())
+        for doc in parsed
+        for param in doc.params
+    }
+
+
+def _summary(factory: Callable[..., Any]) -> str:
+    return (inspect.getdoc(factory) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _place(factory: Callable[..., Any]) -> str:
+    try:
+        target: Any = factory if isinstance(factory, type) else inspect.unwrap(factory)
+        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+    except (OSError, TypeError):
+        return ""
+
+
+def _schema_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return _schema_type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        return " | ".join(dict.fromkeys(_schema_type(s, definitions) for s in schema["anyOf"]))
+    if "const" in schema or "enum" in schema:
+        return " | ".join(str(v) for v in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_schema_type(schema.get('items', {}), definitions)}"
+    return str(schema.get("format") or schema.get("type") or "any").replace("string", "text")

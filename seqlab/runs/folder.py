@@ -1,0 +1,160 @@
+"""The folder of a run: where things lie, how it is made, how it is found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seqlab.errors import RunFailed, UsageError
+
+ROOT = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside one run's folder, and its small files."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        return self.path / "experiment.yaml"
+
+    @property
+    def resolved(self) -> Path:
+        return self.path / "resolved.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def plugins(self) -> Path:
+        return self.path / "plugins"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def _description(self) -> Path:
+        return self.path / "run.json"
+
+    def describe(self, description: Mapping[str, Any]) -> None:
+        """Write `run.json`, whole or not at all."""
+        temporary = self._description.with_suffix(".json.tmp")
+        temporary.write_text(json.dumps(description, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        temporary.replace(self._description)
+
+    def description(self) -> dict[str, Any]:
+        """Read `run.json`.
+
+        Raises:
+            UsageError: there is none, or it is damaged.
+        """
+        try:
+            content = json.loads(self._description.read_text("utf-8"))
+        except OSError as error:
+            raise UsageError(f"{self.path}: is not a run ({error.strerror}: run.json)") from None
+        except ValueError:
+            raise UsageError(f"{self._description}: is damaged (not JSON)") from None
+        if not isinstance(content, dict):
+            raise UsageError(f"{self._description}: is damaged (not a mapping)")
+        return content
+
+    def append(self, file: Path, row: Mapping[str, Any]) -> None:
+        """Add one line of JSON, at once on disk as far as the system is concerned."""
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder that already holds a run.
+
+    Raises:
+        UsageError: it does, or it is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is not a folder")
+    if (folder / "run.json").exists():
+        raise UsageError(f"{folder}: already holds a run; give another --run-dir")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: is not empty; a run wants a folder of its own")
+
+
+def create_folder(name: str, run_dir: Path | None, root: Path) -> RunFolder:
+    """Make the folder of a new run: `run_dir`, or one under `root` named by time and chance.
+
+    Raises:
+        UsageError: the folder is taken.
+        RunFailed: it cannot be written.
+    """
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = run_dir or root / _safe(name) / f"{now}-{secrets.token_hex(3)}"
+    check_free(path)
+    try:
+        (path / "checkpoints").mkdir(parents=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise RunFailed(f"{path}: cannot be made or written ({error.strerror})") from None
+    return RunFolder(path)
+
+
+def _safe(name: str) -> str:
+    """A name of a folder that stays where it is put."""
+    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "experiment"
+
+
+def all_runs(root: Path = ROOT) -> list[RunFolder]:
+    """Every run under a root, the oldest first."""
+    found = [RunFolder(file.parent) for file in root.glob("*/*/run.json")]
+    return sorted(found, key=lambda run: run.path.name)
+
+
+def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
+    """Find a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+
+    Raises:
+        UsageError: nothing matches, or an id's beginning matches several.
+    """
+    if (Path(run) / "run.json").is_file():
+        return RunFolder(Path(run))
+    word, runs = str(run), all_runs(root)
+    if word == "latest" and runs:
+        return runs[-1]
+    named = [found for found in runs if found.path.parent.name == word]
+    if named:
+        return named[-1]
+    begun = [f for f in runs if _id_begins(f.path.name, word)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        ids = ", ".join(found.path.name for found in begun[:5])
+        raise UsageError(f"run '{word}': several ids begin so: {ids}")
+    raise UsageError(
+        f"run '{word}': there is no such folder, name or id under {root}/ (`seqlab runs` lists"
+        " what there is)"
+    )
+
+
+def _id_begins(folder_name: str, word: str) -> bool:
+    """An id is the whole folder name, or its short part behind the time."""
+    return bool(word) and (
+        folder_name.startswith(word) or folder_name.rpartition("-")[2].startswith(word)
+    )

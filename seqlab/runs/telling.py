@@ -1,0 +1,43 @@
+"""Events out to observers; one that raises is named and switched off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seqlab.records import Record, StepEnded
+from seqlab.registry import Bound
+
+log = logging.getLogger(__name__)
+
+
+class Observers:
+    """The observers of one run, in the order of the experiment."""
+
+    def __init__(self, bound: Sequence[Bound]) -> None:
+        self._observers = {f"{i}:{b.component.name}": b.build() for i, b in enumerate(bound)}
+        self.failures: list[str] = []
+
+    def tell(self, event: str, record: Record) -> None:
+        """Call the method named as the event on everyone who has it."""
+        for name, observer in list(self._observers.items()):
+            method = getattr(observer, event, None)
+            if method is not None:
+                self._call(name, method, record)
+
+    def step_ended(self, step: int, record: Callable[[], StepEnded]) -> None:
+        """Tell a step to those whose interval it falls on; nobody asks: it is never measured."""
+        for name, observer in list(self._observers.items()):
+            method = getattr(observer, "seqlab_step_ended", None)
+            if method is not None and step % getattr(observer, "step_interval", 1) == 0:
+                self._call(name, method, record())
+
+    def _call(self, name: str, method: Any, record: Record) -> None:
+        try:
+            method(record)
+        except Exception as error:
+            said = f"observer '{name.partition(':')[2]}' failed: {type(error).__name__}: {error}"
+            self.failures.append(said)
+            log.warning("%s; it is switched off", said)
+            del self._observers[name]

@@ -1,0 +1,178 @@
+"""Checkpoints: whole or absent, checked by hash, and without a line of code in them.
+
+A checkpoint is a folder with `model.safetensors`, `state.safetensors` and `manifest.json`.
+The manifest has the format's version, a SHA-256 of each file and of itself, and the structure of
+everything that is no weight: JSON values, with tensors named where they belong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from seqlab.errors import CheckpointError, RunFailed
+
+FORMAT = 1
+WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`weights` is the model's state_dict; `state` everything else, any tree of plain values."""
+
+    step: int
+    weights: dict[str, Tensor]
+    state: Any
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step lies among `folder`'s."""
+    return folder / f"step-{step:08d}"
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint into `folder`: into a temporary folder, which is then renamed.
+
+    Raises:
+        RunFailed: it cannot be written; what was there before is as it was.
+    """
+    target = checkpoint_path(folder, checkpoint.step)
+    temporary = folder / f".{target.name}.{os.getpid()}.tmp"
+    try:
+        temporary.mkdir(parents=True)
+        _write_files(temporary, checkpoint)
+        if target.exists():
+            shutil.rmtree(target)
+        temporary.rename(target)
+        _sync(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunFailed(f"{target}: the checkpoint cannot be saved ({error.strerror})") from None
+    return target
+
+
+def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
+    tensors: dict[str, Tensor] = {}
+    structure = _pack(checkpoint.state, "", tensors)
+    contents = {WEIGHTS: save(_plain(checkpoint.weights)), STATE: save(_plain(tensors))}
+    manifest = {
+        "format": FORMAT,
+        "step": checkpoint.step,
+        "files": {name: _describe(data) for name, data in contents.items()},
+        "state": structure,
+    }
+    manifest["sha256"] = _hash_of(manifest)
+    contents[MANIFEST] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    for name, data in contents.items():
+        with (folder / name).open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    _sync(folder)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint back, with tensors on the CPU.
+
+    Raises:
+        CheckpointError: a file is missing or is not what the manifest says.
+    """
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        _check_manifest(manifest, path)
+        contents = {name: (path / name).read_bytes() for name in (WEIGHTS, STATE)}
+    except OSError as error:
+        raise CheckpointError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON)") from None
+    for name, data in contents.items():
+        if manifest["files"].get(name) != _describe(data):
+            raise CheckpointError(f"{path / name}: is damaged (its SHA-256 is another)")
+    try:
+        weights, tensors = load(contents[WEIGHTS]), load(contents[STATE])
+        return Checkpoint(manifest["step"], weights, _unpack(manifest["state"], tensors))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: is not a checkpoint of format {FORMAT} ({error})") from None
+
+
+def _check_manifest(manifest: Any, path: Path) -> None:
+    place = path / MANIFEST
+    if not isinstance(manifest, dict) or manifest.get("sha256") != _hash_of(manifest):
+        raise CheckpointError(f"{place}: is damaged (its own SHA-256 is another)")
+    if manifest.get("format") != FORMAT:
+        found = manifest.get("format")
+        raise CheckpointError(f"{place}: has format {found}; this seqlab reads {FORMAT}")
+
+
+def _describe(data: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _hash_of(manifest: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of their own: safetensors refuses views and tensors that share memory."""
+    return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """Describe a tree in JSON so that `_unpack` gives the same types, tuples and integer keys."""
+    if isinstance(value, Tensor):
+        tensors[path] = value
+        return {"tensor": path}
+    if isinstance(value, dict):
+        items = [[_pack(k, "", {}), _pack(v, f"{path}/{k}", tensors)] for k, v in value.items()]
+        return {"dict": items}
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [_pack(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return {"float": repr(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{path}: a checkpoint holds JSON values and tensors, not {type(value)}")
+
+
+def _unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if not isinstance(packed, dict):
+        return packed
+    ((kind, content),) = packed.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "float":
+        return float(content)
+    if kind == "dict":
+        return {_key(key): _unpack(value, tensors) for key, value in content}
+    values = [_unpack(item, tensors) for item in content]
+    return tuple(values) if kind == "tuple" else values
+
+
+def _key(packed: Any) -> Any:
+    return tuple(map(_key, packed["tuple"])) if isinstance(packed, dict) else packed
+
+
+def steps_saved(folder: Path) -> Iterable[int]:
+    """The steps that `folder` has checkpoints of, in order."""
+    names = (path.name for path in folder.glob("step-*"))
+    return sorted(int(name.removeprefix("step-")) for name in names if name[5:].isdigit())
