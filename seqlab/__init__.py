@@ -1,4 +1,4 @@
-"""seqlab: a laboratory for sequence models in which everything that makes an experiment is a plugin.
+"""A laboratory for sequence models: everything that makes an experiment is a plugin.
 
 The names below are loaded when they are first used, so that `import seqlab` costs no torch.
 """
@@ -8,35 +8,41 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from seqlab.contracts import (
-        Advance,
-        Batch,
-        Cell,
-        Continuation,
-        Corpus,
-        Decoder,
-        Document,
-        Ids,
-        Limits,
-        NamedParameters,
-        Observer,
-        Sampler,
-        SearchDecoder,
-        Start,
-        State,
-        Tokenizer,
-    )
-    from seqlab.data.permutation import Permutation
-    from seqlab.data.text import text_pieces
-    from seqlab.data.tokens import Tokens
-    from seqlab.errors import CorpusError, CorpusUnavailable, ExperimentError, SeqlabError
-    from seqlab.experiment import Experiment, read_experiment
-    from seqlab.hookspecs import hookimpl
-    from seqlab.model.state import select_rows
-    from seqlab.model.unroll import unroll
-    from seqlab.registry import Registry, load_plugins
-    from seqlab.runs import Run, open_run, run
+if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
+    from seqlab.contracts import Advance as Advance
+    from seqlab.contracts import Batch as Batch
+    from seqlab.contracts import Cell as Cell
+    from seqlab.contracts import Continuation as Continuation
+    from seqlab.contracts import Corpus as Corpus
+    from seqlab.contracts import Decoder as Decoder
+    from seqlab.contracts import Document as Document
+    from seqlab.contracts import Ids as Ids
+    from seqlab.contracts import Limits as Limits
+    from seqlab.contracts import NamedParameters as NamedParameters
+    from seqlab.contracts import Observer as Observer
+    from seqlab.contracts import Sampler as Sampler
+    from seqlab.contracts import SearchDecoder as SearchDecoder
+    from seqlab.contracts import Start as Start
+    from seqlab.contracts import State as State
+    from seqlab.contracts import Tokenizer as Tokenizer
+    from seqlab.data.permutation import Permutation as Permutation
+    from seqlab.data.text import text_pieces as text_pieces
+    from seqlab.data.tokens import Tokens as Tokens
+    from seqlab.errors import CorpusError as CorpusError
+    from seqlab.errors import CorpusUnavailable as CorpusUnavailable
+    from seqlab.errors import ExperimentError as ExperimentError
+    from seqlab.errors import SeqlabError as SeqlabError
+    from seqlab.experiment import Experiment as Experiment
+    from seqlab.experiment import read_experiment as read_experiment
+    from seqlab.hookspecs import hookimpl as hookimpl
+    from seqlab.model.state import map_state as map_state
+    from seqlab.model.state import select_rows as select_rows
+    from seqlab.model.unroll import unroll as unroll
+    from seqlab.registry import Registry as Registry
+    from seqlab.registry import load_plugins as load_plugins
+    from seqlab.runs import Run as Run
+    from seqlab.runs import open_run as open_run
+    from seqlab.runs import run as run
 
 _HOMES = {
     "seqlab.contracts": (
@@ -49,17 +55,12 @@ _HOMES = {
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
-    "seqlab.model.state": "select_rows",
+    "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",
     "seqlab.runs": "Run open_run run",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-__all__ = [  # noqa: PLE0604, RUF022 # derived from one table, so that the two cannot differ
-    "__version__",
-    *sorted(_HOME_OF),
-]
 
 
 def __getattr__(name: str) -> Any:
@@ -71,4 +72,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return ["__version__", *sorted(_HOME_OF)]

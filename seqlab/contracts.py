@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, Union, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-State: TypeAlias = "Tensor | tuple[State, ...]"
+State: TypeAlias = Union["Tensor", "tuple[State, ...]"]  # `State | None` must work at run time
 """What a cell carries from window to window: a tensor or a nested tuple of tensors.
 
 Two rules make it generic: the batch is the first dimension of every tensor, and a row of zeros
@@ -34,7 +34,7 @@ class Ids(NamedTuple):
     weights: np.ndarray | None = None
 
 
-Document: TypeAlias = "str | Iterable[str] | Ids"
+Document: TypeAlias = str | Iterable[str] | Ids
 """A text, pieces of one text (so that an enormous one streams), or token ids."""
 
 
@@ -163,7 +163,7 @@ class Continuation:
         return sum(self.log_probabilities)
 
 
-Advance: TypeAlias = "Callable[[Tensor, State], tuple[Tensor, State]]"
+Advance: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
 """One step of the model: ids (B,) and state -> logits (B, V) and state."""
 
 
@@ -201,8 +201,8 @@ class Observer(Protocol):
     """
 
 
-NamedParameters: TypeAlias = "list[tuple[str, Tensor]]"
+NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
 """What an optimizer's factory is given: `(parameters, *, options)`, parameters with their names."""
 
-OptimizerFactory: TypeAlias = "Callable[..., Optimizer]"
-ScheduleFactory: TypeAlias = "Callable[..., LRScheduler]"
+OptimizerFactory: TypeAlias = Callable[..., "Optimizer"]
+ScheduleFactory: TypeAlias = Callable[..., "LRScheduler"]

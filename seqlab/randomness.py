@@ -35,7 +35,7 @@ def uniforms(seed: int, rows: NDArray[np.int64], steps: NDArray[np.int64]) -> ND
     """Return one number in [0, 1) for each pair of row and step (both of one shape)."""
     key = np.uint64(derive(seed, "uniform"))
     mixed = scramble(scramble(rows.astype(np.uint64) + key) + steps.astype(np.uint64))
-    return (mixed >> np.uint64(11)) * 2.0**-53
+    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def reseed(seed: int, device: torch.device) -> None:

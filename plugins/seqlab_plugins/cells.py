@@ -6,6 +6,7 @@ Shapes: B rows, T window, I input size, H hidden size, G gates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, cast
 
 import torch
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import Cell, State, hookimpl
+from seqlab import Cell, State, hookimpl, map_state
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -36,7 +37,7 @@ class Recurrent(nn.Module, ABC):
     The state is a tuple with one entry a layer.
     """
 
-    fused: ClassVar[type[nn.RNNBase]]
+    fused: ClassVar[Callable[..., nn.RNNBase]]
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Recurrent(nn.Module, ABC):
 
     def output(self, state: Any) -> Tensor:
         """Return the part of a state that is the output: (B, H)."""
-        return cast(Tensor, state)
+        return cast("Tensor", state)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         outputs, after = _run(self.layers[0], inputs, state[0] if state is not None else None)
@@ -76,7 +77,7 @@ class Recurrent(nn.Module, ABC):
         return self._above(torch.stack(outputs, 1), now, state)
 
     def _fresh(self, projected: Tensor) -> State:
-        return cast(State, self.fresh(projected.new_zeros(len(projected), self.output_size)))
+        return cast("State", self.fresh(projected.new_zeros(len(projected), self.output_size)))
 
     def _above(self, outputs: Tensor, first: State, state: State | None) -> tuple[Tensor, State]:
         """Run the layers above the first one, whose outputs and state are given."""
@@ -90,15 +91,9 @@ class Recurrent(nn.Module, ABC):
 
 def _run(layer: nn.Module, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
     """Call a fused layer, which keeps a dimension for layers before that of the batch."""
-    packed = None
-    if isinstance(state, Tensor):
-        packed = state.unsqueeze(0)
-    elif state is not None:
-        packed = tuple(part.unsqueeze(0) for part in state)
+    packed = None if state is None else map_state(lambda part: part.unsqueeze(0), state)
     outputs, after = layer(inputs, packed)
-    if isinstance(after, Tensor):
-        return outputs, after.squeeze(0)
-    return outputs, tuple(part.squeeze(0) for part in after)
+    return outputs, map_state(lambda part: part.squeeze(0), after)
 
 
 class RNN(Recurrent):

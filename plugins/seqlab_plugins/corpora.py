@@ -57,7 +57,7 @@ class Text:
 def _expand(path: Path) -> list[Path]:
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
-    found = sorted(glob.glob(str(path), recursive=True))
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 # Path.glob takes no absolute one
     if not found:
         raise CorpusUnavailable(f"{path}: matches no file")
     files = [Path(name) for name in found if Path(name).is_file()]

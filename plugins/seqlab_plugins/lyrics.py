@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,15 @@ from platformdirs import user_cache_path
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, hookimpl
 from seqlab_plugins.text_files import Newlines, fingerprint, read_pieces
 
+log = logging.getLogger("seqlab.lyrics")
+
 FILE = "jaychou_lyrics.txt.zip"
 SHA256 = "3cfedd7d174111cdad5a27eaffaa6a2432a2842cf2590a03dd8a97610ea07043"
 HOME = (
     "https://raw.githubusercontent.com/ShusenTang/Dive-into-DL-PyTorch/"
     "09c8bacc08599eb86236551454ba43b82cb91498/data/jaychou_lyrics.txt.zip"
 )
-TIMEOUT = 10  # seconds
+TIMEOUT = 10  # seconds without an answer
 
 
 class JayLyrics:
@@ -106,14 +109,15 @@ def _download() -> Path:
     import pooch
     from requests import RequestException
 
-    fetch = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=False)
+    log.info("Downloading the lyrics, 52 kB, from %s", HOME)
+    pooch.get_logger().setLevel(logging.WARNING)
+    fetch = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
         return Path(pooch.retrieve(HOME, f"sha256:{SHA256}", FILE, _cache(), downloader=fetch))
     except (RequestException, OSError, ValueError):
         raise CorpusUnavailable(
-            f"The Jay Chou lyrics cannot be had: {FILE} is neither in $SEQLAB_DATA nor in data/ nor"
-            " in the cache, and the download failed. To use them, put the file there (its public"
-            f" home: {HOME})."
+            f"{FILE} is neither in $SEQLAB_DATA nor in data/ nor in the cache, and the download"
+            f" failed; to use the real lyrics, put that file into data/ (from {HOME})."
         ) from None
 
 

@@ -7,11 +7,16 @@ from typing import Annotated
 
 from pydantic import Field
 from rich.console import Console as Terminal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from seqlab import Observer, hookimpl
 from seqlab.records import (
-    CheckpointSaved,
     EpochEnded,
     Evaluated,
     RunEnded,
@@ -68,20 +73,17 @@ class Console:
     def seqlab_text_generated(self, record: TextGenerated) -> None:
         self._say(f" - {record.text}")
 
-    def seqlab_checkpoint_saved(self, record: CheckpointSaved) -> None:
-        if self._bar is not None:
-            self._bar.console.log(f"checkpoint at step {record.step}")
-
     def seqlab_run_ended(self, record: RunEnded) -> None:
         if self._bar is not None:
             self._bar.stop()
 
     def _start_bar(self, record: RunStarted) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=16),
+            TaskProgressColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
             console=self._terminal,
             transient=True,
         )
@@ -98,13 +100,13 @@ class Console:
 
 def _status(record: EpochEnded) -> str:
     return (
-        f"epoch {record.epoch}  loss {record.loss:.4f}  perplexity {_number(record.perplexity)}"
-        f"  {record.tokens_per_second:,.0f} tokens/s"
+        f"epoch {record.epoch}, loss {record.loss:.3f}, perplexity"
+        f" {_number(record.perplexity, 4)}, {record.tokens_per_second:,.0f} tokens/s"
     )
 
 
-def _number(perplexity: float | None) -> str:
-    return "too large for a float" if perplexity is None else f"{perplexity:f}"
+def _number(perplexity: float | None, digits: int = 6) -> str:
+    return "too large for a float" if perplexity is None else f"{perplexity:.{digits}f}"
 
 
 @hookimpl

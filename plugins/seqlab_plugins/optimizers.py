@@ -121,9 +121,7 @@ def adagrad(
         eps: added to the root of the sum of squares.
         weight_decay: L2 penalty, added to the gradient.
     """
-    return torch.optim.Adagrad(
-        parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True
-    )
+    return torch.optim.Adagrad(parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 class Muon(Optimizer):

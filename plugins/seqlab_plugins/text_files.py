@@ -9,9 +9,9 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from seqlab import CorpusError, CorpusUnavailable
 
@@ -71,9 +71,9 @@ def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
     """Open for reading bytes; the second value is how many packed bytes they come from."""
     with path.open("rb") as raw:
         size = path.stat().st_size
-        opened: AbstractContextManager[IO[bytes]] = raw
+        opened: IO[bytes] = raw
         if path.suffix == ".gz":
-            opened = gzip.GzipFile(fileobj=raw)
+            opened = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
         elif path.suffix == ".zip":
             archive = zipfile.ZipFile(raw)
             info = _member(archive, member, path)

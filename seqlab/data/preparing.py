@@ -56,11 +56,12 @@ def _open(resolved: Resolved) -> tuple[Bound, Corpus, str]:
         if resolved.stand_in is None:
             raise
         reason = error
-    name = resolved.stand_in.component.name
     log.warning(
-        "%s Training on the stand-in '%s' instead: its numbers do not compare with those published"
-        " for '%s'.", reason, name, bound.component.name
-    )  # fmt: skip
+        "Training on '%s' instead of '%s', so the numbers do not compare with published ones: %s",
+        resolved.stand_in.component.name,
+        bound.component.name,
+        reason,
+    )
     corpus = resolved.stand_in.build()
     return resolved.stand_in, corpus, corpus.fingerprint()
 

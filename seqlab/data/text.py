@@ -35,5 +35,3 @@ def first_characters(documents: Iterable[Document], limit: int | None) -> Iterat
         yield pieces
         if not left:
             return
-
-

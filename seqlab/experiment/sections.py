@@ -57,7 +57,7 @@ class Model:
 
     Args:
         embedding: one_hot, or the size of a learned embedding.
-        dropout: share of the embeddings and of the last outputs that is zeroed in training.
+        dropout: share of a learned embedding and of the last outputs that is zeroed in training.
         tie_weights: use the embedding's weight in the output layer too.
         layers: how many of the cell are stacked.
         residual: add the inputs of each layer to its outputs.

@@ -52,6 +52,15 @@ def dump_yaml(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
 
 
+def dump_flow(value: Any) -> str:
+    """Return a plain value as YAML in one line, to be pasted behind a key."""
+    text = yaml.dump(
+        value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**6,
+        default_flow_style=True,
+    )  # fmt: skip
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def load_yaml(text: str, origin: Origin) -> Located:
     """Read one document; `origin` names the text in errors and gives relative paths a folder.
 

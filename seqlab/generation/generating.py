@@ -53,7 +53,8 @@ def generate(
         )
         results |= {row: best[0] for row, best in zip(rows, found, strict=True)}
     return [
-        _finish(tokenizer, prefix, encoded[row], results[row]) for row, prefix in enumerate(prefixes)
+        _finish(tokenizer, prefix, encoded[row], results[row])
+        for row, prefix in enumerate(prefixes)
     ]
 
 

@@ -63,9 +63,12 @@ class LanguageModel(nn.Module):
         return self.dropout(self.norm(values)), tuple(new_states)
 
     def _first(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        if isinstance(self.embedding, OneHot) and hasattr(layer.cell, "from_ids"):
-            return cast("tuple[Tensor, State]", layer.cell.from_ids(ids, state))
-        return cast("tuple[Tensor, State]", layer(self.dropout(self.embedding(ids)), state))
+        if not isinstance(self.embedding, OneHot):
+            return cast("tuple[Tensor, State]", layer(self.dropout(self.embedding(ids)), state))
+        from_ids = getattr(layer.cell, "from_ids", None)
+        if from_ids is None:
+            return cast("tuple[Tensor, State]", layer(self.embedding(ids), state))
+        return cast("tuple[Tensor, State]", from_ids(ids, state))
 
     def _tie(self) -> None:
         if isinstance(self.embedding, OneHot):
@@ -84,8 +87,8 @@ class Layer(nn.Module):
     def __init__(self, size: int, make_cell: CellFactory, norm: str | None, residual: bool) -> None:
         super().__init__()
         self.norm = _norm(norm, size)
-        self.cell = cast(nn.Module, make_cell(size))
-        self.output_size = cast(int, self.cell.output_size)
+        self.cell = cast("nn.Module", make_cell(size))
+        self.output_size = cast("int", self.cell.output_size)
         self.residual = residual
         if residual and self.output_size != size:
             raise _refusal(

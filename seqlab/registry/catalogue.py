@@ -34,7 +34,9 @@ class Registry:
 
     def components(self, kind: str) -> list[Component]:
         """Every component of a kind that can be used, by name."""
-        usable = [found[0] for key, found in self._offers.items() if key[0] == kind and len(found) == 1]
+        usable = [
+            found[0] for key, found in self._offers.items() if key[0] == kind and len(found) == 1
+        ]
         return sorted(usable, key=lambda component: component.name)
 
     def plugin(self, name: str) -> Plugin:

@@ -25,9 +25,7 @@ class Checked:
     left_behind: list[str]
 
 
-def check_options(
-    options: Mapping[str, Option], section: Located, key: str, what: str
-) -> Checked:
+def check_options(options: Mapping[str, Option], section: Located, key: str, what: str) -> Checked:
     """Check a section's entries against options: every complaint, each where it was written."""
     checked = Checked({o.name: o.default for o in options.values() if not o.required}, [], [])
     for name, located in section.items.items():

@@ -49,9 +49,13 @@ def load_plugins(
     unknown = left_out - {plugin.name for plugin, _ in found}
     if unknown:
         names = [plugin.name for plugin, _ in found]
-        raise UsageError(f"--no-plugin {min(unknown)}: no such plugin{suggest(min(unknown), names)}")
+        raise UsageError(
+            f"--no-plugin {min(unknown)}: no such plugin{suggest(min(unknown), names)}"
+        )
     plugins = [
-        _load(manager, plugin, importer) for plugin, importer in found if plugin.name not in left_out
+        _load(manager, plugin, importer)
+        for plugin, importer in found
+        if plugin.name not in left_out
     ]
     return Registry(tuple(plugins))
 

@@ -187,9 +187,7 @@ def _bind(
     core = _core_names(kind) if key == kind else ()
     own = {k: item for k, item in mapping.items.items() if k not in {"name", *core}}
     what = f"{kind} '{name.value}'"
-    checked = check_options(
-        component.signature.options, Located(own, mapping.origin), key, what
-    )
+    checked = check_options(component.signature.options, Located(own, mapping.origin), key, what)
     findings.complaints += checked.complaints
     for option in checked.left_behind:
         findings.notices.append(f"{key}.{option} is left behind: {what} has no such option")
@@ -252,9 +250,7 @@ def _core_keys(cls: type, section: Located | None, key: str, findings: _Findings
     return cls(**checked.values)
 
 
-def _stand_in(
-    section: Located | None, registry: Registry, findings: _Findings
-) -> Bound | None:
+def _stand_in(section: Located | None, registry: Registry, findings: _Findings) -> Bound | None:
     named = section.items.get("if_unavailable") if section else None
     if named is None or plain(named) is None or not isinstance(named.value, str | dict):
         return None

@@ -159,7 +159,7 @@ def _read_option(
 
 def _function(factory: Callable[..., Any]) -> Any:
     if isinstance(factory, type):
-        return factory.__init__ if "__init__" in dir(factory) else factory
+        return vars(factory).get("__init__", factory)
     return inspect.unwrap(factory)
 
 

@@ -29,8 +29,10 @@ def describe_run(
     total_steps: int,
     overrides: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Return the content of `run.json` at the start of a run. Nothing of the environment's
-    variables is in it."""
+    """Return the content of `run.json` at the start of a run.
+
+    Nothing of the environment's variables is in it: they may hold secrets.
+    """
     return {
         "format": FORMAT,
         "name": resolved.name,

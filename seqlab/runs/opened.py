@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import read_experiment
@@ -22,9 +20,7 @@ from seqlab.training.checkpoint import Checkpoint, checkpoint_path, load_checkpo
 from seqlab.training.device import pick_device
 
 
-def open_run(
-    run: str | Path, *, root: str | Path = ROOT, registry: Registry | None = None
-) -> Run:
+def open_run(run: str | Path, *, root: str | Path = ROOT, registry: Registry | None = None) -> Run:
     """Open a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
 
     Raises:

@@ -1,0 +1,126 @@
+"""The way in: finds the verb, turns errors into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import click
+
+from seqlab import __version__
+from seqlab.errors import PluginError, SeqlabError
+
+INTERRUPTED = 130
+
+VERBS = {
+    "init": "Lay out a working folder with experiments and plugins.",
+    "run": "Run an experiment.",
+    "generate": "Continue prefixes with the model of a run.",
+    "validate": "Check experiment files without training.",
+    "schema": "Print the JSON Schema of everything that is installed.",
+    "plugins": "List plugins, what they offer and what failed.",
+    "runs": "List the runs there are.",
+}
+
+
+class Verbs(click.Group):
+    """Imports a verb's module when it is called for, so that `--help` costs nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"seqlab.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            from seqlab.registry.checking import suggest
+
+            raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], VERBS)}") from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seqlab")
+@click.option("--debug", is_flag=True, help="Show a traceback with every error.")
+def seqlab(debug: bool) -> None:
+    """A laboratory for sequence models: experiments in YAML, everything in them a plugin."""
+
+
+def main() -> None:
+    """Run the command of this process and exit with its code."""
+    code = call(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()
+    sys.exit(code)
+
+
+def call(arguments: list[str]) -> int:
+    """Run a command; return its exit code instead of raising."""
+    with _logging_to_stderr():
+        try:
+            return seqlab.main(arguments, prog_name="seqlab", standalone_mode=False) or 0
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("seqlab: interrupted", err=True)
+            return INTERRUPTED
+        except BrokenPipeError:
+            _close_stdout()
+            return 0
+        except SeqlabError as error:
+            if "--debug" in arguments:
+                traceback.print_exc()
+            click.echo(_prefixed(str(error)), err=True)
+            return error.exit_code
+        except Exception:
+            traceback.print_exc()
+            click.echo("seqlab: this is a bug in seqlab or in a plugin; please report it", err=True)
+            return PluginError.exit_code
+
+
+def _prefixed(message: str) -> str:
+    """Put the command's name before one line; several lines begin with places of their own."""
+    return message if "\n" in message else f"seqlab: {message}"
+
+
+def _close_stdout() -> None:
+    """Whoever read stdout (`| head`) has seen enough; the rest goes nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Stderr(logging.Handler):
+    """Writes to whatever stderr is now: a progress bar may have taken its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        word = "warning: " if record.levelno >= logging.WARNING else ""
+        click.echo(f"seqlab: {word}{record.getMessage()}", err=True)
+
+
+@contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    logger, handler = logging.getLogger("seqlab"), _Stderr()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,112 @@
+"""Options that several verbs have, and the tables that they print."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqlab.errors import PluginError
+
+if TYPE_CHECKING:
+    from seqlab.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PluginChoice:
+    """Which plugins a command loads."""
+
+    folder: Path | None
+    local: bool
+    without: tuple[str, ...]
+    strict: bool
+
+    def load(self, *, say: bool = True) -> Registry:
+        """Load them; name on stderr what failed (`say`), or stop there if that is asked for.
+
+        Raises:
+            PluginError: something failed and `--strict-plugins` was given.
+        """
+        from seqlab.registry import load_plugins
+
+        registry = load_plugins(self.folder, local=self.local, without=self.without)
+        problems = list(registry.problems())
+        if problems and self.strict:
+            raise PluginError("\n".join(problems))
+        for problem in problems if say else ():
+            log.warning(problem)
+        return registry
+
+
+def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which plugins are loaded, as one value `plugins`."""
+
+    @click.option(
+        "--plugins",
+        "folder",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where dropped-in plugins lie (default: plugins/).",
+    )
+    @click.option("--no-local-plugins", is_flag=True, help="Load no dropped-in plugins.")
+    @click.option("--no-plugin", "without", multiple=True, metavar="NAME", help="Leave one out.")
+    @click.option("--strict-plugins", is_flag=True, help="Stop if any plugin fails to load.")
+    @wraps(command)
+    def wrapped(
+        *,
+        folder: Path | None,
+        no_local_plugins: bool,
+        without: tuple[str, ...],
+        strict_plugins: bool,
+        **rest: Any,
+    ) -> Any:
+        choice = PluginChoice(folder, not no_local_plugins, without, strict_plugins)
+        return command(plugins=choice, **rest)
+
+    return wrapped
+
+
+def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option that says where runs are collected."""
+    return click.option(
+        "--root",
+        type=click.Path(path_type=Path),
+        default="runs",
+        show_default=True,
+        metavar="DIR",
+        help="Where runs are collected.",
+    )(command)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on stdout: of lines on a terminal, separated by tabs elsewhere."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not console.is_terminal:
+        for row in (columns, *texts):
+            click.echo("\t".join(row))
+        return
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in texts:
+        table.add_row(*row)
+    console.print(table, markup=False)

@@ -1,0 +1,148 @@
+"""`seqlab plugins`: what is there, what it offers, what failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqlab.cli.options import (
+    PluginChoice,
+    json_option,
+    plugin_options,
+    print_json,
+    print_table,
+)
+from seqlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqlab.registry.plugins import Component, Plugin
+    from seqlab.registry.signature import Option
+
+
+@click.group("plugins", invoke_without_command=True)
+@json_option
+@plugin_options
+@click.pass_context
+def command(context: click.Context, as_json: bool, plugins: PluginChoice) -> None:
+    """List plugins: where they come from, what they offer, what failed."""
+    if context.invoked_subcommand is not None:
+        context.obj = plugins
+        return
+    registry = plugins.load(say=False)
+    if as_json:
+        print_json([_as_json(plugin) for plugin in registry.plugins])
+        return
+    rows = [(p.name, p.origin, _where(p), _offers(p), _state(p)) for p in registry.plugins]
+    print_table(("plugin", "from", "file", "offers", "state"), rows)
+    for problem in registry.problems():
+        click.echo(problem, err=True)
+
+
+@command.command("show")
+@click.argument("kind")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(plugins: PluginChoice, kind: str, name: str, as_json: bool) -> None:
+    """Show a component: its options, where it is defined, and a line of YAML to paste."""
+    from seqlab.registry.catalogue import NotFound
+    from seqlab.registry.checking import suggest
+    from seqlab.registry.kinds import KINDS
+
+    if kind not in KINDS:
+        raise UsageError(f"unknown kind '{kind}'{suggest(kind, KINDS)}")
+    try:
+        component = plugins.load().find(kind, name)
+    except NotFound as error:
+        raise UsageError(str(error)) from None
+    if as_json:
+        print_json(_describe(component))
+    else:
+        _print_component(component)
+
+
+def _print_component(component: Component) -> None:
+    signature = component.signature
+    click.echo(f"{component.kind} {component.name}: {signature.summary}")
+    click.echo(f"plugin {component.plugin}, {signature.place}\n")
+    options = [_describe_option(option) for option in signature.options.values()]
+    columns = ("option", "type", "default", "bounds", "help")
+    print_table(columns, [tuple(option.values()) for option in options])
+    click.echo(f"\n{_yaml_line(component)}")
+
+
+def _yaml_line(component: Component) -> str:
+    from seqlab.experiment.yaml12 import dump_flow
+
+    options = component.signature.options.values()
+    values = {o.name: "…" if o.required else _default(o) for o in options}
+    section = "observers" if component.kind == "observer" else component.kind
+    line = dump_flow({"name": component.name, **values})
+    return f"{section}: [{line}]" if section == "observers" else f"{section}: {line}"
+
+
+def _default(option: Option) -> Any:
+    from pydantic_core import to_jsonable_python
+
+    return None if option.required else to_jsonable_python(option.default)
+
+
+def _describe_option(option: Option) -> dict[str, Any]:
+    return {
+        "option": option.name,
+        "type": option.type_name(),
+        "default": "required" if option.required else _shown(_default(option)),
+        "bounds": option.bounds(),
+        "help": option.help,
+    }
+
+
+def _shown(value: Any) -> str:
+    from seqlab.experiment.yaml12 import dump_flow
+
+    return dump_flow(value)
+
+
+def _describe(component: Component) -> dict[str, Any]:
+    signature = component.signature
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": signature.summary,
+        "plugin": component.plugin,
+        "place": signature.place,
+        "options": [
+            _describe_option(option) | {"default": _default(option), "required": option.required}
+            for option in signature.options.values()
+        ],
+        "yaml": _yaml_line(component),
+    }
+
+
+def _as_json(plugin: Plugin) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution or None,
+        "version": plugin.version or None,
+        "file": _where(plugin),
+        "offers": [{"kind": c.kind, "name": c.name} for c in plugin.components],
+        "problems": [str(problem) for problem in plugin.problems],
+    }
+
+
+def _where(plugin: Plugin) -> str:
+    return str(plugin.path or "")
+
+
+def _offers(plugin: Plugin) -> str:
+    kinds: dict[str, list[str]] = {}
+    for component in plugin.components:
+        kinds.setdefault(component.kind, []).append(component.name)
+    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
+
+
+def _state(plugin: Plugin) -> str:
+    if not plugin.problems:
+        return "ok"
+    return "partly failed" if plugin.components else "failed"

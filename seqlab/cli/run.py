@@ -1,0 +1,92 @@
+"""`seqlab run`: an experiment in, a run folder out."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
+
+if TYPE_CHECKING:
+    from seqlab.experiment import Experiment
+    from seqlab.registry import Registry
+    from seqlab.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+@click.command("run")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
+)
+@click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, metavar="N", help="Run with N seeds in turn."
+)
+@root_option
+@plugin_options
+def command(
+    file: Path,
+    overrides: tuple[str, ...],
+    run_dir: Path | None,
+    seeds: int,
+    root: Path,
+    plugins: PluginChoice,
+) -> None:
+    """Run an experiment.
+
+    Each seed makes a run of its own: runs/NAME/TIME-ID. Lines of progress go to stdout where
+    there is no terminal.
+    """
+    if seeds > 1 and run_dir is not None:
+        raise click.UsageError("--run-dir is for one run; with --seeds use --root")
+    from seqlab.experiment import read_experiment
+    from seqlab.runs.folder import check_free
+
+    experiment = read_experiment(file, overrides)
+    if run_dir is not None:
+        check_free(run_dir)
+    registry = plugins.load()
+    if seeds > 1:
+        _run_seeds(file, overrides, seeds, root, registry)
+    else:
+        _run_one(experiment, run_dir, root, registry)
+
+
+def _run_one(experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry) -> Run:
+    from seqlab.runs import run
+
+    finished = run(experiment, run_dir=run_dir, root=root, registry=registry)
+    log.info("The run is in %s", finished.path)
+    for failure in finished.description.get("observer_failures", []):
+        log.warning("%s (it was switched off)", failure)
+    return finished
+
+
+def _run_seeds(
+    file: Path, overrides: tuple[str, ...], seeds: int, root: Path, registry: Registry
+) -> None:
+    """Run the same experiment with seeds that follow one another, then show them side by side."""
+    from seqlab.experiment import read_experiment
+    from seqlab.registry import resolve
+
+    first = resolve(read_experiment(file, overrides), registry).train.seed
+    rows: list[tuple[int, float | None, Path]] = []
+    for seed in range(first, first + seeds):
+        log.info("Seed %d", seed)
+        experiment = read_experiment(file, (*overrides, f"train.seed={seed}"))
+        finished = _run_one(experiment, None, root, registry)
+        metrics = finished.metrics
+        rows.append((seed, metrics[-1]["perplexity"] if metrics else None, finished.path))
+    print_table(("seed", "perplexity", "run"), rows)
+    _summarise([value for _, value, _ in rows if value is not None])
+
+
+def _summarise(values: list[float]) -> None:
+    if values:
+        click.echo(f"median {statistics.median(values):f}, worst {max(values):f}")

@@ -1,0 +1,51 @@
+"""`seqlab runs`: a table of what was run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqlab.cli.options import json_option, print_json, print_table, root_option
+from seqlab.errors import SeqlabError
+
+if TYPE_CHECKING:
+    from seqlab.runs.folder import RunFolder
+
+COLUMNS = ("run", "id", "status", "step", "perplexity", "corpus", "seed", "started")
+
+
+@click.command("runs")
+@json_option
+@root_option
+def command(as_json: bool, root: Path) -> None:
+    """List the runs there are, the oldest first."""
+    from seqlab.runs.folder import all_runs
+
+    rows = [_row(folder) for folder in all_runs(root)]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows])
+    else:
+        click.echo(f"There are no runs under {root}/", err=True)
+
+
+def _row(folder: RunFolder) -> dict[str, Any]:
+    """One run; a damaged one is listed as such instead of hiding the others."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row |= {"run": folder.path.parent.name, "id": folder.path.name}
+    try:
+        known = folder.description()
+        row |= {key: known[key] for key in ("status", "step", "seed", "started")}
+        return row | {"corpus": known["corpus"]["name"], "perplexity": _last_perplexity(folder)}
+    except (SeqlabError, KeyError, TypeError, ValueError, OSError):
+        return row | {"status": "damaged"}
+
+
+def _last_perplexity(folder: RunFolder) -> float | None:
+    lines = folder.metrics.read_text("utf-8").splitlines()
+    value = json.loads(lines[-1])["perplexity"] if lines else None
+    return None if value is None else round(value, 6)

@@ -1,0 +1,42 @@
+"""`seqlab validate`: every complaint about experiment files, and no training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from seqlab.cli.options import PluginChoice, plugin_options
+
+
+@click.command("validate")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
+)
+@plugin_options
+@click.pass_context
+def command(
+    context: click.Context,
+    files: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    plugins: PluginChoice,
+) -> None:
+    """Check experiment files: names, options, types and bounds. Nothing is trained."""
+    from seqlab.errors import ExperimentError
+    from seqlab.experiment import read_experiment
+    from seqlab.registry import resolve
+
+    registry = plugins.load()
+    codes = []
+    for file in files:
+        try:
+            resolved = resolve(read_experiment(file, overrides), registry)
+        except ExperimentError as error:
+            click.echo(str(error), err=True)
+            codes.append(error.exit_code)
+            continue
+        click.echo(f"{file}: is valid")
+        for notice in resolved.notices:
+            click.echo(f"{file}: {notice}", err=True)
+    context.exit(max(codes, default=0))

@@ -1,0 +1,123 @@
+"""A JSON Schema of everything that is installed, so that an editor knows what an author offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+
+from seqlab.experiment.sections import (
+    COMPONENT_SECTIONS,
+    CORE_KEYS,
+    CORE_SECTIONS,
+    REQUIRED_SECTIONS,
+)
+from seqlab.registry.catalogue import Registry
+from seqlab.registry.plugins import Component
+from seqlab.registry.signature import Option, Signature, read_signature
+
+Schema = dict[str, Any]
+
+
+def experiment_schema(registry: Registry) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of an experiment file.
+
+    A component's section is a union on `name`. A file that extends another one may leave out
+    names, required options and sections: they may stand in the base.
+    """
+    definitions: Schema = {}
+    whole = {kind: _section(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
+    parts = {kind: _partial(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
+    core = {key: _core(cls, definitions) for key, cls in CORE_SECTIONS.items()}
+    observer = _section("observer", registry, definitions)
+    common = {
+        "extends": {"type": "string", "description": "an experiment that this one is laid over"},
+        "observers": {"type": "array", "items": observer},
+    }
+    loose = {key: _nullable(_without_required(schema)) for key, schema in core.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "seqlab experiment",
+        "type": "object",
+        "if": {"required": ["extends"]},
+        "then": _sections({**common, **parts, **loose}),
+        "else": _sections({**common, **whole, **core}, REQUIRED_SECTIONS),
+        "$defs": definitions,
+    }
+
+
+def _sections(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
+    return {"properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _section(kind: str, registry: Registry, definitions: Schema) -> Schema:
+    components = registry.components(kind)
+    return {"anyOf": [_short(components), *(_component(c, definitions) for c in components)]}
+
+
+def _short(components: list[Component]) -> Schema:
+    """The short form, a bare name, for components that need no option."""
+    free = [c.name for c in components if not any(o.required for o in c.signature.options.values())]
+    return {"enum": free}
+
+
+def _component(component: Component, definitions: Schema) -> Schema:
+    keys = CORE_KEYS.get(component.kind)
+    core = read_signature(keys).options if keys else {}
+    schema = _options({**component.signature.options, **core}, component.signature, definitions)
+    schema["properties"]["name"] = {"const": component.name}
+    schema["required"].insert(0, "name")
+    return schema
+
+
+def _partial(kind: str, registry: Registry, definitions: Schema) -> Schema:
+    """A section that is laid over another one: any name or none, any of the options there are."""
+    components = registry.components(kind)
+    keys = CORE_KEYS.get(kind)
+    named: dict[str, list[Schema]] = {}
+    options = [o for c in components for o in c.signature.options.values()]
+    for option in [*options, *(read_signature(keys).options.values() if keys else ())]:
+        schema = _option(option, definitions)
+        if schema not in named.setdefault(option.name, []):
+            named[option.name].append(schema)
+    properties: Schema = {name: {"anyOf": schemas} for name, schemas in named.items()}
+    names = [component.name for component in components]
+    properties["name"] = {"enum": names}
+    mapping = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"anyOf": [{"enum": [*names, None]}, mapping]}
+
+
+def _core(cls: type, definitions: Schema) -> Schema:
+    signature = read_signature(cls)
+    return _options(signature.options, signature, definitions)
+
+
+def _options(options: Mapping[str, Option], signature: Signature, definitions: Schema) -> Schema:
+    return {
+        "type": "object",
+        "description": signature.summary,
+        "properties": {name: _option(option, definitions) for name, option in options.items()},
+        "required": [name for name, option in options.items() if option.required],
+        "additionalProperties": False,
+    }
+
+
+def _option(option: Option, definitions: Schema) -> Schema:
+    adapter: TypeAdapter[Any] = option.adapter
+    schema = adapter.json_schema()
+    definitions.update(schema.pop("$defs", {}))
+    if option.help:
+        schema["description"] = option.help
+    if not option.required:
+        schema["default"] = to_jsonable_python(option.default)
+    return schema
+
+
+def _without_required(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "required"}
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}

@@ -1,0 +1,168 @@
+"""Text to token ids and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqlab_plugins.tokenizers import Characters, TokenIds
+
+from seqlab import CorpusError, ExperimentError, Ids, read_experiment
+from seqlab.data.tokens import characters_per_token, decode
+from seqlab.registry import resolve
+
+relaxed = settings(deadline=None, max_examples=100)
+
+
+def fitted(*documents, **options) -> Characters:
+    tokenizer = Characters(**options)
+    tokenizer.fit(documents)
+    return tokenizer
+
+
+def ids_below(size: int) -> TokenIds:
+    tokenizer = TokenIds()
+    tokenizer.fit([Ids(np.arange(size))])
+    return tokenizer
+
+
+@relaxed
+@given(st.text())
+def test_every_text_comes_back_from_its_ids(text):
+    tokenizer = fitted(text)
+    assert decode(tokenizer, tokenizer.encode(text)) == text
+
+
+@relaxed
+@given(st.text(), st.text())
+def test_a_text_reads_the_same_whole_and_in_parts(first, second):
+    tokenizer = fitted([first, second])
+    parts = [tokenizer.encode(first), tokenizer.encode(second)]
+    assert np.concatenate(parts).tolist() == tokenizer.encode(first + second).tolist()
+
+
+@relaxed
+@given(st.text(), st.text())
+def test_each_character_gets_an_id_or_is_refused(known, text):
+    tokenizer = fitted(known)
+    if set(text) <= set(known):
+        assert len(tokenizer.encode(text)) == len(text)
+    else:
+        with pytest.raises(ValueError, match="is not in the vocabulary"):
+            tokenizer.encode(text)
+
+
+def test_ids_are_numbered_in_the_order_of_first_appearance():
+    assert fitted("不分开", "开了").encode("不分开了").tolist() == [0, 1, 2, 3]
+
+
+def test_the_order_does_not_depend_on_the_hash_seed():
+    code = (
+        "from seqlab_plugins.tokenizers import Characters as C; t = C();"
+        "t.fit(['zyx分开不abc']); print(t.encode('abc不开分xyz').tolist())"
+    )
+    printed = {
+        subprocess.check_output([sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": n})
+        for n in ("1", "2")
+    }
+    assert printed == {b"[6, 7, 8, 5, 4, 3, 2, 1, 0]\n"}
+
+
+def test_a_character_without_an_id_is_named_with_its_place():
+    message = r"character '猫' \(U\+732B\) at position 2 is not in the vocabulary of 2 characters"
+    with pytest.raises(ValueError, match=message):
+        fitted("分开").encode("分开猫")
+
+
+@pytest.mark.parametrize("character", ["\0", "\U0010ffff", "😀"])
+def test_extreme_code_points_are_refused_like_any_other(character):
+    with pytest.raises(ValueError, match="at position 0 "):
+        fitted("分开").encode(character)
+
+
+def test_unknown_characters_may_share_one_token():
+    tokenizer = fitted("ab", unknown="token")
+    assert tokenizer.encode("a猫b\U0010ffff").tolist() == [0, 2, 1, 2]
+    assert decode(tokenizer, [0, 2]) == "a\ufffd"
+    assert tokenizer.size == 3
+
+
+def test_nothing_is_known_before_training():
+    with pytest.raises(ValueError, match="position 0"):
+        Characters().encode("a")
+
+
+@relaxed
+@given(st.text(min_size=1), st.sampled_from(["error", "token"]))
+def test_a_vocabulary_comes_back_from_a_checkpoint(text, unknown):
+    tokenizer, other = fitted(text, unknown=unknown), Characters(unknown=unknown)
+    other.load_state_dict(json.loads(json.dumps(tokenizer.state_dict())))
+    assert other.size == tokenizer.size
+    assert other.encode(text).tolist() == tokenizer.encode(text).tolist()
+
+
+@pytest.mark.parametrize("documents", [["ab"], ["a|b"]])
+def test_end_of_document_is_one_token_whether_or_not_the_text_has_it(documents):
+    tokenizer = fitted(*documents, end_of_document="|")
+    assert tokenizer.size == 3
+    assert decode(tokenizer, [tokenizer.end_of_document]) == "|"
+
+
+def test_there_is_no_end_of_document_unless_asked_for():
+    assert fitted("ab").end_of_document is None
+
+
+def test_end_of_document_of_two_characters_is_refused_where_it_was_written(registry, tiny):
+    section = {"name": "characters", "end_of_document": "||"}
+    resolved = resolve(read_experiment(tiny | {"tokenizer": section}), registry)
+    with pytest.raises(ExperimentError, match="should be one character, not '||'"):
+        resolved.tokenizer.build()
+
+
+def test_every_character_counts_as_one():
+    tokenizer = fitted("a分😀", unknown="token")
+    assert characters_per_token(tokenizer).tolist() == [1, 1, 1, 1]
+
+
+def test_characters_need_text():
+    with pytest.raises(CorpusError, match="use `tokenizer: ids`"):
+        fitted(Ids(np.array([0, 1])))
+
+
+def test_ids_read_as_numbers_and_come_back():
+    tokenizer = ids_below(12)
+    assert decode(tokenizer, [3, 11, 0]) == "3 11 0 "
+    assert tokenizer.encode("3 11 0 ").tolist() == [3, 11, 0]
+
+
+def test_the_size_is_one_more_than_the_largest_id():
+    assert ids_below(12).size == 12
+
+
+@pytest.mark.parametrize("text", ["12", "1 99", "9" * 30])
+def test_an_id_that_training_did_not_show_is_refused(text):
+    with pytest.raises(ValueError, match=f"{text.split()[-1]} is not below 12"):
+        ids_below(12).encode(text)
+
+
+@pytest.mark.parametrize("text", ["a", "1 -2", "1.5", "²"])
+def test_what_is_no_id_is_refused(text):
+    with pytest.raises(ValueError, match="is not a token id, such as 7"):
+        ids_below(12).encode(text)
+
+
+def test_ids_need_a_corpus_of_ids():
+    with pytest.raises(CorpusError, match="this corpus gives text"):
+        TokenIds().fit(["abc"])
+
+
+def test_the_size_comes_back_from_a_checkpoint():
+    other = TokenIds()
+    other.load_state_dict(ids_below(12).state_dict())
+    assert other.size == 12
