@@ -16,12 +16,13 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz ,."
 
 @pytest.fixture(autouse=True)
 def _away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test works in a folder of its own, with no cache, and finds no lyrics by chance."""
+    """Every test works in a folder of its own, finds no lyrics by chance, and asks no network."""
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SEQLAB_DATA", raising=False)
+    monkeypatch.setattr("seqlab_plugins.lyrics.HOME", "http://127.0.0.1:9/nobody-is-here")
     torch.set_num_threads(1)
 
 

@@ -159,7 +159,7 @@ def _read_option(
 
 def _function(factory: Callable[..., Any]) -> Any:
     if isinstance(factory, type):
-        return vars(factory).get("__init__", factory)
+        return inspect.getattr_static(factory, "__init__")
     return inspect.unwrap(factory)
 
 

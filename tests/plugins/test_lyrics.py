@@ -9,7 +9,7 @@ from pathlib import Path
 import pooch
 import pytest
 from requests import ConnectionError as NoConnection
-from seqlab_plugins.lyrics import FILE, SHA256
+from seqlab_plugins.lyrics import FILE, HOME, SHA256
 
 from seqlab import CorpusError, CorpusUnavailable, read_experiment
 from seqlab.data.preparing import prepare
@@ -111,10 +111,10 @@ def test_a_download_is_tried_when_the_lyrics_are_nowhere(opened, downloads):
 
 
 def test_lyrics_that_cannot_be_had_come_with_advice(opened, downloads):
-    with pytest.raises(CorpusUnavailable, match=r"put the file there .*https://") as caught:
+    with pytest.raises(CorpusUnavailable) as caught:
         opened("jay_lyrics")
     message = str(caught.value)
-    assert "$SEQLAB_DATA" in message
+    assert all(place in message for place in (FILE, "$SEQLAB_DATA", "data/", HOME))
     assert "\n" not in message
 
 
@@ -137,7 +137,8 @@ def test_the_stand_in_is_used_and_its_use_is_told(opened, downloads, caplog):
     with caplog.at_level(logging.WARNING):
         prepared = opened({"name": "jay_lyrics", "if_unavailable": "original_lyrics"})
     assert prepared.corpus.component.name == "original_lyrics"
-    assert "Training on the stand-in 'original_lyrics' instead" in caplog.text
+    assert "original_lyrics' instead" in caplog.text
+    assert "do not compare" in caplog.text
 
 
 def test_a_stand_in_may_have_options(opened, downloads):

@@ -1,0 +1,27 @@
+"""On what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+import seqlab
+
+
+def describe() -> str:
+    """One line: processor, cores, instruction set, versions."""
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()},"
+        f" {torch.get_num_threads()} threads; Python {platform.python_version()},"
+        f" torch {torch.__version__}, seqlab {seqlab.__version__}"
+    )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

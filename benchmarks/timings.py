@@ -1,0 +1,158 @@
+"""Times of the core, as ratios where there is a peer: prints the table of docs/timings.md.
+
+python -m benchmarks.timings [--rounds 15]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import seqlab
+from benchmarks.machine import describe
+from seqlab.data.tokens import characters_per_token
+from seqlab.registry import resolve
+from seqlab.runs.building import build
+from seqlab.training.epoch import RunningEpoch
+from seqlab.training.loop import Training
+
+JAY_RNN = Path(__file__).resolve().parents[1] / "experiments" / "jay_rnn.yaml"
+BATCH, WINDOW, HIDDEN = 32, 35, 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    print(f"{describe()}; median (smallest – largest) of {rounds}\n")
+    print("| what | seconds | against | ratio or difference |\n|---|---|---|---|")
+    _compare_epochs(rounds)
+    _time_help(rounds)
+    _time_first_run(max(rounds // 3, 3))
+
+
+def _compare_epochs(rounds: int) -> None:
+    """One epoch of `jay_rnn` and one of the textbook's loop, in turn, in this process."""
+    ours, ids, vocabulary = _our_epoch()
+    plain = _plain_epoch(ids, vocabulary)
+    ours()
+    plain()
+    pairs = [(_seconds(ours), _seconds(plain)) for _ in range(rounds)]
+    mine = [pair[0] for pair in pairs]
+    ratios = [own / other for own, other in pairs]
+    print(f"| one epoch of `jay_rnn` | {_spread(mine)} | a plain loop | {_spread(ratios)} × |")
+
+
+def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
+    registry = seqlab.load_plugins(local=False)
+    resolved = resolve(seqlab.read_experiment(JAY_RNN), registry)
+    parts = build(resolved)
+    training = Training(
+        parts.model,
+        parts.sampler,
+        parts.optimizer,
+        parts.schedule,
+        characters=characters_per_token(parts.prepared.tokenizer),
+        clip_norm=resolved.optimizer_keys.clip_norm,
+        seed=0,
+    )
+
+    def epoch() -> None:
+        running = RunningEpoch()
+        for step in training.steps(training.done + len(parts.sampler)):
+            running.add(step)
+        running.record(step)
+
+    ids = torch.from_numpy(parts.prepared.tokens.ids.astype("int64"))
+    return epoch, ids, parts.prepared.tokenizer.size
+
+
+def _plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], None]:
+    """The textbook's training as it describes it: a list of one-hots, stacked, `nn.RNN`, Adam."""
+    rnn, dense = nn.RNN(vocabulary, HIDDEN), nn.Linear(HIDDEN, vocabulary)
+    parameters = [*rnn.parameters(), *dense.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=False, foreach=False)
+    cross_entropy = nn.CrossEntropyLoss()
+    length = len(ids) // BATCH
+    rows = ids[: BATCH * length].view(BATCH, length)
+
+    def epoch() -> None:
+        state, total, count = None, 0.0, 0
+        for start in range(0, (length - 1) // WINDOW * WINDOW, WINDOW):
+            inputs = rows[:, start : start + WINDOW]
+            targets = rows[:, start + 1 : start + WINDOW + 1]
+            state = state.detach() if state is not None else None
+            one_hots = [torch.zeros(BATCH, vocabulary).scatter_(1, x[:, None], 1) for x in inputs.T]
+            outputs, state = rnn(torch.stack(one_hots), state)
+            wanted = targets.transpose(0, 1).contiguous().view(-1)
+            loss = cross_entropy(dense(outputs.view(-1, HIDDEN)), wanted)
+            optimizer.zero_grad()
+            loss.backward()
+            norm = torch.stack([(p.grad**2).sum() for p in parameters if p.grad is not None]).sum()
+            if norm.sqrt().item() > 1e-2:
+                for parameter in parameters:
+                    if parameter.grad is not None:
+                        parameter.grad.mul_(1e-2 / norm.sqrt())
+            optimizer.step()
+            total += loss.item() * wanted.numel()
+            count += wanted.numel()
+
+    return epoch
+
+
+def _time_help(rounds: int) -> None:
+    times = [_seconds(lambda: _seqlab("--help")) for _ in range(rounds)]
+    print(f"| `seqlab --help` | {_spread(times)} | | |")
+
+
+def _time_first_run(rounds: int) -> None:
+    """A run of one epoch, less that epoch, beside a process that only imports torch."""
+    outside, difference = [], []
+    for _ in range(rounds):
+        imported = _seconds(lambda: _python("import torch"))
+        taken = _outside_training()
+        outside.append(taken)
+        difference.append(taken - imported)
+    print(
+        f"| a first run: start, build, save | {_spread(outside)} | `import torch` |"
+        f" + {_spread(difference)} s |"
+    )
+
+
+def _outside_training() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "run"
+        options = ("--set", "train.epochs=1", "--set", "samples=null", "--run-dir", str(place))
+        whole = _seconds(lambda: _seqlab("run", str(JAY_RNN), *options))
+        return whole - float(seqlab.open_run(place).metrics[0]["seconds"])
+
+
+def _seqlab(*arguments: str) -> None:
+    _python("from seqlab.cli import main; main()", *arguments)
+
+
+def _python(code: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} – {max(values):.2f})"
+
+
+if __name__ == "__main__":
+    main()

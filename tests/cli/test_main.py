@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOADED = (
+    "import sys; print(sorted({'torch', 'seqlab_plugins', 'numpy', 'pydantic'} & {*sys.modules}))"
+)
+
+
+def _python(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_help_imports_neither_torch_nor_a_plugin():
+    code = f"from seqlab.cli.main import call; call(['--help']); {LOADED}"
+    assert _python(code).splitlines()[-1] == "[]"
+
+
+def test_importing_seqlab_imports_no_torch():
+    assert _python(f"import seqlab; seqlab.hookimpl; {LOADED}").splitlines()[-1] != "['torch']"
+
+
+def test_a_misspelt_command_is_answered_with_the_one_meant(seqlab_command):
+    result = seqlab_command("rnu")
+    assert result.code == 2
+    assert "did you mean 'run'?" in result.err
+
+
+def test_no_message_for_a_reader_who_stops_reading(tmp_path: Path):
+    command = f"{sys.executable} -m seqlab plugins | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path)  # noqa: S602 # the pipe is the point
+    assert done.stdout.startswith("plugin")
+    assert done.stderr == ""
+
+
+def test_an_error_shows_a_traceback_only_when_asked(seqlab_command):
+    assert "Traceback" not in seqlab_command("run", "nowhere.yaml").err
+    assert "Traceback" in seqlab_command("--debug", "run", "nowhere.yaml").err
+
+
+@pytest.mark.parametrize(
+    "verb", ["init", "run", "generate", "validate", "schema", "plugins", "runs"]
+)
+def test_every_verb_has_help(verb, seqlab_command):
+    result = seqlab_command(verb, "--help")
+    assert result.code == 0
+    assert result.out.startswith(f"Usage: seqlab {verb}")

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import seqlab
+from seqlab.registry.schema import experiment_schema
+
+SHIPPED = sorted((Path(__file__).resolve().parents[2] / "experiments").glob("*.yaml"))
+
+
+def test_generate_continues_every_prefix(seqlab_command, experiment):
+    seqlab_command("run", experiment)
+    result = seqlab_command("generate", "tiny", "--prefix", "the", "--prefix", "do", "--length", 7)
+    assert [len(line) for line in result.out.splitlines()] == [10, 9]
+
+
+def test_generate_gives_programs_log_probabilities(seqlab_command, experiment):
+    seqlab_command("run", experiment)
+    result = seqlab_command("generate", "latest", "--prefix", "the", "--length", 7, "--json")
+    (generated,) = json.loads(result.out)
+    assert generated["text"].startswith("the")
+    assert len(generated["ids"]) == len(generated["log_probabilities"]) == 7
+    assert all(value <= 0 for value in generated["log_probabilities"])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"), [("", "is empty"), ("a分", "'分' (U+5206) at position 1")]
+)
+def test_generate_refuses_a_prefix_that_cannot_be_read(prefix, said, seqlab_command, experiment):
+    seqlab_command("run", experiment)
+    result = seqlab_command("generate", "latest", "--prefix", prefix)
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_generate_from_a_damaged_checkpoint_stops_with_code_4(seqlab_command, experiment):
+    seqlab_command("run", experiment, "--run-dir", "here")
+    (weights,) = Path("here").rglob("model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    result = seqlab_command("generate", "here", "--prefix", "the")
+    assert result.code == 4
+    assert "is damaged (its SHA-256 is another)" in result.err
+
+
+def test_a_run_is_found_by_folder_name_id_or_latest(seqlab_command, experiment):
+    run = seqlab.run(experiment)
+    short = run.path.name.rpartition("-")[2]
+    for word in (run.path, "tiny", run.path.name, short, "latest"):
+        assert seqlab.open_run(word).path.name == run.path.name
+
+
+def test_an_unknown_run_is_told_with_what_would_be_right(seqlab_command):
+    result = seqlab_command("generate", "nobody", "--prefix", "a")
+    assert result.code == 2
+    assert "`seqlab runs` lists what there is" in result.err
+
+
+def test_runs_lists_every_run_and_a_damaged_one_hides_no_other(seqlab_command, experiment):
+    seqlab_command("run", experiment)
+    seqlab_command("run", experiment, "--root", "runs")
+    next(Path("runs").glob("*/*/run.json")).write_text("{")
+    rows = json.loads(seqlab_command("runs", "--json").out)
+    assert sorted(row["status"] for row in rows) == ["damaged", "finished"]
+
+
+def test_validate_trains_nothing_and_reports_every_file(seqlab_command, experiment):
+    Path("bad.yaml").write_text("cell: rnn\n")
+    result = seqlab_command("validate", experiment, "bad.yaml")
+    assert result.code == 2
+    assert result.out == "tiny.yaml: is valid\n"
+    assert result.err.count("bad.yaml:1:1: ") == 4
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_experiments_are_valid_and_pass_the_schema(path, seqlab_command, registry):
+    assert seqlab_command("validate", path).code == 0
+    assert path.read_text("utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
+    content = yaml.safe_load(path.read_text("utf-8").replace("1e-", "1.0e-"))
+    jsonschema.validate(content, experiment_schema(registry))
+
+
+@pytest.mark.parametrize("extends", [{}, {"extends": "jay_rnn.yaml"}])
+def test_the_schema_refuses_an_option_that_nobody_has(extends, tiny, registry):
+    schema = experiment_schema(registry)
+    jsonschema.validate(extends | tiny, schema)
+    tiny["cell"] = {"name": "rnn", "hiden": 4}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(extends | tiny, schema)
+
+
+def test_the_schema_knows_a_dropped_in_plugin(seqlab_command):
+    Path("plugins").mkdir()
+    Path("plugins/mine.py").write_text(MINE)
+    schema = json.loads(seqlab_command("schema").out)
+    names = [
+        s.get("properties", {}).get("name") for s in schema["else"]["properties"]["cell"]["anyOf"]
+    ]
+    assert {"const": "mine"} in names
+
+
+MINE = '''
+import seqlab
+from torch import nn
+
+class Mine(nn.Module):
+    """My cell.
+
+    Args:
+        size: how large it is.
+    """
+
+    def __init__(self, input_size: int, *, size: int = 3) -> None:
+        super().__init__()
+
+@seqlab.hookimpl
+def seqlab_register_cells():
+    return {"mine": Mine}
+'''
+
+
+def test_plugins_lists_origin_offers_and_failures(seqlab_command):
+    Path("plugins").mkdir()
+    Path("plugins/mine.py").write_text(MINE)
+    Path("plugins/broken.py").write_text("import nothing_of_that_name")
+    rows = {row["name"]: row for row in json.loads(seqlab_command("plugins", "--json").out)}
+    assert rows["mine"]["offers"] == [{"kind": "cell", "name": "mine"}]
+    assert rows["seqlab-cells"]["distribution"] == "seqlab"
+    assert rows["broken"]["problems"] == [
+        "cannot be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'"
+    ]
+
+
+def test_plugins_show_says_all_that_an_experimenter_needs(seqlab_command):
+    shown = seqlab_command("plugins", "show", "cell", "lstm").out
+    assert "cells.py:" in shown
+    assert "hidden_size\tinteger\t256\t> 0\tH, the size of" in shown
+    assert yaml.safe_load(shown.splitlines()[-1])["cell"]["name"] == "lstm"
+
+
+def test_plugins_show_suggests_what_was_meant(seqlab_command):
+    assert "did you mean 'lstm'?" in seqlab_command("plugins", "show", "cell", "ltsm").err
+    assert "did you mean 'cell'?" in seqlab_command("plugins", "show", "cel", "lstm").err
+
+
+def test_a_plugin_that_is_switched_off_is_not_there(seqlab_command, experiment):
+    result = seqlab_command("validate", experiment, "--no-plugin", "seqlab-cells")
+    assert result.code == 2
+    assert "unknown cell 'rnn'; there are none" in result.err
+
+
+def test_strict_plugins_stops_at_a_plugin_that_failed(seqlab_command, experiment):
+    Path("plugins").mkdir()
+    Path("plugins/broken.py").write_text("raise SystemExit(9)")
+    assert seqlab_command("validate", experiment).code == 0
+    assert (
+        seqlab_command("validate", experiment, "--no-local-plugins", "--strict-plugins").code == 0
+    )
+    assert seqlab_command("validate", experiment, "--strict-plugins").code == 3
+
+
+def test_init_lays_out_a_folder_that_validates(seqlab_command, monkeypatch):
+    result = seqlab_command("init", "lab")
+    monkeypatch.chdir("lab")
+    assert result.code == 0
+    assert seqlab_command("validate", *Path("experiments").glob("*.yaml")).code == 0
+    assert "mgu" in seqlab_command("plugins").out
+
+
+def test_init_leaves_what_is_there_as_it_is(seqlab_command):
+    Path("lab/experiments").mkdir(parents=True)
+    Path("lab/experiments/jay_rnn.yaml").write_text("mine")
+    result = seqlab_command("init", "lab")
+    assert "kept     lab/experiments/jay_rnn.yaml" in result.out
+    assert Path("lab/experiments/jay_rnn.yaml").read_text() == "mine"

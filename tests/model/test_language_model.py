@@ -1,0 +1,160 @@
+"""What the core wraps around any cell: embedding, stack, norm, residual, head."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from seqlab_plugins.cells import GRU, LSTM
+from torch import nn
+
+from seqlab import ExperimentError, unroll
+from seqlab.experiment.sections import Model
+from seqlab.model.language_model import LanguageModel, OneHot
+
+V, H, B, T = 11, 6, 2, 5
+IDS = torch.randint(V, (B, T), generator=torch.Generator().manual_seed(0))
+
+
+class Plain(nn.Module):
+    """A cell of a stranger: no from_ids, one step."""
+
+    def __init__(self, input_size, output_size=H):
+        super().__init__()
+        self.output_size = output_size
+        self.inner = nn.Linear(input_size, output_size)
+
+    @unroll
+    def forward(self, inputs, state):
+        state = (self.inner(inputs) + state).tanh()
+        return state, state
+
+
+class Identity(nn.Module):
+    """Gives back what it is given."""
+
+    def __init__(self, input_size):
+        super().__init__()
+        self.output_size = input_size
+
+    def forward(self, inputs, state):
+        return inputs, inputs[:, -1]
+
+
+class WithoutIds(nn.Module):
+    """The same GRU for who can only show it one-hots."""
+
+    def __init__(self, input_size):
+        super().__init__()
+        self.output_size, self.inner = H, gru(input_size)
+
+    def forward(self, inputs, state):
+        return self.inner(inputs, state)
+
+
+def model(cell=Plain, **settings) -> LanguageModel:
+    torch.manual_seed(0)
+    return LanguageModel(V, cell, Model(**settings)).eval()
+
+
+def gru(input_size):
+    return GRU(input_size, hidden_size=H)
+
+
+@pytest.mark.parametrize("embedding", ["one_hot", 4, H])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("norm", [None, "layer", "rms"])
+@pytest.mark.parametrize("cell", [Plain, gru])
+def test_every_model_gives_logits_for_every_token_and_a_state_for_every_layer(
+    cell, embedding, layers, norm
+):
+    logits, state = model(cell, embedding=embedding, layers=layers, norm=norm)(IDS, None)
+    assert logits.shape == (B, T, V)
+    assert len(state) == layers
+
+
+@pytest.mark.parametrize("cell", [Plain, gru, lambda size: LSTM(size, hidden_size=H, num_layers=2)])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_two_windows_that_carry_the_state_are_one(cell, layers):
+    one = model(cell, layers=layers, norm="rms")
+    whole, _ = one(IDS, None)
+    first, state = one(IDS[:, :2], None)
+    second, _ = one(IDS[:, 2:], state)
+    torch.testing.assert_close(torch.cat((first, second), 1), whole)
+
+
+def test_one_hots_are_never_built_for_a_cell_that_reads_ids(monkeypatch):
+    def refuse(self, ids):
+        raise AssertionError("a one-hot was built")
+
+    one = model(gru)
+    monkeypatch.setattr(OneHot, "forward", refuse)
+    assert one(IDS, None)[0].shape == (B, T, V)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_reading_ids_changes_no_number(training):
+    found = []
+    for cell in (gru, WithoutIds):
+        one = model(cell, dropout=0.5).train(training)
+        torch.manual_seed(1)
+        found.append(one(IDS, None)[0])
+    torch.testing.assert_close(*found)
+
+
+def test_a_double_model_stays_double_with_any_cell():
+    assert model(Plain).double()(IDS, None)[0].dtype == torch.float64
+
+
+def test_tied_weights_are_one_parameter():
+    one = model(embedding=H, tie_weights=True)
+    assert one.head.weight is one.embedding.weight
+    assert [n for n, _ in one.named_parameters() if "weight" in n and n.startswith("head")] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"embedding": "one_hot", "tie_weights": True}, "needs a learned embedding"),
+        ({"embedding": 4, "tie_weights": True}, rf"cell's outputs \({H}\); it is 4"),
+        ({"embedding": 4, "residual": True}, f"they are 4 and {H}"),
+    ],
+)
+def test_what_cannot_fit_is_refused_with_the_sizes(settings, reason):
+    with pytest.raises(ExperimentError, match=f"^model: .*{reason}"):
+        model(**settings)
+
+
+def test_a_residual_adds_the_inputs_of_a_layer_to_its_outputs():
+    plain, residual = (model(Identity, embedding=H, residual=r) for r in (False, True))
+    once, twice = (one.hidden(IDS, None)[0] for one in (plain, residual))
+    torch.testing.assert_close(twice, 2 * once)
+
+
+def test_a_one_hot_is_neither_normalised_nor_added():
+    one = model(residual=True, norm="layer", layers=2)
+    assert isinstance(one.layers[0].norm, nn.Identity)
+    assert not one.layers[0].residual
+    assert one.layers[1].residual
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_a_norm_gives_the_head_inputs_of_unit_size(norm):
+    hidden, _ = model(Identity, embedding=64, norm=norm).hidden(IDS, None)
+    torch.testing.assert_close(hidden.square().mean(-1), torch.ones(B, T), atol=0.01, rtol=0)
+
+
+def test_dropout_zeroes_in_training_only():
+    one = model(Identity, embedding=64, dropout=0.5)
+    assert (one.hidden(IDS, None)[0] != 0).all()
+    share = (one.train().hidden(IDS, None)[0] == 0).float().mean()
+    assert 0.6 < share < 0.9
+
+
+def test_every_layer_has_parameters_of_its_own():
+    cells = [layer.cell for layer in model(embedding=H, layers=2).layers]
+    assert not cells[0].inner.weight.equal(cells[1].inner.weight)
+
+
+def test_a_row_is_predicted_as_if_it_were_alone():
+    one = model(gru, layers=2, norm="rms")
+    torch.testing.assert_close(one(IDS[1:], None)[0], one(IDS, None)[0][1:])

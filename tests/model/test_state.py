@@ -1,0 +1,86 @@
+"""What may be done to any state without knowing what it is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqlab import select_rows
+from seqlab.model.state import carry, detach, map_state, zeros
+
+FIRST_ONLY = torch.tensor([True, False])
+
+
+def nested():
+    """Two rows: a matrix a row, and a tuple of a vector and a counter a row."""
+    return torch.ones(2, 3, 4), (torch.full((2, 5), 2.0), torch.tensor([7, 8]))
+
+
+def tensors(state):
+    return [state] if isinstance(state, torch.Tensor) else [t for p in state for t in tensors(p)]
+
+
+def test_a_function_reaches_every_tensor_and_the_shape_of_the_tree_stays():
+    doubled = map_state(lambda tensor: tensor * 2, nested())
+    assert doubled[1][1].tolist() == [14, 16]
+    assert isinstance(doubled[1], tuple)
+
+
+def test_a_detached_state_has_no_history():
+    with_history = map_state(lambda t: t.float().requires_grad_() * 2, nested())
+    assert not any(tensor.requires_grad for tensor in tensors(detach(with_history)))
+
+
+def test_rows_are_reordered_and_repeated_in_every_tensor():
+    matrix, (vector, counter) = select_rows(nested(), torch.tensor([1, 0, 1]))
+    assert counter.tolist() == [8, 7, 8]
+    assert (matrix.shape, vector.shape) == ((3, 3, 4), (3, 5))
+
+
+def test_rows_that_do_not_continue_become_zeros_and_the_others_stay():
+    matrix, (vector, counter) = carry(nested(), FIRST_ONLY)
+    assert matrix[0].equal(torch.ones(3, 4))
+    assert not matrix[1].any()
+    assert vector[:, 0].tolist() == [2, 0]
+    assert counter.tolist() == [7, 0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_fresh_row_keeps_nothing_of_what_is_not_a_number(bad):
+    assert carry(torch.full((2, 3), bad), FIRST_ONLY)[1].tolist() == [0, 0, 0]
+
+
+def test_integers_stay_integers():
+    assert carry(nested(), FIRST_ONLY)[1][1].dtype == torch.int64
+
+
+def test_where_nothing_continues_there_is_no_state():
+    assert carry(nested(), torch.tensor([False, False])) is None
+    assert carry(None, FIRST_ONLY) is None
+
+
+@pytest.mark.parametrize("continues", [[True, True], [True, False]])
+def test_what_is_carried_has_no_history(continues):
+    state = torch.ones(2, 3, requires_grad=True) * 2
+    assert not carry(state, torch.tensor(continues)).requires_grad
+
+
+def test_where_all_continue_the_values_are_the_same():
+    before, after = nested(), carry(nested(), torch.tensor([True, True]))
+    assert all(map(torch.equal, tensors(before), tensors(after)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((4,), [(2, 4)]), ((), [(2,)]), (((4,), (3, 3)), [(2, 4), (2, 3, 3)]), (((),), [(2,)])],
+)
+def test_a_fresh_state_has_the_declared_shape_and_the_rows_first(shape, expected):
+    fresh = zeros(shape, 2, torch.ones(1, dtype=torch.float64))
+    assert [tuple(tensor.shape) for tensor in tensors(fresh)] == expected
+    assert all(t.dtype == torch.float64 and not t.any() for t in tensors(fresh))
+
+
+@pytest.mark.parametrize("shape", [4, [4], "4", (4, (4,))])
+def test_what_is_no_shape_of_a_state_is_refused_by_its_value(shape):
+    with pytest.raises(TypeError, match="state_shape should be a tuple of sizes"):
+        zeros(shape, 2, torch.ones(1))

@@ -1,0 +1,173 @@
+"""The cells are torch's layers: the same numbers, whole windows or ids or steps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from seqlab import ExperimentError, read_experiment, select_rows
+from seqlab.model.state import map_state
+from seqlab.registry import resolve
+
+FUSED = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+V, H, B, T = 7, 5, 3, 6
+
+every_cell = pytest.mark.parametrize("name", FUSED)
+depths = pytest.mark.parametrize("layers", [1, 2])
+
+
+@pytest.fixture
+def make(registry):
+    """Build a cell as an experiment does, in double precision."""
+
+    def make(name, *, input_size=V, hidden_size=H, layers=1, **options):
+        torch.manual_seed(0)
+        factory = registry.find("cell", name).factory
+        return factory(input_size, hidden_size=hidden_size, num_layers=layers, **options).double()
+
+    return make
+
+
+def torchs_own(cell, name):
+    """Torch's layer of the same depth, with the cell's weights."""
+    fused = FUSED[name](V, H, num_layers=len(cell.layers), batch_first=True).double()
+    weights = [p for layer in cell.layers for p in layer.parameters()]
+    for mine, its in zip(fused.parameters(), weights, strict=True):
+        mine.data.copy_(its)
+    return fused
+
+
+def some_ids() -> torch.Tensor:
+    return torch.randint(V, (B, T), generator=torch.Generator().manual_seed(1))
+
+
+def one_hots(ids: torch.Tensor) -> torch.Tensor:
+    return functional.one_hot(ids, V).double()
+
+
+def prepared(cell, read, ids):
+    """One of the two ways into a cell, and the window of `ids` as that way takes it."""
+    return getattr(cell, read), ids if read == "from_ids" else one_hots(ids)
+
+
+def tensors(state) -> list[torch.Tensor]:
+    return [state] if isinstance(state, torch.Tensor) else [t for p in state for t in tensors(p)]
+
+
+def assert_same(ours, theirs):
+    """Outputs and all tensors of the state agree to 1e-6."""
+    torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(tensors(ours[1]), tensors(theirs[1]), rtol=0, atol=1e-6)
+
+
+def assert_is_torchs(ours, theirs):
+    """Torch stacks layers in the first dimension of h and c; here each layer has its own."""
+    outputs, state = theirs
+    parts = state if isinstance(state, tuple) else (state,)
+    by_layer = [part[layer] for layer in range(len(parts[0])) for part in parts]
+    assert_same(ours, (outputs, tuple(by_layer)))
+
+
+@every_cell
+@depths
+def test_a_window_of_one_hots_gives_torchs_outputs_and_state(make, name, layers):
+    cell = make(name, layers=layers)
+    inputs = one_hots(some_ids())
+    assert_is_torchs(cell(inputs, None), torchs_own(cell, name)(inputs))
+
+
+@every_cell
+@depths
+def test_ids_give_torchs_outputs_and_state(make, name, layers):
+    cell = make(name, layers=layers)
+    theirs = torchs_own(cell, name)(one_hots(some_ids()))
+    assert_is_torchs(cell.from_ids(some_ids(), None), theirs)
+
+
+@every_cell
+@depths
+def test_ids_and_one_hots_have_the_same_gradients(make, name, layers):
+    cell = make(name, layers=layers)
+    gradients = []
+    for outputs, state in (cell(one_hots(some_ids()), None), cell.from_ids(some_ids(), None)):
+        loss = sum(tensor.square().sum() for tensor in (outputs, *tensors(state)))
+        gradients.append(torch.autograd.grad(loss, list(cell.parameters())))
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("read", ["forward", "from_ids"])
+@every_cell
+def test_the_textbooks_window_has_the_textbooks_shapes(make, name, read):
+    cell = make(name, hidden_size=256)
+    method, inputs = prepared(cell, read, torch.zeros(2, 35, dtype=torch.int64))
+    outputs, (state,) = method(inputs, None)
+    assert outputs.shape == (2, 35, cell.output_size) == (2, 35, 256)
+    assert [part.shape for part in tensors(state)] == [(2, 256)] * (2 if name == "lstm" else 1)
+    assert isinstance(state, tuple) == (name == "lstm")
+
+
+@pytest.mark.parametrize("read", ["forward", "from_ids"])
+@every_cell
+@depths
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_window_equals_shorter_ones_that_carry_the_state(make, name, layers, read, length):
+    method, inputs = prepared(make(name, layers=layers), read, some_ids())
+    state, outputs = None, []
+    for part in inputs.split(length, 1):
+        output, state = method(part, state)
+        outputs.append(output)
+    assert_same((torch.cat(outputs, 1), state), method(inputs, None))
+
+
+@every_cell
+@depths
+def test_ids_and_one_hots_may_take_turns(make, name, layers):
+    cell = make(name, layers=layers)
+    _, state = cell.from_ids(some_ids(), None)
+    assert_same(cell(one_hots(some_ids()), state), cell.from_ids(some_ids(), state))
+
+
+@pytest.mark.parametrize("read", ["forward", "from_ids"])
+@every_cell
+@depths
+def test_a_row_of_zeros_is_a_fresh_row(make, name, layers, read):
+    method, inputs = prepared(make(name, layers=layers), read, some_ids())
+    fresh = method(inputs, None)
+    assert_same(method(inputs, map_state(torch.zeros_like, fresh[1])), fresh)
+
+
+@every_cell
+@depths
+def test_rows_know_nothing_of_each_other(make, name, layers):
+    cell = make(name, layers=layers)
+    _, state = cell.from_ids(some_ids(), None)
+    order = torch.tensor([2, 0])
+    alone = cell.from_ids(some_ids()[order], select_rows(state, order))
+    outputs, after = cell.from_ids(some_ids(), state)
+    assert_same(alone, (outputs[order], select_rows(after, order)))
+
+
+@every_cell
+def test_dropout_lies_between_layers_and_only_in_training(make, name):
+    cell = make(name, layers=2, dropout=0.5)
+    whole = cell.eval().from_ids(some_ids(), None)
+    assert_same(whole, make(name, layers=2).from_ids(some_ids(), None))
+    dropped = cell.train().from_ids(some_ids(), None)
+    assert tensors(dropped[1][0])[0].equal(tensors(whole[1][0])[0])
+    assert not dropped[0].allclose(whole[0])
+
+
+@every_cell
+def test_a_cell_that_reads_backwards_is_refused_with_the_reason(registry, tiny, name):
+    section = {"name": name, "bidirectional": True}
+    with pytest.raises(ExperimentError, match=r"cell\.bidirectional: .*reads backwards has seen"):
+        resolve(read_experiment(tiny | {"cell": section}), registry)
+
+
+@every_cell
+@pytest.mark.parametrize("option", ["hidden_size", "num_layers"])
+def test_a_cell_of_no_size_is_refused(registry, tiny, name, option):
+    with pytest.raises(ExperimentError, match=rf"cell\.{option}: should be greater than 0"):
+        resolve(read_experiment(tiny | {"cell": {"name": name, option: 0}}), registry)

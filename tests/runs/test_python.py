@@ -1,0 +1,85 @@
+"""What the command does, a notebook does too."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import seqlab
+from seqlab.errors import CheckpointError, UsageError
+
+
+def test_running_an_experiment_gives_its_numbers_and_its_text(tiny):
+    run = seqlab.run(tiny, overrides=["train.epochs=3"])
+    assert [row["epoch"] for row in run.metrics] == [1, 2, 3]
+    (generated,) = run.generate("the", length=9)
+    assert generated.text.startswith("the")
+    assert len(generated.text) == 12
+
+
+def test_an_opened_run_says_what_the_finished_one_said(tiny):
+    run = seqlab.run(tiny)
+    assert seqlab.open_run(run.path).generate("the") == run.generate("the")
+
+
+def test_equal_seeds_give_equal_bits_and_others_do_not(tiny):
+    one, two, other = (seqlab.run(tiny, overrides=[f"train.seed={s}"]).model for s in (1, 1, 2))
+    assert torch.equal(one.head.weight, two.head.weight)
+    assert not torch.equal(one.head.weight, other.head.weight)
+
+
+def test_the_numbers_of_a_row_agree_with_each_other(tiny):
+    (row,) = seqlab.run(tiny).metrics
+    assert row["perplexity"] == pytest.approx(2.718281828459045 ** row["loss"])
+    assert row["bits_per_character"] == pytest.approx(row["loss"] / 0.6931471805599453)
+    assert row["tokens"] == 62 * 4 * 8
+
+
+def test_steps_may_end_in_the_middle_of_an_epoch(tiny):
+    tiny["train"] = {"steps": 100}
+    rows = seqlab.run(tiny).metrics
+    assert [(row["step"], row["epoch"]) for row in rows] == [(62, 1), (100, 2)]
+
+
+def test_a_learned_embedding_with_every_extra_trains(tiny):
+    tiny["model"] = {
+        "embedding": 16,
+        "dropout": 0.1,
+        "tie_weights": True,
+        "layers": 2,
+        "residual": True,
+        "norm": "rms",
+    }
+    rows = seqlab.run(tiny, overrides=["train.epochs=3"]).metrics
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "adagrad", "muon"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "one_cycle"])
+def test_every_optimizer_trains_under_every_schedule(optimizer, schedule, tiny):
+    tiny |= {"optimizer": {"name": optimizer, "clip_norm": 1.0}, "schedule": schedule}
+    rows = seqlab.run(tiny, overrides=["train.epochs=2"]).metrics
+    assert rows[-1]["loss"] < 3.4
+
+
+def test_a_run_without_a_checkpoint_says_so(tiny):
+    run = seqlab.run(tiny)
+    (run.path / "checkpoints").rename("elsewhere")
+    with pytest.raises(CheckpointError, match="has no checkpoint"):
+        seqlab.open_run(run.path).generate("the")
+
+
+def test_a_length_of_nothing_is_refused(tiny):
+    with pytest.raises(UsageError, match="at least 1"):
+        seqlab.run(tiny).generate("the", length=0)
+
+
+def test_names_of_runs_cannot_leave_the_root(tiny):
+    experiment = seqlab.read_experiment(tiny, name="../../elsewhere")
+    run = seqlab.run(experiment, root="runs")
+    assert run.path.resolve().is_relative_to(run.path.cwd() / "runs")
+
+
+def test_the_log_keeps_what_was_warned_about(tiny):
+    tiny["samples"] = {"prefixes": ["分开"]}
+    assert "it is skipped" in (seqlab.run(tiny).path / "log.txt").read_text("utf-8")

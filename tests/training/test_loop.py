@@ -1,0 +1,246 @@
+"""Truncated backpropagation: against a loop in plain torch, and to the bit."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import seqlab
+from seqlab import read_experiment
+from seqlab.data.tokens import characters_per_token
+from seqlab.errors import RunFailed
+from seqlab.registry import resolve
+from seqlab.runs.building import build
+from seqlab.training.epoch import RunningEpoch
+from seqlab.training.loop import Training
+
+DICE = """
+import random
+
+import numpy as np
+import torch
+
+from seqlab import hookimpl
+
+
+class Dice:
+    def seqlab_step_ended(self, record):
+        torch.rand(7), np.random.rand(7), random.random()
+
+
+@hookimpl
+def seqlab_register_observers():
+    return {"dice": Dice}
+"""
+SGD = {"name": "sgd", "lr": 1.0}
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon")
+
+
+@pytest.fixture
+def trained(tiny, registry):
+    """Run an experiment; return its metrics and all of its weights in one vector."""
+
+    def trained(plugins=registry, **sections):
+        run = seqlab.run(tiny | sections, registry=plugins)
+        weights = [tensor.flatten() for tensor in run.model.state_dict().values()]
+        return run.metrics, torch.cat(weights)
+
+    return trained
+
+
+@pytest.fixture
+def steps(trained):
+    """Weights after no step, and metrics and weights after some."""
+
+    def steps(count, **sections):
+        _, before = trained(**sections, train={"steps": 0})
+        metrics, after = trained(**sections, train={"steps": count})
+        return before, metrics, after
+
+    return steps
+
+
+@pytest.fixture
+def training(tiny, registry):
+    """The loop of an experiment, in double precision."""
+
+    def training(**sections):
+        parts = build(resolve(read_experiment(tiny | sections), registry))
+        model = parts.model.double()
+        optimizer = torch.optim.SGD(model.parameters(), lr=sections.get("lr", 0.5))
+        return Training(
+            model,
+            parts.sampler,
+            optimizer,
+            torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
+            characters=characters_per_token(parts.prepared.tokenizer),
+            clip_norm=None,
+            seed=0,
+        )
+
+    return training
+
+
+def perplexities(training, epochs) -> list[float]:
+    found, epoch = [], RunningEpoch()
+    for step in training.steps(epochs * len(training.sampler)):
+        epoch.add(step)
+        if step.ends_epoch:
+            found.append(epoch.record(step).perplexity)
+            epoch = RunningEpoch()
+    return found
+
+
+class PlainTorch:
+    """The same RNN over one-hots with the same weights, trained as a textbook would."""
+
+    def __init__(self, model) -> None:
+        self.vocabulary = model.head.out_features
+        self.rnn = nn.RNN(self.vocabulary, model.head.in_features, batch_first=True).double()
+        self.rnn.load_state_dict(model.layers[0].cell.layers[0].state_dict())
+        self.head = nn.Linear(model.head.in_features, self.vocabulary).double()
+        self.head.load_state_dict(model.head.state_dict())
+        self.optimizer = torch.optim.SGD([*self.rnn.parameters(), *self.head.parameters()], lr=0.5)
+
+    def epoch(self, batches) -> float:
+        """Perplexity of an epoch that starts fresh and carries its state from batch to batch."""
+        state, total, count = None, 0.0, 0
+        for inputs, targets in batches:
+            one_hot = functional.one_hot(inputs, self.vocabulary).double()
+            outputs, state = self.rnn(one_hot, state if state is None else state.detach())
+            loss = functional.cross_entropy(self.head(outputs).flatten(0, 1), targets.flatten())
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total, count = total + float(loss) * targets.numel(), count + targets.numel()
+        return math.exp(total / count)
+
+
+def test_two_epochs_give_the_perplexities_of_a_loop_in_plain_torch(training):
+    ours = training()
+    plain = PlainTorch(ours.model)
+    batches = [ours.sampler.batch(0, i)[:2] for i in range(len(ours.sampler))]
+    expected = [plain.epoch(batches), plain.epoch(batches)]
+    assert perplexities(ours, 2) == pytest.approx(expected, rel=1e-6)
+
+
+def test_windows_that_do_not_continue_start_fresh(training):
+    sampler = {"name": "random", "batch_size": 4, "window": 8}
+    ours = training(sampler=sampler)
+    plain, expected = PlainTorch(ours.model), 0.0
+    for index in range(len(ours.sampler)):
+        expected += math.log(plain.epoch([ours.sampler.batch(0, index)[:2]]))
+    assert math.log(perplexities(ours, 1)[0]) == pytest.approx(expected / len(ours.sampler))
+
+
+def test_without_clipping_a_step_of_sgd_is_the_gradient(steps):
+    before, metrics, after = steps(1, optimizer=SGD)
+    assert metrics[0]["gradient_norm"] == pytest.approx(float((before - after).norm()), rel=1e-4)
+
+
+def test_clipping_shortens_the_gradient_and_keeps_its_direction(steps):
+    before, _, free = steps(1, optimizer=SGD)
+    _, _, clipped = steps(1, optimizer=SGD | {"clip_norm": 0.01})
+    assert float((before - clipped).norm()) == pytest.approx(0.01, rel=1e-3)
+    cosine = functional.cosine_similarity(before - clipped, before - free, dim=0)
+    assert float(cosine) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_norm_that_is_reported_is_the_one_before_clipping(steps):
+    _, free, _ = steps(1, optimizer=SGD)
+    _, clipped, _ = steps(1, optimizer=SGD | {"clip_norm": 0.01})
+    assert clipped[0]["gradient_norm"] == free[0]["gradient_norm"] > 0.01
+
+
+def test_a_norm_that_is_never_reached_changes_nothing(steps):
+    assert steps(3, optimizer=SGD | {"clip_norm": 1e6})[2].equal(steps(3, optimizer=SGD)[2])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_clipping_reaches_every_optimizer(steps, name):
+    before, _, free = steps(1, optimizer={"name": name})
+    _, _, clipped = steps(1, optimizer={"name": name, "clip_norm": 1e-14})
+    assert (clipped - before).abs().max() < 0.01 * (free - before).abs().max()
+
+
+def test_the_same_seed_gives_the_same_bits(trained):
+    model = {"embedding": 8, "dropout": 0.5}
+    assert trained(model=model)[1].equal(trained(model=model)[1])
+
+
+def test_another_seed_gives_other_weights(steps, trained):
+    _, first = trained(train={"steps": 0, "seed": 1})
+    _, second = trained(train={"steps": 0, "seed": 2})
+    assert not first.isclose(second).any()
+
+
+def test_an_observer_that_draws_random_numbers_changes_nothing(trained):
+    Path("plugins").mkdir()
+    Path("plugins/dice.py").write_text(DICE, "utf-8")
+    model = {"embedding": 8, "dropout": 0.5}
+    _, watched = trained(seqlab.load_plugins(), model=model, observers=["dice"])
+    assert watched.equal(trained(model=model)[1])
+
+
+def test_every_step_drops_other_values(training):
+    ours = training(model={"embedding": 8, "dropout": 0.5}, lr=0.0)
+    batch, losses = ours.sampler.batch(0, 0), []
+    ours.sampler = [batch]
+    ours.sampler = Always(batch)
+    for step in ours.steps(3):
+        losses.append(float(step.nats))
+    assert len(set(losses)) == 3
+
+
+class Always:
+    """A sampler of one batch."""
+
+    def __init__(self, batch) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return 1
+
+    def batch(self, epoch, index):
+        return self._batch
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_step_that_is_not_finite_is_named_and_not_taken(training, bad):
+    ours = training()
+    list(ours.steps(len(ours.sampler) + 2))
+    ours.model.head.bias.data[0] = bad
+    before = {name: p.clone() for name, p in ours.model.named_parameters()}
+    with pytest.raises(RunFailed) as caught:
+        list(ours.steps(1_000))
+    said = f"step {len(ours.sampler) + 3} (batch 3 of its epoch) is not finite: "
+    assert str(caught.value).startswith(said)
+    assert all(p.equal(before[n]) or n == "head.bias" for n, p in ours.model.named_parameters())
+
+
+def test_a_run_that_diverges_fails_with_its_loss_norm_and_rate(trained):
+    with pytest.raises(RunFailed, match=r"loss is (nan|inf), .* norm is? ?\S+, the .* rate 1e\+30"):
+        trained(optimizer={"name": "sgd", "lr": 1e30})
+
+
+def test_the_rate_that_is_reported_is_that_of_the_step(trained):
+    schedule = {"name": "linear"}
+    metrics, _ = trained(optimizer=SGD, schedule=schedule, train={"steps": 4})
+    assert metrics[-1]["lr"] == pytest.approx(0.25)
+
+
+def test_targets_of_no_weight_change_nothing(training):
+    ours, masked = training(), training()
+    batch = ours.sampler.batch(0, 0)
+    weights = torch.ones_like(batch.targets, dtype=torch.float32).index_fill(1, torch.tensor(7), 0)
+    wrong = batch.targets.index_fill(1, torch.tensor(7), 0)
+    found = []
+    for one, targets in ((ours, batch.targets), (masked, wrong)):
+        one.sampler = Always(batch._replace(targets=targets, weights=weights))
+        found.append([float(step.nats) for step in one.steps(3)])
+    assert found[0] == found[1]
