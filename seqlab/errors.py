@@ -54,7 +54,9 @@ class Complaint:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, self.key, self.message) if part)
+        """One line, whatever a key or a value may hold."""
+        line = ": ".join(part for part in (self.where, self.key, self.message) if part)
+        return " ".join(line.split("\n"))
 
 
 class ExperimentError(SeqlabError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from seqlab.errors import Complaint, ExperimentError
+
+MAX_DEPTH = 50
+MAX_DIGITS = 1000
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -62,10 +67,32 @@ def plain(located: Located) -> Any:
     return value
 
 
-def locate(value: Any, origin: Origin) -> Located:
-    """Give every part of a plain value the same origin."""
-    if isinstance(value, dict):
-        return Located({str(key): locate(item, origin) for key, item in value.items()}, origin)
+def locate(value: Any, origin: Origin, key: str = "") -> Located:
+    """Give every part of a value the same origin.
+
+    Raises:
+        ExperimentError: a part of it is nothing that an experiment file could say.
+    """
+    if key.count(".") > MAX_DEPTH:
+        message = f"nests deeper than {MAX_DEPTH} levels"
+        raise ExperimentError([Complaint(str(origin), f"{key[:40]}…", message)])
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        entries = {name: locate(part, origin, _join(key, name)) for name, part in value.items()}
+        return Located(entries, origin)
     if isinstance(value, list | tuple):
-        return Located([locate(item, origin) for item in value], origin)
-    return Located(str(value) if isinstance(value, Path) else value, origin)
+        parts = [locate(part, origin, _join(key, i)) for i, part in enumerate(value)]
+        return Located(parts, origin)
+    if isinstance(value, Path):
+        return Located(str(value), origin)
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        message = f"is a number of more than {MAX_DIGITS:,} digits"
+        raise ExperimentError([Complaint(str(origin), key, message)])
+    if value is None or isinstance(value, str | int | float | bool):
+        return Located(value, origin)
+    what = "a mapping with keys that are no text" if isinstance(value, Mapping) else type(value)
+    message = f"an experiment holds text, numbers, lists and mappings, not {what}"
+    raise ExperimentError([Complaint(str(origin), key, message)])
+
+
+def _join(key: str, step: str | int) -> str:
+    return f"{key}.{step}" if key else str(step)

@@ -25,7 +25,7 @@ def merge(base: Located, over: Located) -> Located:
 
 
 def _merge_component(below: Located | None, over: Located) -> Located:
-    if below is None or below.value is None or "name" in over.items:
+    if below is None or below.value is None:
         return over
     if isinstance(below.value, str):
         below = Located({"name": below}, below.origin)
@@ -37,12 +37,14 @@ def _merge_component(below: Located | None, over: Located) -> Located:
 def _rename(below: Located, name: Located) -> Located:
     old = below.items.get("name")
     same = old is not None and old.value == name.value
-    options = {key: replace(item, kept=not same) for key, item in below.items.items()}
+    options = {key: replace(item, kept=item.kept or not same) for key, item in below.items.items()}
     return Located({**options, "name": name}, name.origin)
 
 
 def _merge_value(below: Located | None, over: Located) -> Located:
     if below is None or not isinstance(below.value, dict) or not isinstance(over.value, dict):
+        return over
+    if "name" in over.value:
         return over
     entries = dict(below.value)
     for key, value in over.value.items():

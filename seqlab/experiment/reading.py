@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.errors import Complaint, ExperimentError, UsageError
-from seqlab.experiment.located import Located, Origin, locate
+from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain
 from seqlab.experiment.merging import merge
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
+
+MAX_BASES = 20
 
 
 @dataclass(frozen=True)
@@ -36,63 +38,65 @@ def read_experiment(
         UsageError: an override is not of the form KEY=VALUE.
     """
     if isinstance(source, Mapping):
-        tree = locate(dict(source), Origin("experiment"))
-        text, stem = dump_yaml(dict(source)), "experiment"
+        tree = locate(source, Origin("experiment", folder=Path.cwd()))
+        text, stem = dump_yaml(plain(tree)), "experiment"
+        tree = _laid_over_base(tree, Path.cwd(), ())
     else:
         path = Path(source)
         text, stem = read_text(path), path.stem
-        tree = _with_base(text, path, ())
+        tree = _read_tree(text, path, ())
     for override in overrides:
         tree = merge(tree, _read_override(override))
     return Experiment(name or stem, tree, text, tuple(overrides))
 
 
-def _with_base(text: str, path: Path, seen: tuple[Path, ...]) -> Located:
-    """Read a document and lay it over the one that it extends."""
+def _read_tree(text: str, path: Path, seen: tuple[Path, ...]) -> Located:
+    """Read a document and lay it over the one that it extends; `seen` are those that extend it."""
     origin = Origin(str(path), folder=path.parent.absolute())
     tree = load_yaml(text, origin)
     if not isinstance(tree.value, dict):
         raise _complaint(tree.origin, "", "is not a mapping of sections (corpus:, cell:, …)")
     if not tree.value:
         raise _complaint(origin, "", "is empty; an experiment has sections (corpus:, cell:, …)")
+    return _laid_over_base(tree, path.parent, (*seen, path.absolute()))
+
+
+def _laid_over_base(tree: Located, folder: Path, seen: tuple[Path, ...]) -> Located:
     base = tree.items.get("extends")
     if base is None:
         return tree
     if not isinstance(base.value, str) or not base.value:
         raise _complaint(base.origin, "extends", "should be the path of one experiment file")
-    base_path = path.parent / base.value
-    seen = (*seen, path.resolve())
-    if base_path.resolve() in seen:
-        raise _complaint(base.origin, "extends", f"goes in a circle: {base.value}")
+    path = folder / base.value
     own = Located({k: v for k, v in tree.items.items() if k != "extends"}, tree.origin)
     try:
-        text = read_text(base_path)
-    except ExperimentError as error:
+        text = read_text(path)
+        if any(path.samefile(one) for one in seen):
+            raise _complaint(base.origin, "extends", f"goes in a circle: {base.value}")
+    except (ExperimentError, OSError) as error:
         raise _complaint(base.origin, "extends", str(error)) from None
-    return merge(_with_base(text, base_path, seen), own)
+    if len(seen) > MAX_BASES:
+        raise _complaint(base.origin, "extends", f"goes on for more than {MAX_BASES} files")
+    return merge(_read_tree(text, path, seen), own)
 
 
 def _read_override(override: str) -> Located:
     key, equals, text = override.partition("=")
-    steps = key.strip().split(".")
+    steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):
         raise UsageError(f"--set {override}: should be KEY=VALUE, as in train.epochs=2")
+    if len(steps) > MAX_DEPTH:
+        origin = Origin(f"--set {override[:40]}…")
+        raise _complaint(origin, "", f"nests deeper than {MAX_DEPTH} levels")
     origin = Origin(f"--set {override}", folder=Path.cwd())
-    located = load_yaml(text, Origin(origin.label, folder=origin.folder)) if text else None
-    value = _strip_places(located, origin) if located else Located(None, origin)
+    try:
+        value = locate(plain(load_yaml(text, origin)) if text else None, origin)
+    except ExperimentError as error:
+        said = error.complaints[0].message
+        raise _complaint(origin, "", f"the value is not YAML: {said}") from None
     for step in reversed(steps):
         value = Located({step: value}, origin)
     return value
-
-
-def _strip_places(located: Located, origin: Origin) -> Located:
-    """A line and column inside an override help nobody: the override is its own place."""
-    value = located.value
-    if isinstance(value, dict):
-        return Located({k: _strip_places(v, origin) for k, v in value.items()}, origin)
-    if isinstance(value, list):
-        return Located([_strip_places(item, origin) for item in value], origin)
-    return Located(value, origin)
 
 
 def _complaint(origin: Origin, key: str, message: str) -> ExperimentError:

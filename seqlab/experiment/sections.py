@@ -5,10 +5,11 @@ They follow the rule of every component: the signature is the schema.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 COMPONENT_SECTIONS = (
     "corpus",
@@ -22,6 +23,13 @@ COMPONENT_SECTIONS = (
 REQUIRED_SECTIONS = ("corpus", "sampler", "cell", "optimizer", "train")
 DEFAULT_COMPONENTS = {"tokenizer": "characters", "schedule": "constant", "decoder": "greedy"}
 ALWAYS_OBSERVING = "console"
+
+
+def _device_name(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError("auto, cpu, mps, cuda or cuda:N")
+    return name
+
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -48,7 +56,7 @@ class OptimizerKeys:
         clip_norm: scale gradients so that their global L2 norm is at most this; null: never.
     """
 
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +94,7 @@ class Train:
     epochs: Annotated[int, Field(ge=0)] | None = None
     steps: Annotated[int, Field(ge=0)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, AfterValidator(_device_name)] = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,9 @@ from typing import Any
 import yaml
 
 from seqlab.errors import Complaint, ExperimentError
-from seqlab.experiment.located import Located, Origin, Scalar
+from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 50
 MAX_VALUES = 100_000
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -42,9 +41,19 @@ class _Dumper(yaml.SafeDumper):
     """Quotes what either version of YAML would read as something else than text."""
 
 
+_RULES = {name: re.compile(pattern) for name, pattern, _ in _PLAIN}
 for _name, _pattern, _first in _PLAIN:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(f"{_PREFIX}{_name}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Escape what YAML 1.1 takes for the end of a line and 1.2 does not."""
+    style = '"' if set(text) & set("\x85\u2028\u2029") else None
+    return dumper.represent_scalar(f"{_PREFIX}str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def dump_yaml(value: Any) -> str:
@@ -72,7 +81,7 @@ def load_yaml(text: str, origin: Origin) -> Located:
         _check_size(text, origin)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, origin) from None
+        raise _syntax_error(error, text, origin) from None
     except (yaml.YAMLError, ValueError) as error:
         detail = str(error).splitlines()[0]
         raise ExperimentError([Complaint(str(origin), "", f"is not YAML: {detail}")]) from None
@@ -89,10 +98,11 @@ def load_yaml(text: str, origin: Origin) -> Located:
 def read_text(path: Path) -> str:
     """Read an experiment file whole, or say in one line why not."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise _refusal(str(path), f"has {len(data):,} bytes; the limit is {MAX_BYTES:,}")
-        return data.decode("utf-8-sig")
+            raise _refusal(str(path), f"is larger than an experiment may be ({MAX_BYTES:,} bytes)")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise _refusal(str(path), f"is not UTF-8 text (byte {error.start:,})") from None
     except (OSError, ValueError) as error:
@@ -108,13 +118,13 @@ def _place(mark: Any, origin: Origin) -> Origin:
     return Origin(origin.label, mark.line + 1, mark.column + 1, origin.folder)
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, origin: Origin) -> ExperimentError:
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, origin: Origin) -> ExperimentError:
     mark = error.problem_mark or error.context_mark
-    where = _place(mark, origin) if mark else origin
-    problem = error.problem or "is not YAML"
-    if "\\t" in problem or "'\t'" in problem:
-        problem = "a tab cannot indent YAML; use spaces"
-    return _refusal(str(where), problem)
+    if mark is None:
+        return _refusal(str(origin), error.problem or "is not YAML")
+    at_tab = text[mark.index : mark.index + 1] == "\t"
+    problem = "a tab cannot indent YAML; use spaces" if at_tab else error.problem
+    return _refusal(str(_place(mark, origin)), problem or "is not YAML")
 
 
 def _check_size(text: str, origin: Origin) -> None:
@@ -188,6 +198,7 @@ def _entries(
     node: yaml.MappingNode, key: str, origin: Origin, complaints: list[Complaint]
 ) -> dict[str, Located]:
     entries: dict[str, Located] = {}
+    lines: dict[str, int] = {}
     for name_node, value_node in node.value:
         place = str(_place(name_node.start_mark, origin))
         name = str(name_node.value)
@@ -195,27 +206,29 @@ def _entries(
         if not isinstance(name_node, yaml.ScalarNode) or name_node.tag != f"{_PREFIX}str":
             complaints.append(Complaint(place, key, "has a key that is not text; quote it"))
         elif name in entries:
-            first = entries[name].origin.line
-            complaints.append(Complaint(place, path, f"is given twice (first in line {first})"))
+            message = f"is given twice (first in line {lines[name]})"
+            complaints.append(Complaint(place, path, message))
         else:
+            lines[name] = name_node.start_mark.line + 1
             entries[name] = _convert(value_node, path, origin, complaints)
     return entries
 
 
 def _scalar(node: yaml.ScalarNode) -> Scalar:
-    text, kind = node.value, node.tag.removeprefix(_PREFIX)
-    try:
-        match kind:
-            case "str":
-                return str(text)
-            case "null":
-                return None
-            case "bool":
-                return bool(text.lower() == "true")
-            case "int":
-                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-            case "float":
-                return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
-    except ValueError:
-        raise ValueError(f"is not a number that can be read: {text[:40]}") from None
-    raise ValueError(f"has a tag that is not known: {node.tag}")
+    text, kind = str(node.value), str(node.tag).removeprefix(_PREFIX)
+    if kind == "str":
+        return text
+    if kind not in _RULES:
+        raise ValueError(f"has a tag that is not known: {node.tag}")
+    if not _RULES[kind].fullmatch(text):
+        raise ValueError(f"is not what YAML calls {kind}: {text[:40]!r}")
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"is a number of more than {MAX_DIGITS:,} digits")
+    match kind:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from seqlab.errors import Complaint
+from seqlab.errors import Complaint, PluginError
 from seqlab.experiment.located import Located, plain
 from seqlab.registry.signature import Option
 
@@ -25,16 +27,24 @@ class Checked:
     left_behind: list[str]
 
 
-def check_options(options: Mapping[str, Option], section: Located, key: str, what: str) -> Checked:
-    """Check a section's entries against options: every complaint, each where it was written."""
+def check_options(
+    options: Mapping[str, Option], section: Located, key: str, what: str, also: Iterable[str] = ()
+) -> Checked:
+    """Check a section's entries against options: every complaint, each where it was written.
+
+    `also` are keys that are right here too but are checked elsewhere.
+
+    Raises:
+        PluginError: an option's own check failed instead of refusing or accepting a value.
+    """
     checked = Checked({o.name: o.default for o in options.values() if not o.required}, [], [])
     for name, located in section.items.items():
         if name in options:
-            _check_value(options[name], located, f"{key}.{name}", checked)
+            _check_value(options[name], located, f"{key}.{name}", what, checked)
         elif located.kept:
             checked.left_behind.append(name)
         else:
-            message = f"{what} has no option '{name}'{suggest(name, options)}"
+            message = f"{what} has no option '{name}'{suggest(name, [*options, *also])}"
             checked.complaints.append(Complaint(str(located.origin), f"{key}.{name}", message))
     for option in options.values():
         if option.required and option.name not in section.items:
@@ -45,47 +55,76 @@ def check_options(options: Mapping[str, Option], section: Located, key: str, wha
     return checked
 
 
-def _check_value(option: Option, located: Located, key: str, checked: Checked) -> None:
+def _check_value(option: Option, located: Located, key: str, what: str, checked: Checked) -> None:
     try:
         value = option.check(plain(located))
         checked.values[option.name] = _anchored(value, located)
     except ValidationError as error:
         checked.complaints.extend(_explain(error, located, key))
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise PluginError(f"{what}: its check of option '{option.name}' failed ({said})") from error
 
 
 def _explain(error: ValidationError, located: Located, key: str) -> list[Complaint]:
     """One complaint for each place in the value; the branches of a union are joined with 'or'."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str | int, ...], list[str]] = {}
     for detail in error.errors(include_url=False):
-        here = located.at(step for step in detail["loc"] if isinstance(step, str | int))
-        path = _path_in(located, detail["loc"])
-        message = detail["msg"].removeprefix("Value error, ").replace("Input should be ", "")
-        found.setdefault((str(here.origin), f"{key}{path}"), []).append(message)
-    complaints = []
-    for (where, full_key), messages in found.items():
-        wanted = " or ".join(dict.fromkeys(messages))
-        value = json.dumps(plain(located), ensure_ascii=False)
-        shown = value if len(value) <= 60 else value[:57] + "…"
-        complaints.append(Complaint(where, full_key, f"should be {wanted}; it is {shown}"))
-    return complaints
+        steps = detail["loc"][1:]  # the option was checked as the only item of a tuple
+        found.setdefault(_path_in(located, steps), []).append(_wanted(detail))
+    deepest = [p for p in found if not any(len(o) > len(p) and o[: len(p)] == p for o in found)]
+    return [_complaint(located, key, path, found[path]) for path in deepest]
 
 
-def _path_in(located: Located, steps: Sequence[str | int]) -> str:
+def _complaint(
+    located: Located, key: str, path: tuple[str | int, ...], wanted: list[str]
+) -> Complaint:
+    here = located.at(path)
+    value = json.dumps(plain(here), ensure_ascii=False)
+    shown = value if len(value) <= 60 else value[:59] + "…"
+    first, *others = dict.fromkeys(wanted)
+    sentence = " or ".join([first, *(other.removeprefix("be ") for other in others)])
+    full_key = ".".join([key, *map(str, path)])
+    return Complaint(str(here.origin), full_key, f"should {sentence}; it is {shown}")
+
+
+def _wanted(detail: ErrorDetails) -> str:
+    """What a value should do, as the end of a sentence that begins with 'should'."""
+    last = detail["loc"][-1]
+    if detail["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"have '{last}'" if isinstance(last, str) else f"have an item {last}"
+    if detail["type"] == "unexpected_keyword_argument":
+        return f"have no '{last}'"
+    if detail["type"] == "value_error":  # an author's own words
+        return f"be {detail['msg'].removeprefix('Value error, ')}"
+    _, should, rest = detail["msg"].partition(" should ")
+    return rest.partition(" after validation")[0] if should else f"be right: {detail['msg']}"
+
+
+def _path_in(located: Located, steps: Sequence[str | int]) -> tuple[str | int, ...]:
     """The steps of an error's location that are places in the value, not names of types."""
-    path, here = "", located
+    path: list[str | int] = []
+    here = located
     for step in steps:
         there = here.at([step])
         if there is not here:
-            path, here = f"{path}.{step}", there
-    return path
+            path.append(step)
+            here = there
+    return tuple(path)
 
 
 def _anchored(value: Any, located: Located) -> Any:
     """Make relative paths absolute: they are relative to the file that wrote them."""
     if isinstance(value, Path):
-        return located.origin.folder / value.expanduser()
-    if isinstance(value, list):
-        return [_anchored(item, located.at([i])) for i, item in enumerate(value)]
+        return located.origin.folder.absolute() / value.expanduser()
+    if isinstance(value, list | tuple):
+        return type(value)(_anchored(item, located.at([i])) for i, item in enumerate(value))
+    if isinstance(value, dict):
+        return {key: _anchored(item, located.at([key])) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value) if field.init]
+        parts = {name: _anchored(getattr(value, name), located.at([name])) for name in names}
+        return dataclasses.replace(value, **parts)
     return value
 
 

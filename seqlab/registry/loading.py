@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +26,7 @@ from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, read_signature
 
 GROUP = "seqlab"
+OWN = "seqlab"
 AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
 
 
@@ -63,10 +64,12 @@ def load_plugins(
 class _Importer:
     """Imports one plugin's module; building it runs nothing of the plugin."""
 
-    def __init__(self, source: EntryPoint | ModuleSpec) -> None:
+    def __init__(self, source: EntryPoint | ModuleSpec | Exception) -> None:
         self.source = source
 
     def __call__(self) -> ModuleType:
+        if isinstance(self.source, Exception):
+            raise self.source
         if isinstance(self.source, EntryPoint):
             module = self.source.load()
             if not isinstance(module, ModuleType):
@@ -81,26 +84,41 @@ class _Importer:
 
 def _installed() -> Iterator[tuple[Plugin, _Importer]]:
     """Entry points, seqlab's own first; the others by distribution, so that the order repeats."""
-    points = {(p.name, p.value): p for p in entry_points(group=GROUP)}.values()
+    found: dict[str, Distribution] = {}
+    for distribution in distributions():
+        found.setdefault(_name(distribution), distribution)
     own_only = bool(os.environ.get(AUTOLOAD_OFF))
-    for point in sorted(points, key=lambda p: (_distribution(p) != "seqlab", _distribution(p))):
-        distribution = _distribution(point)
-        if own_only and distribution != "seqlab":
-            continue
-        version = point.dist.version if point.dist else ""
-        yield Plugin(point.name, _module_path(point), distribution, version), _Importer(point)
+    for name in sorted(found, key=lambda name: (name != OWN, name)):
+        if name == OWN or not own_only:
+            yield from _entry_points(name, found[name])
 
 
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "?"
+def _name(distribution: Distribution) -> str:
+    try:
+        return str(distribution.metadata["Name"])
+    except Exception:  # a damaged distribution is somebody else's trouble
+        return "?"
+
+
+def _entry_points(name: str, distribution: Distribution) -> Iterator[tuple[Plugin, _Importer]]:
+    """The plugins of one distribution; one whose entry points cannot be read is a failed plugin."""
+    try:
+        points = distribution.entry_points.select(group=GROUP)
+        version = distribution.metadata["Version"] or ""
+    except Exception as error:
+        failed = Plugin(name, None, name, "")
+        yield failed, _Importer(TypeError(f"its entry points are damaged: {_reason(error)}"))
+        return
+    for point in points:
+        yield Plugin(point.name, _module_path(point), name, version), _Importer(point)
 
 
 def _module_path(point: EntryPoint) -> Path | None:
     """Find the file without running it: that of the top package if the module lies deeper."""
-    top, _, rest = point.module.partition(".")
     try:
+        top, _, rest = point.module.partition(".")
         spec = find_spec(top)
-    except (ImportError, ValueError):
+    except (ImportError, ValueError, AttributeError):
         return None
     if spec is None or spec.origin is None:
         return None
@@ -145,12 +163,17 @@ class _Refused(Exception):
 
 def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType) -> None:
     """Hand the module to pluggy; refuse misspelt hooks, events and modules without a hook."""
+    if manager.has_plugin(plugin.name):
+        raise _Refused("has the name of a plugin that was loaded before; rename one of them")
+    if manager.is_registered(module):
+        raise _Refused(f"is the same module as plugin '{manager.get_name(module)}'")
     try:
         manager.register(module, plugin.name)
         manager.check_pending()
-    except (ValueError, pluggy.PluginValidationError) as error:
-        manager.unregister(module) if manager.is_registered(module) else None
-        raise _Refused(_say_hook_error(module, str(error))) from None
+    except Exception as error:
+        if manager.is_registered(module):
+            manager.unregister(module)
+        raise _Refused(_say_hook_error(module, _reason(error))) from None
     hooks = [caller.name for caller in manager.get_hookcallers(module) or []]
     if not hooks:
         manager.unregister(module)
@@ -185,15 +208,16 @@ def _offers(
 def _call(kind: Kind, function: Any) -> Iterator[tuple[Kind, str, Any, str]]:
     try:
         offered = function()
+        offers = list(offered.items()) if isinstance(offered, Mapping) else None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         yield kind, "", None, f"hook {kind.hook} failed: {_reason(error)}"
         return
-    if not isinstance(offered, Mapping) or not all(isinstance(n, str) for n in offered):
+    if offers is None or not all(isinstance(name, str) for name, _ in offers):
         yield kind, "", None, f"hook {kind.hook} should return a dict of names and factories"
         return
-    for name, factory in offered.items():
+    for name, factory in offers:
         yield kind, name, factory, ""
 
 
@@ -208,6 +232,8 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
             components.append(_component(kind, name, factory, plugin.name))
         except SignatureError as error:
             problems.append(Problem(str(error), kind.name, name))
+        except Exception as error:  # a factory may have a docstring or attributes that raise
+            problems.append(Problem(f"cannot be looked at: {_reason(error)}", kind.name, name))
     return replace(plugin, components=tuple(components), problems=tuple(problems))
 
 
@@ -228,5 +254,8 @@ def _check_events(factory: Any) -> None:
 
 def _reason(error: BaseException) -> str:
     """The error as one line: its type, and its message if it has one."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # its own message may fail
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

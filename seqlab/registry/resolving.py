@@ -94,6 +94,8 @@ class Resolved:
         sections = {kind: getattr(self, kind).as_section() for kind in COMPONENT_SECTIONS}
         sections["corpus"] |= to_jsonable_python(vars(self.corpus_keys))
         sections["optimizer"] |= to_jsonable_python(vars(self.optimizer_keys))
+        if self.stand_in is not None:
+            sections["corpus"]["if_unavailable"] = self.stand_in.as_section()
         core = {key: getattr(self, key) for key in CORE_SECTIONS}
         sections |= {key: to_jsonable_python(vars(v)) for key, v in core.items() if v is not None}
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
@@ -124,7 +126,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
         for kind in COMPONENT_SECTIONS
         if kind in tree
     }
-    observers = _bind_observers(tree, registry, findings)
+    observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
     core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
     keys = {key: _core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
     stand_in = _stand_in(tree.get("corpus"), registry, findings)
@@ -187,18 +189,27 @@ def _bind(
     core = _core_names(kind) if key == kind else ()
     own = {k: item for k, item in mapping.items.items() if k not in {"name", *core}}
     what = f"{kind} '{name.value}'"
-    checked = check_options(component.signature.options, Located(own, mapping.origin), key, what)
+    options = component.signature.options
+    try:
+        checked = check_options(options, Located(own, mapping.origin), key, what, core)
+    except PluginError as error:
+        raise PluginError(f"plugin '{component.plugin}': {error}") from error
     findings.complaints += checked.complaints
+    elsewhere = {name for c in registry.components(kind) for name in c.signature.options}
     for option in checked.left_behind:
-        findings.notices.append(f"{key}.{option} is left behind: {what} has no such option")
+        if option in elsewhere:
+            findings.notices.append(f"{key}.{option} is left behind: {what} has no such option")
+        else:
+            message = f"no {kind} has an option '{option}'{suggest(option, elsewhere)}"
+            findings.complain(own[option].origin, f"{key}.{option}", message)
     return Bound(component, checked.values, str(section.origin))
 
 
 def _bind_observers(
-    tree: Mapping[str, Located], registry: Registry, findings: _Findings
+    tree: Mapping[str, Located], origin: Origin, registry: Registry, findings: _Findings
 ) -> list[Bound]:
     """Those that the experiment names, in that order, and the console."""
-    listed = tree.get("observers", Located([], Origin("")))
+    listed = tree.get("observers", Located([], origin))
     if not isinstance(listed.value, list):
         findings.complain(listed.origin, "observers", "should be a list of names or mappings")
         return []

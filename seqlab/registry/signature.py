@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import inspect
 import json
 import sys
@@ -9,14 +11,16 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import SimpleNamespace
+from types import GenericAlias, SimpleNamespace
 from typing import Any
 
 import docstring_parser
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 REQUIRED = inspect.Parameter.empty
+_STRICT = ConfigDict(extra="forbid")
+Made = Mapping[str, Callable[[], Any]]
 
 
 class SignatureError(ValueError):
@@ -40,13 +44,19 @@ class Option:
     def adapter(self) -> TypeAdapter[Any]:
         return TypeAdapter(self.annotation)
 
+    @cached_property
+    def _strict(self) -> TypeAdapter[Any]:
+        """Checks a list of one value: inside one, a dataclass takes the configuration."""
+        one: Any = GenericAlias(tuple, (self.annotation,))
+        return TypeAdapter(one, config=_STRICT)
+
     def check(self, value: Any) -> Any:
         """Validate a plain value as JSON: strictly, nothing is turned into something else.
 
         Raises:
             ValidationError: the value is not of the annotated type or out of its bounds.
         """
-        return self.adapter.validate_json(json.dumps(value), strict=True)
+        return self._strict.validate_json(json.dumps([value]), strict=True)[0]
 
     def type_name(self) -> str:
         """The type as an author would write it, without `Annotated` and module names."""
@@ -93,15 +103,18 @@ def read_signature(
         SignatureError: in the words of the promise that is broken.
     """
     if not callable(factory):
-        raise SignatureError(f"is a {type(factory).__name__}, not a class or function")
+        raise SignatureError(f"is of type {type(factory).__name__}, not a class or function")
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        whole = inspect.Signature() if _is_protocols_own(factory) else inspect.signature(factory)
+        parameters = whole.parameters.values()
     except (ValueError, TypeError, NameError) as error:
         raise SignatureError(f"has no signature that can be read ({error})") from None
     _check_positional(parameters, tuple(supplied))
     texts = _documentation(factory)
     options = [
-        _read_option(p, _namespace(factory), texts) for p in parameters if p.kind is p.KEYWORD_ONLY
+        _read_option(p, _namespace(factory), texts, _default_factories(factory))
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
     ]
     for option in options:
         if option.name in {"name", *reserved}:
@@ -124,29 +137,30 @@ def _check_positional(
             names.append(parameter.name)
     if tuple(names) != supplied:
         expected = ", ".join((*supplied, "*", "options"))
-        given = ", ".join(names) or "nothing"
+        hint = " (put an * before the first option)" if len(names) > len(supplied) else ""
         raise SignatureError(
-            f"should take ({expected}), but its positional parameters are: {given}"
-            " (put an * before the first option)"
+            f"should take ({expected}), but its positional parameters are:"
+            f" {', '.join(names) or 'none'}{hint}"
         )
 
 
 def _read_option(
-    parameter: inspect.Parameter, namespace: dict[str, Any], texts: Mapping[str, str]
+    parameter: inspect.Parameter, namespace: dict[str, Any], texts: Mapping[str, str], made: Made
 ) -> Option:
     name = parameter.name
+    default = made[name]() if name in made else parameter.default
     if parameter.annotation is parameter.empty:
         raise SignatureError(f"has an option '{name}' without a type")
     holder = SimpleNamespace(__annotations__={name: parameter.annotation})
     try:
         annotation = typing.get_type_hints(holder, namespace, include_extras=True)[name]
-        option = Option(name, annotation, parameter.default, texts.get(name, ""))
+        option = Option(name, annotation, default, texts.get(name, ""))
         if not option.required:
-            option.check(json.loads(to_json(parameter.default)))
+            option.check(json.loads(to_json(default)))
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise SignatureError(
-            f"has an option '{name}' whose default {parameter.default!r} is refused by its own"
+            f"has an option '{name}' whose default {default!r} is refused by its own"
             f" type: {problem}"
         ) from None
     except Exception as error:
@@ -158,9 +172,26 @@ def _read_option(
 
 
 def _function(factory: Callable[..., Any]) -> Any:
+    """The function whose signature is read and whose module has the names in it."""
     if isinstance(factory, type):
         return inspect.getattr_static(factory, "__init__")
+    if isinstance(factory, functools.partial):
+        return _function(factory.func)
     return inspect.unwrap(factory)
+
+
+def _is_protocols_own(factory: Callable[..., Any]) -> bool:
+    """Whether a class has no `__init__` but the (*args, **kwargs) that every Protocol is given."""
+    if not isinstance(factory, type):
+        return False
+    owner = next(cls for cls in factory.__mro__ if "__init__" in vars(cls))
+    return bool(getattr(owner, "_is_protocol", False)) and owner is not factory
+
+
+def _default_factories(factory: Callable[..., Any]) -> Made:
+    """A dataclass may make a default anew each time; its signature shows only a placeholder."""
+    fields = dataclasses.fields(factory) if dataclasses.is_dataclass(factory) else ()
+    return {f.name: f.default_factory for f in fields if callable(f.default_factory)}
 
 
 def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
@@ -179,12 +210,13 @@ def _documentation(factory: Callable[..., Any]) -> dict[str, str]:
 
 
 def _summary(factory: Callable[..., Any]) -> str:
-    return (inspect.getdoc(factory) or "").partition("\n\n")[0].replace("\n", " ")
+    target = _function(factory) if isinstance(factory, functools.partial) else factory
+    return (inspect.getdoc(target) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def _place(factory: Callable[..., Any]) -> str:
     try:
-        target: Any = factory if isinstance(factory, type) else inspect.unwrap(factory)
+        target: Any = factory if isinstance(factory, type) else _function(factory)
         return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
         return ""

@@ -218,7 +218,6 @@ EXTRA = {
     "samples": {"samples": {"prefixes": ["分开", "1e-3", "no"], "at_start": True}},
     "observers": {"observers": ["quiet", {"name": "console", "every": 2}]},
     "steps": {"train": {"steps": 3, "seed": 2**63 - 1, "device": "cuda:1"}},
-    "infinity": {"optimizer": {"name": "adam", "lr": float("inf")}},
     "stand-in": {"corpus": {"name": "text", "path": "/a", "if_unavailable": "original_lyrics"}},
 }
 

@@ -30,8 +30,8 @@ FUTURE = "from __future__ import annotations\n"
         ("def mine(*, size: int = True): pass", "whose default True is refused by its own type"),
         ("def mine(*, size: int = 1.0): pass", "whose default 1.0 is refused by its own type"),
         ("def mine(*, name: str = ''): pass", "has an option 'name': that key is the core's own"),
-        ("mine = 3", "is a int, not a class or function"),
-        ("mine = 'mine'", "is a str, not a class or function"),
+        ("mine = 3", "is of type int, not a class or function"),
+        ("mine = 'mine'", "is of type str, not a class or function"),
         ("mine = dict", "has no signature that can be read"),
     ],
 )

@@ -47,9 +47,11 @@ def saved(folder) -> Path:
 @pytest.fixture
 def back(folder):
     """The state that comes back for one that is saved."""
-    return lambda state: load_checkpoint(
-        save_checkpoint(folder, Checkpoint(1, WEIGHTS, state))
-    ).state
+
+    def back(state):
+        return load_checkpoint(save_checkpoint(folder, Checkpoint(1, WEIGHTS, state))).state
+
+    return back
 
 
 def typed(tree):
@@ -81,10 +83,10 @@ def test_tensors_come_back_to_the_bit(back, dtype):
     assert back({"t": tensor})["t"].dtype == dtype
 
 
-@pytest.mark.parametrize("change", [torch.t, lambda t: t[:, ::2], lambda t: t[1:], lambda t: t[0, 0]])
-def test_views_come_back_as_the_values_that_they_show(back, change):
-    view = change(torch.arange(12.0).view(3, 4))
-    assert back((view,))[0].equal(view)
+def test_views_come_back_as_the_values_that_they_show(back):
+    whole = torch.arange(12.0).view(3, 4)
+    views = (whole.t(), whole[:, ::2], whole[1:], whole[0, 0], whole.expand(2, 3, 4))
+    assert all(map(torch.equal, back(views), views))
 
 
 def test_tensors_that_share_memory_come_back_each_with_its_values(folder):
@@ -160,27 +162,33 @@ def test_a_format_of_the_future_is_refused_by_its_number(folder, monkeypatch):
         load_checkpoint(place)
 
 
-def fail_at(monkeypatch, name, call):
-    """Let the disk be full at one call of a function of `os`."""
-    real, calls = getattr(os, name), []
+def fail_at(monkeypatch, call, *names):
+    """Let the disk be full at one of the calls of some functions of `os`."""
+    calls = []
 
-    def failing(*arguments, **options):
-        calls.append(arguments)
-        if len(calls) == call:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(*arguments, **options)
+    def failing(real):
+        def called(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == call:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
 
-    monkeypatch.setattr(os, name, failing)
+        return called
+
+    for name in names:
+        monkeypatch.setattr(os, name, failing(getattr(os, name)))
 
 
 @pytest.mark.parametrize("step", [7, 8])
 @pytest.mark.parametrize(
-    ("function", "call"), [("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("rename", 1)]
+    ("call", "functions"),
+    [*((call, ["fsync"]) for call in (1, 2, 3, 4)), (1, ["rename", "replace"])],
+    ids=["first file", "second file", "third file", "folder", "rename"],
 )
 def test_a_write_that_fails_leaves_what_was_there_and_no_litter(
-    saved, folder, monkeypatch, step, function, call
+    saved, folder, monkeypatch, step, call, functions
 ):
-    fail_at(monkeypatch, function, call)
+    fail_at(monkeypatch, call, *functions)
     with pytest.raises(RunFailed, match="No space left on device"):
         save_checkpoint(folder, Checkpoint(step, {"head.weight": torch.zeros(2, 3)}, {}))
     assert load_checkpoint(saved).weights["head.weight"].equal(WEIGHTS["head.weight"])
@@ -188,7 +196,7 @@ def test_a_write_that_fails_leaves_what_was_there_and_no_litter(
 
 
 def test_a_state_that_cannot_be_saved_is_named_and_leaves_no_litter(saved, folder):
-    with pytest.raises(Exception, match="/observers/0: .* not <class 'object'>"):
+    with pytest.raises(Exception, match=r"/observers/0: .* not <class 'object'>"):
         save_checkpoint(folder, Checkpoint(8, WEIGHTS, {"observers": [object()]}))
     assert [path.name for path in folder.iterdir()] == [saved.name]
 

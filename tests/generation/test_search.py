@@ -1,0 +1,122 @@
+"""A decoder that chooses, lifted to a search: stops, chance, and when it ends."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from seqlab_plugins.decoders import Greedy
+
+from seqlab import Limits, Start
+from seqlab.generation.search import as_search
+
+V = 10
+
+
+class Counting:
+    """A model that counts: after token n it is all but sure of n + 1. Its state is the sum."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def logits(self, ids):
+        return torch.nn.functional.one_hot((ids + 1) % V, V) * 50.0
+
+    def __call__(self, ids, state):
+        self.calls += 1
+        return self.logits(ids), state + ids
+
+
+class Watching(Greedy):
+    """Greedy, and writes down what it was given."""
+
+    def __init__(self) -> None:
+        self.uniforms, self.histories = [], []
+
+    def choose(self, logits, history, uniform):
+        self.uniforms.append(uniform)
+        self.histories.append(history.tolist())
+        return super().choose(logits, history, uniform)
+
+
+def search(firsts, limits, decoder=None, seed=0, rows=None, model=None):
+    """Continue one-token prefixes; return the best continuation of each."""
+    model, history = model or Counting(), torch.tensor(firsts)[:, None]
+    rows = torch.arange(len(firsts)) if rows is None else torch.tensor(rows)
+    start = Start(model.logits(history[:, 0]), torch.zeros(len(firsts)), history, rows)
+    found = as_search(decoder or Greedy(), seed)(model, start, limits)
+    return [best for (best,) in found]
+
+
+def uniforms(firsts, length, **options) -> torch.Tensor:
+    """The chance that each row had at each step: (B, length)."""
+    watching = Watching()
+    search(firsts, Limits(length), watching, **options)
+    return torch.stack(watching.uniforms, 1)
+
+
+def test_without_a_stop_a_continuation_has_the_full_length():
+    assert [one.ids for one in search([0, 7], Limits(4))] == [(1, 2, 3, 4), (8, 9, 0, 1)]
+
+
+def test_a_stop_token_ends_its_row_and_is_its_last_token():
+    found = search([0, 3, 7], Limits(6, frozenset({5})))
+    assert [one.ids for one in found] == [(1, 2, 3, 4, 5), (4, 5), (8, 9, 0, 1, 2, 3)]
+
+
+def test_any_of_several_stop_tokens_ends_a_row():
+    assert search([0], Limits(9, frozenset({7, 3})))[0].ids == (1, 2, 3)
+
+
+def test_each_token_that_is_left_has_its_log_probability():
+    found = search([0, 3], Limits(6, frozenset({5})))
+    assert [len(one.log_probabilities) for one in found] == [5, 2]
+    assert found[0].score == pytest.approx(0, abs=1e-6)
+
+
+def test_the_model_is_not_asked_once_every_row_has_ended():
+    model = Counting()
+    search([3, 4], Limits(1_000, frozenset({5})), model=model)
+    assert model.calls == 1
+
+
+def test_the_model_is_not_asked_for_a_token_that_nobody_needs():
+    model = Counting()
+    search([0], Limits(4), model=model)
+    assert model.calls == 3
+
+
+def test_the_history_grows_by_what_was_chosen():
+    watching = Watching()
+    search([0, 7], Limits(3), watching)
+    assert watching.histories == [[[0], [7]], [[0, 1], [7, 8]], [[0, 1, 2], [7, 8, 9]]]
+
+
+def test_chance_lies_between_0_and_1_and_differs_by_row_and_step():
+    chances = uniforms([0] * 50, 40)
+    assert chances.min() >= 0
+    assert chances.max() < 1
+    assert len(chances.unique()) == 50 * 40
+
+
+def test_chance_is_evenly_spread():
+    counts = uniforms([0] * 100, 100).flatten().histc(10, 0, 1)
+    assert counts.min() > 900
+    assert counts.max() < 1_100
+
+
+def test_a_row_has_its_own_chance_in_any_company():
+    together = uniforms([0, 0, 0], 5, rows=[4, 7, 9])
+    assert uniforms([0], 5, rows=[7])[0].equal(together[1])
+
+
+def test_another_seed_is_another_chance():
+    assert not uniforms([0], 5, seed=0).equal(uniforms([0], 5, seed=1))
+
+
+def test_a_decoder_that_searches_is_used_as_it_is():
+    class Searching:
+        def search(self, advance, start, limits):
+            return "found"
+
+    decoder = Searching()
+    assert as_search(decoder, 0)(None, None, Limits(1)) == "found"
