@@ -29,16 +29,11 @@ def main() -> None:
     print("| experiment |", " | ".join(f"epoch {epoch}" for epoch in EPOCHS), "|")
     print("|---|" + "---|" * len(EPOCHS))
     print("| published | 10.66 | 1.309 | 1.070 | – | 1.035 | 1.021 |")
-    texts = []
     for name in NAMES:
         runs = [_run(name, seed) for seed in range(seeds)]
         curves = [{row["epoch"]: row["perplexity"] for row in run.metrics} for run in runs]
         cells = [_cell([curve[e] for curve in curves if e in curve]) for e in EPOCHS]
         print(f"| `{name}` |", " | ".join(cells), "|", flush=True)
-        texts += [(name, row["text"]) for row in runs[0].samples[-2:]]
-    print("\nWhat they say after the last epoch, with seed 0:\n")
-    for name, text in texts:
-        print(f"- `{name}`: {text}")
 
 
 def _run(name: str, seed: int) -> seqlab.Run:

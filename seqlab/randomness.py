@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,8 @@ UInt64 = NDArray[np.uint64]
 
 def derive(seed: int, *purpose: int | str) -> int:
     """Return a 63-bit number that depends on all of the arguments, the same on every machine."""
-    digest = blake2b(repr((seed, *purpose)).encode(), digest_size=8).digest()
+    parts = tuple(p if isinstance(p, str) else index(p) for p in (seed, *purpose))
+    digest = blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

@@ -39,8 +39,16 @@ class Recurrent(nn.Module, ABC):
 
     fused: ClassVar[Callable[..., nn.RNNBase]]
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        bidirectional: bool,
+    ) -> None:
         super().__init__()
+        _causal(bidirectional)
         self.output_size = hidden_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(
@@ -117,7 +125,7 @@ class RNN(Recurrent):
         dropout: Share = 0.0,
         bidirectional: OneDirection = False,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, dropout)
+        super().__init__(input_size, hidden_size, num_layers, dropout, bidirectional)
 
     def fresh(self, hidden: Tensor) -> Tensor:
         return hidden
@@ -149,7 +157,7 @@ class GRU(Recurrent):
         dropout: Share = 0.0,
         bidirectional: OneDirection = False,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, dropout)
+        super().__init__(input_size, hidden_size, num_layers, dropout, bidirectional)
 
     def fresh(self, hidden: Tensor) -> Tensor:
         return hidden
@@ -185,7 +193,7 @@ class LSTM(Recurrent):
         dropout: Share = 0.0,
         bidirectional: OneDirection = False,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, dropout)
+        super().__init__(input_size, hidden_size, num_layers, dropout, bidirectional)
 
     def fresh(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         return hidden, hidden

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +16,7 @@ from seqlab_plugins.text_files import Newlines, fingerprint, read_pieces
 
 def _known_encoding(name: str) -> str:
     try:
-        codecs.lookup(name)
+        "".encode(name)  # refuses what is no encoding of text, such as hex
     except LookupError:
         raise ValueError("the name of an encoding, such as utf-8 or gb18030") from None
     return name
@@ -44,7 +43,7 @@ class Text:
         member: str | None = None,
     ) -> None:
         paths = path if isinstance(path, list) else [path]
-        self.paths = [file for one in paths for file in _expand(one)]
+        self.paths = list(dict.fromkeys(file for one in paths for file in _expand(one)))
         self._read = partial(read_pieces, encoding=encoding, newlines=newlines, member=member)
 
     def documents(self, split: str) -> Iterator[Document]:
@@ -55,14 +54,14 @@ class Text:
 
 
 def _expand(path: Path) -> list[Path]:
-    if path.exists() or not glob.has_magic(str(path)):
+    if not glob.has_magic(str(path)) or path.exists():
         return [path]
     found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 # Path.glob takes no absolute one
     if not found:
         raise CorpusUnavailable(f"{path}: matches no file")
-    files = [Path(name) for name in found if Path(name).is_file()]
+    files = [Path(name) for name in found if Path(name).is_file() and Path(name).stat().st_size]
     if not files:
-        raise CorpusError(f"{path}: matches only folders")
+        raise CorpusError(f"{path}: matches only folders and empty files")
     return files
 
 

@@ -32,7 +32,7 @@ class Consecutive:
         window: Count = 35,
         partial: Partial = "drop",
     ) -> None:
-        _check_length(tokens, batch_size, window, partial)
+        _check_length(tokens, 2 if partial == "keep" else batch_size * (window + 1), partial)
         self.tokens = tokens
         self.window = window
         if partial == "drop":
@@ -54,7 +54,7 @@ class Consecutive:
         )
 
     def left_out(self, epoch: int) -> Sequence[range]:
-        ends = [*self.starts[1:], len(self.tokens) - 1]
+        ends = np.minimum([*self.starts[1:], len(self.tokens) - 1], len(self.tokens) - 1)
         gaps = [range(int(s) + 1, int(e) + 1) for s, e in zip(self.stops, ends, strict=True)]
         return [gap for gap in gaps if gap]
 
@@ -77,7 +77,7 @@ class Random:
         window: Count = 35,
         partial: Partial = "drop",
     ) -> None:
-        _check_length(tokens, batch_size, window, partial)
+        _check_length(tokens, 2 if partial == "keep" else batch_size * window + 1, partial)
         self.tokens = tokens
         self.seed = seed
         self.batch_size = batch_size
@@ -105,15 +105,14 @@ class Random:
         return [*gaps, tail] if tail else gaps
 
 
-def _check_length(tokens: Tokens, batch_size: int, window: int, partial: Partial) -> None:
-    """A batch needs one window and the token after it in every row; `keep` needs one target."""
-    needed = batch_size * (window + 1) if partial == "drop" else 2
-    if len(tokens) < needed:
-        raise CorpusError(
-            f"the corpus is too short: it has {len(tokens):,} tokens, and one batch of {batch_size}"
-            f" rows by {window} needs {needed:,} (with the tokenizer `characters`: characters);"
-            " take a smaller batch_size or window, or `partial: keep`"
-        )
+def _check_length(tokens: Tokens, needed: int, partial: Partial) -> None:
+    if len(tokens) >= needed:
+        return
+    advice = "; take a smaller batch_size or window, or `partial: keep`"
+    raise CorpusError(
+        f"the corpus is too short: it has {len(tokens):,} tokens, and one batch needs {needed:,}"
+        f" (with the tokenizer `characters`: characters){advice if partial == 'drop' else ''}"
+    )
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Learning rates over a run: torch's own schedulers, most of them a pure function of the step."""
+"""Learning rates over a run: torch's `LambdaLR`, each a pure function of the step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from seqlab import hookimpl
 
@@ -48,11 +48,9 @@ def cosine(
         warmup: optimizer steps in which the rate rises evenly to its full value.
         final: share of the rate that is left at the end.
     """
-
-    def height(done: float) -> float:
-        return final + (1 - final) * (1 + math.cos(math.pi * done)) / 2
-
-    return LambdaLR(optimizer, _after_warmup(warmup, total_steps, height))
+    return LambdaLR(
+        optimizer, _after_warmup(warmup, total_steps, lambda done: _between(1.0, final, done))
+    )
 
 
 def one_cycle(
@@ -70,15 +68,20 @@ def one_cycle(
         start_divisor: what the rate is divided by at the start.
         final_divisor: what the starting rate is divided by at the end.
     """
-    return OneCycleLR(
-        optimizer,
-        max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=max(total_steps, 1),
-        pct_start=rising,
-        div_factor=start_divisor,
-        final_div_factor=final_divisor,
-        cycle_momentum=False,
-    )
+    top, last = rising * total_steps - 1, total_steps - 1
+
+    def factor(step: int) -> float:
+        if step <= top and top > 0:
+            return _between(1 / start_divisor, 1.0, step / top)
+        falling = (step - top) / (last - top) if last > top else 1.0
+        return _between(1.0, 1 / (start_divisor * final_divisor), min(falling, 1.0))
+
+    return LambdaLR(optimizer, factor)
+
+
+def _between(begin: float, end: float, done: float) -> float:
+    """Half a cosine from `begin` to `end`, where a share `done` (0 to 1) of it has passed."""
+    return end + (begin - end) * (1 + math.cos(math.pi * done)) / 2
 
 
 def _after_warmup(

@@ -39,7 +39,8 @@ def read_pieces(
     """
     try:
         with _open(path, member) as (file, packed):
-            yield from _mapped(_decoded(_chunks(file, packed, path), encoding, path), newlines)
+            chunks = _chunks(file, packed, path)
+            yield from _mapped(_decoded(chunks, encoding, path), newlines)
     except FileNotFoundError:
         raise CorpusUnavailable(f"{path}: there is no such file") from None
     except IsADirectoryError:
@@ -72,9 +73,9 @@ def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
     with path.open("rb") as raw:
         size = path.stat().st_size
         opened: IO[bytes] = raw
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             opened = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
-        elif path.suffix == ".zip":
+        elif path.suffix.lower() == ".zip":
             archive = zipfile.ZipFile(raw)
             info = _member(archive, member, path)
             opened, size = archive.open(info), info.compress_size
@@ -89,6 +90,8 @@ def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile
         member = names[0]
     if member in files:
         return files[member]
+    if not names:
+        raise CorpusError(f"{path}: is empty: it holds no file")
     wanted = f"has no member '{member}'" if member else "needs `member: NAME`"
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
     raise CorpusError(f"{path}: {wanted}; it holds {len(names)} files: {shown}")
@@ -97,6 +100,8 @@ def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile
 def _chunks(file: IO[bytes], packed: int, path: Path) -> Iterator[bytes]:
     """Read on while the unpacked size is in proportion to the packed one."""
     total = 0
+    if not packed:
+        raise CorpusError(f"{path}: is empty")
     while chunk := file.read(PIECE):
         total += len(chunk)
         if total > max(MIN_SUSPICIOUS, MAX_RATIO * packed):
@@ -109,15 +114,15 @@ def _chunks(file: IO[bytes], packed: int, path: Path) -> Iterator[bytes]:
 
 def _decoded(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]:
     name = codecs.lookup(encoding).name
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
+    decoder = codecs.getincrementaldecoder(name)()
     offset = 0  # bytes before the chunk
     try:
         for chunk in chunks:
             waiting = len(decoder.getstate()[0])
             text = decoder.decode(chunk)
+            yield text if offset or name != "utf-8" else text.removeprefix("\ufeff")
             offset += len(chunk)
-            yield text
-        chunk, waiting = b"", len(decoder.getstate()[0])
+        waiting = len(decoder.getstate()[0])
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         place = offset - waiting + error.start

@@ -31,8 +31,7 @@ class Characters:
             raise ValueError(f"end_of_document should be one character, not {end_of_document!r}")
         self._unknown = unknown
         self._separator = end_of_document
-        self._characters: list[str] = []
-        self._table = np.empty(0, dtype=np.int32)  # code point -> token id
+        self._learn([])
 
     @property
     def size(self) -> int:
@@ -74,6 +73,7 @@ class Characters:
 
     def _learn(self, characters: list[str]) -> None:
         self._characters = characters
+        # From code point to token id.
         codes = np.array([ord(character) for character in characters], dtype=np.int64)
         missing = len(characters) if self._unknown == "token" else _NO_ID
         # The last entry stands for every code point above: it is never a known one.
@@ -96,10 +96,10 @@ class TokenIds:
             self.size = max(self.size, int(np.max(document.ids, initial=-1)) + 1)
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        ids = np.array([_number(word) for word in text.split()], dtype=np.int64)
-        if ids.max(initial=-1) >= self.size:
-            raise ValueError(f"token id {ids.max()} is not below {self.size}")
-        return ids
+        numbers = [_number(word) for word in text.split()]
+        if max(numbers, default=-1) >= self.size:
+            raise ValueError(f"token id {max(numbers)} is not below {self.size}")
+        return np.array(numbers, dtype=np.int64)
 
     def token_bytes(self, token: int) -> bytes:
         return f"{token} ".encode()

@@ -28,11 +28,18 @@ class Permutation:
         self._keys = [np.uint64(derive(size, *seed, number)) for number in range(_ROUNDS)]
 
     def __call__(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return which numbers stand at `indices` (any shape, each in 0 … size - 1)."""
-        values = self._encrypt(indices.astype(np.uint64))
+        """Return which numbers stand at `indices` (any shape).
+
+        Raises:
+            IndexError: an index is not in 0 … size - 1; the walk would never end.
+        """
+        flat = np.ravel(indices)
+        if flat.size and not 0 <= flat.min() <= flat.max() < self.size:
+            raise IndexError(f"a permutation of {self.size} has the indices 0 … {self.size - 1}")
+        values = self._encrypt(flat.astype(np.uint64))
         while (outside := values >= self.size).any():
             values[outside] = self._encrypt(values[outside])
-        return values.astype(np.int64)
+        return values.astype(np.int64).reshape(np.shape(indices))
 
     def _encrypt(self, values: NDArray[np.uint64]) -> NDArray[np.uint64]:
         left, right = values >> self._half, values & self._mask

@@ -40,18 +40,21 @@ def prepare(resolved: Resolved) -> Prepared:
         raise CorpusError(f"corpus '{bound.component.name}' has no split 'train'")
 
     def documents() -> Iterator[Document]:
-        return first_characters(corpus.documents("train"), resolved.corpus_keys.max_characters)
+        with bound.blamed():
+            whole = corpus.documents("train")
+            yield from first_characters(whole, resolved.corpus_keys.max_characters)
 
     tokenizer: Tokenizer = resolved.tokenizer.build()
-    tokenizer.fit(documents())
-    return Prepared(bound, fingerprint, tokenizer, tokenize(documents(), tokenizer))
+    with resolved.tokenizer.blamed():
+        tokenizer.fit(documents())
+        tokens = tokenize(documents(), tokenizer)
+    return Prepared(bound, fingerprint, tokenizer, tokens)
 
 
 def _open(resolved: Resolved) -> tuple[Bound, Corpus, str]:
     bound = resolved.corpus
     try:
-        corpus: Corpus = bound.build()
-        return bound, corpus, corpus.fingerprint()
+        return _look_at(bound)
     except CorpusUnavailable as error:
         if resolved.stand_in is None:
             raise
@@ -62,8 +65,13 @@ def _open(resolved: Resolved) -> tuple[Bound, Corpus, str]:
         bound.component.name,
         reason,
     )
-    corpus = resolved.stand_in.build()
-    return resolved.stand_in, corpus, corpus.fingerprint()
+    return _look_at(resolved.stand_in)
+
+
+def _look_at(bound: Bound) -> tuple[Bound, Corpus, str]:
+    corpus: Corpus = bound.build()
+    with bound.blamed():
+        return bound, corpus, corpus.fingerprint()
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:

@@ -26,6 +26,8 @@ def first_characters(documents: Iterable[Document], limit: int | None) -> Iterat
         return
     left = limit
     for document in documents:
+        if isinstance(document, Ids):
+            raise CorpusError("max_characters: this corpus gives token ids, which have none")
         pieces = []
         for piece in text_pieces(document):
             pieces.append(piece[:left])

@@ -103,12 +103,28 @@ def tokenize(documents: Iterable[Document], tokenizer: Tokenizer) -> Tokens:
 
 
 def _encode(document: Document, tokenizer: Tokenizer, number: int) -> list[Ids]:
+    where = f"document {number + 1}"
     if isinstance(document, Ids):
+        _check_ids(document, tokenizer.size, where)
         return [document]
+    parts, offset = [], 0
     try:
-        return [Ids(tokenizer.encode(piece)) for piece in text_pieces(document)]
+        for piece in text_pieces(document):
+            parts.append(Ids(tokenizer.encode(piece)))
+            offset += len(piece)
     except ValueError as error:
-        raise CorpusError(f"document {number + 1}: {error}") from None
+        place = f"{where}, from character {offset:,} on" if offset else where
+        raise CorpusError(f"{place}: {error}") from None
+    return parts
+
+
+def _check_ids(document: Ids, size: int, where: str) -> None:
+    ids, weights = document
+    if weights is not None and len(weights) != len(ids):
+        raise CorpusError(f"{where}: has {len(ids)} ids and {len(weights)} weights")
+    wrong = ids[(ids < 0) | (ids >= size)]
+    if len(wrong):
+        raise CorpusError(f"{where}: has the id {wrong[0]}; ids are 0 … {size - 1}")
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:

@@ -53,7 +53,7 @@ def _uniform(seed: int, rows: Tensor, step: int, like: Tensor) -> Tensor:
 
 def _cut(chosen: list[Tensor], scores: list[Tensor], limits: Limits) -> list[Continuation]:
     """End each row with its first stop token."""
-    continuations = []
+    continuations: list[Continuation] = []
     all_ids, all_scores = torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist()
     for ids, row_scores in zip(all_ids, all_scores, strict=True):
         ends = [place + 1 for place, token in enumerate(ids) if token in limits.stop]

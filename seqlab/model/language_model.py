@@ -60,7 +60,8 @@ class LanguageModel(nn.Module):
         for layer, before in zip(others, states[1:], strict=True):
             values, after = layer(values, before)
             new_states.append(after)
-        return self.dropout(self.norm(values)), tuple(new_states)
+        # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
+        return self.dropout(self.norm(values.contiguous())), tuple(new_states)
 
     def _first(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         if not isinstance(self.embedding, OneHot):
@@ -78,7 +79,7 @@ class LanguageModel(nn.Module):
                 f"tie_weights needs an embedding as large as the cell's outputs"
                 f" ({self.head.in_features}); it is {self.embedding.embedding_dim}"
             )
-        self.head.weight = self.embedding.weight
+        self.embedding.weight = self.head.weight  # which is initialised for its place
 
 
 class Layer(nn.Module):
@@ -103,14 +104,17 @@ class Layer(nn.Module):
 
 
 class OneHot(nn.Module):
-    """A one-hot vector for each id: (B, T) -> (B, T, V), in torch's default dtype."""
+    """A one-hot vector for each id: (B, T) -> (B, T, V), in the dtype of the model."""
+
+    one: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.embedding_dim = size
+        self.register_buffer("one", torch.ones(()), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return functional.one_hot(ids, self.embedding_dim).to(torch.get_default_dtype())
+        return functional.one_hot(ids, self.embedding_dim).to(self.one.dtype)
 
 
 def _norm(name: str | None, size: int) -> nn.Module:

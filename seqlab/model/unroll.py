@@ -42,4 +42,5 @@ def unroll(step: Step[CellT]) -> Window[CellT]:
 
 
 def _state_shape(cell: Any) -> object:
-    return getattr(cell, "state_shape", None) or (cell.output_size,)
+    declared = getattr(cell, "state_shape", None)
+    return (cell.output_size,) if declared is None else declared

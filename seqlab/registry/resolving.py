@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,17 +46,29 @@ class Bound:
             ExperimentError: the component refuses its options (it raised ValueError).
             PluginError: it failed in any other way.
         """
+        with self.blamed():
+            try:
+                return self.component.factory(*supplied, **self.options)
+            except ValueError as error:
+                complaint = Complaint(self.where, self.component.kind, str(error))
+                raise ExperimentError([complaint]) from error
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Name this component in whatever goes wrong in its code.
+
+        Raises:
+            PluginError: for any exception that is not already a clear message.
+        """
         try:
-            return self.component.factory(*supplied, **self.options)
+            yield
         except SeqlabError:
             raise
-        except ValueError as error:
-            complaint = Complaint(self.where, self.component.kind, str(error))
-            raise ExperimentError([complaint]) from error
         except Exception as error:
+            component = self.component
             raise PluginError(
-                f"{self.component.kind} '{self.component.name}' of plugin"
-                f" '{self.component.plugin}' failed: {type(error).__name__}: {error}"
+                f"{component.kind} '{component.name}' of plugin '{component.plugin}' failed:"
+                f" {type(error).__name__}: {error}"
             ) from error
 
     def as_section(self) -> dict[str, Any]:

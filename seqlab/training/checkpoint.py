@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from seqlab.errors import CheckpointError, RunFailed
+from seqlab.errors import CheckpointError, PluginError, RunFailed
 
 FORMAT = 1
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
@@ -45,20 +46,37 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
     Raises:
         RunFailed: it cannot be written; what was there before is as it was.
+        PluginError: a component's state holds something else than JSON values and tensors.
     """
     target = checkpoint_path(folder, checkpoint.step)
     temporary = folder / f".{target.name}.{os.getpid()}.tmp"
     try:
         temporary.mkdir(parents=True)
         _write_files(temporary, checkpoint)
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.rename(target)
-        _sync(folder)
+        _put_in_place(temporary, target)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise RunFailed(f"{target}: the checkpoint cannot be saved ({error.strerror})") from None
+    except TypeError as error:
+        raise PluginError(f"{target}: the checkpoint cannot be saved ({error})") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """Rename; a checkpoint of the same step gives way, and comes back if that fails."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    replaced = target.exists()
+    if replaced:
+        target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        if replaced:
+            old.rename(target)
+        raise
+    _sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
@@ -137,21 +155,36 @@ def _sync(folder: Path) -> None:
 
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Describe a tree in JSON so that `_unpack` gives the same types, tuples and integer keys."""
+    """Describe a tree in JSON so that `_unpack` gives the same types, tuples and integer keys.
+
+    `path` is for messages.
+    """
     if isinstance(value, Tensor):
-        tensors[path] = value
-        return {"tensor": path}
+        name = f"tensor-{len(tensors)}"
+        tensors[name] = value
+        return {"tensor": name}
     if isinstance(value, dict):
-        items = [[_pack(k, "", {}), _pack(v, f"{path}/{k}", tensors)] for k, v in value.items()]
-        return {"dict": items}
+        return {
+            "dict": [
+                [_pack_key(k, path), _pack(v, f"{path}/{k}", tensors)] for k, v in value.items()
+            ]
+        }
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [_pack(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return {"float": repr(value)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(float(value))}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{path}: a checkpoint holds JSON values and tensors, not {type(value)}")
+    raise TypeError(f"{path}: a state holds JSON values and tensors, not {type(value)}")
+
+
+def _pack_key(key: Any, path: str) -> Any:
+    if isinstance(key, tuple):
+        return {"tuple": [_pack_key(part, path) for part in key]}
+    if isinstance(key, bool | int | str):
+        return key
+    raise TypeError(f"{path}: a state's keys are text, integers or tuples, not {key!r}")
 
 
 def _unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:

@@ -63,8 +63,9 @@ def test_a_stop_token_ends_its_row_and_is_its_last_token():
     assert [one.ids for one in found] == [(1, 2, 3, 4, 5), (4, 5), (8, 9, 0, 1, 2, 3)]
 
 
-def test_any_of_several_stop_tokens_ends_a_row():
-    assert search([0], Limits(9, frozenset({7, 3})))[0].ids == (1, 2, 3)
+def test_the_first_of_several_stop_tokens_ends_a_row():
+    found = search([3, 7], Limits(9, frozenset({5, 7})))
+    assert [one.ids for one in found] == [(4, 5), (8, 9, 0, 1, 2, 3, 4, 5)]
 
 
 def test_each_token_that_is_left_has_its_log_probability():
