@@ -18,12 +18,11 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError
-from seqlab.experiment.sections import CORE_KEYS
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.plugins import Component, Plugin, Problem
-from seqlab.registry.signature import SignatureError, read_signature
+from seqlab.registry.signature import SignatureError, core_names, read_signature
 
 GROUP = "seqlab"
 OWN = "seqlab"
@@ -86,11 +85,20 @@ def _installed() -> Iterator[tuple[Plugin, _Importer]]:
     """Entry points, seqlab's own first; the others by distribution, so that the order repeats."""
     found: dict[str, Distribution] = {}
     for distribution in distributions():
-        found.setdefault(_name(distribution), distribution)
+        if _has_entry_points(distribution):
+            found.setdefault(_name(distribution), distribution)
     own_only = bool(os.environ.get(AUTOLOAD_OFF))
     for name in sorted(found, key=lambda name: (name != OWN, name)):
         if name == OWN or not own_only:
             yield from _entry_points(name, found[name])
+
+
+def _has_entry_points(distribution: Distribution) -> bool:
+    """Whether it is worth parsing: most distributions have nothing for seqlab."""
+    try:
+        return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
+    except Exception:  # what cannot be read is looked at again, and then said
+        return True
 
 
 def _name(distribution: Distribution) -> str:
@@ -238,9 +246,7 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
 
 
 def _component(kind: Kind, name: str, factory: Any, plugin: str) -> Component:
-    core = CORE_KEYS.get(kind.name)
-    reserved = list(read_signature(core).options) if core else []
-    signature = read_signature(factory, kind.supplied, reserved)
+    signature = read_signature(factory, kind.supplied, core_names(kind.name))
     if kind.name == "observer":
         _check_events(factory)
     return Component(kind.name, name, factory, signature, plugin)

@@ -28,7 +28,7 @@ from seqlab.experiment.sections import (
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.checking import check_options, suggest
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import read_signature
+from seqlab.registry.signature import core_names, read_signature
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _bind(
         findings.plugin_at_fault |= error.plugin_at_fault
         findings.complain(name.origin, f"{key}.name", str(error))
         return None
-    core = _core_names(kind) if key == kind else ()
+    core = core_names(kind) if key == kind else ()
     own = {k: item for k, item in mapping.items.items() if k not in {"name", *core}}
     what = f"{kind} '{name.value}'"
     options = component.signature.options
@@ -255,11 +255,6 @@ def _core(cls: type, section: Located | None, key: str, findings: _Findings) -> 
 def _check_length(values: Mapping[str, Any], section: Located, findings: _Findings) -> None:
     if (values["epochs"] is None) == (values["steps"] is None):
         findings.complain(section.origin, "train", "needs one of the two: epochs or steps")
-
-
-def _core_names(kind: str) -> tuple[str, ...]:
-    cls = CORE_KEYS.get(kind)
-    return tuple(read_signature(cls).options) if cls else ()
 
 
 def _core_keys(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:

@@ -9,7 +9,7 @@ import json
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import GenericAlias, SimpleNamespace
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 import docstring_parser
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import to_json
+
+from seqlab.experiment.sections import CORE_KEYS
 
 REQUIRED = inspect.Parameter.empty
 _STRICT = ConfigDict(extra="forbid")
@@ -85,8 +87,13 @@ class Signature:
 
     supplied: tuple[str, ...]
     options: Mapping[str, Option]
-    summary: str = ""
-    place: str = field(default="", compare=False)
+    summary: str
+    factory: Callable[..., Any]
+
+    @property
+    def place(self) -> str:
+        """File and line of the definition; empty where that cannot be told."""
+        return _place(self.factory)
 
 
 def read_signature(
@@ -119,9 +126,14 @@ def read_signature(
     for option in options:
         if option.name in {"name", *reserved}:
             raise SignatureError(f"has an option '{option.name}': that key is the core's own")
-    return Signature(
-        tuple(supplied), {o.name: o for o in options}, _summary(factory), _place(factory)
-    )
+    return Signature(tuple(supplied), {o.name: o for o in options}, _summary(factory), factory)
+
+
+@functools.cache
+def core_names(kind: str) -> tuple[str, ...]:
+    """Names of the keys that the core reads in every section of a kind."""
+    keys = CORE_KEYS.get(kind)
+    return tuple(read_signature(keys).options) if keys else ()
 
 
 def _check_positional(

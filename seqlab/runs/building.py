@@ -16,6 +16,7 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
 from seqlab.training.device import pick_device
+from seqlab.training.eager import spare_compiler
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def build(resolved: Resolved) -> Parts:
     prepared = prepare(resolved)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, resolved.train.seed)
     model = build_model(resolved, prepared.tokenizer.size, device)
+    spare_compiler()
     optimizer: Optimizer = resolved.optimizer.build(list(model.named_parameters()))
     total_steps = count_steps(resolved, sampler)
     return Parts(

@@ -16,6 +16,7 @@ from seqlab.errors import RunFailed
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry
 from seqlab.randomness import derive, reseed
+from seqlab.training.eager import eager_step
 from seqlab.training.loss import nats
 
 
@@ -70,6 +71,7 @@ class Training:
         self.done = 0
         self.state: State | None = None
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._take_step = eager_step(optimizer)
         self._device = model.head.weight.device
         self._characters = characters.to(self._device)
 
@@ -90,11 +92,12 @@ class Training:
         logits, after = self.model(batch.inputs, carry(self.state, batch.continues))
         total = nats(logits, batch.targets, batch.weights)
         weight = self._weight(batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         (total / weight.clamp(min=1e-12)).backward()  # type: ignore[no-untyped-call] # torch's own
         lr = float(self.optimizer.param_groups[0]["lr"])
         norm = self._clip(total.detach(), lr, index)
-        self.optimizer.step()
+        self._take_step()
         self.schedule.step()
         self.done += 1
         self.state = after
