@@ -40,9 +40,10 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.model.unroll import unroll as unroll
     from seqlab.registry import Registry as Registry
     from seqlab.registry import load_plugins as load_plugins
-    from seqlab.runs import Run as Run
-    from seqlab.runs import open_run as open_run
-    from seqlab.runs import run as run
+    from seqlab.runs.opened import Run as Run
+    from seqlab.runs.opened import open_run as open_run
+    from seqlab.runs.resuming import resume as resume
+    from seqlab.runs.running import run as run
 
 _HOMES = {
     "seqlab.contracts": (
@@ -58,7 +59,9 @@ _HOMES = {
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",
-    "seqlab.runs": "Run open_run run",
+    "seqlab.runs.opened": "Run open_run",
+    "seqlab.runs.resuming": "resume",
+    "seqlab.runs.running": "run",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

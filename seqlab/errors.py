@@ -14,6 +14,16 @@ class RunFailed(SeqlabError):
     """Training could not go on: a loss that is not finite, a disk that is full."""
 
 
+class Interrupted(SeqlabError):
+    """A run ended because it was asked to; everything is saved."""
+
+    def __init__(self, folder: object, step: int, exit_code: int) -> None:
+        super().__init__(
+            f"interrupted after step {step}; it is saved. To go on: seqlab resume {folder}"
+        )
+        self.exit_code = exit_code
+
+
 class UsageError(SeqlabError):
     """The command was called with something that it cannot take."""
 

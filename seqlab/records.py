@@ -13,10 +13,11 @@ class Record:
 
 @dataclass(frozen=True)
 class RunStarted(Record):
-    """`samples_every` is in epochs; 0: the experiment asks for no samples."""
+    """`step` is 0, or where a resumed run goes on; `samples_every` is in epochs, 0: no samples."""
 
     name: str
     folder: str
+    step: int
     total_steps: int
     steps_per_epoch: int
     epochs: int
@@ -51,6 +52,7 @@ class Measured(Record):
     loss: float
     perplexity: float | None
     bits_per_character: float | None
+    bits_per_byte: float | None
     accuracy: float | None
     tokens: float
     lr: float

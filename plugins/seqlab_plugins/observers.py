@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import sys
-from typing import Annotated
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field
 from rich.console import Console as Terminal
@@ -19,6 +22,7 @@ from seqlab import Observer, hookimpl
 from seqlab.records import (
     EpochEnded,
     Evaluated,
+    Measured,
     RunEnded,
     RunStarted,
     StepEnded,
@@ -109,6 +113,73 @@ def _number(perplexity: float | None, digits: int = 6) -> str:
     return "too large for a float" if perplexity is None else f"{perplexity:.{digits}f}"
 
 
+class Csv:
+    """Writes the rows of metrics to `metrics.csv` in the run's folder, for spreadsheets."""
+
+    def __init__(self) -> None:
+        self._path = Path()
+
+    def seqlab_run_started(self, record: RunStarted) -> None:
+        """Begin the file; of a run that is resumed, keep the rows up to there."""
+        self._path = Path(record.folder, "metrics.csv")
+        rows = []
+        if record.step and self._path.exists():
+            with self._path.open(encoding="utf-8", newline="") as file:
+                rows = [row for row in csv.reader(file) if row and row[0].isdigit()]
+        kept = [row for row in rows if int(row[0]) <= record.step]
+        with self._path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([[field.name for field in fields(Measured)], *kept])
+
+    def seqlab_epoch_ended(self, record: EpochEnded) -> None:
+        self._append(record)
+
+    def seqlab_evaluated(self, record: Evaluated) -> None:
+        self._append(record)
+
+    def _append(self, record: Measured) -> None:
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerow(record.as_row().values())
+
+
+class TensorBoard:
+    """Writes scalars and samples for TensorBoard into `tensorboard/` of the run's folder.
+
+    Needs the extra: pip install 'seqlab[tensorboard]'.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ValueError(
+                "observer 'tensorboard' needs a package: pip install 'seqlab[tensorboard]'"
+            ) from None
+        self._make = SummaryWriter
+        self._writer: Any = None
+
+    def seqlab_run_started(self, record: RunStarted) -> None:
+        folder = Path(record.folder, "tensorboard")
+        self._writer = self._make(str(folder), purge_step=record.step + 1 if record.step else None)
+
+    def seqlab_epoch_ended(self, record: EpochEnded) -> None:
+        self._write(record)
+
+    def seqlab_evaluated(self, record: Evaluated) -> None:
+        self._write(record)
+
+    def seqlab_text_generated(self, record: TextGenerated) -> None:
+        self._writer.add_text(record.prefix, record.text, record.step)
+
+    def seqlab_run_ended(self, record: RunEnded) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, record: Measured) -> None:
+        for name, value in record.as_row().items():
+            if isinstance(value, float):
+                self._writer.add_scalar(f"{record.split}/{name}", value, record.step)
+
+
 @hookimpl
 def seqlab_register_observers() -> dict[str, type[Observer]]:
-    return {"console": Console}
+    return {"console": Console, "csv": Csv, "tensorboard": TensorBoard}

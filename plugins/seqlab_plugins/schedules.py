@@ -1,4 +1,4 @@
-"""Learning rates over a run: torch's `LambdaLR`, each a pure function of the step."""
+"""Learning rates over a run, on torch's schedulers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from seqlab import hookimpl
 
@@ -79,6 +79,28 @@ def one_cycle(
     return LambdaLR(optimizer, factor)
 
 
+def plateau(
+    optimizer: Optimizer,
+    total_steps: int,  # noqa: ARG001 # every schedule is told; this one waits for evaluations
+    *,
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
+    patience: Annotated[int, Field(ge=0)] = 5,
+    threshold: Annotated[float, Field(ge=0)] = 1e-4,
+    lowest: Annotated[float, Field(ge=0)] = 0.0,
+) -> LRScheduler:
+    """Falls whenever the loss of evaluations has stopped falling; needs a section `evaluation`.
+
+    Args:
+        factor: what the rate is multiplied by.
+        patience: evaluations without a better loss before that.
+        threshold: by which share of itself the loss must fall to count as better.
+        lowest: the rate never falls below this.
+    """
+    return ReduceLROnPlateau(
+        optimizer, factor=factor, patience=patience, threshold=threshold, min_lr=lowest
+    )
+
+
 def _between(begin: float, end: float, done: float) -> float:
     """Half a cosine from `begin` to `end`, where a share `done` (0 to 1) of it has passed."""
     return end + (begin - end) * (1 + math.cos(math.pi * done)) / 2
@@ -99,4 +121,10 @@ def _after_warmup(
 
 @hookimpl
 def seqlab_register_schedules() -> dict[str, Callable[..., LRScheduler]]:
-    return {"constant": constant, "linear": linear, "cosine": cosine, "one_cycle": one_cycle}
+    return {
+        "constant": constant,
+        "linear": linear,
+        "cosine": cosine,
+        "one_cycle": one_cycle,
+        "plateau": plateau,
+    }

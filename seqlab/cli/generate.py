@@ -39,8 +39,8 @@ def command(
 
     RUN is a folder, a name (its latest run), the beginning of an id, or `latest`.
     """
-    from seqlab.runs import open_run
     from seqlab.runs.folder import find_run
+    from seqlab.runs.opened import open_run
 
     find_run(run, root)  # a misspelt run is told before plugins are loaded
     opened = open_run(run, root=root, registry=plugins.load())

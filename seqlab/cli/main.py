@@ -20,11 +20,15 @@ INTERRUPTED = 130
 VERBS = {
     "init": "Lay out a working folder with experiments and plugins.",
     "run": "Run an experiment.",
+    "resume": "Go on with a run from its latest checkpoint.",
+    "eval": "Score a split with the model of a run.",
     "generate": "Continue prefixes with the model of a run.",
     "validate": "Check experiment files without training.",
     "schema": "Print the JSON Schema of everything that is installed.",
     "plugins": "List plugins, what they offer and what failed.",
     "runs": "List the runs there are.",
+    "compare": "Show runs side by side.",
+    "doctor": "Check plugins, and the checkpoints of a run.",
 }
 
 

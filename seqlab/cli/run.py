@@ -14,7 +14,7 @@ from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_o
 if TYPE_CHECKING:
     from seqlab.experiment import Experiment
     from seqlab.registry import Registry
-    from seqlab.runs import Run
+    from seqlab.runs.opened import Run
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,12 @@ log = logging.getLogger(__name__)
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=1, metavar="N", help="Run with N seeds in turn."
 )
+@click.option(
+    "--resume",
+    "resume_auto",
+    type=click.Choice(["auto"]),
+    help="Go on with a run of this experiment that did not end, if there is one.",
+)
 @root_option
 @plugin_options
 def command(
@@ -35,6 +41,7 @@ def command(
     overrides: tuple[str, ...],
     run_dir: Path | None,
     seeds: int,
+    resume_auto: str | None,
     root: Path,
     plugins: PluginChoice,
 ) -> None:
@@ -49,17 +56,34 @@ def command(
     from seqlab.runs.folder import check_free
 
     experiment = read_experiment(file, overrides)
-    if run_dir is not None:
+    if run_dir is not None and resume_auto is None:
         check_free(run_dir)
     registry = plugins.load()
+    if resume_auto and _resume_if_there(experiment, run_dir, root, registry):
+        return
     if seeds > 1:
         _run_seeds(file, overrides, seeds, root, registry)
     else:
         _run_one(experiment, run_dir, root, registry)
 
 
+def _resume_if_there(
+    experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry
+) -> bool:
+    """Go on with the run that `--resume auto` means; False: there is none."""
+    from seqlab.registry import resolve
+    from seqlab.runs.resuming import resume, unfinished_run
+
+    found = unfinished_run(experiment.name, resolve(experiment, registry), run_dir, root)
+    if found is None:
+        return False
+    resume(found.path, registry=registry)
+    log.info("The run is in %s", found.path)
+    return True
+
+
 def _run_one(experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry) -> Run:
-    from seqlab.runs import run
+    from seqlab.runs.running import run
 
     finished = run(experiment, run_dir=run_dir, root=root, registry=registry)
     log.info("The run is in %s", finished.path)

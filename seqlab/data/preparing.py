@@ -3,75 +3,56 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from seqlab.contracts import Corpus, Document, Tokenizer
-from seqlab.data.text import first_characters
+from seqlab.contracts import Tokenizer
+from seqlab.data.source import TRAIN, Source, open_source
 from seqlab.data.tokens import Tokens, tokenize
-from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.registry import Bound, Resolved
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The training split as token ids, and what it was made of.
+    """The training split as token ids, and what it was made of."""
 
-    `corpus` is what was really used: the experiment's, or its stand-in.
-    """
-
-    corpus: Bound
-    fingerprint: str
+    source: Source
     tokenizer: Tokenizer
     tokens: Tokens
 
+    @property
+    def corpus(self) -> Bound:
+        """What was really used: the experiment's corpus, or its stand-in."""
+        return self.source.bound
 
-def prepare(resolved: Resolved) -> Prepared:
+    def split(self, name: str) -> Tokens:
+        """Encode another split with the same vocabulary.
+
+        Raises:
+            CorpusError: there is no such split, or it has what the vocabulary lacks.
+        """
+        return tokenize(self.source.documents(name), self.tokenizer)
+
+
+def prepare(resolved: Resolved, vocabulary: Mapping[str, Any] | None = None) -> Prepared:
     """Open the corpus, fit the tokenizer to its training split and encode that.
+
+    Args:
+        resolved: the experiment.
+        vocabulary: the state of a tokenizer to take instead of fitting one.
 
     Raises:
         CorpusError: the corpus cannot be had or cannot be used.
     """
-    bound, corpus, fingerprint = _open(resolved)
-    if "train" not in corpus.splits:
-        raise CorpusError(f"corpus '{bound.component.name}' has no split 'train'")
-
-    def documents() -> Iterator[Document]:
-        with bound.blamed():
-            whole = corpus.documents("train")
-            yield from first_characters(whole, resolved.corpus_keys.max_characters)
-
+    source = open_source(resolved)
     tokenizer: Tokenizer = resolved.tokenizer.build()
     with resolved.tokenizer.blamed():
-        tokenizer.fit(documents())
-        tokens = tokenize(documents(), tokenizer)
-    return Prepared(bound, fingerprint, tokenizer, tokens)
-
-
-def _open(resolved: Resolved) -> tuple[Bound, Corpus, str]:
-    bound = resolved.corpus
-    try:
-        return _look_at(bound)
-    except CorpusUnavailable as error:
-        if resolved.stand_in is None:
-            raise
-        reason = error
-    log.warning(
-        "Training on '%s' instead of '%s', so the numbers do not compare with published ones: %s",
-        resolved.stand_in.component.name,
-        bound.component.name,
-        reason,
-    )
-    return _look_at(resolved.stand_in)
-
-
-def _look_at(bound: Bound) -> tuple[Bound, Corpus, str]:
-    corpus: Corpus = bound.build()
-    with bound.blamed():
-        return bound, corpus, corpus.fingerprint()
+        if vocabulary is None:
+            tokenizer.fit(source.documents(TRAIN))
+        else:
+            tokenizer.load_state_dict(vocabulary)
+        return Prepared(source, tokenizer, tokenize(source.documents(TRAIN), tokenizer))
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:

@@ -1,8 +1,9 @@
-"""Documents as streams of text."""
+"""Documents as streams of text, and parts of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
+from itertools import chain
 
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError
@@ -24,16 +25,69 @@ def first_characters(documents: Iterable[Document], limit: int | None) -> Iterat
     if limit is None:
         yield from documents
         return
-    left = limit
-    for document in documents:
+    for document in between(documents, 0, limit):
         if isinstance(document, Ids):
             raise CorpusError("max_characters: this corpus gives token ids, which have none")
-        pieces = []
-        for piece in text_pieces(document):
-            pieces.append(piece[:left])
-            left -= len(pieces[-1])
-            if not left:
-                break
-        yield pieces
-        if not left:
+        yield document
+
+
+def length(documents: Iterable[Document]) -> int:
+    """Count the characters of all documents (the token ids of those that have no text)."""
+    return sum(len(part) for document in documents for part in _parts(document))
+
+
+def between(documents: Iterable[Document], start: int, stop: int) -> Iterator[Document]:
+    """Yield what lies from character (or token id) `start` to `stop` of all documents joined.
+
+    Documents stream: what is yielded has to be read before the next one is asked for.
+    """
+    position = 0
+    for document in documents:
+        if position >= stop:
             return
+        if isinstance(document, Ids):
+            part = _cut_ids(document, start - position, stop - position)
+            position += len(document.ids)
+            if len(part.ids):
+                yield part
+            continue
+        cut = _Cut(text_pieces(document), position, start, stop)
+        first = next(cut, None)
+        if first is not None:
+            yield chain([first], cut)
+        for _ in cut:  # whatever the reader left
+            pass
+        position = cut.position
+
+
+def _parts(document: Document) -> Iterator[Sized]:
+    return iter([document.ids]) if isinstance(document, Ids) else text_pieces(document)
+
+
+def _cut_ids(document: Ids, start: int, stop: int) -> Ids:
+    inside = slice(max(start, 0), max(stop, 0))
+    weights = None if document.weights is None else document.weights[inside]
+    return Ids(document.ids[inside], weights)
+
+
+class _Cut:
+    """The pieces of one document that lie inside; `position` is where reading has come to."""
+
+    def __init__(self, pieces: Iterator[str], position: int, start: int, stop: int) -> None:
+        self._pieces = pieces
+        self.position = position
+        self._start = start
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while self.position < self._stop:
+            piece = next(self._pieces)
+            begin, end = self._start - self.position, self._stop - self.position
+            self.position += len(piece)
+            part = piece[max(begin, 0) : end]
+            if part:
+                return part
+        raise StopIteration

@@ -132,10 +132,9 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
     return b"".join(tokenizer.token_bytes(int(i)) for i in ids).decode("utf-8", "replace")
 
 
-def characters_per_token(tokenizer: Tokenizer) -> torch.Tensor:
-    """Return (V,) float64: how many characters begin in each token's bytes."""
-    counts = [
-        sum((byte & 0xC0) != 0x80 for byte in tokenizer.token_bytes(token))
-        for token in range(tokenizer.size)
-    ]
-    return torch.tensor(counts, dtype=torch.float64)
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Move what the model sees; `continues` is read by the loop and stays on the CPU."""
+    weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
+    inputs = batch.inputs.to(device, non_blocking=True)
+    targets = batch.targets.to(device, non_blocking=True)
+    return Batch(inputs, targets, batch.continues, weights)

@@ -6,10 +6,12 @@ They follow the rule of every component: the signature is the schema.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
+
+from seqlab.experiment.interval import Every
 
 COMPONENT_SECTIONS = (
     "corpus",
@@ -41,10 +43,13 @@ class CorpusKeys:
 
     Args:
         max_characters: use no more than this many characters of each split, from its start.
+        holdout: share at the end of the training split that becomes `valid`; or a share for each
+            of `valid` and `test`. For corpora that have no such split of their own.
         if_unavailable: a corpus that takes this one's place where it cannot be had.
     """
 
     max_characters: Count | None = None
+    holdout: Share | dict[Literal["valid", "test"], Share] | None = None
     if_unavailable: str | dict[str, Any] | None = None
 
 
@@ -81,6 +86,55 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """Besides the last and the best one.
+
+    Args:
+        every: a number of steps, or such as '2 epochs' or '10 minutes'; null: only at the end.
+        keep: how many of the latest are kept; the best on the evaluated split is kept besides.
+    """
+
+    every: Every | None = None
+    keep: Count = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """When a run ends early.
+
+    Args:
+        metric: which number of the rows in `metrics.jsonl` is watched.
+        split: in which rows; `train` has one for each epoch, others one for each evaluation.
+        patience: end after this many rows without a better one.
+        min_delta: how much better is better.
+        target: end when the metric is as good as this.
+    """
+
+    metric: Literal["loss", "perplexity", "bits_per_character", "accuracy"] = "loss"
+    split: str = "valid"
+    patience: Count | None = None
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    target: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A split that is scored while training.
+
+    Args:
+        every: a number of steps, or such as '2 epochs' or '10 minutes'.
+        split: which split; `corpus.holdout` makes one.
+        rows: into how many streams the split is cut; part of what the number means.
+        window: tokens that are scored at once; changes the memory needed and no number.
+    """
+
+    every: Every = "1 epoch"
+    split: str = "valid"
+    rows: Count = 16
+    window: Count = 128
+
+
+@dataclass(frozen=True, kw_only=True)
 class Train:
     """How long to train, and from which random numbers.
 
@@ -89,12 +143,35 @@ class Train:
         steps: stop after this many optimizer steps instead.
         seed: the number that everything random is derived from.
         device: auto, cpu, mps, cuda or cuda:N.
+        accumulate: how many batches make one optimizer step.
+        precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
+            the device computes in it.
+        compile: let torch compile the model; takes a while before the first step.
+        deterministic: refuse operations that may give other bits in another run.
+        max_minutes: end after this long, resumed time counted too.
+        average: decay of a running average of the weights, which is what is evaluated, generated
+            from and saved as the model; null: none.
+        checkpoint: how often the run is saved, and how many of these are kept.
+        stop: end early; see the keys.
+        on_nonfinite: what happens to a step whose loss or gradient is not finite: stop the run,
+            or skip the step and start the state afresh.
+        init_from: a run whose weights and vocabulary this one begins with.
     """
 
     epochs: Annotated[int, Field(ge=0)] | None = None
     steps: Annotated[int, Field(ge=0)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Annotated[str, AfterValidator(_device_name)] = "auto"
+    accumulate: Count = 1
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    compile: bool = False
+    deterministic: bool = False
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    checkpoint: Checkpoints = field(default_factory=lambda: Checkpoints())
+    stop: Stop | None = None
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    init_from: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,5 +191,11 @@ class Samples:
     at_start: bool = False
 
 
-CORE_SECTIONS: dict[str, type] = {"model": Model, "train": Train, "samples": Samples}
+CORE_SECTIONS: dict[str, type] = {
+    "model": Model,
+    "train": Train,
+    "evaluation": Evaluation,
+    "samples": Samples,
+}
+OPTIONAL_SECTIONS = ("evaluation", "samples")
 CORE_KEYS: dict[str, type] = {"corpus": CorpusKeys, "optimizer": OptimizerKeys}

@@ -17,9 +17,13 @@ def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
     return tuple(map_state(change, part) for part in state)
 
 
-def detach(state: State) -> State:
-    """Cut a state from the graph of the window that made it."""
-    return map_state(Tensor.detach, state)
+def settle(state: State, dtype: torch.dtype) -> State:
+    """Cut a state from the graph of its window; floating parts take the parameters' dtype."""
+
+    def settled(tensor: Tensor) -> Tensor:
+        return tensor.detach().to(dtype if tensor.is_floating_point() else tensor.dtype)
+
+    return map_state(settled, state)
 
 
 def select_rows(state: State, rows: Tensor) -> State:
@@ -28,19 +32,19 @@ def select_rows(state: State, rows: Tensor) -> State:
 
 
 def carry(state: State | None, continues: Tensor) -> State | None:
-    """Detach a state and start those rows afresh that do not continue: (B,) bool.
+    """Start those rows of a state afresh that do not continue: (B,) bool.
 
     By selection, never by multiplication: what is not a number would survive that.
     """
     if state is None or not continues.any():
         return None
     if continues.all():
-        return detach(state)
+        return state
 
     def keep(tensor: Tensor) -> Tensor:
         shape = (-1,) + (1,) * (tensor.dim() - 1)
         rows = continues.to(tensor.device).view(shape)
-        return torch.where(rows, tensor.detach(), torch.zeros_like(tensor))
+        return torch.where(rows, tensor, torch.zeros_like(tensor))
 
     return map_state(keep, state)
 

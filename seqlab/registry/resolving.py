@@ -18,8 +18,10 @@ from seqlab.experiment.sections import (
     CORE_KEYS,
     CORE_SECTIONS,
     DEFAULT_COMPONENTS,
+    OPTIONAL_SECTIONS,
     REQUIRED_SECTIONS,
     CorpusKeys,
+    Evaluation,
     Model,
     OptimizerKeys,
     Samples,
@@ -94,6 +96,7 @@ class Resolved:
     optimizer_keys: OptimizerKeys
     model: Model
     train: Train
+    evaluation: Evaluation | None
     samples: Samples | None
     notices: tuple[str, ...] = ()
 
@@ -110,7 +113,7 @@ class Resolved:
         if self.stand_in is not None:
             sections["corpus"]["if_unavailable"] = self.stand_in.as_section()
         core = {key: getattr(self, key) for key in CORE_SECTIONS}
-        sections |= {key: to_jsonable_python(vars(v)) for key, v in core.items() if v is not None}
+        sections |= {key: to_jsonable_python(v) for key, v in core.items() if v is not None}
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
 
 
@@ -240,21 +243,24 @@ def _core(cls: type, section: Located | None, key: str, findings: _Findings) -> 
     """A section that the core reads itself; one that is not written has its defaults."""
     options = read_signature(cls).options
     if section is None:
-        needs_more = any(option.required for option in options.values())
-        return None if needs_more else cls()
+        return None if key in (*OPTIONAL_SECTIONS, *REQUIRED_SECTIONS) else cls()
     if not isinstance(section.value, dict):
         findings.complain(section.origin, key, "should be a mapping")
         return None
     checked = check_options(options, section, key, f"section '{key}'")
     findings.complaints += checked.complaints
     if key == "train" and not checked.complaints:
-        _check_length(checked.values, section, findings)
+        _check_train(checked.values, section, findings)
     return cls(**checked.values) if not checked.complaints else None
 
 
-def _check_length(values: Mapping[str, Any], section: Located, findings: _Findings) -> None:
+def _check_train(values: Mapping[str, Any], section: Located, findings: _Findings) -> None:
     if (values["epochs"] is None) == (values["steps"] is None):
         findings.complain(section.origin, "train", "needs one of the two: epochs or steps")
+    stop = values["stop"]
+    if stop is not None and stop.patience is None and stop.target is None:
+        origin = section.at(["stop"]).origin
+        findings.complain(origin, "train.stop", "needs patience or target")
 
 
 def _core_keys(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:

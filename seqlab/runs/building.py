@@ -2,60 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder
 from seqlab.data.preparing import Prepared, prepare
-from seqlab.errors import PluginError
+from seqlab.data.tokens import Tokens
+from seqlab.errors import CheckpointError, Complaint, ExperimentError, PluginError
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
 from seqlab.training.device import pick_device
 from seqlab.training.eager import spare_compiler
+from seqlab.training.loop import Training, wants_metric
+from seqlab.training.measures import TokenSizes
+
+Weights: TypeAlias = Mapping[str, Tensor] | None
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of; `total_steps` is how many optimizer steps the experiment asks for."""
+    """What a run is made of.
+
+    `evaluated` is the split that is scored while training, if any; `total_steps` how many
+    optimizer steps the experiment asks for.
+    """
 
     prepared: Prepared
+    evaluated: Tokens | None
     sampler: Sampler
     model: LanguageModel
-    optimizer: Optimizer
     schedule: LRScheduler
     decoder: Decoder | SearchDecoder
-    device: torch.device
+    training: Training
+    sizes: TokenSizes
     total_steps: int
 
 
-def build(resolved: Resolved) -> Parts:
+def build(
+    resolved: Resolved, vocabulary: Mapping[str, Any] | None = None, weights: Weights = None
+) -> Parts:
     """Open the corpus, fit the tokenizer, and build everything that stands on them.
+
+    Args:
+        resolved: the experiment.
+        vocabulary: the state of a tokenizer, to take instead of fitting one.
+        weights: a model's state_dict, to begin with.
 
     Raises:
         SeqlabError: the first part that cannot be built says why.
     """
-    device = pick_device(resolved.train.device)
-    prepared = prepare(resolved)
-    sampler: Sampler = resolved.sampler.build(prepared.tokens, resolved.train.seed)
+    train = resolved.train
+    device = pick_device(train.device)
+    prepared = prepare(resolved, vocabulary)
+    evaluated = prepared.split(resolved.evaluation.split) if resolved.evaluation else None
+    sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     model = build_model(resolved, prepared.tokenizer.size, device)
+    if weights is not None:
+        load_weights(model, weights, str(train.init_from))
     spare_compiler()
     optimizer: Optimizer = resolved.optimizer.build(list(model.named_parameters()))
     total_steps = count_steps(resolved, sampler)
+    schedule: LRScheduler = resolved.schedule.build(optimizer, total_steps)
+    if wants_metric(schedule) and resolved.evaluation is None:
+        message = "wants the loss of evaluations; add a section `evaluation`"
+        raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])
+    sizes = TokenSizes.of(prepared.tokenizer, device)
+    clip_norm = resolved.optimizer_keys.clip_norm
+    training = Training(
+        model, sampler, optimizer, schedule, sizes=sizes, clip_norm=clip_norm, settings=train
+    )
     return Parts(
         prepared=prepared,
+        evaluated=evaluated,
         sampler=sampler,
         model=model,
-        optimizer=optimizer,
-        schedule=resolved.schedule.build(optimizer, total_steps),
+        schedule=schedule,
         decoder=resolved.decoder.build(),
-        device=device,
+        training=training,
+        sizes=sizes,
         total_steps=total_steps,
     )
+
+
+def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str) -> None:
+    """Give a model the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: they are another model's.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise CheckpointError(f"{where}: the weights do not fit this model: {said}") from None
 
 
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:
@@ -69,7 +115,9 @@ def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> La
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:
     """How many optimizer steps the experiment asks for."""
     train = resolved.train
-    return train.steps if train.steps is not None else (train.epochs or 0) * len(sampler)
+    if train.steps is not None:
+        return train.steps
+    return (train.epochs or 0) * -(-len(sampler) // train.accumulate)
 
 
 def _build_cell(bound: Bound, input_size: int) -> Cell:

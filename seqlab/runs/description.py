@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,27 +14,23 @@ from typing import Any
 import torch
 
 import seqlab
-from seqlab.data.preparing import Prepared, vocabulary_hash
+from seqlab.data.preparing import vocabulary_hash
+from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
+from seqlab.runs.building import Parts
 
 FORMAT = 1
 
 
 def describe_run(
-    resolved: Resolved,
-    registry: Registry,
-    prepared: Prepared,
-    *,
-    device: torch.device,
-    parameters: int,
-    total_steps: int,
-    overrides: tuple[str, ...],
+    resolved: Resolved, registry: Registry, parts: Parts, *, overrides: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the content of `run.json` at the start of a run.
 
     Nothing of the environment's variables is in it: they may hold secrets.
     """
+    prepared = parts.prepared
     return {
         "format": FORMAT,
         "name": resolved.name,
@@ -40,16 +38,18 @@ def describe_run(
         "started": now(),
         "ended": None,
         "step": 0,
-        "total_steps": total_steps,
+        "total_steps": parts.total_steps,
+        "experiment_sha256": experiment_hash(resolved),
         "overrides": list(overrides),
         "seed": resolved.train.seed,
-        "device": str(device),
+        "device": str(parts.training.device),
+        "precision": str(parts.training.precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "parameters": parameters,
+        "parameters": sum(p.numel() for p in parts.model.parameters()),
         "corpus": {
             "name": prepared.corpus.component.name,
             "asked_for": resolved.corpus.component.name,
-            "fingerprint": prepared.fingerprint,
+            "fingerprint": prepared.source.fingerprint,
             "tokens": len(prepared.tokens),
         },
         "vocabulary": {
@@ -65,6 +65,22 @@ def describe_run(
         "plugins": [_describe_plugin(plugin) for plugin in used_plugins(resolved, registry)],
         "git": _git_state(),
     }
+
+
+def environment(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be the same for a run to give the same bits, from a description."""
+    plugins = {
+        f"plugin {p['name']}": f"{p['version'] or 'file'} {(p['source_sha256'] or '')[:12]}".strip()
+        for p in description["plugins"]
+    }
+    alone = {key: description[key] for key in ("device", "threads", "precision")}
+    versions = {key: description["versions"][key] for key in ("torch", "seqlab", "numpy")}
+    return {**versions, **alone, **plugins}
+
+
+def experiment_hash(resolved: Resolved) -> str:
+    """SHA-256 of an experiment with everything filled in."""
+    return hashlib.sha256(dump_yaml(resolved.as_experiment()).encode()).hexdigest()
 
 
 def now() -> str:

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +79,21 @@ class RunFolder:
             raise UsageError(f"{self._description}: is damaged (not a mapping)")
         return content
 
+    def synced_sizes(self) -> dict[str, int]:
+        """Force the records to disk and return how long they are."""
+        sizes = {}
+        for file in (self.metrics, self.samples):
+            with file.open("ab") as rows:
+                os.fsync(rows.fileno())
+                sizes[file.name] = rows.tell()
+        return sizes
+
+    def cut_back(self, sizes: Mapping[str, int]) -> None:
+        """Drop the rows that came after a checkpoint, by the sizes that it remembers."""
+        for name, size in sizes.items():
+            with (self.path / Path(name).name).open("r+b") as rows:
+                rows.truncate(min(size, rows.seek(0, os.SEEK_END)))
+
     def append(self, file: Path, row: Mapping[str, Any]) -> None:
         """Add one line of JSON, at once on disk as far as the system is concerned."""
         with file.open("a", encoding="utf-8") as lines:
@@ -97,23 +114,53 @@ def check_free(folder: Path) -> None:
         raise UsageError(f"{folder}: is not empty; a run wants a folder of its own")
 
 
-def create_folder(name: str, run_dir: Path | None, root: Path) -> RunFolder:
-    """Make the folder of a new run: `run_dir`, or one under `root` named by time and chance.
+def choose_path(name: str, run_dir: Path | None, root: Path) -> Path:
+    """Return where a new run will lie: `run_dir`, or under `root`, named by time and chance.
 
     Raises:
         UsageError: the folder is taken.
-        RunFailed: it cannot be written.
     """
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = run_dir or root / _safe(name) / f"{now}-{secrets.token_hex(3)}"
     check_free(path)
+    return path
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[RunFolder]:
+    """Make a run folder that appears under its name at the end of the block, whole or not at all.
+
+    Raises:
+        RunFailed: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        (path / "checkpoints").mkdir(parents=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(13, "Permission denied")
+        _remove_litter(path.parent)
+        (temporary / "checkpoints").mkdir(parents=True)
+        yield RunFolder(temporary)
+        temporary.rename(path)
     except OSError as error:
         raise RunFailed(f"{path}: cannot be made or written ({error.strerror})") from None
-    return RunFolder(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_litter(folder: Path) -> None:
+    """Remove what processes that are gone left half made."""
+    for path in folder.glob(".*.tmp"):
+        pid = path.name.split(".")[-2]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _safe(name: str) -> str:

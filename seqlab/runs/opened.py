@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
-from seqlab.errors import CheckpointError, UsageError
+from seqlab.data.source import open_source
+from seqlab.data.tokens import tokenize
+from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
+from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
-from seqlab.runs.building import build_model
+from seqlab.runs.building import build_model, load_weights
 from seqlab.runs.folder import ROOT, RunFolder, find_run
-from seqlab.training.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, steps_saved
+from seqlab.training.checkpoint import Checkpoint, latest_checkpoint
 from seqlab.training.device import pick_device
+from seqlab.training.evaluation import evaluate
+from seqlab.training.measures import TokenSizes
+
+log = logging.getLogger(__name__)
 
 
 def open_run(run: str | Path, *, root: str | Path = ROOT, registry: Registry | None = None) -> Run:
@@ -80,39 +89,86 @@ class Run:
     @cached_property
     def model(self) -> LanguageModel:
         """The model with the weights of the latest checkpoint."""
-        device = pick_device(self._resolved.train.device)
-        model = build_model(self._resolved, self.tokenizer.size, device)
-        try:
-            model.load_state_dict(self._checkpoint.weights)
-        except RuntimeError as error:
-            lines = " ".join(str(error).split())
-            raise CheckpointError(f"{self.path}: the weights do not fit: {lines}") from None
+        device = pick_device(self.resolved.train.device)
+        model = build_model(self.resolved, self.tokenizer.size, device)
+        load_weights(model, self.checkpoint.weights, str(self.path))
         return model
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, with the vocabulary that was trained."""
-        tokenizer: Tokenizer = self._resolved.tokenizer.build()
-        tokenizer.load_state_dict(self._checkpoint.state["tokenizer"])
+        tokenizer: Tokenizer = self.resolved.tokenizer.build()
+        tokenizer.load_state_dict(self.checkpoint.state["tokenizer"])
         return tokenizer
 
     @cached_property
     def decoder(self) -> Decoder | SearchDecoder:
         """The decoder that the experiment names."""
-        decoder: Decoder | SearchDecoder = self._resolved.decoder.build()
+        decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
         return decoder
 
+    def evaluate(
+        self,
+        split: str = "valid",
+        *,
+        rows: int | None = None,
+        batch_size: int | None = None,
+        window: int = 128,
+    ) -> dict[str, Any]:
+        """Score a split with the latest checkpoint: what `seqlab eval` does.
+
+        Args:
+            split: its name.
+            rows: into how many streams it is cut; None: as the experiment says.
+            batch_size: how many streams go through the model at once; changes no number.
+            window: how many tokens of each go through the model at once; changes no number.
+
+        Raises:
+            CorpusError: the corpus is another one, cannot be had, or has no such split.
+        """
+        source = open_source(self.resolved)
+        known = self.description["corpus"]["fingerprint"]
+        if source.fingerprint != known:
+            raise CorpusError(
+                f"corpus '{source.bound.component.name}' is another text than the run's"
+                f" (fingerprint {source.fingerprint[:12]}, it was {known[:12]})"
+            )
+        tokens = tokenize(source.documents(split), self.tokenizer)
+        settings = self.resolved.evaluation or Evaluation()
+        begun = time.perf_counter()
+        sums = evaluate(
+            self.model,
+            tokens,
+            TokenSizes.of(self.tokenizer, self.model.head.weight.device),
+            rows=rows or settings.rows,
+            batch_size=batch_size,
+            window=window,
+        )
+        measures = sums.measures(
+            seconds=time.perf_counter() - begun, accuracy=tokens.weights is not None
+        )
+        return {"split": split, "step": self.checkpoint.step, **measures}
+
     @cached_property
-    def _resolved(self) -> Resolved:
+    def resolved(self) -> Resolved:
+        """The experiment with everything filled in, its names bound to plugins."""
         registry = self._registry if self._registry is not None else load_plugins()
         return resolve(read_experiment(self.folder.resolved), registry)
 
     @cached_property
-    def _checkpoint(self) -> Checkpoint:
-        steps = list(steps_saved(self.folder.checkpoints))
-        if not steps:
-            raise CheckpointError(f"{self.path}: has no checkpoint (did the run end?)")
-        return load_checkpoint(checkpoint_path(self.folder.checkpoints, steps[-1]))
+    def checkpoint(self) -> Checkpoint:
+        """The latest checkpoint that is whole.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        found, damaged = latest_checkpoint(self.folder.checkpoints)
+        for problem in damaged:
+            log.warning("%s; the one before it is used", problem)
+        if found is None:
+            said = damaged[0] if damaged else f"{self.path}: has no checkpoint (did the run end?)"
+            raise CheckpointError(said)
+        return found
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

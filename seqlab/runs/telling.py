@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seqlab.records import Record, StepEnded
@@ -18,6 +18,16 @@ class Observers:
     def __init__(self, bound: Sequence[Bound]) -> None:
         self._observers = {f"{i}:{b.component.name}": b.build() for i, b in enumerate(bound)}
         self.failures: list[str] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of those observers that have one."""
+        having = {n: o for n, o in self._observers.items() if hasattr(o, "state_dict")}
+        return {name: observer.state_dict() for name, observer in having.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Give their states back to those who are still there."""
+        for name in state.keys() & self._observers.keys():
+            self._observers[name].load_state_dict(state[name])
 
     def tell(self, event: str, record: Record) -> None:
         """Call the method named as the event on everyone who has it."""

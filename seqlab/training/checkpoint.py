@@ -12,7 +12,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,7 +205,48 @@ def _key(packed: Any) -> Any:
     return tuple(map(_key, packed["tuple"])) if isinstance(packed, dict) else packed
 
 
-def steps_saved(folder: Path) -> Iterable[int]:
+def steps_saved(folder: Path) -> list[int]:
     """The steps that `folder` has checkpoints of, in order."""
-    names = (path.name for path in folder.glob("step-*"))
-    return sorted(int(name.removeprefix("step-")) for name in names if name[5:].isdigit())
+    names = (path.name.removeprefix("step-") for path in folder.glob("step-*"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint | None, list[str]]:
+    """Return the latest checkpoint that is whole, and what is wrong with those passed over.
+
+    Args:
+        folder: of all checkpoints of a run.
+        step: take this one and no other.
+
+    Raises:
+        CheckpointError: the one that was asked for is missing or damaged.
+    """
+    if step is not None:
+        return load_checkpoint(checkpoint_path(folder, step)), []
+    damaged: list[str] = []
+    for saved in reversed(steps_saved(folder)):
+        try:
+            return load_checkpoint(checkpoint_path(folder, saved)), damaged
+        except CheckpointError as error:
+            damaged.append(str(error))
+    return None, damaged
+
+
+def prune_checkpoints(folder: Path, keep: int, best: int | None) -> None:
+    """Remove all but the latest `keep` checkpoints and the best one."""
+    for step in steps_saved(folder)[:-keep]:
+        if step != best:
+            shutil.rmtree(checkpoint_path(folder, step), ignore_errors=True)
+
+
+def remove_litter(folder: Path) -> None:
+    """Remove what a process that was killed while saving left behind.
+
+    Where it was killed between two renames, the old checkpoint is put back.
+    """
+    for old in folder.glob(".step-*.old"):
+        target = folder / old.name[1:].split(".")[0]
+        if not target.exists():
+            old.rename(target)
+    for left in (*folder.glob(".step-*.tmp"), *folder.glob(".step-*.old")):
+        shutil.rmtree(left, ignore_errors=True)

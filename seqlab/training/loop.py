@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,30 +12,34 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Batch, Sampler, State
+from seqlab.data.tokens import on_device
 from seqlab.errors import RunFailed
+from seqlab.experiment.sections import Train
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry
+from seqlab.model.state import carry, map_state, settle
 from seqlab.randomness import derive, reseed
+from seqlab.training.average import Average
 from seqlab.training.eager import eager_step
-from seqlab.training.loss import nats
+from seqlab.training.loss import token_nats
+from seqlab.training.measures import Sums, TokenSizes
+from seqlab.training.precision import autocast, choose_precision
 
 
 @dataclass(frozen=True)
 class Step:
     """What one optimizer step has to report.
 
-    `number` counts all steps from 1, `epoch` from 1; `nats` is the weighted sum over the targets,
-    `weight` the sum of their weights, `characters` how many characters begin in them.
+    `number` counts all steps from 1, `epoch` from 1; `gradient_norm` is the norm before clipping;
+    `skipped` says that the loss or a gradient was not finite and the weights are as they were.
     """
 
     number: int
     epoch: int
     ends_epoch: bool
-    nats: Tensor
-    weight: Tensor
-    characters: Tensor
+    sums: Sums
     gradient_norm: float
     lr: float
+    skipped: bool = False
 
 
 class Training:
@@ -45,10 +49,10 @@ class Training:
         model: in which the parameters are trained.
         sampler: asked for every batch by epoch and index.
         optimizer: over all parameters of the model.
-        schedule: stepped after each step of the optimizer.
-        characters: (V,) how many characters begin in each token.
+        schedule: stepped after each step of the optimizer, unless its `step` wants a metric.
+        sizes: of every token, for bits per character and byte.
         clip_norm: largest global L2 norm of the gradients; None: they are not clipped.
-        seed: before each batch the generators are seeded from it and the step's number.
+        settings: the `train` section.
     """
 
     def __init__(
@@ -58,75 +62,150 @@ class Training:
         optimizer: Optimizer,
         schedule: LRScheduler,
         *,
-        characters: Tensor,
+        sizes: TokenSizes,
         clip_norm: float | None,
-        seed: int,
+        settings: Train,
     ) -> None:
         self.model = model
         self.sampler = sampler
         self.optimizer = optimizer
         self.schedule = schedule
-        self.clip_norm = clip_norm
-        self.seed = seed
+        self.settings = settings
         self.done = 0
         self.state: State | None = None
+        self.average = Average(model, settings.average) if settings.average else None
+        self.device = model.head.weight.device
+        self.precision = choose_precision(settings.precision, self.device)
+        self._clip_norm = clip_norm
+        self._sizes = sizes
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._forward = torch.compile(model) if settings.compile else model
         self._take_step = eager_step(optimizer)
-        self._device = model.head.weight.device
-        self._characters = characters.to(self._device)
+        self._steps_schedule = not wants_metric(schedule)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in an epoch; the last one may have fewer batches to accumulate."""
+        return -(-len(self.sampler) // self.settings.accumulate)
 
     def steps(self, total: int) -> Iterator[Step]:
         """Train until `total` steps are done, one at each turn.
 
         Raises:
-            RunFailed: the loss or a gradient is not finite; that step is not taken.
+            RunFailed: the loss or a gradient is not finite, and `on_nonfinite` says stop; that
+                step is not taken.
         """
         while self.done < total:
             yield self._step()
 
     def _step(self) -> Step:
-        epoch, index = divmod(self.done, len(self.sampler))
-        batch = self._on_device(self.sampler.batch(epoch, index))
-        reseed(derive(self.seed, "step", self.done), self._device)
+        epoch, group = divmod(self.done, self.steps_per_epoch)
         self.model.train()
-        logits, after = self.model(batch.inputs, carry(self.state, batch.continues))
-        total = nats(logits, batch.targets, batch.weights)
-        weight = self._weight(batch)
         for parameter in self._parameters:
             parameter.grad = None
-        (total / weight.clamp(min=1e-12)).backward()  # type: ignore[no-untyped-call] # torch's own
+        sums = self._gradients(epoch, group)
         lr = float(self.optimizer.param_groups[0]["lr"])
-        norm = self._clip(total.detach(), lr, index)
-        self._take_step()
-        self.schedule.step()
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self._parameters if p.grad is not None]
+        )
+        finite = bool(torch.isfinite(norm) & torch.isfinite(sums.values[0]))
+        if finite:
+            self._update(norm)
+        else:
+            self._refuse(sums, float(norm), lr, group)
         self.done += 1
-        self.state = after
-        ends = index + 1 == len(self.sampler)
-        spoken = self._characters[batch.targets]
-        counted = spoken.sum() if batch.weights is None else spoken[batch.weights > 0].sum()
-        return Step(self.done, epoch + 1, ends, total.detach(), weight, counted, norm, lr)
+        if self._steps_schedule:
+            self.schedule.step()
+        ends = group + 1 == self.steps_per_epoch
+        reported = sums if finite else Sums.zero()
+        return Step(self.done, epoch + 1, ends, reported, float(norm), lr, not finite)
 
-    def _on_device(self, batch: Batch) -> Batch:
-        """Move what the model sees; `continues` is read by the loop and stays on the CPU."""
-        weights = None if batch.weights is None else batch.weights.to(self._device)
-        inputs, targets = batch.inputs.to(self._device), batch.targets.to(self._device)
-        return Batch(inputs, targets, batch.continues, weights)
+    def _gradients(self, epoch: int, group: int) -> Sums:
+        """Add up the gradients of a group of batches, each weighted by its share of targets."""
+        first = group * self.settings.accumulate
+        indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
+        batches = [on_device(self.sampler.batch(epoch, index), self.device) for index in indices]
+        weight = sum(_weight(batch) for batch in batches)
+        sums = Sums.zero()
+        for index, batch in zip(indices, batches, strict=True):
+            number = epoch * len(self.sampler) + index
+            reseed(derive(self.settings.seed, "batch", number), self.device)
+            sums += self._backward(batch, weight)
+        return sums
 
-    def _weight(self, batch: Batch) -> Tensor:
-        if batch.weights is not None:
-            return batch.weights.sum(dtype=torch.float64)
-        return torch.tensor(batch.targets.numel(), dtype=torch.float64, device=self._device)
+    def _backward(self, batch: Batch, weight: Tensor | float) -> Sums:
+        with autocast(self.device, self.precision):
+            logits, after = self._forward(batch.inputs, carry(self.state, batch.continues))
+        nats = token_nats(logits, batch.targets)
+        weighted = nats if batch.weights is None else nats * batch.weights
+        (weighted.sum() / weight).backward()  # type: ignore[no-untyped-call] # torch's own
+        self.state = settle(after, self.model.head.weight.dtype)
+        return Sums.of(nats, batch, self._sizes)
 
-    def _clip(self, total: Tensor, lr: float, index: int) -> float:
-        """Measure the global norm once, check that it is finite, and scale the gradients."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if not (math.isfinite(norm) and math.isfinite(total)):
+    def _update(self, norm: Tensor) -> None:
+        if self._clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, norm)
+        self._take_step()
+        if self.average is not None:
+            self.average.update()
+
+    def _refuse(self, sums: Sums, norm: float, lr: float, group: int) -> None:
+        self.state = None
+        if self.settings.on_nonfinite == "stop":
+            nats = float(sums.values[0])
             raise RunFailed(
-                f"step {self.done + 1} (batch {index + 1} of its epoch) is not finite: the sum of"
-                f" the loss is {float(total):g}, the gradient norm {float(norm):g}, the learning"
-                f" rate {lr:g}. The step was not taken; a smaller lr or a clip_norm may help."
+                f"step {self.done + 1} (number {group + 1} of its epoch) is not finite: the sum of"
+                f" the loss is {nats:g}, the gradient norm {norm:g}, the learning rate {lr:g}. The"
+                " step was not taken; a smaller lr or a clip_norm may help."
             )
-        if self.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.clip_norm, norm)
-        return float(norm)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next step needs, but for the weights."""
+        average = self.average
+        return {
+            "done": self.done,
+            "state": self.state,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": _plain_values(self.schedule.state_dict()),
+            "average": average and {"updates": average.updates, "tensors": average.tensors},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], total_steps_changed: bool = False) -> None:
+        """Come back to where `state_dict` was taken.
+
+        A schedule over another number of steps is stepped up to here, instead of loaded: it is
+        then where it would be had it known from the start.
+        """
+        self.done = state["done"]
+        self.state = _moved(state["state"], self.device)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None and state["average"]:
+            self.average.updates = state["average"]["updates"]
+            for name, tensor in state["average"]["tensors"].items():
+                self.average.tensors[name].copy_(tensor)
+        if not total_steps_changed or not self._steps_schedule:
+            self.schedule.load_state_dict(state["schedule"])
+            return
+        for _ in range(self.done):
+            self.schedule.step()
+
+
+def wants_metric(schedule: LRScheduler) -> bool:
+    """Whether a schedule is stepped with the loss of an evaluation, as torch's plateau is."""
+    return "metrics" in type(schedule).step.__code__.co_varnames
+
+
+def _weight(batch: Batch) -> Tensor | float:
+    """What the loss of a batch is divided by; never nothing."""
+    if batch.weights is None:
+        return float(batch.targets.numel())
+    return batch.weights.sum(dtype=torch.float64).clamp(min=1e-12)
+
+
+def _plain_values(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A schedule's state without what torch puts there that is neither number nor text."""
+    return {key: value for key, value in state.items() if not callable(value)}
+
+
+def _moved(state: State | None, device: torch.device) -> State | None:
+    return None if state is None else map_state(lambda tensor: tensor.to(device), state)

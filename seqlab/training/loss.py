@@ -1,19 +1,19 @@
-"""Loss in nats, its sum and what it is divided by, kept apart until somebody reads them."""
+"""Loss in nats."""
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 
-def nats(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the weighted sum of -ln p(target) over (B, T), for logits (B, T, V)."""
-    flat, wanted = logits.flatten(0, 1), targets.flatten()
-    if weights is None:
-        return functional.cross_entropy(flat, wanted, reduction="sum")
-    return (functional.cross_entropy(flat, wanted, reduction="none") * weights.flatten()).sum()
+def token_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return -ln p(target), (B, T), for logits (B, T, V); at least in float32."""
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    flat = functional.cross_entropy(exact.flatten(0, 1), targets.flatten(), reduction="none")
+    return flat.view(targets.shape)
 
 
 def perplexity(loss: float) -> float | None:

@@ -1,0 +1,71 @@
+"""`seqlab doctor`: is everything as it should be?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
+from seqlab.errors import CheckpointError, PluginError, SeqlabError
+
+if TYPE_CHECKING:
+    from seqlab.registry import Registry
+    from seqlab.runs.folder import RunFolder
+
+Finding = tuple[str, str, int]
+"""What was looked at, what is wrong with it (or nothing), and the exit code that this means."""
+
+
+@click.command("doctor")
+@click.argument("run", required=False)
+@root_option
+@plugin_options
+@click.pass_context
+def command(context: click.Context, run: str | None, root: Path, plugins: PluginChoice) -> None:
+    """Check the plugins, and of RUN the names that it uses and the hashes of its checkpoints."""
+    from seqlab.runs.folder import find_run
+
+    folder = find_run(run, root) if run else None
+    registry = plugins.load(say=False)
+    findings = list(_plugins(registry))
+    if folder is not None:
+        findings += [*_experiment(folder, registry), *_checkpoints(folder)]
+    print_table(("checked", "state"), [(what, wrong or "ok") for what, wrong, _ in findings])
+    context.exit(max((code for _, wrong, code in findings if wrong), default=0))
+
+
+def _plugins(registry: Registry) -> Iterator[Finding]:
+    for plugin in registry.plugins:
+        problems = "; ".join(str(problem) for problem in plugin.problems)
+        yield f"plugin {plugin.name}", problems, PluginError.exit_code
+    for clash in registry.clashes():
+        yield "names", clash, PluginError.exit_code
+
+
+def _experiment(folder: RunFolder, registry: Registry) -> Iterator[Finding]:
+    from seqlab.experiment import read_experiment
+    from seqlab.registry import resolve
+
+    try:
+        resolve(read_experiment(folder.resolved), registry)
+        yield f"names in {folder.resolved}", "", 0
+    except SeqlabError as error:
+        yield f"names in {folder.resolved}", str(error), error.exit_code
+
+
+def _checkpoints(folder: RunFolder) -> Iterator[Finding]:
+    from seqlab.training.checkpoint import checkpoint_path, load_checkpoint, steps_saved
+
+    steps = steps_saved(folder.checkpoints)
+    if not steps:
+        yield "checkpoints", f"{folder.path}: has none", CheckpointError.exit_code
+    for step in steps:
+        path = checkpoint_path(folder.checkpoints, step)
+        try:
+            load_checkpoint(path)
+            yield str(path), "", 0
+        except CheckpointError as error:
+            yield str(path), str(error), error.exit_code

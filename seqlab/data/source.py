@@ -1,0 +1,109 @@
+"""An experiment's corpus, its splits, and what the core cuts from them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from seqlab.contracts import Corpus, Document
+from seqlab.data.text import between, first_characters, length
+from seqlab.errors import CorpusError, CorpusUnavailable
+from seqlab.experiment.sections import CorpusKeys
+from seqlab.registry import Bound, Resolved
+
+log = logging.getLogger(__name__)
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus that is really there: the experiment's, or its stand-in."""
+
+    bound: Bound
+    corpus: Corpus
+    fingerprint: str
+    keys: CorpusKeys
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """Names of the corpus's own splits and of those that `holdout` makes."""
+        return (*self.corpus.splits, *self.shares)
+
+    def documents(self, split: str) -> Iterator[Document]:
+        """Stream the documents of a split from the start, anew at each call.
+
+        Raises:
+            CorpusError: there is no such split.
+        """
+        if split not in self.splits:
+            raise CorpusError(
+                f"corpus '{self.bound.component.name}' has no split '{split}' (it has"
+                f" {', '.join(self.splits)}); corpus.holdout makes valid and test"
+            )
+        if not self.shares or split not in (TRAIN, *self.shares):
+            return self._limited(split)
+        start, stop = self._range(split)
+        return between(self._limited(TRAIN), start, stop)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Which splits are cut from the end of the training split, and how large they are."""
+        holdout = self.keys.holdout
+        if holdout is None:
+            return {}
+        shares = holdout.items() if isinstance(holdout, dict) else [("valid", holdout)]
+        return {str(name): share for name, share in shares}
+
+    def _range(self, split: str) -> tuple[int, int]:
+        """Where a split lies in the corpus's training split: train, then valid, then test."""
+        total = length(self._limited(TRAIN))
+        valid, test = (int(total * self.shares.get(name, 0)) for name in ("valid", "test"))
+        cuts = (0, total - valid - test, total - test, total)
+        place = (TRAIN, "valid", "test").index(split)
+        return cuts[place], cuts[place + 1]
+
+    def _limited(self, split: str) -> Iterator[Document]:
+        with self.bound.blamed():
+            yield from first_characters(self.corpus.documents(split), self.keys.max_characters)
+
+
+def open_source(resolved: Resolved) -> Source:
+    """Open the corpus, or its stand-in where it cannot be had.
+
+    Raises:
+        CorpusError: it cannot be used, or its splits are not as the experiment has them.
+    """
+    try:
+        source = _look_at(resolved.corpus, resolved.corpus_keys)
+    except CorpusUnavailable as error:
+        if resolved.stand_in is None:
+            raise
+        log.warning(
+            "Training on '%s' instead of '%s', so the numbers do not compare with published ones:"
+            " %s",
+            resolved.stand_in.component.name,
+            resolved.corpus.component.name,
+            error,
+        )
+        source = _look_at(resolved.stand_in, resolved.corpus_keys)
+    return source
+
+
+def _look_at(bound: Bound, keys: CorpusKeys) -> Source:
+    corpus: Corpus = bound.build()
+    with bound.blamed():
+        source = Source(bound, corpus, corpus.fingerprint(), keys)
+        _check_splits(source)
+    return source
+
+
+def _check_splits(source: Source) -> None:
+    name = source.bound.component.name
+    if TRAIN not in source.corpus.splits:
+        raise CorpusError(f"corpus '{name}' has no split '{TRAIN}'")
+    for split in set(source.corpus.splits) & set(source.shares):
+        raise CorpusError(f"corpus '{name}' has a split '{split}' of its own; leave out holdout")
+    if sum(source.shares.values()) >= 1:
+        raise CorpusError("corpus.holdout: the shares leave nothing to train on")

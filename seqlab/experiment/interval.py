@@ -1,0 +1,52 @@
+"""How often something happens: in steps, epochs or minutes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+_PATTERN = re.compile(r"(\d+(?:\.\d+)?) (step|epoch|minute)s?")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """`size` is a whole number of steps or epochs, or any number of minutes."""
+
+    size: float
+    unit: Literal["step", "epoch", "minute"]
+
+    def due(self, *, step: int, epoch: int, ends_epoch: bool, minutes: float) -> bool:
+        """Whether it is time, after `step`; `minutes` have passed since it last happened."""
+        if self.unit == "minute":
+            return minutes >= self.size
+        if self.unit == "epoch":
+            return ends_epoch and epoch % self.size == 0
+        return step % self.size == 0
+
+
+def interval(value: int | str) -> Interval:
+    """Read a number of steps, or a text such as '2 epochs' or '0.5 minutes'.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, int):
+        return Interval(value, "step")
+    match = _PATTERN.fullmatch(value)
+    if match is None:
+        raise ValueError("a number of steps, or such as '2 epochs' or '10 minutes'")
+    size, unit = float(match[1]), match[2]
+    if size <= 0 or (unit != "minute" and size != int(size)):
+        raise ValueError("a whole number of steps or epochs, or some minutes, and more than none")
+    return Interval(size, unit)  # type: ignore[arg-type] # the pattern has these three
+
+
+def _readable(value: int | str) -> int | str:
+    interval(value)
+    return value
+
+
+Every = Annotated[int, Field(gt=0)] | Annotated[str, AfterValidator(_readable)]

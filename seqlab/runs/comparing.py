@@ -1,0 +1,109 @@
+"""Runs in -> what differs between them, and what they reached."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seqlab.experiment.located import Origin, plain
+from seqlab.experiment.yaml12 import load_yaml, read_text
+from seqlab.runs.opened import Run
+
+METRICS = ("perplexity", "bits_per_character", "accuracy")
+SEED = "train.seed"
+
+
+def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return one row for each group of runs that differ in the seed alone.
+
+    A row has the group's ids, the keys of the experiments in which the groups differ, best and
+    last of each metric on each split (for several runs: n, median, worst, mean ± sd), speed and
+    wall time. Only what at least one run has appears.
+    """
+    flat = [_flatten(_settings(run)) for run in runs]
+    keys = _differing([{k: v for k, v in one.items() if k != SEED} for one in flat])
+    groups: dict[str, list[int]] = {}
+    for index, one in enumerate(flat):
+        identity = str(sorted((k, str(v)) for k, v in one.items() if k != SEED))
+        groups.setdefault(identity, []).append(index)
+    rows = []
+    for members in groups.values():
+        first = flat[members[0]]
+        row: dict[str, Any] = {"runs": ", ".join(runs[i].path.name for i in members)}
+        row |= {key: first.get(key) for key in keys}
+        row |= _numbers([runs[i] for i in members])
+        rows.append(row)
+    return rows
+
+
+def warnings(runs: Sequence[Run]) -> list[str]:
+    """Say where numbers do not compare: another corpus, another vocabulary."""
+    said = []
+    known = [run.description for run in runs]
+    if len({one["corpus"]["fingerprint"] for one in known}) > 1:
+        said.append("The corpora differ: no loss of one compares with that of another")
+    elif len({one["vocabulary"]["sha256"] for one in known}) > 1:
+        said.append("The vocabularies differ: compare bits per character, not perplexity")
+    return said
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    path = run.folder.resolved
+    settings: dict[str, Any] = plain(load_yaml(read_text(path), Origin(str(path))))
+    return settings
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _differing(flat: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys that not all have, or not with the same value, in the order of the first that has."""
+    everything = dict.fromkeys(key for one in flat for key in one)
+    return [key for key in everything if len({str(one.get(key, "")) for one in flat}) > 1]
+
+
+def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
+    rows = [run.metrics for run in runs]
+    numbers: dict[str, Any] = {"n": len(runs)} if len(runs) > 1 else {}
+    for split in dict.fromkeys(row["split"] for one in rows for row in one):
+        for metric in METRICS:
+            series = [_series(one, split, metric) for one in rows]
+            full = [values for values in series if values]
+            if full:
+                best = max if metric == "accuracy" else min
+                numbers |= _summary(f"{split} {metric}, best", [best(v) for v in full], metric)
+                numbers |= _summary(f"{split} {metric}, last", [v[-1] for v in full], metric)
+    training = [row for one in rows for row in one if row["split"] == "train"]
+    if training:
+        numbers["tokens/s"] = round(statistics.median(r["tokens_per_second"] for r in training))
+    numbers["seconds"] = round(statistics.median(map(_seconds, rows)), 1)
+    return numbers
+
+
+def _series(rows: Sequence[Mapping[str, Any]], split: str, metric: str) -> list[float]:
+    found = [row.get(metric) for row in rows if row["split"] == split]
+    return [value for value in found if value is not None]
+
+
+def _summary(name: str, values: Sequence[float], metric: str) -> dict[str, Any]:
+    if len(values) == 1:
+        return {name: round(values[0], 6)}
+    worst = min(values) if metric == "accuracy" else max(values)
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
+    return {
+        f"{name}: median": round(statistics.median(values), 6),
+        f"{name}: worst": round(worst, 6),
+        f"{name}: mean ± sd": f"{mean:.6g} ± {spread:.2g}",
+    }
+
+
+def _seconds(rows: Sequence[Mapping[str, Any]]) -> float:
+    return float(sum(row["seconds"] for row in rows))

@@ -1,0 +1,159 @@
+"""A run folder in -> the same run, further on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqlab.errors import CheckpointError, CorpusError, UsageError
+from seqlab.experiment import read_experiment
+from seqlab.registry import Registry, Resolved, load_plugins, resolve
+from seqlab.runs.building import build
+from seqlab.runs.description import describe_run, environment, experiment_hash
+from seqlab.runs.folder import ROOT, RunFolder, all_runs, find_run
+from seqlab.runs.lock import locked
+from seqlab.runs.logs import run_log, write_to
+from seqlab.runs.opened import Run
+from seqlab.runs.running import deterministic, write_resolved
+from seqlab.runs.session import Session
+from seqlab.runs.telling import Observers
+from seqlab.training.checkpoint import Checkpoint, latest_checkpoint, remove_litter
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = (
+    *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
+    *("train.on_nonfinite", "evaluation", "samples", "observers"),
+)
+
+
+def resume(
+    run: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    checkpoint: int | None = None,
+    root: str | Path = ROOT,
+    registry: Registry | None = None,
+) -> Run:
+    """Go on with a run from its latest checkpoint that is whole: what `seqlab resume` does.
+
+    Args:
+        run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+        overrides: `KEY=VALUE`; what can change is how long the run goes on and what it reports.
+        checkpoint: the step of the checkpoint to go on from; None: the latest.
+        root: where runs are collected.
+        registry: the plugins; None: all that can be found from here.
+
+    Raises:
+        SeqlabError: with one clear message; its `exit_code` is the command's.
+    """
+    folder = find_run(run, Path(root))
+    _check_overrides(overrides)
+    with locked(folder.path):
+        description = folder.description()
+        registry = registry if registry is not None else load_plugins()
+        experiment = read_experiment(folder.resolved, overrides, name=description["name"])
+        resolved = resolve(experiment, registry)
+        with run_log() as handler, deterministic(resolved.train.deterministic):
+            write_to(handler, folder.log)
+            remove_litter(folder.checkpoints)
+            saved = _read(folder, checkpoint)
+            _resume(folder, resolved, registry, saved, description, tuple(overrides))
+    return Run(folder, registry)
+
+
+def unfinished_run(
+    name: str, resolved: Resolved, run_dir: Path | None, root: Path
+) -> RunFolder | None:
+    """Return the latest run of the same experiment that did not end.
+
+    Args:
+        name: of the experiment.
+        resolved: with everything filled in; a run of any other is not the one.
+        run_dir: look at this folder only.
+        root: where runs are collected.
+    """
+    folders = [RunFolder(run_dir)] if run_dir is not None else all_runs(root)
+    for folder in reversed(folders):
+        if run_dir is not None and not (folder.path / "run.json").is_file():
+            continue
+        known = folder.description()
+        same = (known["name"], known["experiment_sha256"]) == (name, experiment_hash(resolved))
+        if same and known["status"] != "finished":
+            return folder
+    return None
+
+
+def _check_overrides(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if not any(key == name or key.startswith(f"{name}.") for name in CHANGEABLE):
+            raise UsageError(
+                f"--set {override}: a run that is resumed keeps what it was begun with; what can"
+                f" change is {', '.join(CHANGEABLE)}. For anything else begin a new run"
+                " (train.init_from takes the weights)"
+            )
+
+
+def _read(folder: RunFolder, step: int | None) -> Checkpoint | None:
+    """The checkpoint to go on from; None: the run came to an end before its first one."""
+    checkpoint, damaged = latest_checkpoint(folder.checkpoints, step)
+    if damaged and checkpoint is None:
+        raise CheckpointError("; ".join(damaged))
+    for problem in damaged:
+        log.warning("%s; the one before it is used", problem)
+    return checkpoint
+
+
+def _resume(
+    folder: RunFolder,
+    resolved: Resolved,
+    registry: Registry,
+    saved: Checkpoint | None,
+    known: dict[str, Any],
+    overrides: tuple[str, ...],
+) -> None:
+    done = saved.step if saved else 0
+    parts = build(resolved, vocabulary=saved.state["tokenizer"] if saved else None)
+    found = describe_run(resolved, registry, parts, overrides=tuple(known["overrides"]) + overrides)
+    if found["corpus"]["fingerprint"] != known["corpus"]["fingerprint"]:
+        raise CorpusError(
+            f"corpus '{known['corpus']['name']}' is another text than the run was begun with"
+            f" (fingerprint {found['corpus']['fingerprint'][:12]}, it was"
+            f" {known['corpus']['fingerprint'][:12]})"
+        )
+    if done >= parts.total_steps and known["status"] == "finished":
+        raise UsageError(
+            f"{folder.path}: has all of its {parts.total_steps} steps; to go on, say"
+            " --set train.epochs=N"
+        )
+    _compare(environment(known), environment(found))
+    changed = parts.total_steps != known["total_steps"]
+    if changed:
+        log.warning(
+            "The run now has %d steps instead of %d: schedule '%s' is laid over all of them, and"
+            " continues from where it would be at step %d",
+            parts.total_steps, known["total_steps"], resolved.schedule.component.name, done
+        )  # fmt: skip
+    kept = {key: known[key] for key in ("started", "best") if key in known}
+    description = found | kept | {"resumed": [*known.get("resumed", []), done]}
+    session = Session(resolved, parts, folder, Observers(resolved.observers), description)
+    if saved is not None:
+        session.load(saved, total_steps_changed=changed)
+    else:
+        folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
+    write_resolved(folder, resolved, parts)
+    folder.describe(description)
+    log.info("Resuming %s after step %d", folder.path, done)
+    session.go()
+
+
+def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Say what is not as it was, and whether the bits can still be equal."""
+    different = [key for key in before if before[key] != after.get(key)]
+    for key in different:
+        log.warning("%s was %s and is now %s", key, before[key], after.get(key))
+    if different:
+        log.warning("So the run goes on correctly, but its numbers may differ in the last bits")

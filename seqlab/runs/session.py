@@ -1,0 +1,231 @@
+"""A run on its way: trains, records, evaluates, generates and saves."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seqlab.errors import Interrupted, RunFailed
+from seqlab.experiment.interval import interval
+from seqlab.registry import Resolved
+from seqlab.runs.building import Parts
+from seqlab.runs.description import now
+from seqlab.runs.folder import RunFolder
+from seqlab.runs.recording import Recorder
+from seqlab.runs.signals import Request, stop_requests
+from seqlab.runs.stopping import Best, Stopping
+from seqlab.runs.telling import Observers
+from seqlab.training.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
+from seqlab.training.epoch import RunningEpoch
+from seqlab.training.loop import Step, wants_metric
+from seqlab.training.measures import Sums
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """From the first step (or the one after a checkpoint) to the last.
+
+    What a checkpoint holds is what the *periodic* records have seen. Rows that are written only
+    because the run ends come after the last checkpoint, so that a run that is extended later
+    writes the same rows as one that was that long from the start.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        parts: Parts,
+        folder: RunFolder,
+        observers: Observers,
+        description: dict[str, Any],
+    ) -> None:
+        self.resolved = resolved
+        self.parts = parts
+        self.training = parts.training
+        self.folder = folder
+        self.observers = observers
+        self.description = description
+        self.recorder = Recorder(resolved, parts, folder, observers)
+        self.best = Best()
+        self.stopping = Stopping(resolved.train.stop)
+        self.last: Step | None = None
+        self._saved_step = -1
+        self._minutes_before = 0.0
+        self._begun = self._saved_at = self._evaluated_at = time.monotonic()
+
+    def go(self) -> None:
+        """Run to the end; whatever happens, the folder says how it ended."""
+        with stop_requests() as request, self._ending(), disk_errors(self.folder.path):
+            self.recorder.started()
+            samples = self.resolved.samples
+            if samples and samples.at_start and not self.training.done:
+                self.recorder.sampled(epoch=0)
+            for step in self.training.steps(self.parts.total_steps):
+                self._after(step)
+                if self._should_end(request):
+                    break
+            self._finish(request)
+
+    def _after(self, step: Step) -> None:
+        """Bring everything up to date with one more step; saving comes last."""
+        self.last = step
+        self.recorder.step_ended(step)
+        if step.ends_epoch:
+            self._end_epoch(step)
+        improved = self._evaluation_due(step) and self._evaluate(step)
+        if improved or self._checkpoint_due(step):
+            self._save()
+
+    def _end_epoch(self, step: Step) -> None:
+        self.stopping.look(self.recorder.epoch_ended(step))
+        self.recorder.epoch = RunningEpoch()
+        if self._samples_due(step):
+            self.recorder.sampled(step.epoch)
+
+    def _evaluate(self, step: Step) -> bool:
+        """Score the evaluated split; say whether the weights are the best so far."""
+        record = self.recorder.evaluated(step)
+        self._evaluated_at = time.monotonic()
+        self.stopping.look(record)
+        if wants_metric(self.parts.schedule):
+            self.parts.schedule.step(record.loss)  # type: ignore[arg-type] # it wants a metric
+        return self.best.improved_by(record)
+
+    def _should_end(self, request: Request) -> bool:
+        limit = self.resolved.train.max_minutes
+        if limit is not None and self.minutes >= limit:
+            self.stopping.reason = f"{limit:g} minutes are over"
+        return bool(request.signal or self.stopping.reason)
+
+    def _finish(self, request: Request) -> None:
+        self._save()
+        if request.signal:
+            raise Interrupted(self.folder.path, self.training.done, request.exit_code)
+        if self.stopping.reason:
+            log.info("The run ends after step %d: %s", self.training.done, self.stopping.reason)
+        last = self.last
+        if last is None:  # no step was ever taken
+            self.recorder.sampled(epoch=0)
+            return
+        if not last.ends_epoch:
+            self.recorder.epoch_ended(last)
+        if self.resolved.evaluation and not self._evaluation_due(last):
+            self.best.improved_by(self.recorder.evaluated(last))
+        if not self._samples_due(last):
+            self.recorder.sampled(last.epoch)
+
+    # -- checkpoints
+
+    def _save(self) -> None:
+        """Save, unless the last checkpoint is of this step already."""
+        step = self.training.done
+        if self._saved_step == step:
+            return
+        path = save_checkpoint(self.folder.checkpoints, self._checkpoint())
+        keep = self.resolved.train.checkpoint.keep
+        prune_checkpoints(self.folder.checkpoints, keep, self.best.step)
+        self._saved_step = step
+        self._saved_at = time.monotonic()
+        self.recorder.saved(step, path)
+
+    def _checkpoint(self) -> Checkpoint:
+        model = self.parts.model
+        state = {
+            "tokenizer": self.parts.prepared.tokenizer.state_dict(),
+            "training": self.training.state_dict(),
+            "epoch": self.recorder.epoch.state_dict(),
+            "last": _without_sums(self.last),
+            "best": self.best.state_dict(),
+            "stopping": self.stopping.state_dict(),
+            "minutes": self.minutes,
+            "observers": self.observers.state_dict(),
+            "files": self.folder.synced_sizes(),
+        }
+        if self.training.average is not None:
+            state["weights"] = {name: t.clone() for name, t in model.state_dict().items()}
+        with self.recorder.averaged():
+            weights = {name: t.clone() for name, t in model.state_dict().items()}
+        return Checkpoint(self.training.done, weights, state)
+
+    def load(self, checkpoint: Checkpoint, *, total_steps_changed: bool) -> None:
+        """Come back to where a checkpoint was taken; rows written after it are cut off."""
+        state = checkpoint.state
+        self.parts.model.load_state_dict(state.get("weights", checkpoint.weights))
+        self.training.load_state_dict(state["training"], total_steps_changed)
+        self.recorder.epoch = RunningEpoch.from_state(state["epoch"])
+        self.last = state["last"] and Step(**state["last"], sums=Sums.zero())
+        self.best = Best(**state["best"])
+        self.stopping.load_state_dict(state["stopping"])
+        self._minutes_before = state["minutes"]
+        self.observers.load_state_dict(state["observers"])
+        self.folder.cut_back(state["files"])
+        self._saved_step = checkpoint.step
+
+    # -- what is due when
+
+    @property
+    def minutes(self) -> float:
+        """Wall time of the run so far, that before it was resumed included."""
+        return self._minutes_before + (time.monotonic() - self._begun) / 60
+
+    def _evaluation_due(self, step: Step) -> bool:
+        evaluation = self.resolved.evaluation
+        return evaluation is not None and _due(evaluation.every, step, self._evaluated_at)
+
+    def _checkpoint_due(self, step: Step) -> bool:
+        every = self.resolved.train.checkpoint.every
+        return every is not None and _due(every, step, self._saved_at)
+
+    def _samples_due(self, step: Step) -> bool:
+        samples = self.resolved.samples
+        return samples is not None and step.ends_epoch and step.epoch % samples.every == 0
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Write down how the run ended, and tell the observers."""
+        status = "failed"
+        try:
+            yield
+            status = "finished"
+        except (KeyboardInterrupt, Interrupted):
+            status = "interrupted"
+            raise
+        finally:
+            self.recorder.ended(status)
+            self.description |= {
+                "status": status,
+                "ended": now(),
+                "step": self.training.done,
+                "best": self.best.state_dict(),
+                "ended_because": self.stopping.reason or None,
+                "observer_failures": self.observers.failures,
+            }
+            with disk_errors(self.folder.path):
+                self.folder.describe(self.description)
+
+
+def _due(every: int | str, step: Step, since: float) -> bool:
+    minutes = (time.monotonic() - since) / 60
+    return interval(every).due(
+        step=step.number, epoch=step.epoch, ends_epoch=step.ends_epoch, minutes=minutes
+    )
+
+
+def _without_sums(step: Step | None) -> dict[str, Any] | None:
+    if step is None:
+        return None
+    return {key: value for key, value in vars(step).items() if key != "sums"}
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a disk into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        raise RunFailed(f"{place}: cannot be written ({error.strerror})") from error

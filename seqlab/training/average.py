@@ -1,0 +1,48 @@
+"""A running average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Average:
+    """An exponential moving average of a model's parameters and floating buffers.
+
+    Polyak and Juditsky, 1992. The decay rises to its value, min(decay, (1 + n) / (10 + n)) at the
+    n-th update, so that the first weights are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self._live = _floating(model)
+        self.tensors = {name: tensor.detach().clone() for name, tensor in self._live.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(list(self.tensors.values()), list(self._live.values()), 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the model have the averaged weights for a while."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for name, live in self._live.items():
+            live.data, self.tensors[name] = self.tensors[name], live.data
+
+
+def _floating(model: nn.Module) -> dict[str, Tensor]:
+    everything = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: tensor for name, tensor in everything.items() if tensor.is_floating_point()}
