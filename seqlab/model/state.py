@@ -49,6 +49,11 @@ def carry(state: State | None, continues: Tensor) -> State | None:
     return map_state(keep, state)
 
 
+def fresh_unless(finite: Tensor, state: State) -> State:
+    """Start all rows afresh unless `finite`, a bool on the state's device, which is not read."""
+    return map_state(lambda tensor: torch.where(finite, tensor, torch.zeros_like(tensor)), state)
+
+
 def zeros(shape: object, rows: int, like: Tensor) -> State:
     """Return a fresh state of `shape`: a tuple of sizes without the batch, or of such tuples."""
     if isinstance(shape, tuple) and all(isinstance(size, int) for size in shape):

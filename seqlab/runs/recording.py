@@ -64,8 +64,6 @@ class Recorder:
 
     def step_ended(self, step: Step) -> None:
         self.epoch.add(step)
-        if step.skipped:
-            log.warning("Step %d was not finite and is skipped", step.number)
         self._observers.step_ended(step.number, lambda: self._step_record(step))
 
     def epoch_ended(self, last: Step) -> EpochEnded:
@@ -136,14 +134,13 @@ class Recorder:
         self._observers.tell(event, record)
 
     def _step_record(self, step: Step) -> StepEnded:
-        nats, weight, *_ = step.sums.values.tolist()
         return StepEnded(
             step=step.number,
             epoch=step.epoch,
-            loss=nats / weight if weight else float("nan"),
-            gradient_norm=step.gradient_norm,
+            loss=step.loss,
+            gradient_norm=float(step.gradient_norm),
             lr=step.lr,
-            tokens=int(weight),
+            tokens=int(step.sums.values[1]),
             seconds=time.monotonic() - self._begun,
         )
 

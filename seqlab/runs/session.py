@@ -125,6 +125,7 @@ class Session:
         step = self.training.done
         if self._saved_step == step:
             return
+        self.training.check()  # never a checkpoint past a step that was not finite
         path = save_checkpoint(self.folder.checkpoints, self._checkpoint())
         keep = self.resolved.train.checkpoint.keep
         prune_checkpoints(self.folder.checkpoints, keep, self.best.step)
@@ -138,7 +139,7 @@ class Session:
             "tokenizer": self.parts.prepared.tokenizer.state_dict(),
             "training": self.training.state_dict(),
             "epoch": self.recorder.epoch.state_dict(),
-            "last": _without_sums(self.last),
+            "last": self.last and vars(self.last) | {"sums": self.last.sums.values},
             "best": self.best.state_dict(),
             "stopping": self.stopping.state_dict(),
             "minutes": self.minutes,
@@ -157,7 +158,8 @@ class Session:
         self.parts.model.load_state_dict(state.get("weights", checkpoint.weights))
         self.training.load_state_dict(state["training"], total_steps_changed)
         self.recorder.epoch = RunningEpoch.from_state(state["epoch"])
-        self.last = state["last"] and Step(**state["last"], sums=Sums.zero())
+        last = state["last"]
+        self.last = last and Step(**(last | {"sums": Sums(last["sums"])}))
         self.best = Best(**state["best"])
         self.stopping.load_state_dict(state["stopping"])
         self._minutes_before = state["minutes"]
@@ -213,12 +215,6 @@ def _due(every: int | str, step: Step, since: float) -> bool:
     return interval(every).due(
         step=step.number, epoch=step.epoch, ends_epoch=step.ends_epoch, minutes=minutes
     )
-
-
-def _without_sums(step: Step | None) -> dict[str, Any] | None:
-    if step is None:
-        return None
-    return {key: value for key, value in vars(step).items() if key != "sums"}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -10,6 +11,11 @@ import torch
 from seqlab.records import EpochEnded
 from seqlab.training.loop import Step
 from seqlab.training.measures import Sums
+
+
+def _finite(norm: torch.Tensor) -> float | None:
+    value = float(norm)
+    return value if math.isfinite(value) else None
 
 
 class RunningEpoch:
@@ -24,7 +30,9 @@ class RunningEpoch:
         return time.perf_counter() - self._begun
 
     def add(self, step: Step) -> None:
-        self.sums += step.sums
+        """Take a step in; one that was not finite counts nothing."""
+        values = step.sums.values
+        self.sums += Sums(torch.where(step.finite, values, torch.zeros_like(values)))
 
     def record(self, last: Step) -> EpochEnded:
         """Return the row, with the learning rate and gradient norm of the epoch's last step."""
@@ -33,7 +41,7 @@ class RunningEpoch:
             epoch=last.epoch,
             split="train",
             lr=last.lr,
-            gradient_norm=last.gradient_norm,
+            gradient_norm=_finite(last.gradient_norm),
             **self.sums.measures(seconds=self.seconds, accuracy=False),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from seqlab.data.tokens import on_device
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry, map_state, settle
+from seqlab.model.state import carry, fresh_unless, map_state, settle
 from seqlab.randomness import derive, reseed
 from seqlab.training.average import Average
 from seqlab.training.eager import eager_step
@@ -24,22 +26,32 @@ from seqlab.training.loss import token_nats
 from seqlab.training.measures import Sums, TokenSizes
 from seqlab.training.precision import autocast, choose_precision
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Step:
     """What one optimizer step has to report.
 
-    `number` counts all steps from 1, `epoch` from 1; `gradient_norm` is the norm before clipping;
-    `skipped` says that the loss or a gradient was not finite and the weights are as they were.
+    `number` counts all steps from 1, `place` those of its epoch, `epoch` from 1. `gradient_norm`
+    is the norm before clipping. `finite` says whether loss and gradients were numbers; if not, the
+    weights are as they were. Tensors are on the model's device until somebody reads them.
     """
 
     number: int
+    place: int
     epoch: int
     ends_epoch: bool
     sums: Sums
-    gradient_norm: float
+    gradient_norm: Tensor
     lr: float
-    skipped: bool = False
+    finite: Tensor
+
+    @property
+    def loss(self) -> float:
+        """Mean nats of the targets of this step; NaN where nothing counted."""
+        nats, weight, *_ = self.sums.values.tolist()
+        return nats / weight if weight else math.nan
 
 
 class Training:
@@ -82,6 +94,10 @@ class Training:
         self._forward = torch.compile(model) if settings.compile else model
         self._take_step = eager_step(optimizer)
         self._steps_schedule = not wants_metric(schedule)
+        self._unread: Step | None = None
+        # On a GPU, to read whether a step was finite is to wait for it: it is read one step later,
+        # and the optimizer's kernel is told on the device to do nothing if it was not.
+        self._reads_late = self.device.type == "cuda" and _is_fused(optimizer)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -98,27 +114,69 @@ class Training:
         while self.done < total:
             yield self._step()
 
+    def check(self) -> None:
+        """Read whether the latest step was finite, if that is still to be done.
+
+        Raises:
+            RunFailed: it was not, and `on_nonfinite` says stop.
+        """
+        step, self._unread = self._unread, None
+        if step is None or bool(step.finite):
+            return
+        said = (
+            f"step {step.number} (number {step.place} of epoch {step.epoch}) is not finite: its"
+            f" loss is {step.loss:g}, the gradient norm {float(step.gradient_norm):g}, the learning"
+            f" rate {step.lr:g}"
+        )
+        if self.settings.on_nonfinite == "stop":
+            raise RunFailed(f"{said}. It was not taken; a smaller lr or a clip_norm may help.")
+        log.warning("%s. It is skipped, and the state starts afresh.", said.capitalize())
+
     def _step(self) -> Step:
+        self.check()
         epoch, group = divmod(self.done, self.steps_per_epoch)
         self.model.train()
         for parameter in self._parameters:
             parameter.grad = None
         sums = self._gradients(epoch, group)
-        lr = float(self.optimizer.param_groups[0]["lr"])
-        norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in self._parameters if p.grad is not None]
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        step = Step(
+            number=self.done + 1,
+            place=group + 1,
+            epoch=epoch + 1,
+            ends_epoch=group + 1 == self.steps_per_epoch,
+            sums=sums,
+            gradient_norm=norm,
+            lr=float(self.optimizer.param_groups[0]["lr"]),
+            finite=torch.isfinite(norm) & torch.isfinite(sums.values[0]),
         )
-        finite = bool(torch.isfinite(norm) & torch.isfinite(sums.values[0]))
-        if finite:
-            self._update(norm)
-        else:
-            self._refuse(sums, float(norm), lr, group)
+        self._update(step)
         self.done += 1
         if self._steps_schedule:
             self.schedule.step()
-        ends = group + 1 == self.steps_per_epoch
-        reported = sums if finite else Sums.zero()
-        return Step(self.done, epoch + 1, ends, reported, float(norm), lr, not finite)
+        return step
+
+    def _update(self, step: Step) -> None:
+        """Take the step if it is finite; else leave the weights and start the state afresh."""
+        self._unread = step
+        if self._clip_norm is not None:
+            norm = step.gradient_norm
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, norm)
+        if self._reads_late:
+            self.optimizer.found_inf = (~step.finite).float()  # type: ignore[attr-defined] # fused
+            self._advance()
+            self.state = self.state and fresh_unless(step.finite, self.state)
+        elif bool(step.finite):
+            self._advance()
+        else:
+            self.check()
+            self.state = None
+
+    def _advance(self) -> None:
+        self._take_step()
+        if self.average is not None:
+            self.average.update()
 
     def _gradients(self, epoch: int, group: int) -> Sums:
         """Add up the gradients of a group of batches, each weighted by its share of targets."""
@@ -141,23 +199,6 @@ class Training:
         (weighted.sum() / weight).backward()  # type: ignore[no-untyped-call] # torch's own
         self.state = settle(after, self.model.head.weight.dtype)
         return Sums.of(nats, batch, self._sizes)
-
-    def _update(self, norm: Tensor) -> None:
-        if self._clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, norm)
-        self._take_step()
-        if self.average is not None:
-            self.average.update()
-
-    def _refuse(self, sums: Sums, norm: float, lr: float, group: int) -> None:
-        self.state = None
-        if self.settings.on_nonfinite == "stop":
-            nats = float(sums.values[0])
-            raise RunFailed(
-                f"step {self.done + 1} (number {group + 1} of its epoch) is not finite: the sum of"
-                f" the loss is {nats:g}, the gradient norm {norm:g}, the learning rate {lr:g}. The"
-                " step was not taken; a smaller lr or a clip_norm may help."
-            )
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next step needs, but for the weights."""
@@ -193,6 +234,11 @@ class Training:
 def wants_metric(schedule: LRScheduler) -> bool:
     """Whether a schedule is stepped with the loss of an evaluation, as torch's plateau is."""
     return "metrics" in type(schedule).step.__code__.co_varnames
+
+
+def _is_fused(optimizer: Optimizer) -> bool:
+    """Whether every group is updated by a kernel that can be told to do nothing."""
+    return all(group.get("fused") for group in optimizer.param_groups)
 
 
 def _weight(batch: Batch) -> Tensor | float:

@@ -28,8 +28,8 @@ class TokenSizes:
 
     def count(self, targets: Tensor, weights: Tensor | None) -> Tensor:
         """Return (2,): characters and bytes of the targets that count at all."""
-        counted = targets if weights is None else targets[weights > 0]
-        return self.table[:, counted.flatten()].sum(1)
+        sizes = self.table[:, targets.flatten()]
+        return (sizes if weights is None else sizes * (weights > 0).flatten()).sum(1)
 
 
 @dataclass(frozen=True)
