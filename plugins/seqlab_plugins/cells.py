@@ -42,11 +42,21 @@ class Recurrent(nn.Module, ABC):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
-        bidirectional: bool,
+        *,
+        hidden_size: Count = 256,
+        num_layers: Count = 1,
+        dropout: Share = 0.0,
+        bidirectional: OneDirection = False,
     ) -> None:
+        """Stack the layers.
+
+        Args:
+            input_size: I.
+            hidden_size: H, the size of the outputs and of each part of the state.
+            num_layers: how many layers are stacked in the cell.
+            dropout: share of the outputs between layers that is zeroed in training.
+            bidirectional: refused; a language model reads forward only.
+        """
         super().__init__()
         _causal(bidirectional)
         self.output_size = hidden_size
@@ -105,27 +115,9 @@ def _run(layer: nn.Module, inputs: Tensor, state: State | None) -> tuple[Tensor,
 
 
 class RNN(Recurrent):
-    """Elman's network: h' = tanh(W x + b_W + U h + b_U). Elman, "Finding structure in time", 1990.
-
-    Args:
-        hidden_size: H, the size of the outputs and of the state.
-        num_layers: how many layers are stacked in the cell.
-        dropout: share of the outputs between layers that is zeroed in training.
-        bidirectional: refused; a language model reads forward only.
-    """
+    """Elman's network: h' = tanh(W x + b_W + U h + b_U). "Finding structure in time", 1990."""
 
     fused = nn.RNN
-
-    def __init__(
-        self,
-        input_size: int,
-        *,
-        hidden_size: Count = 256,
-        num_layers: Count = 1,
-        dropout: Share = 0.0,
-        bidirectional: OneDirection = False,
-    ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, dropout, bidirectional)
 
     def fresh(self, hidden: Tensor) -> Tensor:
         return hidden
@@ -138,26 +130,9 @@ class GRU(Recurrent):
     """Gated recurrent unit: h' = (1 - z) n + z h. Cho et al., 2014, https://arxiv.org/abs/1406.1078.
 
     As in torch, the reset gate is applied after the recurrent product.
-
-    Args:
-        hidden_size: H, the size of the outputs and of the state.
-        num_layers: how many layers are stacked in the cell.
-        dropout: share of the outputs between layers that is zeroed in training.
-        bidirectional: refused; a language model reads forward only.
     """
 
     fused = nn.GRU
-
-    def __init__(
-        self,
-        input_size: int,
-        *,
-        hidden_size: Count = 256,
-        num_layers: Count = 1,
-        dropout: Share = 0.0,
-        bidirectional: OneDirection = False,
-    ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, dropout, bidirectional)
 
     def fresh(self, hidden: Tensor) -> Tensor:
         return hidden
@@ -174,26 +149,9 @@ class LSTM(Recurrent):
 
     Hochreiter and Schmidhuber, 1997, with the forget gate of Gers et al., 2000. The state of a
     layer is (h, c), each (B, H).
-
-    Args:
-        hidden_size: H, the size of the outputs and of both parts of the state.
-        num_layers: how many layers are stacked in the cell.
-        dropout: share of the outputs between layers that is zeroed in training.
-        bidirectional: refused; a language model reads forward only.
     """
 
     fused = nn.LSTM
-
-    def __init__(
-        self,
-        input_size: int,
-        *,
-        hidden_size: Count = 256,
-        num_layers: Count = 1,
-        dropout: Share = 0.0,
-        bidirectional: OneDirection = False,
-    ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, dropout, bidirectional)
 
     def fresh(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         return hidden, hidden

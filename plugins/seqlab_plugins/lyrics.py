@@ -24,21 +24,13 @@ HOME = (
 TIMEOUT = 10  # seconds without an answer
 
 
-class JayLyrics:
-    """63,282 characters of Jay Chou's lyrics, the corpus of the textbook's RNN.
-
-    They are not shipped: the zip is looked for in `path`, $SEQLAB_DATA, data/ and the cache
-    folder, then downloaded from its public home; its SHA-256 must be the known one.
-
-    Args:
-        path: the zip, if it lies elsewhere.
-        newlines: the textbook reads each as a space.
-    """
+class _OneFile:
+    """One document that one file holds."""
 
     splits = ("train",)
 
-    def __init__(self, *, path: Path | None = None, newlines: Newlines = "space") -> None:
-        self._path = _checked(path) if path else _find() or _download()
+    def __init__(self, path: Path, newlines: Newlines) -> None:
+        self._path = path
         self._newlines = newlines
 
     def documents(self, split: str) -> Iterator[Document]:
@@ -51,31 +43,33 @@ class JayLyrics:
         return read_pieces(self._path, newlines=self._newlines)
 
 
-class OriginalLyrics:
+class JayLyrics(_OneFile):
+    """63,282 characters of Jay Chou's lyrics, the corpus of the textbook's RNN.
+
+    They are not shipped: the zip is looked for in `path`, $SEQLAB_DATA, data/ and the cache
+    folder, then downloaded from its public home; its SHA-256 must be the known one.
+
+    Args:
+        path: the zip, if it lies elsewhere.
+        newlines: the textbook reads each as a space.
+    """
+
+    def __init__(self, *, path: Path | None = None, newlines: Newlines = "space") -> None:
+        super().__init__(_checked(path) if path else _find() or _download(), newlines)
+
+
+class OriginalLyrics(_OneFile):
     """About fifty Mandarin songs written for this project (CC0): a stand-in that is always there.
 
     Args:
         newlines: as in jay_lyrics.
     """
 
-    splits = ("train",)
-
     def __init__(self, *, newlines: Newlines = "space") -> None:
-        self._newlines = newlines
-
-    def documents(self, split: str) -> Iterator[Document]:
-        yield self._pieces()
-
-    def fingerprint(self) -> str:
-        return fingerprint([self._pieces()])
-
-    def _pieces(self) -> Iterator[str]:
         here = Path(__file__).parent
         places = (here / "data", here.parents[1] / "data")  # in a wheel; in a checkout
         files = [place / "original_lyrics.txt" for place in places]
-        return read_pieces(
-            next((file for file in files if file.is_file()), files[0]), newlines=self._newlines
-        )
+        super().__init__(next((file for file in files if file.is_file()), files[0]), newlines)
 
 
 def _cache() -> Path:

@@ -19,8 +19,7 @@ from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
-
-FORMAT = 1
+from seqlab.runs.folder import FORMAT
 
 
 def describe_run(

@@ -17,6 +17,7 @@ from typing import Any
 from seqlab.errors import RunFailed, UsageError
 
 ROOT = Path("runs")
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class RunFolder:
             raise UsageError(f"{self._description}: is damaged (not JSON)") from None
         if not isinstance(content, dict):
             raise UsageError(f"{self._description}: is damaged (not a mapping)")
+        if content.get("format") != FORMAT:
+            found = content.get("format")
+            raise UsageError(f"{self._description}: has format {found}; this seqlab reads {FORMAT}")
         return content
 
     def synced_sizes(self) -> dict[str, int]:
