@@ -19,11 +19,9 @@ from torch import Tensor, nn
 
 import seqlab
 from benchmarks.machine import describe
-from seqlab.data.tokens import characters_per_token
 from seqlab.registry import resolve
 from seqlab.runs.building import build
 from seqlab.training.epoch import RunningEpoch
-from seqlab.training.loop import Training
 
 JAY_RNN = Path(__file__).resolve().parents[1] / "experiments" / "jay_rnn.yaml"
 BATCH, WINDOW, HIDDEN = 32, 35, 256
@@ -56,15 +54,7 @@ def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
     registry = seqlab.load_plugins(local=False)
     resolved = resolve(seqlab.read_experiment(JAY_RNN), registry)
     parts = build(resolved)
-    training = Training(
-        parts.model,
-        parts.sampler,
-        parts.optimizer,
-        parts.schedule,
-        characters=characters_per_token(parts.prepared.tokenizer),
-        clip_norm=resolved.optimizer_keys.clip_norm,
-        seed=0,
-    )
+    training = parts.training
 
     def epoch() -> None:
         running = RunningEpoch()

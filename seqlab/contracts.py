@@ -86,7 +86,11 @@ class Tokenizer(Protocol):
         """Learn the vocabulary from the training split, in an order that repeats anywhere."""
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the token ids (1-D) of a text; raise ValueError where one has no id."""
+        """Return the token ids (1-D) of a text, or of a piece of one (about 1 MiB).
+
+        Raises:
+            ValueError: something in it has no id.
+        """
 
     def token_bytes(self, token: int) -> bytes:
         """Return the UTF-8 bytes of a token; a text is the join of its tokens' bytes."""
@@ -175,7 +179,8 @@ class Decoder(Protocol):
         """Return ids (B,) for logits (B, V): a pure function, so that batched equals one by one.
 
         `history` (B, t) holds the tokens so far, prefix included; `uniform` (B,), in [0, 1), is
-        all the chance there is: the core derives it from the seed, the row and the step.
+        all the chance there is: float64, derived from the seed, the row's prefix and the step.
+        The ids are int64, on the device of the logits.
         """
 
 

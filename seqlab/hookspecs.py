@@ -88,7 +88,7 @@ def seqlab_step_ended(record: StepEnded) -> None:
 
 @hookspec
 def seqlab_epoch_ended(record: EpochEnded) -> None:
-    """All batches of an epoch were trained."""
+    """All batches of an epoch were trained, or the run ends within one."""
 
 
 @hookspec

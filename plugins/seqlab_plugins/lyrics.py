@@ -87,7 +87,7 @@ def _checked(path: Path) -> Path:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise CorpusUnavailable(f"{path}: there is no such file.") from None
+        raise CorpusError(f"{path}: there is no such file") from None
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
     if digest != SHA256:
@@ -101,14 +101,13 @@ def _checked(path: Path) -> Path:
 
 def _download() -> Path:
     import pooch
-    from requests import RequestException
 
     log.info("Downloading the lyrics, 52 kB, from %s", HOME)
     pooch.get_logger().setLevel(logging.WARNING)
     fetch = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
         return Path(pooch.retrieve(HOME, f"sha256:{SHA256}", FILE, _cache(), downloader=fetch))
-    except (RequestException, OSError, ValueError):
+    except (OSError, ValueError):  # what requests raises is an OSError
         raise CorpusUnavailable(
             f"{FILE} is neither in $SEQLAB_DATA nor in data/ nor in the cache, and the download"
             f" failed; to use the real lyrics, put that file into data/ (from {HOME})."

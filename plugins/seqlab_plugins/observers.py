@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -117,18 +118,22 @@ class Csv:
     """Writes the rows of metrics to `metrics.csv` in the run's folder, for spreadsheets."""
 
     def __init__(self) -> None:
-        self._path = Path()
+        self._path: Path | None = None
+        self._size = 0  # of the file, when the checkpoint was saved that the run goes on from
 
     def seqlab_run_started(self, record: RunStarted) -> None:
-        """Begin the file; of a run that is resumed, keep the rows up to there."""
         self._path = Path(record.folder, "metrics.csv")
-        rows = []
-        if record.step and self._path.exists():
-            with self._path.open(encoding="utf-8", newline="") as file:
-                rows = [row for row in csv.reader(file) if row and row[0].isdigit()]
-        kept = [row for row in rows if int(row[0]) <= record.step]
-        with self._path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([[field.name for field in fields(Measured)], *kept])
+        if self._size and self._path.exists():
+            os.truncate(self._path, self._size)
+        else:
+            with self._path.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerow([field.name for field in fields(Measured)])
+
+    def state_dict(self) -> dict[str, int]:
+        return {"size": self._path.stat().st_size if self._path else 0}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._size = state["size"]
 
     def seqlab_epoch_ended(self, record: EpochEnded) -> None:
         self._append(record)
@@ -137,6 +142,7 @@ class Csv:
         self._append(record)
 
     def _append(self, record: Measured) -> None:
+        assert self._path is not None  # noqa: S101 # a run starts before anything is measured
         with self._path.open("a", encoding="utf-8", newline="") as file:
             csv.writer(file).writerow(record.as_row().values())
 

@@ -57,7 +57,7 @@ class Characters:
             place = int(np.argmax(ids == _NO_ID))
             raise ValueError(
                 f"character {text[place]!r} (U+{codes[place]:04X}) at position {place} is not in"
-                f" the vocabulary of {self.size} characters"
+                f" the vocabulary of {self.size} characters (`unknown: token` takes any)"
             )
         return ids
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 import click
@@ -68,10 +69,13 @@ def seqlab(debug: bool) -> None:
 
 def main() -> None:
     """Run the command of this process and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show becomes a "?"
+            stream.reconfigure(errors="replace")
     code = call(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (AttributeError, OSError):  # nobody reads it, or there never was one
         _close_stdout()
     sys.exit(code)
 
@@ -87,7 +91,7 @@ def call(arguments: list[str]) -> int:
         except (click.Abort, KeyboardInterrupt):
             click.echo("seqlab: interrupted", err=True)
             return INTERRUPTED
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):  # click's way to say the same
             _close_stdout()
             return 0
         except SeqlabError as error:
@@ -95,10 +99,24 @@ def call(arguments: list[str]) -> int:
                 traceback.print_exc()
             click.echo(_prefixed(str(error)), err=True)
             return error.exit_code
-        except Exception:
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"seqlab: {place}{error.strerror or error}", err=True)
+            return SeqlabError.exit_code
+        except Exception as error:
             traceback.print_exc()
-            click.echo("seqlab: this is a bug in seqlab or in a plugin; please report it", err=True)
+            click.echo(f"seqlab: this is a bug in {_whose(error)}; please report it", err=True)
             return PluginError.exit_code
+
+
+def _whose(error: BaseException) -> str:
+    """Name the dropped-in plugin in whose code an error came up, if it was one's."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith("seqlab_dropped_in_"):
+            return f"plugin '{module.removeprefix('seqlab_dropped_in_')}'"
+    return "seqlab or in a plugin"
 
 
 def _prefixed(message: str) -> str:
@@ -108,7 +126,9 @@ def _prefixed(message: str) -> str:
 
 def _close_stdout() -> None:
     """Whoever read stdout (`| head`) has seen enough; the rest goes nowhere, without a word."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(AttributeError, OSError):
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 class _Stderr(logging.Handler):

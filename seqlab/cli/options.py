@@ -98,7 +98,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """Print a table on stdout: of lines on a terminal, separated by tabs elsewhere."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
@@ -106,7 +106,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         for row in (columns, *texts):
             click.echo("\t".join(row))
         return
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=box.SIMPLE_HEAD)
     for row in texts:
         table.add_row(*row)
     console.print(table, markup=False)

@@ -62,7 +62,7 @@ def command(
     if resume_auto and _resume_if_there(experiment, run_dir, root, registry):
         return
     if seeds > 1:
-        _run_seeds(file, overrides, seeds, root, registry)
+        _run_seeds(experiment, seeds, root, registry)
     else:
         _run_one(experiment, run_dir, root, registry)
 
@@ -92,21 +92,19 @@ def _run_one(experiment: Experiment, run_dir: Path | None, root: Path, registry:
     return finished
 
 
-def _run_seeds(
-    file: Path, overrides: tuple[str, ...], seeds: int, root: Path, registry: Registry
-) -> None:
+def _run_seeds(experiment: Experiment, seeds: int, root: Path, registry: Registry) -> None:
     """Run the same experiment with seeds that follow one another, then show them side by side."""
-    from seqlab.experiment import read_experiment
     from seqlab.registry import resolve
 
-    first = resolve(read_experiment(file, overrides), registry).train.seed
+    first = resolve(experiment, registry).train.seed
     rows: list[tuple[int, float | None, Path]] = []
     for seed in range(first, first + seeds):
         log.info("Seed %d", seed)
-        experiment = read_experiment(file, (*overrides, f"train.seed={seed}"))
-        finished = _run_one(experiment, None, root, registry)
+        one = experiment.overridden([f"train.seed={seed}"])
+        finished = _run_one(one, None, root, registry)
         metrics = finished.metrics
-        rows.append((seed, metrics[-1]["perplexity"] if metrics else None, finished.path))
+        perplexity = metrics[-1]["perplexity"] if metrics else None
+        rows.append((seed, perplexity and round(perplexity, 6), finished.path))
     print_table(("seed", "perplexity", "run"), rows)
     _summarise([value for _, value, _ in rows if value is not None])
 

@@ -10,6 +10,7 @@ import click
 
 from seqlab.cli.options import json_option, print_json, print_table, root_option
 from seqlab.errors import SeqlabError
+from seqlab.runs.lock import in_use
 
 if TYPE_CHECKING:
     from seqlab.runs.folder import RunFolder
@@ -36,10 +37,12 @@ def command(as_json: bool, root: Path) -> None:
 def _row(folder: RunFolder) -> dict[str, Any]:
     """One run; a damaged one is listed as such instead of hiding the others."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {"run": folder.path.parent.name, "id": folder.path.name}
+    row |= {"run": folder.path.parent.name, "id": folder.path.name.rpartition("-")[2]}
     try:
         known = folder.description()
         row |= {key: known[key] for key in ("status", "step", "seed", "started")}
+        if row["status"] == "running" and not in_use(folder.path):
+            row["status"] = "killed"
         return row | {"corpus": known["corpus"]["name"], "perplexity": _last_perplexity(folder)}
     except (SeqlabError, KeyError, TypeError, ValueError, OSError):
         return row | {"status": "damaged"}

@@ -10,6 +10,7 @@ from typing import Any
 from seqlab.contracts import Tokenizer
 from seqlab.data.source import TRAIN, Source, open_source
 from seqlab.data.tokens import Tokens, tokenize
+from seqlab.errors import CorpusError
 from seqlab.registry import Bound, Resolved
 
 
@@ -32,7 +33,7 @@ class Prepared:
         Raises:
             CorpusError: there is no such split, or it has what the vocabulary lacks.
         """
-        return tokenize(self.source.documents(name), self.tokenizer)
+        return tokenize_split(self.source, name, self.tokenizer)
 
 
 def prepare(resolved: Resolved, vocabulary: Mapping[str, Any] | None = None) -> Prepared:
@@ -52,7 +53,20 @@ def prepare(resolved: Resolved, vocabulary: Mapping[str, Any] | None = None) -> 
             tokenizer.fit(source.documents(TRAIN))
         else:
             tokenizer.load_state_dict(vocabulary)
-        return Prepared(source, tokenizer, tokenize(source.documents(TRAIN), tokenizer))
+        return Prepared(source, tokenizer, tokenize_split(source, TRAIN, tokenizer))
+
+
+def tokenize_split(source: Source, split: str, tokenizer: Tokenizer) -> Tokens:
+    """Encode a split.
+
+    Raises:
+        CorpusError: there is no such split, it is empty, or has what the vocabulary lacks.
+    """
+    documents = source.documents(split)
+    try:
+        return tokenize(documents, tokenizer)
+    except CorpusError as error:
+        raise CorpusError(f"split '{split}': {error}") from None
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:

@@ -66,7 +66,10 @@ class Source:
 
     def _limited(self, split: str) -> Iterator[Document]:
         with self.bound.blamed():
-            yield from first_characters(self.corpus.documents(split), self.keys.max_characters)
+            documents = self.corpus.documents(split)
+            if isinstance(documents, str):
+                raise TypeError("documents() should yield documents, not be a text itself")
+            yield from first_characters(documents, self.keys.max_characters)
 
 
 def open_source(resolved: Resolved) -> Source:

@@ -96,7 +96,7 @@ def tokenize(documents: Iterable[Document], tokenizer: Tokenizer) -> Tokens:
             weights.append(ones if part.weights is None else np.asarray(part.weights, np.float32))
             total += len(part.ids)
     if not total:
-        raise CorpusError("the corpus is empty: there is no token to train on")
+        raise CorpusError("is empty: it has no token")
     joined = np.concatenate(weights)
     weighted = None if (joined == 1).all() else joined
     return Tokens(np.concatenate(ids), np.array(starts, dtype=np.int64), weighted)
@@ -110,7 +110,8 @@ def _encode(document: Document, tokenizer: Tokenizer, number: int) -> list[Ids]:
     parts, offset = [], 0
     try:
         for piece in text_pieces(document):
-            parts.append(Ids(tokenizer.encode(piece)))
+            parts.append(Ids(np.asarray(tokenizer.encode(piece))))
+            _check_ids(parts[-1], tokenizer.size, where)
             offset += len(piece)
     except ValueError as error:
         place = f"{where}, from character {offset:,} on" if offset else where
@@ -122,9 +123,9 @@ def _check_ids(document: Ids, size: int, where: str) -> None:
     ids, weights = document
     if weights is not None and len(weights) != len(ids):
         raise CorpusError(f"{where}: has {len(ids)} ids and {len(weights)} weights")
-    wrong = ids[(ids < 0) | (ids >= size)]
-    if len(wrong):
-        raise CorpusError(f"{where}: has the id {wrong[0]}; ids are 0 … {size - 1}")
+    if len(ids) and not 0 <= np.min(ids) <= np.max(ids) < size:
+        wrong = ids[(ids < 0) | (ids >= size)][0]
+        raise CorpusError(f"{where}: has the id {wrong}; ids are 0 … {size - 1}")
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,19 @@ class Experiment:
     source: str
     overrides: tuple[str, ...] = ()
 
+    def overridden(self, overrides: Sequence[str]) -> Experiment:
+        """Lay `KEY=VALUE` overrides over the experiment.
+
+        Raises:
+            UsageError: an override is not of that form.
+        """
+        if isinstance(overrides, str):
+            raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
+        tree = self.tree
+        for override in overrides:
+            tree = merge(tree, _read_override(override))
+        return replace(self, tree=tree, overrides=(*self.overrides, *overrides))
+
 
 def read_experiment(
     source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), *, name: str = ""
@@ -45,9 +58,7 @@ def read_experiment(
         path = Path(source)
         text, stem = read_text(path), path.stem
         tree = _read_tree(text, path, ())
-    for override in overrides:
-        tree = merge(tree, _read_override(override))
-    return Experiment(name or stem, tree, text, tuple(overrides))
+    return Experiment(name or stem, tree, text).overridden(overrides)
 
 
 def _read_tree(text: str, path: Path, seen: tuple[Path, ...]) -> Located:
@@ -71,10 +82,11 @@ def _laid_over_base(tree: Located, folder: Path, seen: tuple[Path, ...]) -> Loca
     own = Located({k: v for k, v in tree.items.items() if k != "extends"}, tree.origin)
     try:
         text = read_text(path)
-        if any(path.samefile(one) for one in seen):
-            raise _complaint(base.origin, "extends", f"goes in a circle: {base.value}")
+        circle = any(path.samefile(one) for one in seen)
     except (ExperimentError, OSError) as error:
         raise _complaint(base.origin, "extends", str(error)) from None
+    if circle:
+        raise _complaint(base.origin, "extends", f"goes in a circle: {base.value}")
     if len(seen) > MAX_BASES:
         raise _complaint(base.origin, "extends", f"goes on for more than {MAX_BASES} files")
     return merge(_read_tree(text, path, seen), own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from seqlab.data.tokens import decode
 from seqlab.errors import UsageError
 from seqlab.generation.search import as_search
 from seqlab.model.language_model import LanguageModel
+from seqlab.randomness import derive
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,15 @@ def generate(
         UsageError: a prefix is empty, or the tokenizer has no id for a part of it.
     """
     encoded = [encode_prefix(tokenizer, prefix) for prefix in prefixes]
+    numbers = _row_numbers(encoded)
     model.eval()
     results: dict[int, Continuation] = {}
     for rows in _by_length(encoded):
         ids = torch.tensor([encoded[row] for row in rows], device=_device(model))
         found = as_search(decoder, seed)(
-            lambda one, state: _advance(model, one, state), _begin(model, ids, rows), Limits(length)
+            lambda one, state: _advance(model, one, state),
+            _begin(model, ids, [numbers[row] for row in rows]),
+            Limits(length),
         )
         results |= {row: best[0] for row, best in zip(rows, found, strict=True)}
     return [
@@ -73,6 +78,19 @@ def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
     return ids
 
 
+def _row_numbers(encoded: Sequence[list[int]]) -> list[int]:
+    """What the chance of each row is derived from: its prefix, and how often that came before.
+
+    So a prefix goes on in the same way alone and in any company.
+    """
+    seen: Counter[tuple[int, ...]] = Counter()
+    numbers = []
+    for ids in map(tuple, encoded):
+        numbers.append(derive(seen[ids], *ids))
+        seen[ids] += 1
+    return numbers
+
+
 def _by_length(encoded: Sequence[list[int]]) -> Iterator[list[int]]:
     for length in sorted({len(ids) for ids in encoded}):
         yield [row for row, ids in enumerate(encoded) if len(ids) == length]
@@ -82,10 +100,10 @@ def _device(model: LanguageModel) -> torch.device:
     return model.head.weight.device
 
 
-def _begin(model: LanguageModel, ids: Tensor, rows: Sequence[int]) -> Start:
+def _begin(model: LanguageModel, ids: Tensor, numbers: Sequence[int]) -> Start:
     hidden, state = model.hidden(ids, None)
     logits = model.head(hidden[:, -1])
-    return Start(logits, state, ids, torch.tensor(rows, device=ids.device))
+    return Start(logits, state, ids, torch.tensor(numbers, device=ids.device))
 
 
 def _advance(model: LanguageModel, ids: Tensor, state: State) -> tuple[Tensor, State]:

@@ -18,7 +18,7 @@ from seqlab.experiment.located import Located, plain
 from seqlab.registry.signature import Option
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checked:
     """Values that may be passed to a factory, what is wrong with the rest, and what was dropped."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import Complaint, ExperimentError, PluginError, SeqlabError
+from seqlab.errors import Complaint, ExperimentError, PluginError
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
@@ -27,55 +26,11 @@ from seqlab.experiment.sections import (
     Samples,
     Train,
 )
+from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.checking import check_options, suggest
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import core_names, read_signature
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A component with its options, ready to be built. `where` is the place of its section."""
-
-    component: Component
-    options: Mapping[str, Any]
-    where: str
-
-    def build(self, *supplied: Any) -> Any:
-        """Call the factory.
-
-        Raises:
-            ExperimentError: the component refuses its options (it raised ValueError).
-            PluginError: it failed in any other way.
-        """
-        with self.blamed():
-            try:
-                return self.component.factory(*supplied, **self.options)
-            except ValueError as error:
-                complaint = Complaint(self.where, self.component.kind, str(error))
-                raise ExperimentError([complaint]) from error
-
-    @contextmanager
-    def blamed(self) -> Iterator[None]:
-        """Name this component in whatever goes wrong in its code.
-
-        Raises:
-            PluginError: for any exception that is not already a clear message.
-        """
-        try:
-            yield
-        except SeqlabError:
-            raise
-        except Exception as error:
-            component = self.component
-            raise PluginError(
-                f"{component.kind} '{component.name}' of plugin '{component.plugin}' failed:"
-                f" {type(error).__name__}: {error}"
-            ) from error
-
-    def as_section(self) -> dict[str, Any]:
-        """The section of an experiment that says all of this."""
-        return {"name": self.component.name, **to_jsonable_python(dict(self.options))}
 
 
 @dataclass(frozen=True)
@@ -144,6 +99,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     }
     observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
     core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
+    _check_watched(tree, core, findings)
     keys = {key: _core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
     stand_in = _stand_in(tree.get("corpus"), registry, findings)
     if findings.complaints:
@@ -171,8 +127,13 @@ def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
     for key in REQUIRED_SECTIONS:
         if key not in sections:
             findings.complain(tree.origin, key, "this section is missing")
-    defaults = {key: Located(name, tree.origin) for key, name in DEFAULT_COMPONENTS.items()}
-    return defaults | sections
+    for key, name in DEFAULT_COMPONENTS.items():
+        default = Located(name, tree.origin)
+        section = sections.get(key, default)
+        if isinstance(section.value, dict) and "name" not in section.value:
+            section = Located({"name": default, **section.value}, section.origin)
+        sections[key] = section
+    return sections
 
 
 def _as_mapping(section: Located, key: str, findings: _Findings) -> Located | None:
@@ -192,9 +153,11 @@ def _bind(
     name = mapping.items.get("name") if mapping else None
     if mapping is None:
         return None
-    if name is None or not isinstance(name.value, str):
-        origin = name.origin if name else mapping.origin
-        findings.complain(origin, f"{key}.name", "should be the name of a component")
+    if name is None:
+        findings.complain(mapping.origin, key, f"needs a name{suggest('name', mapping.items)}")
+        return None
+    if not isinstance(name.value, str):
+        findings.complain(name.origin, f"{key}.name", "should be the name of a component")
         return None
     try:
         component = registry.find(kind, name.value)
@@ -255,12 +218,29 @@ def _core(cls: type, section: Located | None, key: str, findings: _Findings) -> 
 
 
 def _check_train(values: Mapping[str, Any], section: Located, findings: _Findings) -> None:
-    if (values["epochs"] is None) == (values["steps"] is None):
-        findings.complain(section.origin, "train", "needs one of the two: epochs or steps")
+    given = [key for key in ("epochs", "steps") if values[key] is not None]
+    if not given:
+        findings.complain(section.origin, "train", "needs epochs or steps")
+    if len(given) == 2:
+        message = "has epochs and steps; set one of them to null"
+        findings.complain(section.at(["steps"]).origin, "train", message)
     stop = values["stop"]
     if stop is not None and stop.patience is None and stop.target is None:
         origin = section.at(["stop"]).origin
         findings.complain(origin, "train.stop", "needs patience or target")
+
+
+def _check_watched(
+    tree: Mapping[str, Located], core: Mapping[str, Any], findings: _Findings
+) -> None:
+    """What `train.stop` watches must be scored."""
+    train, evaluation = core["train"], core["evaluation"]
+    if train is None or train.stop is None:
+        return
+    scored = {"train", *([evaluation.split] if evaluation else [])}
+    if train.stop.split not in scored:
+        message = f"split '{train.stop.split}' is never scored; add a section `evaluation`"
+        findings.complain(tree["train"].at(["stop"]).origin, "train.stop.split", message)
 
 
 def _core_keys(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:

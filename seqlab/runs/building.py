@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,12 +67,17 @@ def build(
     if weights is not None:
         load_weights(model, weights, str(train.init_from))
     spare_compiler()
-    optimizer: Optimizer = resolved.optimizer.build(list(model.named_parameters()))
+    optimizer = resolved.optimizer.build(list(model.named_parameters()))
+    _expect(optimizer, Optimizer, resolved.optimizer)
     total_steps = count_steps(resolved, sampler)
-    schedule: LRScheduler = resolved.schedule.build(optimizer, total_steps)
+    schedule = resolved.schedule.build(optimizer, total_steps)
+    _expect(schedule, LRScheduler, resolved.schedule)
     if wants_metric(schedule) and resolved.evaluation is None:
         message = "wants the loss of evaluations; add a section `evaluation`"
         raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])
+    if train.stop and train.stop.metric == "accuracy" and not _has_accuracy(evaluated):
+        message = "accuracy is measured where a corpus sets weights; this one sets none"
+        raise ExperimentError([Complaint("", "train.stop.metric", message)])
     sizes = TokenSizes.of(prepared.tokenizer, device)
     clip_norm = resolved.optimizer_keys.clip_norm
     training = Training(
@@ -89,6 +94,10 @@ def build(
         sizes=sizes,
         total_steps=total_steps,
     )
+
+
+def _has_accuracy(tokens: Tokens | None) -> bool:
+    return tokens is not None and tokens.weights is not None
 
 
 def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str) -> None:
@@ -120,11 +129,19 @@ def count_steps(resolved: Resolved, sampler: Sampler) -> int:
     return (train.epochs or 0) * -(-len(sampler) // train.accumulate)
 
 
+def _expect(part: Any, kind: type, bound: Bound) -> None:
+    if not isinstance(part, kind):
+        component = bound.component
+        raise PluginError(
+            f"{component.kind} '{component.name}' of plugin '{component.plugin}' should be a"
+            f" {kind.__name__}; it is a {type(part).__name__}"
+        )
+
+
 def _build_cell(bound: Bound, input_size: int) -> Cell:
     cell = bound.build(input_size)
+    _expect(cell, nn.Module, bound)
     who = f"cell '{bound.component.name}' of plugin '{bound.component.plugin}'"
-    if not isinstance(cell, nn.Module):
-        raise PluginError(f"{who} should be a torch.nn.Module; it is a {type(cell).__name__}")
     if not isinstance(getattr(cell, "output_size", None), int):
         raise PluginError(f"{who} should have an integer `output_size`")
-    return cell  # type: ignore[return-value] # an nn.Module that has what a cell promises
+    return cast("Cell", cell)

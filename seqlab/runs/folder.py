@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,11 +110,15 @@ def check_free(folder: Path) -> None:
     Raises:
         UsageError: it does, or it is no folder.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is not a folder")
-    if (folder / "run.json").exists():
+    try:
+        content = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be a run's folder ({error.strerror})") from None
+    if "run.json" in content:
         raise UsageError(f"{folder}: already holds a run; give another --run-dir")
-    if folder.is_dir() and any(folder.iterdir()):
+    if content:
         raise UsageError(f"{folder}: is not empty; a run wants a folder of its own")
 
 
@@ -174,8 +178,16 @@ def _safe(name: str) -> str:
 
 def all_runs(root: Path = ROOT) -> list[RunFolder]:
     """Every run under a root, the oldest first."""
-    found = [RunFolder(file.parent) for file in root.glob("*/*/run.json")]
-    return sorted(found, key=lambda run: run.path.name)
+    files = [*root.glob("*/run.json"), *root.glob("*/*/run.json")]
+    return sorted((RunFolder(file.parent) for file in files), key=_made_at)
+
+
+def _made_at(run: RunFolder) -> float:
+    """When the run began: its experiment is written once."""
+    try:
+        return run.experiment.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
@@ -184,9 +196,12 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
     Raises:
         UsageError: nothing matches, or an id's beginning matches several.
     """
-    if (Path(run) / "run.json").is_file():
-        return RunFolder(Path(run))
     word, runs = str(run), all_runs(root)
+    with suppress(OSError):
+        if (Path(run) / "run.json").is_file():
+            return RunFolder(Path(run))
+        if os.sep in word and Path(run).is_dir():
+            raise UsageError(f"{run}: is a folder, but no run (it has no run.json)")
     if word == "latest" and runs:
         return runs[-1]
     named = [found for found in runs if found.path.parent.name == word]

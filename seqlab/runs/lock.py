@@ -38,6 +38,17 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a process holds the lock of a run folder now."""
+    try:
+        with FileLock(folder / "run.lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
 def _holder(file: Path) -> str:
     try:
         known = json.loads(file.read_text())

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
+from seqlab.data.preparing import tokenize_split
 from seqlab.data.source import open_source
-from seqlab.data.tokens import tokenize
-from seqlab.errors import CheckpointError, CorpusError, UsageError
+from seqlab.errors import CheckpointError, CorpusError, ExperimentError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate
@@ -133,7 +133,7 @@ class Run:
                 f"corpus '{source.bound.component.name}' is another text than the run's"
                 f" (fingerprint {source.fingerprint[:12]}, it was {known[:12]})"
             )
-        tokens = tokenize(source.documents(split), self.tokenizer)
+        tokens = tokenize_split(source, split, self.tokenizer)
         settings = self.resolved.evaluation or Evaluation()
         begun = time.perf_counter()
         sums = evaluate(
@@ -153,7 +153,16 @@ class Run:
     def resolved(self) -> Resolved:
         """The experiment with everything filled in, its names bound to plugins."""
         registry = self._registry if self._registry is not None else load_plugins()
-        return resolve(read_experiment(self.folder.resolved), registry)
+        try:
+            # Who was told of the training is not needed to look at what came of it.
+            return resolve(read_experiment(self.folder.resolved, ["observers=[]"]), registry)
+        except ExperimentError:
+            if self.folder.plugins.is_dir():
+                log.warning(
+                    "The run used dropped-in plugins; copies are in %s. If you trust them:"
+                    " --plugins %s", self.folder.plugins, self.folder.plugins
+                )  # fmt: skip
+            raise
 
     @cached_property
     def checkpoint(self) -> Checkpoint:

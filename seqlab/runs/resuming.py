@@ -19,7 +19,12 @@ from seqlab.runs.opened import Run
 from seqlab.runs.running import deterministic, write_resolved
 from seqlab.runs.session import Session
 from seqlab.runs.telling import Observers
-from seqlab.training.checkpoint import Checkpoint, latest_checkpoint, remove_litter
+from seqlab.training.checkpoint import (
+    Checkpoint,
+    drop_checkpoints_after,
+    latest_checkpoint,
+    remove_litter,
+)
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +84,14 @@ def unfinished_run(
     for folder in reversed(folders):
         if run_dir is not None and not (folder.path / "run.json").is_file():
             continue
-        known = folder.description()
-        same = (known["name"], known["experiment_sha256"]) == (name, experiment_hash(resolved))
+        try:
+            known = folder.description()
+        except UsageError:  # damaged: not the one, and not in the way
+            continue
+        same = (known.get("name"), known.get("experiment_sha256")) == (
+            name,
+            experiment_hash(resolved),
+        )
         if same and known["status"] != "finished":
             return folder
     return None
@@ -124,11 +135,8 @@ def _resume(
             f" (fingerprint {found['corpus']['fingerprint'][:12]}, it was"
             f" {known['corpus']['fingerprint'][:12]})"
         )
-    if done >= parts.total_steps and known["status"] == "finished":
-        raise UsageError(
-            f"{folder.path}: has all of its {parts.total_steps} steps; to go on, say"
-            " --set train.epochs=N"
-        )
+    if known["status"] == "finished":
+        _check_goes_on(folder, resolved, known, done < parts.total_steps, bool(overrides))
     _compare(environment(known), environment(found))
     changed = parts.total_steps != known["total_steps"]
     if changed:
@@ -142,12 +150,30 @@ def _resume(
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
     if saved is not None:
         session.load(saved, total_steps_changed=changed)
+        drop_checkpoints_after(folder.checkpoints, saved.step)
     else:
         folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
     write_resolved(folder, resolved, parts)
     folder.describe(description)
     log.info("Resuming %s after step %d", folder.path, done)
     session.go()
+
+
+def _check_goes_on(
+    folder: RunFolder, resolved: Resolved, known: dict[str, Any], steps_left: bool, changed: bool
+) -> None:
+    """Refuse to resume a run that has nothing left to do."""
+    if not steps_left:
+        length = "epochs" if resolved.train.steps is None else "steps"
+        raise UsageError(
+            f"{folder.path}: has all of its {known['total_steps']} steps; to go on, say"
+            f" --set train.{length}=N"
+        )
+    if known.get("ended_because") and not changed:
+        raise UsageError(
+            f"{folder.path}: has ended: {known['ended_because']}; to go on, change that, as with"
+            " --set train.stop=null"
+        )
 
 
 def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -46,7 +46,9 @@ def run(
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
     """
-    if not isinstance(experiment, Experiment):
+    if isinstance(experiment, Experiment):
+        experiment = experiment.overridden(overrides)
+    else:
         experiment = read_experiment(experiment, overrides)
     place = Path(run_dir) if run_dir is not None else None
     if place is not None:

@@ -19,7 +19,12 @@ from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
 from seqlab.runs.stopping import Best, Stopping
 from seqlab.runs.telling import Observers
-from seqlab.training.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
+from seqlab.training.checkpoint import (
+    Checkpoint,
+    check_state,
+    prune_checkpoints,
+    save_checkpoint,
+)
 from seqlab.training.epoch import RunningEpoch
 from seqlab.training.loop import Step, wants_metric
 from seqlab.training.measures import Sums
@@ -60,14 +65,14 @@ class Session:
     def go(self) -> None:
         """Run to the end; whatever happens, the folder says how it ended."""
         with stop_requests() as request, self._ending(), disk_errors(self.folder.path):
+            check_state(self._checkpoint().state)
             self.recorder.started()
             samples = self.resolved.samples
             if samples and samples.at_start and not self.training.done:
                 self.recorder.sampled(epoch=0)
-            for step in self.training.steps(self.parts.total_steps):
+            steps = self.training.steps(self.parts.total_steps)
+            while not (request.signal or self.reason) and (step := next(steps, None)):
                 self._after(step)
-                if self._should_end(request):
-                    break
             self._finish(request)
 
     def _after(self, step: Step) -> None:
@@ -95,18 +100,20 @@ class Session:
             self.parts.schedule.step(record.loss)  # type: ignore[arg-type] # it wants a metric
         return self.best.improved_by(record)
 
-    def _should_end(self, request: Request) -> bool:
+    @property
+    def reason(self) -> str:
+        """Why the run ends before its last step; empty: it goes on."""
         limit = self.resolved.train.max_minutes
         if limit is not None and self.minutes >= limit:
-            self.stopping.reason = f"{limit:g} minutes are over"
-        return bool(request.signal or self.stopping.reason)
+            return f"{limit:g} minutes are over"
+        return self.stopping.reason
 
     def _finish(self, request: Request) -> None:
         self._save()
         if request.signal:
             raise Interrupted(self.folder.path, self.training.done, request.exit_code)
-        if self.stopping.reason:
-            log.info("The run ends after step %d: %s", self.training.done, self.stopping.reason)
+        if self.reason:
+            log.info("The run ends after step %d: %s", self.training.done, self.reason)
         last = self.last
         if last is None:  # no step was ever taken
             self.recorder.sampled(epoch=0)
@@ -192,9 +199,13 @@ class Session:
         status = "failed"
         try:
             yield
-            status = "finished"
-        except (KeyboardInterrupt, Interrupted):
-            status = "interrupted"
+            status, reason = "finished", self.reason
+        except (KeyboardInterrupt, Interrupted) as error:
+            status, reason = "interrupted", str(error)
+            raise
+        except BaseException as error:
+            reason = f"{type(error).__name__}: {error}"
+            log.debug("The run failed", exc_info=True)
             raise
         finally:
             self.recorder.ended(status)
@@ -203,7 +214,7 @@ class Session:
                 "ended": now(),
                 "step": self.training.done,
                 "best": self.best.state_dict(),
-                "ended_because": self.stopping.reason or None,
+                "ended_because": reason or None,
                 "observer_failures": self.observers.failures,
             }
             with disk_errors(self.folder.path):

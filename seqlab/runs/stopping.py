@@ -31,35 +31,43 @@ class Stopping:
 
     def __init__(self, settings: Stop | None) -> None:
         self._settings = settings
+        self._latest: float | None = None
         self._best: float | None = None
         self._waited = 0
-        self.reason = ""
 
     def look(self, record: Measured) -> None:
-        """Take a row in; `reason` says from then on why the run should end, if it should."""
+        """Take a row in, if it is one of those that are watched."""
         settings = self._settings
         if settings is None or record.split != settings.split:
             return
         value = getattr(record, settings.metric)
         if value is None:
             return
-        sign = -1.0 if settings.metric == "accuracy" else 1.0
-        if self._best is None or sign * value < sign * self._best - settings.min_delta:
+        self._latest = value
+        if self._best is None or self._cost(value) < self._cost(self._best) - settings.min_delta:
             self._best, self._waited = value, 0
         else:
             self._waited += 1
-        self._decide(settings, value, sign)
 
-    def _decide(self, settings: Stop, value: float, sign: float) -> None:
+    @property
+    def reason(self) -> str:
+        """Why the run should end, as far as rows say; empty: it should not."""
+        settings, latest = self._settings, self._latest
+        if settings is None or latest is None:
+            return ""
         name = f"{settings.split} {settings.metric}"
-        if settings.target is not None and sign * value <= sign * settings.target:
-            self.reason = f"{name} is {value:g}, the target was {settings.target:g}"
-        elif settings.patience is not None and self._waited >= settings.patience:
-            self.reason = f"{name} has not been better for {self._waited} rows"
+        if settings.target is not None and self._cost(latest) <= self._cost(settings.target):
+            return f"{name} is {latest:g}, the target was {settings.target:g}"
+        if settings.patience is not None and self._waited >= settings.patience:
+            return f"{name} has not been better for {self._waited} rows"
+        return ""
+
+    def _cost(self, value: float) -> float:
+        """The same number, so that less is better."""
+        return -value if self._settings and self._settings.metric == "accuracy" else value
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best, "waited": self._waited, "reason": self.reason}
+        return {"latest": self._latest, "best": self._best, "waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._best, self._waited = state["best"], state["waited"]
-        self.reason = state["reason"]
+        self._latest, self._best, self._waited = state["latest"], state["best"], state["waited"]

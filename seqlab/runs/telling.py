@@ -46,7 +46,9 @@ class Observers:
     def _call(self, name: str, method: Any, record: Record) -> None:
         try:
             method(record)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an observer may call sys.exit
             said = f"observer '{name.partition(':')[2]}' failed: {type(error).__name__}: {error}"
             self.failures.append(said)
             log.warning("%s; it is switched off", said)

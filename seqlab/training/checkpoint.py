@@ -63,6 +63,18 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     return target
 
 
+def check_state(state: Any) -> None:
+    """See to it, before anything is trained, that a state can be saved.
+
+    Raises:
+        PluginError: it holds something else than JSON values and tensors.
+    """
+    try:
+        _pack(state, "", {})
+    except TypeError as error:
+        raise PluginError(f"the run could not be saved ({error})") from None
+
+
 def _put_in_place(temporary: Path, target: Path) -> None:
     """Rename; a checkpoint of the same step gives way, and comes back if that fails."""
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
@@ -221,6 +233,9 @@ def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint
     Raises:
         CheckpointError: the one that was asked for is missing or damaged.
     """
+    if step is not None and step not in steps_saved(folder):
+        there = ", ".join(map(str, steps_saved(folder))) or "none"
+        raise CheckpointError(f"{folder}: has no checkpoint of step {step}; there are: {there}")
     if step is not None:
         return load_checkpoint(checkpoint_path(folder, step)), []
     damaged: list[str] = []
@@ -237,6 +252,13 @@ def prune_checkpoints(folder: Path, keep: int, best: int | None) -> None:
     for step in steps_saved(folder)[:-keep]:
         if step != best:
             shutil.rmtree(checkpoint_path(folder, step), ignore_errors=True)
+
+
+def drop_checkpoints_after(folder: Path, step: int) -> None:
+    """Remove checkpoints of a course that was left: damaged ones, or later than one asked for."""
+    for later in steps_saved(folder):
+        if later > step:
+            shutil.rmtree(checkpoint_path(folder, later), ignore_errors=True)
 
 
 def remove_litter(folder: Path) -> None:

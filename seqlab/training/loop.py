@@ -227,6 +227,7 @@ class Training:
         if not total_steps_changed or not self._steps_schedule:
             self.schedule.load_state_dict(state["schedule"])
             return
+        self.optimizer._opt_called = True  # type: ignore[attr-defined] # or the schedule warns
         for _ in range(self.done):
             self.schedule.step()
 

@@ -141,12 +141,14 @@ def test_training_ends_after_epochs_or_after_steps(registry, resolved, length):
     assert {key: value for key, value in given.items() if value is not None} == length
 
 
-@pytest.mark.parametrize(
-    "length", [{}, {"epochs": 1, "steps": 1}, {"epochs": None}, {"epochs": None, "steps": None}]
-)
-def test_training_needs_exactly_one_of_epochs_and_steps(registry, refused, length):
-    said = "experiment: train: needs one of the two: epochs or steps"
-    assert str(refused(registry, train=length)) == said
+@pytest.mark.parametrize("length", [{}, {"epochs": None}, {"epochs": None, "steps": None}])
+def test_training_needs_epochs_or_steps(registry, refused, length):
+    assert str(refused(registry, train=length)) == "experiment: train: needs epochs or steps"
+
+
+def test_training_takes_no_more_than_one_of_epochs_and_steps(registry, refused):
+    said = "experiment: train: has epochs and steps; set one of them to null"
+    assert str(refused(registry, train={"epochs": 1, "steps": 1})) == said
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
