@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -46,6 +48,18 @@ def tiny(text_file: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def drop() -> Callable[..., None]:
+    """Drop a file into `plugins/` of the working folder, which is where it is looked for."""
+
+    def drop(source: str | bytes, name: str = "dropped") -> None:
+        path = Path("plugins", f"{name}.py")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(source if isinstance(source, bytes) else dedent(source).encode())
+
+    return drop
+
+
 @pytest.fixture(scope="session")
 def registry() -> seqlab.Registry:
     """What is installed, without dropped-in files."""
@@ -59,3 +73,52 @@ def lyrics(monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.skip("the real lyrics are not ours to ship; they are not on this machine")
     monkeypatch.setenv("SEQLAB_DATA", str(SHARED))
     return SHARED
+
+
+@pytest.fixture
+def full(text_file: Path) -> dict[str, Any]:
+    """An experiment with everything on: it evaluates, samples, saves, drops out, averages."""
+    return {
+        "corpus": {"name": "text", "path": str(text_file), "max_characters": 600, "holdout": 0.2},
+        "sampler": {"name": "consecutive", "batch_size": 4, "window": 8},
+        "model": {"embedding": 8, "dropout": 0.3, "layers": 2},
+        "cell": {"name": "gru", "hidden_size": 8},
+        "optimizer": {"name": "adam", "lr": 0.01, "clip_norm": 1.0},
+        "evaluation": {"every": 3},
+        "samples": {"prefixes": ["the"], "length": 4},
+        "train": {
+            "steps": 20,  # an epoch has seven
+            "accumulate": 2,
+            "average": 0.9,
+            "checkpoint": {"every": 5, "keep": 99},
+            "stop": {"patience": 50},
+        },
+    }
+
+
+@pytest.fixture
+def facts() -> Callable[[seqlab.Run], dict[str, Any]]:
+    """Return all that a run came to, to the bit, but for what a clock decides."""
+
+    def facts(run: seqlab.Run) -> dict[str, Any]:
+        saved = run.checkpoint
+        clock = {"seconds", "tokens_per_second"}
+        state = {k: v for k, v in saved.state.items() if k not in {"minutes", "files"}}
+        return {
+            "metrics": [{k: v for k, v in row.items() if k not in clock} for row in run.metrics],
+            "samples": run.samples,
+            "weights": _bits(saved.weights),
+            "state": _bits(state | {"epoch": state["epoch"]["sums"]}),
+        }
+
+    return facts
+
+
+def _bits(tree: Any) -> Any:
+    """The tree with every tensor as its type, shape and bytes."""
+    if isinstance(tree, torch.Tensor):
+        flat = tree.detach().reshape(-1).contiguous().view(torch.uint8)
+        return str(tree.dtype), tuple(tree.shape), flat.numpy().tobytes()
+    if isinstance(tree, dict):
+        return {key: _bits(value) for key, value in tree.items()}
+    return [_bits(item) for item in tree] if isinstance(tree, list | tuple) else tree

@@ -92,7 +92,7 @@ class Console:
             console=self._terminal,
             transient=True,
         )
-        self._bar.add_task(record.name, total=record.total_steps)
+        self._bar.add_task(record.name, total=record.total_steps, completed=record.step)
         self._bar.start()
 
     def _say(self, line: str) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seqlab.errors import RunFailed, UsageError
+from seqlab.errors import CheckpointError, RunFailed, UsageError
 
 ROOT = Path("runs")
 FORMAT = 1
@@ -93,10 +93,17 @@ class RunFolder:
         return sizes
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
-        """Drop the rows that came after a checkpoint, by the sizes that it remembers."""
-        for name, size in sizes.items():
-            with (self.path / Path(name).name).open("r+b") as rows:
-                rows.truncate(min(size, rows.seek(0, os.SEEK_END)))
+        """Drop the rows that came after a checkpoint, by the sizes that it remembers.
+
+        Raises:
+            CheckpointError: rows that it remembers are gone; nothing is changed then.
+        """
+        files = {self.path / Path(name).name: size for name, size in sizes.items()}
+        for file, size in files.items():
+            if not file.exists() or file.stat().st_size < size:
+                raise CheckpointError(f"{file}: rows are gone that the checkpoint remembers")
+        for file, size in files.items():
+            os.truncate(file, size)
 
     def append(self, file: Path, row: Mapping[str, Any]) -> None:
         """Add one line of JSON, at once on disk as far as the system is concerned."""

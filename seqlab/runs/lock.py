@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,11 +30,14 @@ def locked(folder: Path) -> Iterator[None]:
         raise UsageError(f"{folder}: is in use by {_holder(holder)}") from None
     except OSError as error:
         raise RunFailed(f"{folder}: cannot be locked ({error.strerror})") from None
-    try:
+    # Who holds the lock is for messages; a disk that is full must not keep a run from ending.
+    with suppress(OSError):
         holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+    try:
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 

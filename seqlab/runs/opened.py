@@ -21,7 +21,7 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.runs.building import build_model, load_weights
 from seqlab.runs.folder import ROOT, RunFolder, find_run
-from seqlab.training.checkpoint import Checkpoint, latest_checkpoint
+from seqlab.training.checkpoint import Checkpoint, latest_checkpoint, understood
 from seqlab.training.device import pick_device
 from seqlab.training.evaluation import evaluate
 from seqlab.training.measures import TokenSizes
@@ -98,7 +98,8 @@ class Run:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, with the vocabulary that was trained."""
         tokenizer: Tokenizer = self.resolved.tokenizer.build()
-        tokenizer.load_state_dict(self.checkpoint.state["tokenizer"])
+        with understood(self.folder.checkpoints):
+            tokenizer.load_state_dict(self.checkpoint.state["tokenizer"])
         return tokenizer
 
     @cached_property

@@ -18,12 +18,15 @@ from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.opened import Run
 from seqlab.runs.running import deterministic, write_resolved
 from seqlab.runs.session import Session
+from seqlab.runs.stopping import Stopping
 from seqlab.runs.telling import Observers
 from seqlab.training.checkpoint import (
     Checkpoint,
+    checkpoint_path,
     drop_checkpoints_after,
     latest_checkpoint,
     remove_litter,
+    understood,
 )
 
 log = logging.getLogger(__name__)
@@ -59,7 +62,8 @@ def resume(
     with locked(folder.path):
         description = folder.description()
         registry = registry if registry is not None else load_plugins()
-        experiment = read_experiment(folder.resolved, overrides, name=description["name"])
+        wanted = [*_other_length(overrides), *overrides]
+        experiment = read_experiment(folder.resolved, wanted, name=description["name"])
         resolved = resolve(experiment, registry)
         with run_log() as handler, deterministic(resolved.train.deterministic):
             write_to(handler, folder.log)
@@ -108,6 +112,13 @@ def _check_overrides(overrides: Sequence[str]) -> None:
             )
 
 
+def _other_length(overrides: Sequence[str]) -> list[str]:
+    """Who gives a run epochs takes its steps away, and the other way round."""
+    given = {override.partition("=")[0].strip() for override in overrides}
+    pairs = (("train.epochs", "train.steps"), ("train.steps", "train.epochs"))
+    return [f"{other}=null" for key, other in pairs if key in given and other not in given]
+
+
 def _read(folder: RunFolder, step: int | None) -> Checkpoint | None:
     """The checkpoint to go on from; None: the run came to an end before its first one."""
     checkpoint, damaged = latest_checkpoint(folder.checkpoints, step)
@@ -127,7 +138,9 @@ def _resume(
     overrides: tuple[str, ...],
 ) -> None:
     done = saved.step if saved else 0
-    parts = build(resolved, vocabulary=saved.state["tokenizer"] if saved else None)
+    with understood(folder.checkpoints):
+        vocabulary = saved.state["tokenizer"] if saved else None
+    parts = build(resolved, vocabulary=vocabulary)
     found = describe_run(resolved, registry, parts, overrides=tuple(known["overrides"]) + overrides)
     if found["corpus"]["fingerprint"] != known["corpus"]["fingerprint"]:
         raise CorpusError(
@@ -135,8 +148,8 @@ def _resume(
             f" (fingerprint {found['corpus']['fingerprint'][:12]}, it was"
             f" {known['corpus']['fingerprint'][:12]})"
         )
-    if known["status"] == "finished":
-        _check_goes_on(folder, resolved, known, done < parts.total_steps, bool(overrides))
+    if saved is not None and known["status"] == "finished":
+        _check_goes_on(folder, resolved, saved, parts.total_steps)
     _compare(environment(known), environment(found))
     changed = parts.total_steps != known["total_steps"]
     if changed:
@@ -149,7 +162,8 @@ def _resume(
     description = found | kept | {"resumed": [*known.get("resumed", []), done]}
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
     if saved is not None:
-        session.load(saved, total_steps_changed=changed)
+        with understood(checkpoint_path(folder.checkpoints, saved.step)):
+            session.load(saved, total_steps_changed=changed)
         drop_checkpoints_after(folder.checkpoints, saved.step)
     else:
         folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
@@ -160,19 +174,25 @@ def _resume(
 
 
 def _check_goes_on(
-    folder: RunFolder, resolved: Resolved, known: dict[str, Any], steps_left: bool, changed: bool
+    folder: RunFolder, resolved: Resolved, saved: Checkpoint, total_steps: int
 ) -> None:
     """Refuse to resume a run that has nothing left to do."""
-    if not steps_left:
+    if saved.step >= total_steps:
         length = "epochs" if resolved.train.steps is None else "steps"
         raise UsageError(
-            f"{folder.path}: has all of its {known['total_steps']} steps; to go on, say"
+            f"{folder.path}: has all of its {total_steps} steps; to go on, say"
             f" --set train.{length}=N"
         )
-    if known.get("ended_because") and not changed:
+    stopping = Stopping(resolved.train.stop)
+    limit = resolved.train.max_minutes
+    with understood(checkpoint_path(folder.checkpoints, saved.step)):
+        stopping.load_state_dict(saved.state["stopping"])
+        over = limit is not None and saved.state["minutes"] >= limit
+    reason = stopping.reason or (f"{limit:g} minutes are over" if over else "")
+    if reason:
         raise UsageError(
-            f"{folder.path}: has ended: {known['ended_because']}; to go on, change that, as with"
-            " --set train.stop=null"
+            f"{folder.path}: has ended: {reason}; to go on, change that, as with"
+            f" --set train.{'max_minutes' if over else 'stop'}=null"
         )
 
 

@@ -12,7 +12,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,16 +124,31 @@ def load_checkpoint(path: Path) -> Checkpoint:
         contents = {name: (path / name).read_bytes() for name in (WEIGHTS, STATE)}
     except OSError as error:
         raise CheckpointError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON)") from None
     for name, data in contents.items():
         if manifest["files"].get(name) != _describe(data):
             raise CheckpointError(f"{path / name}: is damaged (its SHA-256 is another)")
-    try:
+    with understood(path):
         weights, tensors = load(contents[WEIGHTS]), load(contents[STATE])
         return Checkpoint(manifest["step"], weights, _unpack(manifest["state"], tensors))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: is not a checkpoint of format {FORMAT} ({error})") from None
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """What comes up while a checkpoint's content is taken apart means that it is another content.
+
+    Raises:
+        CheckpointError: in place of whatever it was.
+    """
+    try:
+        yield
+    except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{path}: is no checkpoint of format {FORMAT} ({said})") from None
+    except (RuntimeError, OverflowError) as error:  # RecursionError is a RuntimeError
+        said = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: does not fit this run ({said})") from None
 
 
 def _check_manifest(manifest: Any, path: Path) -> None:

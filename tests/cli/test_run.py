@@ -28,7 +28,7 @@ def test_the_folder_of_a_run_holds_what_was_promised(seqlab_command, experiment)
     checkpoint = "checkpoints/step-00000062"
     assert names == {
         *("experiment.yaml", "resolved.yaml", "run.json", "log.txt"),
-        *("metrics.jsonl", "samples.jsonl", f"{checkpoint}/manifest.json"),
+        *("metrics.jsonl", "samples.jsonl", "run.lock", f"{checkpoint}/manifest.json"),
         *(f"{checkpoint}/model.safetensors", f"{checkpoint}/state.safetensors"),
     }
 
@@ -119,8 +119,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_place(seqlab_command, e
 
 def test_a_folder_that_cannot_be_made_is_told_before_training(seqlab_command, experiment):
     result = seqlab_command("run", experiment, "--run-dir", "text.txt/run")
-    assert (result.code, result.out) == (1, "")
-    assert "text.txt/run: cannot be made or written (Not a directory)" in result.err
+    assert (result.code, result.out) == (2, "")
+    assert "text.txt/run: cannot be a run's folder (Not a directory)" in result.err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -138,7 +138,7 @@ def test_a_full_disk_ends_the_run_with_one_line(seqlab_command, experiment, monk
     monkeypatch.setattr("os.fsync", full)
     result = seqlab_command("run", experiment, "--run-dir", "here")
     assert result.code == 1
-    assert "the checkpoint cannot be saved (No space left on device)" in result.err
+    assert "seqlab: here: cannot be written (No space left on device)" in result.err
     assert not list(Path("here/checkpoints").iterdir())
 
 

@@ -49,7 +49,7 @@ def test_an_empty_document_is_a_document():
 
 @pytest.mark.parametrize("documents", [[], [""], [[]], [["", ""]]])
 def test_a_corpus_without_a_token_is_refused(documents):
-    with pytest.raises(CorpusError, match="there is no token to train on"):
+    with pytest.raises(CorpusError, match="it has no token"):
         tokenized(*documents)
 
 

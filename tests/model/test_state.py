@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqlab import select_rows
-from seqlab.model.state import carry, detach, map_state, zeros
+from seqlab.model.state import carry, map_state, settle, zeros
 
 FIRST_ONLY = torch.tensor([True, False])
 
@@ -26,9 +26,14 @@ def test_a_function_reaches_every_tensor_and_the_shape_of_the_tree_stays():
     assert isinstance(doubled[1], tuple)
 
 
-def test_a_detached_state_has_no_history():
+def test_a_settled_state_has_no_history():
     with_history = map_state(lambda t: t.float().requires_grad_() * 2, nested())
-    assert not any(tensor.requires_grad for tensor in tensors(detach(with_history)))
+    assert not any(tensor.requires_grad for tensor in tensors(settle(with_history, torch.float32)))
+
+
+def test_what_is_no_integer_takes_the_dtype_of_the_parameters_and_integers_stay():
+    matrix, (vector, counter) = settle(nested(), torch.bfloat16)
+    assert (matrix.dtype, vector.dtype, counter.dtype) == (torch.bfloat16,) * 2 + (torch.int64,)
 
 
 def test_rows_are_reordered_and_repeated_in_every_tensor():
@@ -57,12 +62,6 @@ def test_integers_stay_integers():
 def test_where_nothing_continues_there_is_no_state():
     assert carry(nested(), torch.tensor([False, False])) is None
     assert carry(None, FIRST_ONLY) is None
-
-
-@pytest.mark.parametrize("continues", [[True, True], [True, False]])
-def test_what_is_carried_has_no_history(continues):
-    state = torch.ones(2, 3, requires_grad=True) * 2
-    assert not carry(state, torch.tensor(continues)).requires_grad
 
 
 def test_where_all_continue_the_values_are_the_same():

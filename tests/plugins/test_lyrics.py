@@ -119,8 +119,8 @@ def test_lyrics_that_cannot_be_had_come_with_advice(opened, downloads):
     assert "\n" not in message
 
 
-def test_a_path_that_is_not_there_is_unavailable_and_nothing_is_downloaded(opened, downloads):
-    with pytest.raises(CorpusUnavailable, match=r"nowhere\.zip: there is no such file"):
+def test_a_path_that_is_not_there_is_an_error_and_nothing_is_downloaded(opened, downloads):
+    with pytest.raises(CorpusError, match=r"nowhere\.zip: there is no such file"):
         opened({"name": "jay_lyrics", "path": "nowhere.zip"})
     assert not downloads
 

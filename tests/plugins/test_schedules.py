@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR
 
+import seqlab
+
 NAMES = ("constant", "linear", "cosine", "one_cycle")
 LR = 0.5
 every_schedule = pytest.mark.parametrize("name", NAMES)
@@ -121,3 +123,50 @@ def test_a_schedule_goes_on_from_its_state(registry, ours, name):
     other.load_state_dict(halted.state_dict())
     second.load_state_dict(first.state_dict())
     assert rates_from(other, second, 5) == ours(name, 8)[3:]
+
+
+@pytest.fixture
+def after(registry):
+    """The rate after each of some evaluations, under `plateau`."""
+
+    def after(losses, **options):
+        one = optimizer()
+        schedule = registry.find("schedule", "plateau").factory(one, 99, **options)
+        found = []
+        for loss in losses:
+            schedule.step(loss)
+            found.append(one.param_groups[0]["lr"])
+        return found
+
+    return after
+
+
+def test_plateau_falls_once_patience_is_over(after):
+    assert after([3, 3, 3, 3], patience=1, factor=0.5) == [LR, LR, LR / 2, LR / 2]
+
+
+def test_plateau_keeps_the_rate_while_the_loss_falls(after):
+    assert after([3, 2, 1], patience=0) == [LR] * 3
+
+
+def test_plateau_takes_less_than_its_threshold_for_no_better(after):
+    assert after([3, 2.9], patience=0, threshold=0.1)[-1] < LR
+    assert after([3, 2.9], patience=0, threshold=0.01)[-1] == LR
+
+
+def test_plateau_never_falls_below_its_lowest(after):
+    assert after([1] * 9, patience=0, factor=0.1, lowest=0.2)[-1] == 0.2
+
+
+def test_plateau_waits_for_evaluations_and_not_for_steps(full, registry):
+    sections = {"schedule": {"name": "plateau", "patience": 0, "threshold": 0.9}}
+    rows = seqlab.run(full | sections | {"evaluation": {"every": 6}}, registry=registry).metrics
+    rates = {row["step"]: row["lr"] for row in rows}
+    assert rates[6] == rates[12] == 0.01
+    assert rates[14] == pytest.approx(0.001)
+    assert rates[20] == pytest.approx(0.0001)
+
+
+def test_plateau_without_evaluations_is_refused(tiny, registry):
+    with pytest.raises(seqlab.ExperimentError, match=r"schedule: .*add a section `evaluation`"):
+        seqlab.run(tiny | {"schedule": "plateau"}, registry=registry)

@@ -273,16 +273,19 @@ def test_what_is_no_encoding_of_text_is_refused_before_anything_is_read(opened, 
 
 
 def test_the_fingerprint_changes_with_one_character(opened):
-    first = opened(write("song.txt", "abc")).fingerprint
-    assert opened(write("song.txt", "abd")).fingerprint != first
+    first = opened(write("song.txt", "abc")).source.fingerprint
+    assert opened(write("song.txt", "abd")).source.fingerprint != first
 
 
 def test_the_fingerprint_is_that_of_the_text_however_it_is_stored(opened, monkeypatch):
-    plain = opened(write("song.txt", SONG)).fingerprint
-    packed = opened(write("other.gz", gzip.compress(SONG.encode()))).fingerprint
+    plain = opened(write("song.txt", SONG)).source.fingerprint
+    packed = opened(write("other.gz", gzip.compress(SONG.encode()))).source.fingerprint
     monkeypatch.setattr(text_files, "PIECE", 1)
     assert plain == packed
-    assert plain == opened(write("gb.txt", SONG.encode("gb18030")), encoding="gb18030").fingerprint
+    assert (
+        plain
+        == opened(write("gb.txt", SONG.encode("gb18030")), encoding="gb18030").source.fingerprint
+    )
 
 
 def test_the_fingerprint_tells_where_documents_end(opened):
@@ -290,4 +293,7 @@ def test_the_fingerprint_tells_where_documents_end(opened):
     write("b.txt", "c")
     write("c.txt", "a")
     write("d.txt", "bc")
-    assert opened(["a.txt", "b.txt"]).fingerprint != opened(["c.txt", "d.txt"]).fingerprint
+    assert (
+        opened(["a.txt", "b.txt"]).source.fingerprint
+        != opened(["c.txt", "d.txt"]).source.fingerprint
+    )

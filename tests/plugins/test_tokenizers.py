@@ -9,13 +9,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_plugins.tokenizers import Characters, TokenIds
 
 from seqlab import CorpusError, ExperimentError, Ids, read_experiment
-from seqlab.data.tokens import characters_per_token, decode
+from seqlab.data.tokens import decode
 from seqlab.registry import resolve
+from seqlab.training.measures import TokenSizes
 
 relaxed = settings(deadline=None, max_examples=100)
 
@@ -126,7 +128,7 @@ def test_end_of_document_of_two_characters_is_refused_where_it_was_written(regis
 
 def test_every_character_counts_as_one():
     tokenizer = fitted("a分😀", unknown="token")
-    assert characters_per_token(tokenizer).tolist() == [1, 1, 1, 1]
+    assert TokenSizes.of(tokenizer, torch.device("cpu")).table[0].tolist() == [1, 1, 1, 1]
 
 
 def test_characters_need_text():

@@ -16,18 +16,6 @@ from seqlab.registry import Resolved, resolve
 from seqlab.registry.kinds import KINDS
 
 
-@pytest.fixture
-def drop() -> Callable[..., None]:
-    """Drop a file into `plugins/` of the working folder, which is where it is looked for."""
-
-    def drop(source: str | bytes, name: str = "dropped") -> None:
-        path = Path("plugins", f"{name}.py")
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(source if isinstance(source, bytes) else dedent(source).encode())
-
-    return drop
-
-
 @pytest.fixture(scope="session")
 def load_file(tmp_path_factory) -> Callable[[str], seqlab.Registry]:
     """Load what is installed and one file, for modules whose tests share a plugin."""

@@ -11,13 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 import seqlab
-from seqlab import read_experiment
-from seqlab.data.tokens import characters_per_token
 from seqlab.errors import RunFailed
-from seqlab.registry import resolve
-from seqlab.runs.building import build
+from seqlab.experiment.sections import Train
 from seqlab.training.epoch import RunningEpoch
-from seqlab.training.loop import Training
 
 DICE = """
 import random
@@ -39,51 +35,6 @@ def seqlab_register_observers():
 """
 SGD = {"name": "sgd", "lr": 1.0}
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon")
-
-
-@pytest.fixture
-def trained(tiny, registry):
-    """Run an experiment; return its metrics and all of its weights in one vector."""
-
-    def trained(plugins=registry, **sections):
-        run = seqlab.run(tiny | sections, registry=plugins)
-        weights = [tensor.flatten() for tensor in run.model.state_dict().values()]
-        return run.metrics, torch.cat(weights)
-
-    return trained
-
-
-@pytest.fixture
-def steps(trained):
-    """Weights after no step, and metrics and weights after some."""
-
-    def steps(count, **sections):
-        _, before = trained(**sections, train={"steps": 0})
-        metrics, after = trained(**sections, train={"steps": count})
-        return before, metrics, after
-
-    return steps
-
-
-@pytest.fixture
-def training(tiny, registry):
-    """The loop of an experiment, in double precision."""
-
-    def training(lr=0.5, **sections):
-        parts = build(resolve(read_experiment(tiny | sections), registry))
-        model = parts.model.double()
-        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-        return Training(
-            model,
-            parts.sampler,
-            optimizer,
-            torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
-            characters=characters_per_token(parts.prepared.tokenizer),
-            clip_norm=None,
-            seed=0,
-        )
-
-    return training
 
 
 def perplexities(training, epochs) -> list[float]:
@@ -204,7 +155,7 @@ def test_an_observer_that_draws_random_numbers_changes_nothing(trained):
 def test_every_step_drops_other_values(training):
     ours = training(lr=0.0, model={"embedding": 8, "dropout": 0.5})
     ours.sampler = Always(ours.sampler.batch(0, 0))
-    assert len({float(step.nats) for step in ours.steps(3)}) == 3
+    assert len({step.loss for step in ours.steps(3)}) == 3
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -215,7 +166,7 @@ def test_a_step_that_is_not_finite_is_named_and_not_taken(training, bad):
     before = {name: p.clone() for name, p in ours.model.named_parameters()}
     with pytest.raises(RunFailed) as caught:
         list(ours.steps(1_000))
-    said = f"step {len(ours.sampler) + 3} (batch 3 of its epoch) is not finite: "
+    said = f"step {len(ours.sampler) + 3} (number 3 of epoch 2) is not finite: its loss is "
     assert str(caught.value).startswith(said)
     assert all(p.equal(before[n]) or n == "head.bias" for n, p in ours.model.named_parameters())
 
@@ -240,5 +191,83 @@ def test_targets_of_no_weight_change_nothing(training):
         weights = torch.ones(batch.targets.shape).index_fill(1, last, 0)
         targets = batch.targets.index_fill(1, last, wrong)
         ours.sampler = Always(batch._replace(targets=targets, weights=weights))
-        found.append([float(step.nats) for step in ours.steps(3)])
+        found.append([step.loss for step in ours.steps(3)])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("optimizer", [SGD, {"name": "adam"}, SGD | {"clip_norm": 0.01}])
+def test_two_batches_accumulated_are_one_of_twice_the_rows(trained, optimizer):
+    small = {"name": "random", "batch_size": 4, "window": 8}
+    sections = {"optimizer": optimizer, "model": {"embedding": 8}}
+    two = trained(**sections, sampler=small, train={"steps": 9, "accumulate": 2})[1]
+    one = trained(**sections, sampler=small | {"batch_size": 8}, train={"steps": 9})[1]
+    assert two.allclose(one, atol=1e-6)
+
+
+def test_accumulated_batches_count_by_their_weight_and_not_alike(training):
+    found = []
+    for empty in (0.0, 1.0):
+        ours = training()
+        ours.settings = Train(accumulate=2)
+        first, second = (ours.sampler.batch(0, index) for index in (0, 1))
+        weights = torch.full(second.targets.shape, empty)
+        ours.sampler = Pair(first, second._replace(weights=weights))
+        found.append(next(ours.steps(1)))
+    assert [float(step.sums.values[1]) for step in found] == [32, 64]
+    assert found[0].loss != found[1].loss
+
+
+class Pair:
+    """A sampler of two batches."""
+
+    def __init__(self, *batches) -> None:
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return 2
+
+    def batch(self, epoch, index):
+        return self._batches[index]
+
+
+def test_groups_of_batches_end_with_the_epoch(trained):
+    metrics, _ = trained(train={"epochs": 2, "accumulate": 5})
+    assert [row["step"] for row in metrics] == [13, 26]  # 62 batches: twelve fives and a two
+    assert {row["tokens"] for row in metrics} == {62 * 4 * 8}
+
+
+def test_the_schedule_counts_steps_and_not_batches(trained):
+    train = {"epochs": 1, "accumulate": 5}
+    metrics, _ = trained(optimizer=SGD, schedule="linear", train=train)
+    assert metrics[-1]["lr"] == pytest.approx(1 / 13)
+
+
+def test_a_skipped_step_leaves_the_weights_and_the_next_one_starts_fresh(training, caplog):
+    ours = training()
+    ours.settings = Train(on_nonfinite="skip")
+    list(ours.steps(3))
+    before = {name: p.clone() for name, p in ours.model.named_parameters()}
+    good = ours.model.head.bias.data[0].clone()
+    ours.model.head.bias.data[0] = math.nan
+    (step,) = ours.steps(4)
+    ours.model.head.bias.data[0] = good
+    assert not step.finite
+    assert ours.state is None
+    assert all(p.equal(before[name]) for name, p in ours.model.named_parameters())
+    assert "Step 4 (number 4 of epoch 1) is not finite" in caplog.text
+    assert math.isfinite(next(ours.steps(5)).loss)
+
+
+def test_bfloat16_learns_as_float32_does(trained):
+    train = {"epochs": 2}
+    exact, _ = trained(train=train)
+    rough, weights = trained(train=train | {"precision": "bfloat16"})
+    assert rough[-1]["loss"] == pytest.approx(exact[-1]["loss"], rel=0.02)
+    assert weights.dtype == torch.float32
+
+
+def test_an_average_lies_between_the_first_and_the_last_weights(trained):
+    _, first = trained(train={"steps": 0})
+    _, last = trained(train={"steps": 40})
+    _, average = trained(train={"steps": 40, "average": 0.99})
+    assert 0 < float((average - last).norm()) < float((first - last).norm())

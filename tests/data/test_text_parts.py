@@ -1,0 +1,99 @@
+"""Parts of a stream of documents, cut by character."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab import CorpusError, Ids
+from seqlab.data.text import between, first_characters, length
+
+relaxed = settings(deadline=None, max_examples=200)
+pieces = st.lists(st.text(max_size=6), max_size=4)
+texts = st.lists(st.text(max_size=12) | pieces, max_size=5)
+places = st.integers(0, 40)
+
+
+def text(document) -> str:
+    return document if isinstance(document, str) else "".join(document)
+
+
+def read(documents) -> list[str]:
+    return [text(document) for document in documents]
+
+
+@relaxed
+@given(texts, places, places)
+def test_a_part_is_the_slice_of_all_documents_joined(documents, start, stop):
+    whole = "".join(map(text, documents))
+    assert "".join(read(between(documents, start, max(start, stop)))) == whole[start:stop]
+
+
+@relaxed
+@given(texts, places)
+def test_two_parts_make_the_whole_again(documents, cut):
+    both = (*read(between(documents, 0, cut)), *read(between(documents, cut, 99)))
+    assert "".join(both) == "".join(map(text, documents))
+
+
+@relaxed
+@given(texts, places, places)
+def test_documents_stay_apart_and_none_is_empty(documents, start, stop):
+    whole, ends = "", []
+    for document in documents:
+        whole += text(document)
+        ends.append(len(whole))
+    cuts = [max(start, begin) for begin in (0, *ends)]
+    expected = [whole[a : min(b, stop)] for a, b in zip(cuts, ends, strict=False)]
+    assert read(between(documents, start, stop)) == [part for part in expected if part]
+
+
+@relaxed
+@given(texts, places, places)
+def test_what_a_reader_leaves_of_a_document_shifts_nothing(documents, start, stop):
+    expected = read(between(documents, start, stop))
+    begun = [next(iter(document)) for document in between(documents, start, stop)]
+    assert len(begun) == len(expected)
+    assert all(whole.startswith(first) for whole, first in zip(expected, begun, strict=True))
+
+
+@relaxed
+@given(texts)
+def test_the_length_is_the_number_of_characters(documents):
+    assert length(documents) == len("".join(map(text, documents)))
+
+
+@relaxed
+@given(texts, places)
+def test_the_first_characters_are_a_prefix_of_that_length(documents, limit):
+    whole = "".join(map(text, documents))
+    assert "".join(read(first_characters(documents, limit))) == whole[:limit]
+
+
+def test_no_limit_is_everything():
+    assert read(first_characters(["ab", ["c", "d"]], None)) == ["ab", "cd"]
+
+
+def test_nothing_behind_the_end_is_read():
+    def endless():
+        while True:
+            yield "abc"
+
+    assert read(between([endless()], 2, 7)) == ["cabca"]
+
+
+@relaxed
+@given(st.lists(st.integers(0, 6), max_size=5), places, places)
+def test_token_ids_are_cut_as_text_is_with_their_weights(sizes, start, stop):
+    documents = [Ids(np.arange(n) + 10 * i, np.arange(n) / 8) for i, n in enumerate(sizes)]
+    found = list(between(documents, start, max(start, stop)))
+    for field in ("ids", "weights"):
+        joined = [x for d in documents for x in getattr(d, field)]
+        assert [x for d in found for x in getattr(d, field)] == joined[start:stop]
+
+
+def test_token_ids_have_no_characters_to_limit():
+    with pytest.raises(CorpusError, match="max_characters: this corpus gives token ids"):
+        list(first_characters([Ids(np.arange(3))], 2))

@@ -1,0 +1,154 @@
+"""Those who are told: the console, a spreadsheet, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqlab
+from seqlab.records import EpochEnded, RunEnded, RunStarted
+
+
+@pytest.fixture
+def run(full, registry):
+    """Run the full experiment with observers and other sections."""
+
+    def run(*observers, overrides=(), **sections):
+        experiment = full | sections | {"observers": list(observers)}
+        return seqlab.run(experiment, overrides=overrides, run_dir="here", registry=registry)
+
+    return run
+
+
+def test_the_console_prints_the_textbooks_lines(run, capsys):
+    run()
+    first, second, third, sample, *_ = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"epoch 1, valid perplexity \d+\.\d{6}", first)
+    assert re.fullmatch(r"epoch 1, valid perplexity \d+\.\d{6}", second)
+    assert re.fullmatch(r"epoch 1, perplexity \d+\.\d{6}, time \d+\.\d\d sec", third)
+    assert re.fullmatch(r" - the.{4}", sample)
+
+
+def test_the_console_prints_as_often_as_there_are_samples(tiny, registry, capsys):
+    sections = {"samples": {"prefixes": ["the"], "every": 2}, "train": {"epochs": 5}}
+    seqlab.run(tiny | sections, registry=registry)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0] for line in lines if line.startswith("epoch")] == [
+        *("epoch 2", "epoch 4", "epoch 5"),
+    ]
+
+
+@pytest.mark.parametrize(("epochs", "lines"), [(1, 1), (19, 19), (45, 15)])
+def test_the_console_prints_about_twenty_lines_of_a_run_without_samples(epochs, lines, registry):
+    console = registry.find("observer", "console").factory()
+    started = RunStarted("name", "here", 0, epochs, 1, epochs, 1, 0)
+    console.seqlab_run_started(started)
+    assert sum(epoch % console._every == 0 for epoch in range(1, epochs + 1)) == lines
+
+
+def test_the_console_says_of_a_perplexity_that_no_float_holds_that_it_is_too_large(
+    registry, capsys
+):
+    console = registry.find("observer", "console").factory(every=1)
+    row = {"loss": 1e3, "perplexity": None, "bits_per_character": 1.0, "bits_per_byte": 1.0}
+    console.seqlab_epoch_ended(
+        EpochEnded(
+            **row, step=1, epoch=1, split="train", accuracy=None, tokens=1.0, lr=1.0,
+            gradient_norm=1.0, seconds=1.0, tokens_per_second=1.0
+        )
+    )  # fmt: skip
+    assert capsys.readouterr().out == "epoch 1, perplexity too large for a float, time 1.00 sec\n"
+
+
+def table(path="here/metrics.csv") -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def as_text(rows):
+    return [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
+
+
+def test_csv_has_the_rows_of_metrics(run):
+    metrics = run("csv").metrics
+    assert table() == as_text(metrics)
+
+
+def test_csv_of_a_resumed_run_has_the_rows_of_metrics_each_once(run, registry):
+    run("csv")
+    resumed = seqlab.resume("here", checkpoint=10, registry=registry)
+    assert table() == as_text(resumed.metrics)
+
+
+def test_csv_of_a_run_that_starts_over_begins_anew(run, registry):
+    for saved in (run("csv").path / "checkpoints").iterdir():
+        saved.rename(Path(saved.name))
+    resumed = seqlab.resume("here", registry=registry)
+    assert table() == as_text(resumed.metrics)
+
+
+def test_csv_of_an_extended_run_has_the_rows_of_metrics(run, registry):
+    run("csv", train={"steps": 10, "checkpoint": {"every": 5}})
+    longer = seqlab.resume("here", overrides=["train.steps=20"], registry=registry)
+    assert table() == as_text(longer.metrics)
+
+
+@pytest.fixture
+def scalars():
+    """Read a run's scalars back as TensorBoard does: {tag: [(step, value)]}."""
+    pytest.importorskip("tensorboard", reason="tensorboard is an extra; it is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def scalars(tag):
+        events = EventAccumulator("here/tensorboard")
+        events.Reload()
+        return [(event.step, event.value) for event in events.Scalars(tag)]
+
+    return scalars
+
+
+def expected(run, split):
+    rows = [(row["step"], row["loss"]) for row in run.metrics if row["split"] == split]
+    return [(step, pytest.approx(loss)) for step, loss in rows]
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_tensorboard_has_the_losses(split, run, scalars):
+    finished = run("tensorboard")
+    assert finished.description["observer_failures"] == []
+    assert scalars(f"{split}/loss") == expected(finished, split)
+
+
+def test_tensorboard_shows_each_step_of_a_resumed_run_once(run, scalars, registry):
+    run("tensorboard")
+    resumed = seqlab.resume("here", checkpoint=10, registry=registry)
+    assert scalars("valid/loss") == expected(resumed, "valid")
+
+
+def test_without_its_package_tensorboard_says_how_to_get_it(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(seqlab.SeqlabError, match=r"pip install 'seqlab\[tensorboard\]'"):
+        run("tensorboard")
+    assert not Path("here").exists()
+
+
+def test_an_observer_that_ends_without_having_begun_takes_nothing_down(registry):
+    for name in ("console", "csv"):
+        observer = registry.find("observer", name).factory()
+        getattr(observer, "seqlab_run_ended", id)(RunEnded("failed", 0, "here", 0.0))
+
+
+def test_a_live_bar_leaves_stdout_to_the_lines(full):
+    Path("full.json").write_text(json.dumps(full))
+    command = [sys.executable, "-m", "seqlab", "run", "full.json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={"TTY_COMPATIBLE": "1", "PATH": ""}
+    )
+    assert "\x1b" in done.stderr
+    assert "\x1b" not in done.stdout

@@ -1,0 +1,214 @@
+"""What a run does when it is interrupted, when the disk is full, when a plugin misbehaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import seqlab
+from seqlab.errors import Interrupted, RunFailed
+from seqlab.experiment.yaml12 import dump_yaml
+from seqlab.training.checkpoint import steps_saved
+
+MISBEHAVING = """
+    import os
+    from seqlab import hookimpl
+
+    class Signals:
+        '''Sends signals to its own process after a step.'''
+
+        def __init__(self, *, step: int, signals: list[int]):
+            self.step, self.signals = step, signals
+
+        def seqlab_step_ended(self, record):
+            for number in self.signals if record.step == self.step else ():
+                os.kill(os.getpid(), number)
+
+    class Broken:
+        def seqlab_epoch_ended(self, record):
+            raise ValueError("oh")
+
+    @hookimpl
+    def seqlab_register_observers():
+        return {"signals": Signals, "broken": Broken}
+"""
+
+
+@pytest.fixture
+def whole(full, drop):
+    """Run the full experiment into `here`, with other sections and a plugin that misbehaves."""
+    drop(MISBEHAVING)
+
+    def whole(where="here", **sections):
+        return seqlab.run(full | sections, run_dir=where)
+
+    return whole
+
+
+def pressing(step, *signals):
+    return [{"name": "signals", "step": step, "signals": [int(number) for number in signals]}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_signal_saves_the_run_and_says_how_to_go_on_to_the_bit(sent, code, full, whole, facts):
+    expected = facts(whole("whole"))
+    Path("full.yaml").write_text(dump_yaml(full | {"observers": pressing(12, sent)}), "utf-8")
+    command = [sys.executable, "-m", "seqlab", "run", "full.yaml", "--run-dir", "here"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    said = "seqlab: interrupted after step 12; it is saved. To go on: seqlab resume here"
+    assert ended.stderr.splitlines()[-1] == said
+    assert seqlab.open_run("here").description["status"] == "interrupted"
+    assert facts(seqlab.resume("here", overrides=["observers=[]"])) == expected
+
+
+def test_the_second_ctrl_c_ends_a_run_at_once(whole):
+    with pytest.raises(KeyboardInterrupt):
+        whole(observers=pressing(12, signal.SIGINT, signal.SIGINT))
+    assert steps_saved(Path("here/checkpoints"))[-1] == 10
+    assert seqlab.open_run("here").description["status"] == "interrupted"
+
+
+def test_signals_do_what_they_did_once_a_run_has_ended(whole):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        whole(observers=pressing(12, signal.SIGINT))
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_an_observer_that_raises_is_switched_off_and_remembered(whole, facts, caplog):
+    run = whole(observers=["broken"])
+    assert run.description["observer_failures"] == ["observer 'broken' failed: ValueError: oh"]
+    assert caplog.text.count("it is switched off") == 1
+    assert facts(run) == facts(whole("unwatched"))
+
+
+def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(
+    full, whole, facts, monkeypatch
+):
+    expected = facts(whole("whole"))
+    real = os.fsync
+
+    def full_later(descriptor):
+        if Path("here/checkpoints/step-00000010").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_later)
+    with pytest.raises(RunFailed, match="No space left on device"):
+        whole()
+    monkeypatch.undo()
+    os.chdir(Path(full["corpus"]["path"]).parent)
+    assert seqlab.open_run("here").description["status"] == "failed"
+    assert facts(seqlab.resume("here")) == expected
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
+    real = Path.open
+
+    def no_room(path, *arguments, **options):
+        if path.name == "model.safetensors":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", no_room)
+    said = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
+    with pytest.raises(RunFailed, match=said):
+        whole()
+
+
+def test_the_latest_checkpoints_are_kept_and_the_best_besides(full, whole):
+    train = full["train"] | {"average": None, "checkpoint": {"every": 4, "keep": 2}}
+    run = whole(optimizer={"name": "sgd", "lr": 12.0}, train=train)
+    best = run.description["best"]["step"]
+    losses = {row["step"]: row["loss"] for row in run.metrics if row["split"] == "valid"}
+    assert best == min(losses, key=losses.get) < 16
+    assert steps_saved(run.path / "checkpoints") == [best, 16, 20]
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [("2 epochs", [14, 20]), (8, [8, 16, 20]), (None, [20]), ("1 minute", [20])],
+)
+def test_checkpoints_come_as_often_as_was_asked_and_at_the_end(every, expected, full, registry):
+    del full["evaluation"], full["train"]["stop"]
+    train = full["train"] | {"checkpoint": {"every": every, "keep": 9}}
+    run = seqlab.run(full | {"train": train}, registry=registry)
+    assert steps_saved(run.path / "checkpoints") == expected
+
+
+def test_a_run_ends_when_its_minutes_are_over(full, whole):
+    run = whole(train=full["train"] | {"max_minutes": 1e-9})
+    assert run.checkpoint.step == run.description["step"] < 20
+    assert run.description["status"] == "finished"
+    assert "minutes are over" in run.description["ended_because"]
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(full, whole):
+    with pytest.raises(seqlab.CorpusError, match="the corpus is too short"):
+        whole("runs/here", sampler={"name": "consecutive", "batch_size": 600, "window": 8})
+    assert not Path("runs").exists()
+
+
+def test_what_dead_processes_left_half_made_is_removed_at_the_next_start(whole):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, alive = Path(f"runs/.old.{dead.pid}.tmp"), Path(f"runs/.other.{os.getpid()}.tmp")
+    for folder in (left, alive):
+        folder.mkdir(parents=True)
+    whole("runs/here")
+    assert sorted(path.name for path in Path("runs").iterdir()) == [alive.name, "here"]
+
+
+def test_half_made_checkpoints_of_a_dead_process_are_removed_by_resuming(whole):
+    run = whole()
+    left = run.path / "checkpoints/.step-00000011.1.tmp"
+    left.mkdir()
+    seqlab.resume(run.path, checkpoint=10)
+    assert not left.exists()
+
+
+def test_a_checkpoint_that_was_being_replaced_is_put_back(whole, facts):
+    run = whole()
+    expected, checkpoints = facts(run), run.path / "checkpoints"
+    (checkpoints / "step-00000020").rename(checkpoints / ".step-00000020.1.old")
+    assert steps_saved(checkpoints)[-1] == 18
+    with pytest.raises(seqlab.SeqlabError, match="has all of its 20 steps"):
+        seqlab.resume(run.path)
+    assert facts(run) == expected
+
+
+def test_the_folder_of_a_run_is_complete_when_its_name_appears(drop, full):
+    drop(WATCHING)
+    seqlab.run(full | {"observers": ["watching"]})
+    files = {"experiment.yaml", "resolved.yaml", "run.json", "metrics.jsonl", "samples.jsonl"}
+    assert files <= set(Path("seen.txt").read_text().split())
+
+
+WATCHING = """
+    from pathlib import Path
+    from seqlab import hookimpl
+
+    class Watching:
+        def seqlab_run_started(self, record):
+            names = [path.name for path in Path(record.folder).iterdir()]
+            Path("seen.txt").write_text(" ".join(names))
+
+    @hookimpl
+    def seqlab_register_observers():
+        return {"watching": Watching}
+"""
+
+
+def test_a_deterministic_run_leaves_torch_as_it_was(full, whole):
+    whole(train=full["train"] | {"deterministic": True})
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -1,0 +1,112 @@
+"""Steps whose loss or gradient is no number: stopped at, or skipped."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import seqlab
+from seqlab.errors import RunFailed
+
+FRAGILE = """
+    from torch import nn
+    from seqlab import hookimpl
+
+    class Fragile(nn.Module):
+        '''Gives what is no number at some of its calls in training, counted from 1.'''
+
+        def __init__(self, input_size, *, bad: list[int]):
+            super().__init__()
+            self.output_size, self.bad, self.calls = 8, bad, 0
+            self.inner = nn.RNN(input_size, 8, batch_first=True)
+
+        def forward(self, inputs, state):
+            self.calls += self.training
+            outputs, after = self.inner(inputs, None if state is None else state.transpose(0, 1))
+            broken = float("nan") if self.training and self.calls in self.bad else 1.0
+            return outputs * broken, after.transpose(0, 1) * broken
+
+    @hookimpl
+    def seqlab_register_cells():
+        return {"fragile": Fragile}
+"""
+
+
+@pytest.fixture
+def whole(full, drop):
+    """Run the full experiment into `here`, with other sections and a cell that can break."""
+    drop(FRAGILE)
+
+    def whole(where="here", **sections):
+        return seqlab.run(full | sections, run_dir=where)
+
+    return whole
+
+
+def fragile(full, *bad, accumulate=1, **train):
+    """Sections of an experiment whose cell gives no numbers at some calls."""
+    train = full["train"] | {"accumulate": accumulate, "average": None} | train
+    return {"cell": {"name": "fragile", "bad": list(bad)}, "train": train} | {
+        "model": {"embedding": 8}
+    }
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(full, whole):
+    with pytest.raises(RunFailed) as caught:
+        whole(**fragile(full, 13, checkpoint={"every": 5, "keep": 1}))
+    assert re.match(
+        r"step 13 \(number 13 of epoch 1\) is not finite: its loss is nan, the gradient norm nan,"
+        r" the learning rate 0\.01\.",
+        str(caught.value),
+    )
+    run = seqlab.open_run("here")
+    assert (run.description["status"], run.checkpoint.step) == ("failed", 12)
+
+
+def test_a_run_that_failed_goes_on_from_its_last_checkpoint(full, whole, facts):
+    expected = facts(whole("whole", **fragile(full)))
+    with pytest.raises(RunFailed):
+        whole(**fragile(full, 13))
+    assert facts(seqlab.resume("here")) == expected
+
+
+def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(full, whole):
+    before = whole("before", **fragile(full, steps=4)).checkpoint
+    after = whole("after", **fragile(full, 5, steps=5, on_nonfinite="skip")).checkpoint
+    assert all(tensor.equal(before.weights[name]) for name, tensor in after.weights.items())
+    moments = [c.state["training"]["optimizer"]["state"][0]["exp_avg"] for c in (before, after)]
+    assert moments[0].equal(moments[1])
+
+
+def test_a_skipped_step_is_not_averaged_either(full, whole):
+    before = whole("before", **fragile(full, steps=4, average=0.5)).checkpoint
+    after = whole("after", **fragile(full, 5, steps=5, average=0.5, on_nonfinite="skip")).checkpoint
+    assert all(tensor.equal(before.weights[name]) for name, tensor in after.weights.items())
+
+
+def test_after_a_skipped_step_the_state_starts_afresh(full, whole):
+    run = whole(**fragile(full, 5, steps=5, on_nonfinite="skip"))
+    assert run.checkpoint.state["training"]["state"] is None
+
+
+def test_one_bad_batch_of_several_skips_the_whole_step(full, whole, caplog):
+    run = whole(**fragile(full, 5, accumulate=2, steps=6, on_nonfinite="skip"))
+    assert "Step 3 (number 3 of epoch 1) is not finite" in caplog.text
+    steps = run.checkpoint.state["training"]["optimizer"]["state"][0]["step"]
+    assert float(steps) == 5
+
+
+def test_training_goes_on_after_skipped_steps_and_counts_only_what_was_learnt(full, whole, caplog):
+    run = whole(**fragile(full, 3, 4, 9, on_nonfinite="skip"), evaluation={"every": 20})
+    (train, *_) = (row for row in run.metrics if row["split"] == "train")
+    assert (train["step"], train["tokens"]) == (14, (14 - 3) * 4 * 8)
+    assert train["loss"] < 3.4
+    assert run.description["status"] == "finished"
+    assert caplog.text.count("It is skipped") == 3
+
+
+def test_a_run_that_skips_its_last_step_of_an_epoch_still_writes_that_row(full, whole):
+    run = whole(**fragile(full, 14, on_nonfinite="skip"))
+    row = next(row for row in run.metrics if row["split"] == "train")
+    assert (row["step"], row["gradient_norm"]) == (14, None)

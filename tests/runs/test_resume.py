@@ -1,0 +1,308 @@
+"""2 N steps are N steps, a pause, and N steps: to the bit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import seqlab
+from seqlab.errors import CheckpointError, CorpusError, Interrupted, UsageError
+from seqlab.runs.resuming import CHANGEABLE
+from seqlab.training.checkpoint import steps_saved
+
+BUILT_IN = seqlab.load_plugins(local=False)
+CELLS, SAMPLERS, OPTIMIZERS = (
+    [component.name for component in BUILT_IN.components(kind)]
+    for kind in ("cell", "sampler", "optimizer")
+)
+SCHEDULES = ("one_cycle", "cosine", {"name": "plateau", "patience": 0, "threshold": 0.1})
+OPTIONS = {"sgd": {"momentum": 0.9, "lr": 0.1}, "rmsprop": {"momentum": 0.5}}
+
+
+@pytest.fixture
+def whole(full, registry):
+    """Run the full experiment, with other sections, without a pause."""
+
+    def whole(**sections):
+        return seqlab.run(full | sections, run_dir="whole", registry=registry)
+
+    return whole
+
+
+@pytest.fixture
+def paused(registry):
+    """Copy a run and go on with the copy from one of its checkpoints."""
+
+    def paused(run, step=10, **options):
+        copy = shutil.copytree(run.path, "copy")
+        return seqlab.resume(copy, checkpoint=step, registry=registry, **options)
+
+    return paused
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_pause_changes_no_bit(cell, sampler, optimizer, full, whole, paused, facts):
+    run = whole(
+        cell={"name": cell, "hidden_size": 8},
+        sampler=full["sampler"] | {"name": sampler},
+        optimizer={"name": optimizer, "clip_norm": 1.0} | OPTIONS.get(optimizer, {}),
+        schedule=SCHEDULES[OPTIMIZERS.index(optimizer) % 3],
+    )
+    assert facts(paused(run)) == facts(run)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_pause_changes_no_bit_in_bfloat16(cell, optimizer, full, whole, paused, facts):
+    run = whole(
+        cell={"name": cell, "hidden_size": 8},
+        optimizer=optimizer,
+        train=full["train"] | {"precision": "bfloat16"},
+    )
+    assert run.description["precision"] == "bfloat16"
+    assert facts(paused(run)) == facts(run)
+
+
+@pytest.mark.parametrize("step", [5, 7, 14, 18])
+def test_a_pause_may_come_anywhere(step, full, whole, paused, facts):
+    run = whole(train=full["train"] | {"checkpoint": {"every": 1, "keep": 99}})
+    assert facts(paused(run, step)) == facts(run)
+
+
+def test_a_kill_changes_no_early_end(full, whole, killed, registry, facts):
+    train = full["train"] | {"steps": 99, "stop": {"patience": 4, "min_delta": 0.5}}
+    run = whole(train=train)
+    assert 10 < run.description["step"] < 99
+    assert facts(seqlab.resume(killed(run, at=10), registry=registry)) == facts(run)
+
+
+def test_rows_after_the_point_of_resume_are_rewritten_and_not_doubled(
+    whole, killed, registry, facts
+):
+    run = whole()
+    copy = killed(run, at=10)
+    assert facts(seqlab.resume(copy, registry=registry)) == facts(run)
+
+
+def test_a_half_written_row_is_cut_off(whole, killed, registry, facts):
+    run = whole()
+    copy = killed(run, at=10)
+    with (copy / "metrics.jsonl").open("ab") as rows:
+        rows.write(b'{"step": 2')
+    assert facts(seqlab.resume(copy, registry=registry)) == facts(run)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over(whole, killed, registry, facts):
+    run = whole()
+    assert facts(seqlab.resume(killed(run, at=0), registry=registry)) == facts(run)
+
+
+def test_later_checkpoints_of_a_course_that_was_left_are_never_gone_on_from(
+    full, whole, drop, facts
+):
+    run = whole()
+    drop(STOPS_AT)
+    copy = Path(shutil.copytree(run.path, "copy"))
+    with pytest.raises(Interrupted):
+        seqlab.resume(copy, checkpoint=10, overrides=["observers=[{name: stops, step: 12}]"])
+    assert steps_saved(copy / "checkpoints")[-1] == 12
+    assert facts(seqlab.resume(copy)) == facts(run)
+
+
+STOPS_AT = """
+    import os, signal
+    from seqlab import hookimpl
+
+    class Stops:
+        def __init__(self, *, step: int):
+            self._step = step
+
+        def seqlab_step_ended(self, record):
+            if record.step == self._step:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    @hookimpl
+    def seqlab_register_observers():
+        return {"stops": Stops}
+"""
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_an_extended_run_equals_one_that_was_that_long(sampler, full, registry, facts):
+    sections = full | {"sampler": full["sampler"] | {"name": sampler}}
+    train = {key: value for key, value in full["train"].items() if key != "steps"}
+    short = seqlab.run(sections | {"train": train | {"epochs": 2}}, registry=registry)
+    long = seqlab.run(sections | {"train": train | {"epochs": 4}}, registry=registry)
+    longer = seqlab.resume(short.path, overrides=["train.epochs=4"], registry=registry)
+    assert facts(longer) == facts(long)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "one_cycle", "constant"])
+def test_an_extended_run_has_the_rates_of_one_that_was_that_long(schedule, full, registry, caplog):
+    sections = full | {"schedule": schedule}
+    short = seqlab.run(sections, registry=registry)
+    long = seqlab.run(sections, overrides=["train.steps=40"], registry=registry)
+    longer = seqlab.resume(short.path, overrides=["train.steps=40"], registry=registry)
+    rates = [
+        [(r["step"], r["lr"]) for r in run.metrics if r["step"] > 20] for run in (longer, long)
+    ]
+    assert rates[0] == rates[1]
+    assert f"now has 40 steps instead of 20: schedule '{schedule}' is laid over" in caplog.text
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    whole, killed, damage, registry, facts, caplog
+):
+    run = whole()
+    copy = killed(run, at=15)
+    damage(copy, 15)
+    assert facts(seqlab.resume(copy, registry=registry)) == facts(run)
+    assert "step-00000015/model.safetensors: is damaged" in caplog.text
+    assert "the one before it is used" in caplog.text
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused(whole, killed, damage, registry):
+    copy = killed(whole(), at=5)
+    for step in steps_saved(copy / "checkpoints"):
+        damage(copy, step)
+    before = (copy / "metrics.jsonl").read_bytes()
+    with pytest.raises(CheckpointError, match=r"step-00000005/model\.safetensors: is damaged"):
+        seqlab.resume(copy, registry=registry)
+    assert (copy / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_checkpoint_that_is_asked_for_and_damaged_is_refused(whole, paused, damage):
+    run = whole()
+    damage(run.path, 10)
+    with pytest.raises(CheckpointError, match=r"step-00000010/model\.safetensors: is damaged"):
+        paused(run, 10)
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(whole, paused):
+    with pytest.raises(CheckpointError, match="no checkpoint of step 11; there are: 3, 5, 6, "):
+        paused(whole(), 11)
+
+
+def test_another_text_is_refused_and_the_run_is_left_alone(whole, paused, text_file):
+    run = whole()
+    text_file.write_text(text_file.read_text().replace("fox", "dog", 1))
+    with pytest.raises(CorpusError, match="is another text than the run was begun with"):
+        paused(run)
+    assert Path("copy/metrics.jsonl").read_bytes() == Path("whole/metrics.jsonl").read_bytes()
+    assert Path("copy/run.json").read_bytes() == Path("whole/run.json").read_bytes()
+
+
+def test_another_number_of_threads_is_told(whole, paused, caplog):
+    run = whole()
+    torch.set_num_threads(2)
+    paused(run)
+    assert "threads was 1 and is now 2" in caplog.text
+    assert "its numbers may differ in the last bits" in caplog.text
+
+
+def test_nothing_is_told_where_nothing_changed(whole, paused, caplog):
+    paused(whole())
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_a_plugin_whose_source_changed_is_told(full, drop, caplog):
+    drop(STOPS_AT)
+    seqlab.run(full | {"observers": [{"name": "stops", "step": 99}]}, run_dir="whole")
+    drop(STOPS_AT + "\n    # changed\n")
+    seqlab.resume("whole", checkpoint=10)
+    assert "plugin dropped was file " in caplog.text
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *(
+            "cell=lstm",
+            "train.seed=1",
+            "optimizer.lr=1",
+            "train.accumulate=3",
+            "corpus.holdout=0.5",
+        ),
+        *("train.precision=bfloat16", "train={epochs: 9}", "train.stopping=1", "sampler.window=9"),
+    ],
+)
+def test_what_makes_a_run_what_it_is_cannot_be_changed(override, whole, paused):
+    with pytest.raises(UsageError, match="keeps what it was begun with") as caught:
+        paused(whole(), overrides=[override])
+    assert all(key in str(caught.value) for key in CHANGEABLE)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("train.steps=21", "train.max_minutes=9", "train.checkpoint.every=4", "train.stop=null"),
+        *("train.stop.patience=3", "train.on_nonfinite=skip", "evaluation.every=4"),
+        *("samples.length=3", "observers=[csv]"),
+    ],
+)
+def test_how_long_a_run_goes_on_and_what_it_reports_can_be_changed(override, whole, paused):
+    assert paused(whole(), overrides=[override]).description["overrides"] == [override]
+
+
+def test_a_finished_run_is_not_resumed_and_says_how_to_go_on(whole, registry):
+    run = whole()
+    with pytest.raises(UsageError, match=r"has all of its 20 steps; .*--set train\.steps="):
+        seqlab.resume(run.path, registry=registry)
+
+
+@pytest.mark.parametrize("key", ["steps", "epochs"])
+def test_the_advice_for_a_finished_run_can_be_followed(key, full, whole, registry):
+    train = {name: value for name, value in full["train"].items() if name != "steps"}
+    run = whole(train=train | {key: 3})
+    with pytest.raises(UsageError, match=f"--set train.{key}="):
+        seqlab.resume(run.path, registry=registry)
+    assert seqlab.resume(run.path, overrides=[f"train.{key}=5"], registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("early", "later"),
+    [
+        ({"stop": {"patience": 1, "min_delta": 9.0}}, "train.stop.patience=99"),
+        ({"stop": {"patience": 1, "min_delta": 9.0}}, "train.stop=null"),
+        ({"max_minutes": 1e-9}, "train.max_minutes=9"),
+    ],
+)
+def test_a_run_that_ended_early_goes_on_once_it_may(early, later, full, whole, registry):
+    run = whole(train=full["train"] | early)
+    assert run.description["step"] < 20
+    longer = seqlab.resume(run.path, overrides=[later], registry=registry)
+    assert longer.description["step"] == 20
+
+
+def test_a_resumed_run_remembers_where_it_was_resumed(whole, paused, registry):
+    run = paused(whole(), 5)
+    again = seqlab.resume(run.path, checkpoint=15, registry=registry)
+    assert again.description["resumed"] == [5, 15]
+    assert again.description["started"] == seqlab.open_run("whole").description["started"]
+
+
+@pytest.mark.parametrize("change", [os.remove, lambda file: os.truncate(file, 9)])
+def test_rows_that_a_checkpoint_remembers_and_that_are_gone_are_told(change, whole, paused):
+    run = whole()
+    change(run.path / "metrics.jsonl")
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl"):
+        paused(run)
+
+
+def test_a_run_may_be_given_steps_instead_of_epochs(full):
+    seqlab.run(full, run_dir="short", overrides=["train.steps=null", "train.epochs=1"])
+    longer = seqlab.resume("short", overrides=["train.steps=31"])
+    assert longer.description["step"] == 31
+
+
+def test_an_override_that_does_not_lift_the_reason_is_refused(full):
+    stop = ["train.stop={split: train, metric: loss, target: 99}", "train.steps=40"]
+    seqlab.run(full, run_dir="early", overrides=stop)
+    with pytest.raises(UsageError, match=r"has ended: .*target was 99; to go on"):
+        seqlab.resume("early", overrides=["train.steps=50"])

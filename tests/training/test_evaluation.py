@@ -1,0 +1,171 @@
+"""Scoring a split: the same number however it is computed, every target once."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+import seqlab
+from seqlab import CorpusError, Tokens, read_experiment
+from seqlab.experiment.sections import Model
+from seqlab.model.language_model import LanguageModel
+from seqlab.registry import resolve
+from seqlab.runs.building import build
+from seqlab.training.evaluation import evaluate
+from seqlab.training.measures import TokenSizes
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def parts(full, registry):
+    """A model in double precision, and what it is to be scored on."""
+
+    def parts(cell="gru"):
+        found = build(resolve(read_experiment(full | {"cell": {"name": cell}}), registry))
+        found.model.double()
+        return found
+
+    return parts
+
+
+def plain(model, ids, rows) -> float:
+    """Sum of nats: each stream in one piece, from a fresh state, by torch's own cross entropy."""
+    stride = math.ceil((len(ids) - 1) / rows)
+    total = 0.0
+    for start in range(0, len(ids) - 1, stride):
+        stream = torch.tensor(ids[start : start + stride + 1].astype(np.int64))[None]
+        with torch.no_grad():
+            logits, _ = model.eval()(stream[:, :-1], None)
+        total += float(functional.cross_entropy(logits[0], stream[0, 1:], reduction="sum"))
+    return total
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("rows", [1, 7, 16])
+def test_the_loss_is_that_of_a_plain_loop_whatever_batch_and_window(cell, rows, parts):
+    found = parts(cell)
+    tokens = found.prepared.tokens
+    expected = plain(found.model, tokens.ids, rows)
+    for batch_size in (1, 7, 32):
+        for window in (10, 35, 64):
+            sums = evaluate(
+                found.model, tokens, found.sizes, rows=rows, batch_size=batch_size, window=window
+            )
+            assert float(sums.values[0]) == pytest.approx(expected, rel=1e-9)
+            assert float(sums.values[1]) == len(tokens) - 1
+
+
+class Uniform(LanguageModel):
+    """Holds every token for equally likely, and has no state to speak of."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__(vocabulary, lambda size: Nothing(size), Model())
+
+    def forward(self, ids, state):
+        return torch.zeros(*ids.shape, self.head.out_features), (torch.zeros(len(ids), 1),)
+
+
+class Nothing(torch.nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.output_size = size
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(2, 40), st.integers(1, 45), st.integers(1, 45), st.integers(1, 45))
+def test_every_target_is_scored_once(count, rows, batch_size, window):
+    tokens = Tokens(np.arange(count), np.array([0]))
+    powers = TokenSizes((2.0 ** torch.arange(count, dtype=torch.float64)).expand(2, -1))
+    sums = evaluate(Uniform(count), tokens, powers, rows=rows, batch_size=batch_size, window=window)
+    assert sums.values[1:4].tolist() == [count - 1, 2.0**count - 2, 2.0**count - 2]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_split_with_no_target_is_refused(count):
+    tokens = Tokens(np.arange(count), np.array([0]))
+    sizes = TokenSizes(torch.ones(2, 2, dtype=torch.float64))
+    with pytest.raises(CorpusError, match=f"a split of {count} tokens has nothing to score"):
+        evaluate(Uniform(2), tokens, sizes, rows=1)
+
+
+def test_dropout_is_off(full, registry):
+    run = seqlab.run(full | {"model": {"embedding": 8, "dropout": 0.9}}, registry=registry)
+    assert run.evaluate()["loss"] == run.evaluate()["loss"]
+
+
+def test_a_run_is_scored_as_it_was_while_it_trained(full, registry):
+    run = seqlab.run(full, registry=registry)
+    assert run.evaluate()["loss"] == pytest.approx(run.metrics[-1]["loss"], rel=1e-9)
+
+
+def test_looking_changes_nothing_of_the_training(full, registry, facts):
+    del full["train"]["stop"]
+    often = seqlab.run(full | {"evaluation": {"every": 1}}, registry=registry)
+    rarely = seqlab.run(full | {"evaluation": {"every": 20}}, registry=registry)
+    assert facts(often)["weights"] == facts(rarely)["weights"]
+
+
+@pytest.fixture
+def chinese(tiny, registry):
+    Path("lyrics.txt").write_text("想要有直升机想要和你飞到宇宙去" * 40, "utf-8")
+    corpus = {"name": "text", "path": "lyrics.txt", "holdout": 0.2}
+    return seqlab.run(tiny | {"corpus": corpus}, registry=registry)
+
+
+def test_bits_of_chinese_come_from_its_characters_and_its_three_times_as_many_bytes(chinese):
+    found = chinese.evaluate("valid")
+    assert found["bits_per_character"] == pytest.approx(found["loss"] / math.log(2))
+    assert found["bits_per_byte"] == pytest.approx(found["bits_per_character"] / 3)
+    assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+    assert found["tokens"] == 120 - 1
+
+
+def test_a_mixture_counts_the_bytes_of_what_was_scored(tiny, registry):
+    Path("mixed.txt").write_text("a猫" * 300, "utf-8")
+    corpus = {"name": "text", "path": "mixed.txt", "holdout": 0.2}
+    found = seqlab.run(tiny | {"corpus": corpus}, registry=registry).evaluate("valid")
+    ratio = found["bits_per_character"] / found["bits_per_byte"]
+    assert ratio == pytest.approx((60 * 3 + 59 * 1) / 119)
+
+
+WEIGHTED = """
+    import numpy as np
+    from seqlab import Ids, hookimpl
+
+    class Copying:
+        '''Counts up; only every third token is asked for.'''
+
+        splits = ("train", "valid")
+
+        def documents(self, split):
+            ids = np.arange(600) % 6
+            yield Ids(ids, (ids % 3 == 0).astype(np.float32))
+
+        def fingerprint(self):
+            return "copying"
+
+    @hookimpl
+    def seqlab_register_corpora():
+        return {"copying": Copying}
+"""
+
+
+def test_accuracy_is_measured_where_a_corpus_sets_weights(tiny, drop):
+    drop(WEIGHTED)
+    sections = {"corpus": "copying", "tokenizer": "ids", "evaluation": {}, "train": {"epochs": 9}}
+    run = seqlab.run(tiny | sections)
+    valid = [row for row in run.metrics if row["split"] == "valid"]
+    assert (valid[-1]["accuracy"], valid[-1]["tokens"]) == (1.0, 199)
+    assert run.evaluate()["accuracy"] == 1.0
+
+
+def test_accuracy_is_not_measured_elsewhere(chinese):
+    assert chinese.evaluate("valid")["accuracy"] is None
