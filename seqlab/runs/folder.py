@@ -137,6 +137,8 @@ def choose_path(name: str, run_dir: Path | None, root: Path) -> Path:
     """
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = run_dir or root / _safe(name) / f"{now}-{secrets.token_hex(3)}"
+    if run_dir is None and not path.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{path}: leads out of {root}")
     check_free(path)
     return path
 

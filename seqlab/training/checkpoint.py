@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from seqlab.errors import CheckpointError, PluginError, RunFailed
+from seqlab.training.packing import pack, unpack
 
 FORMAT = 1
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
@@ -71,7 +71,7 @@ def check_state(state: Any) -> None:
         PluginError: it holds something else than JSON values and tensors.
     """
     try:
-        _pack(state, "", {})
+        pack(state, "", {})
     except TypeError as error:
         raise PluginError(f"the run could not be saved ({error})") from None
 
@@ -94,7 +94,7 @@ def _put_in_place(temporary: Path, target: Path) -> None:
 
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     tensors: dict[str, Tensor] = {}
-    structure = _pack(checkpoint.state, "", tensors)
+    structure = pack(checkpoint.state, "", tensors)
     contents = {WEIGHTS: save(_plain(checkpoint.weights)), STATE: save(_plain(tensors))}
     manifest = {
         "format": FORMAT,
@@ -131,7 +131,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path / name}: is damaged (its SHA-256 is another)")
     with understood(path):
         weights, tensors = load(contents[WEIGHTS]), load(contents[STATE])
-        return Checkpoint(manifest["step"], weights, _unpack(manifest["state"], tensors))
+        return Checkpoint(manifest["step"], weights, unpack(manifest["state"], tensors))
 
 
 @contextmanager
@@ -180,57 +180,6 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Describe a tree in JSON so that `_unpack` gives the same types, tuples and integer keys.
-
-    `path` is for messages.
-    """
-    if isinstance(value, Tensor):
-        name = f"tensor-{len(tensors)}"
-        tensors[name] = value
-        return {"tensor": name}
-    if isinstance(value, dict):
-        return {
-            "dict": [
-                [_pack_key(k, path), _pack(v, f"{path}/{k}", tensors)] for k, v in value.items()
-            ]
-        }
-    if isinstance(value, list | tuple):
-        kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_pack(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(float(value))}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"{path}: a state holds JSON values and tensors, not {type(value)}")
-
-
-def _pack_key(key: Any, path: str) -> Any:
-    if isinstance(key, tuple):
-        return {"tuple": [_pack_key(part, path) for part in key]}
-    if isinstance(key, bool | int | str):
-        return key
-    raise TypeError(f"{path}: a state's keys are text, integers or tuples, not {key!r}")
-
-
-def _unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if not isinstance(packed, dict):
-        return packed
-    ((kind, content),) = packed.items()
-    if kind == "tensor":
-        return tensors[content]
-    if kind == "float":
-        return float(content)
-    if kind == "dict":
-        return {_key(key): _unpack(value, tensors) for key, value in content}
-    values = [_unpack(item, tensors) for item in content]
-    return tuple(values) if kind == "tuple" else values
-
-
-def _key(packed: Any) -> Any:
-    return tuple(map(_key, packed["tuple"])) if isinstance(packed, dict) else packed
 
 
 def steps_saved(folder: Path) -> list[int]:

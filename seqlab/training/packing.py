@@ -1,0 +1,60 @@
+"""A state as JSON and tensors, so that it comes back with the same types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+def pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """Describe a tree in JSON so that `unpack` gives the same types, tuples and integer keys.
+
+    `path` is for messages.
+    """
+    if isinstance(value, Tensor):
+        name = f"tensor-{len(tensors)}"
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {
+            "dict": [
+                [_pack_key(k, path), pack(v, f"{path}/{k}", tensors)] for k, v in value.items()
+            ]
+        }
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [pack(item, f"{path}/{i}", tensors) for i, item in enumerate(value)]}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(float(value))}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{path}: a state holds JSON values and tensors, not {type(value)}")
+
+
+def _pack_key(key: Any, path: str) -> Any:
+    if isinstance(key, tuple):
+        return {"tuple": [_pack_key(part, path) for part in key]}
+    if isinstance(key, bool | int | str):
+        return key
+    raise TypeError(f"{path}: a state's keys are text, integers or tuples, not {key!r}")
+
+
+def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if not isinstance(packed, dict):
+        return packed
+    ((kind, content),) = packed.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "float":
+        return float(content)
+    if kind == "dict":
+        return {_key(key): unpack(value, tensors) for key, value in content}
+    values = [unpack(item, tensors) for item in content]
+    return tuple(values) if kind == "tuple" else values
+
+
+def _key(packed: Any) -> Any:
+    return tuple(map(_key, packed["tuple"])) if isinstance(packed, dict) else packed
