@@ -6,6 +6,7 @@ import codecs
 import gzip
 import hashlib
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,11 @@ from typing import IO, Literal, cast
 from seqlab import CorpusError, CorpusUnavailable
 
 Newlines = Literal["keep", "lf", "space"]
+
+_DAMAGED = (
+    *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, NotImplementedError),
+)
 
 PIECE = 1 << 20  # bytes
 MAX_RATIO = 200  # unpacked over packed; Chinese or English text reaches about 4
@@ -45,8 +51,8 @@ def read_pieces(
         raise CorpusUnavailable(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise CorpusError(f"{path}: is a folder; write {path}/*.txt for the files in it") from None
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as e:
-        raise CorpusError(f"{path}: is damaged or packed in an unknown way ({e})") from None
+    except _DAMAGED as error:
+        raise CorpusError(f"{path}: is damaged or packed in an unknown way ({error})") from None
     except RuntimeError as error:  # zipfile's word for an encrypted member
         raise CorpusError(f"{path}: cannot be unpacked ({error})") from None
     except (OSError, ValueError) as error:

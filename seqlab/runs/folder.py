@@ -60,9 +60,14 @@ class RunFolder:
 
     def describe(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`, whole or not at all."""
-        temporary = self._description.with_suffix(".json.tmp")
-        temporary.write_text(json.dumps(description, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        temporary.replace(self._description)
+        text = json.dumps(description, ensure_ascii=False, indent=2) + "\n"
+        self.write_whole(self._description, text)
+
+    def write_whole(self, file: Path, text: str) -> None:
+        """Write a small file, whole or not at all."""
+        temporary = file.with_suffix(f"{file.suffix}.tmp")
+        temporary.write_text(text, "utf-8")
+        temporary.replace(file)
 
     def description(self) -> dict[str, Any]:
         """Read `run.json`.

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seqlab.errors import RunFailed
+
 _CAPACITY = 10_000  # records; a run says far less before it has a folder
 
 
@@ -31,8 +33,15 @@ def run_log() -> Iterator[logging.handlers.MemoryHandler]:
 
 
 def write_to(handler: logging.handlers.MemoryHandler, path: Path) -> None:
-    """Write what was collected so far, and from now on everything at once."""
-    target = logging.FileHandler(path, encoding="utf-8")
+    """Write what was collected so far, and from now on everything at once.
+
+    Raises:
+        RunFailed: the file cannot be written.
+    """
+    try:
+        target = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise RunFailed(f"{path}: cannot be written ({error.strerror})") from None
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     target.setFormatter(formatter)
     handler.setTarget(target)

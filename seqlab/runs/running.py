@@ -116,7 +116,7 @@ def write_resolved(folder: RunFolder, resolved: Resolved, parts: Parts) -> None:
     if used is not resolved.corpus:
         core = {k: v for k, v in sections["corpus"].items() if k not in resolved.corpus.options}
         sections["corpus"] = core | used.as_section() | {"if_unavailable": None}
-    folder.resolved.write_text(dump_yaml(sections), "utf-8")
+    folder.write_whole(folder.resolved, dump_yaml(sections))
 
 
 def _say_what_is_left_out(resolved: Resolved, parts: Parts) -> None:

@@ -218,7 +218,7 @@ class Training:
         then where it would be had it known from the start.
         """
         self.done = state["done"]
-        self.state = _moved(state["state"], self.device)
+        self.state = self._moved(state["state"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None and state["average"]:
             self.average.updates = state["average"]["updates"]
@@ -230,6 +230,24 @@ class Training:
         self.optimizer._opt_called = True  # type: ignore[attr-defined] # or the schedule warns
         for _ in range(self.done):
             self.schedule.step()
+
+    @torch.inference_mode()
+    def _moved(self, state: State | None) -> State | None:
+        """Bring a carried state to the model's device, if it is one of this model's."""
+        if state is None:
+            return None
+        one = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
+        fresh = self.model.eval()(one, None)[1]
+        if _form(state) != _form(fresh):
+            raise ValueError("the carried state is not one of this model's")
+        return map_state(lambda tensor: tensor.to(self.device), state)
+
+
+def _form(state: State) -> object:
+    """How a state is nested, and the shape of each row of its tensors."""
+    if isinstance(state, Tensor):
+        return tuple(state.shape[1:])
+    return [_form(part) for part in state] if isinstance(state, tuple) else state
 
 
 def wants_metric(schedule: LRScheduler) -> bool:
@@ -252,7 +270,3 @@ def _weight(batch: Batch) -> Tensor | float:
 def _plain_values(state: Mapping[str, Any]) -> dict[str, Any]:
     """A schedule's state without what torch puts there that is neither number nor text."""
     return {key: value for key, value in state.items() if not callable(value)}
-
-
-def _moved(state: State | None, device: torch.device) -> State | None:
-    return None if state is None else map_state(lambda tensor: tensor.to(device), state)

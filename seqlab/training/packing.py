@@ -43,6 +43,12 @@ def _pack_key(key: Any, path: str) -> Any:
 
 
 def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Come back to what `pack` was given.
+
+    Raises:
+        ValueError: no state was ever described so.
+        KeyError: a tensor is missing.
+    """
     if not isinstance(packed, dict):
         return packed
     ((kind, content),) = packed.items()
@@ -50,6 +56,8 @@ def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
         return tensors[content]
     if kind == "float":
         return float(content)
+    if kind not in ("dict", "list", "tuple") or not isinstance(content, list):
+        raise ValueError(f"a state has no {kind} of {type(content).__name__}")
     if kind == "dict":
         return {_key(key): unpack(value, tensors) for key, value in content}
     values = [unpack(item, tensors) for item in content]
