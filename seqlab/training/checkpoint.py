@@ -25,6 +25,7 @@ from seqlab.errors import CheckpointError, PluginError, RunFailed
 from seqlab.training.packing import pack, unpack
 
 FORMAT = 1
+MAX_MANIFEST = 16 << 20  # bytes; parsed JSON takes up to twenty times its size
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
 
 
@@ -103,7 +104,7 @@ def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
         "state": structure,
     }
     manifest["sha256"] = _hash_of(manifest)
-    contents[MANIFEST] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    contents[MANIFEST] = _as_json(manifest)
     for name, data in contents.items():
         with (folder / name).open("xb") as file:
             file.write(data)
@@ -119,19 +120,36 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: a file is missing or is not what the manifest says.
     """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        data = _read(path / MANIFEST, MAX_MANIFEST)
+        manifest = json.loads(data)
+        if data != _as_json(manifest):
+            raise CheckpointError(f"{path / MANIFEST}: is damaged (it is not as seqlab writes it)")
         _check_manifest(manifest, path)
-        contents = {name: (path / name).read_bytes() for name in (WEIGHTS, STATE)}
+        sizes = {name: manifest["files"][name]["bytes"] for name in (WEIGHTS, STATE)}
+        contents = {name: _read(path / name, size) for name, size in sizes.items()}
     except OSError as error:
         raise CheckpointError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON)") from None
+    except (LookupError, TypeError, ValueError, RecursionError):
+        raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON, or no manifest)") from None
     for name, data in contents.items():
-        if manifest["files"].get(name) != _describe(data):
+        if manifest["files"][name] != _describe(data):
             raise CheckpointError(f"{path / name}: is damaged (its SHA-256 is another)")
     with understood(path):
         weights, tensors = load(contents[WEIGHTS]), load(contents[STATE])
         return Checkpoint(manifest["step"], weights, unpack(manifest["state"], tensors))
+
+
+def _read(file: Path, limit: int) -> bytes:
+    """Read a regular file that is not larger than it should be; nothing else is opened."""
+    if not file.is_file():
+        raise FileNotFoundError(2, "there is no such file", str(file))
+    if file.stat().st_size > limit:
+        raise CheckpointError(f"{file}: is damaged (it is larger than {limit:,} bytes)")
+    return file.read_bytes()
+
+
+def _as_json(manifest: Any) -> bytes:
+    return json.dumps(manifest, ensure_ascii=False, indent=1).encode()
 
 
 @contextmanager
