@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,14 +234,22 @@ def prune_checkpoints(folder: Path, keep: int, best: int | None) -> None:
     """Remove all but the latest `keep` checkpoints and the best one."""
     for step in steps_saved(folder)[:-keep]:
         if step != best:
-            shutil.rmtree(checkpoint_path(folder, step), ignore_errors=True)
+            _discard(checkpoint_path(folder, step))
 
 
 def drop_checkpoints_after(folder: Path, step: int) -> None:
     """Remove checkpoints of a course that was left: damaged ones, or later than one asked for."""
     for later in steps_saved(folder):
         if later > step:
-            shutil.rmtree(checkpoint_path(folder, later), ignore_errors=True)
+            _discard(checkpoint_path(folder, later))
+
+
+def _discard(path: Path) -> None:
+    """Remove a checkpoint under another name: one that is half removed must not look whole."""
+    gone = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with suppress(OSError):
+        path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def remove_litter(folder: Path) -> None:
