@@ -17,7 +17,7 @@ from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.opened import Run
 from seqlab.runs.running import deterministic, write_resolved
-from seqlab.runs.session import Session
+from seqlab.runs.session import Session, disk_errors
 from seqlab.runs.stopping import Stopping
 from seqlab.runs.telling import Observers
 from seqlab.training.checkpoint import (
@@ -167,8 +167,9 @@ def _resume(
         drop_checkpoints_after(folder.checkpoints, saved.step)
     else:
         folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
-    write_resolved(folder, resolved, parts)
-    folder.describe(description)
+    with disk_errors(folder.path):
+        write_resolved(folder, resolved, parts)
+        folder.describe(description)
     log.info("Resuming %s after step %d", folder.path, done)
     session.go()
 
