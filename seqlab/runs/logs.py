@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from seqlab.errors import RunFailed
 
+log = logging.getLogger(__name__)
+
 _CAPACITY = 10_000  # records; a run says far less before it has a folder
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that a full disk leaves with gaps: said once, and no reason to end a run."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # logging names it
+        if not self._failed:
+            self._failed = True
+            log.warning("%s: has gaps (%s)", self.baseFilename, sys.exc_info()[1])
 
 
 @contextmanager
@@ -39,7 +53,7 @@ def write_to(handler: logging.handlers.MemoryHandler, path: Path) -> None:
         RunFailed: the file cannot be written.
     """
     try:
-        target = logging.FileHandler(path, encoding="utf-8")
+        target = _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise RunFailed(f"{path}: cannot be written ({error.strerror})") from None
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")

@@ -161,13 +161,13 @@ def _resume(
     kept = {key: known[key] for key in ("started", "best") if key in known}
     description = found | kept | {"resumed": [*known.get("resumed", []), done]}
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
-    if saved is not None:
-        with understood(checkpoint_path(folder.checkpoints, saved.step)):
-            session.load(saved, total_steps_changed=changed)
-        drop_checkpoints_after(folder.checkpoints, saved.step)
-    else:
-        folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
     with disk_errors(folder.path):
+        if saved is not None:
+            with understood(checkpoint_path(folder.checkpoints, saved.step)):
+                session.load(saved, total_steps_changed=changed)
+            drop_checkpoints_after(folder.checkpoints, saved.step)
+        else:
+            folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
         write_resolved(folder, resolved, parts)
         folder.describe(description)
     log.info("Resuming %s after step %d", folder.path, done)

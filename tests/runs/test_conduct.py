@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import subprocess
@@ -110,6 +111,36 @@ def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(
     os.chdir(Path(full["corpus"]["path"]).parent)
     assert seqlab.open_run("here").description["status"] == "failed"
     assert facts(seqlab.resume("here")) == expected
+
+
+def test_records_that_cannot_be_cut_back_are_one_message(whole, monkeypatch):
+    run = whole()
+
+    def no_room(path, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(os, "truncate", no_room)
+    with pytest.raises(RunFailed, match=r"metrics.jsonl: cannot be written \(No space left"):
+        seqlab.resume(run.path, checkpoint=10)
+
+
+def test_a_log_that_cannot_be_written_is_said_once_and_ends_no_run(
+    whole, facts, monkeypatch, caplog, capsys
+):
+    expected = facts(whole("whole"))
+
+    def no_room(handler, record):
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            handler.handleError(record)
+
+    monkeypatch.setattr(logging.FileHandler, "emit", no_room)
+    assert facts(whole()) == expected
+    said = [message for message in caplog.messages if "has gaps" in message]
+    assert len(said) == 1
+    assert said[0].endswith("log.txt: has gaps ([Errno 28] No space left on device)")
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
