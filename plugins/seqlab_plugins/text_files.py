@@ -90,6 +90,8 @@ def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
 
 
 def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile.ZipInfo:
+    if "" in archive.namelist():
+        raise zipfile.BadZipFile("it holds a file without a name")
     files = {i.filename: i for i in archive.infolist() if not i.is_dir()}
     names = [name for name in files if not name.startswith("__MACOSX/")]
     if member is None and len(names) == 1:

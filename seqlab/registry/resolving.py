@@ -119,11 +119,11 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
 def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
     """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
     known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers"}
-    sections = {key: item for key, item in tree.items.items() if item.value is not None}
-    for key in [key for key in sections if key not in known]:
-        findings.complain(
-            sections.pop(key).origin, key, f"unknown section '{key}'{suggest(key, known)}"
-        )
+    for key in tree.items.keys() - known:
+        message = f"unknown section '{key}'{suggest(key, known)}"
+        findings.complain(tree.items[key].origin, key, message)
+    given = {key: item for key, item in tree.items.items() if item.value is not None}
+    sections = {key: item for key, item in given.items() if key in known}
     for key in REQUIRED_SECTIONS:
         if key not in sections:
             findings.complain(tree.origin, key, "this section is missing")

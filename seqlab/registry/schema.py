@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from seqlab.experiment.sections import (
@@ -34,16 +33,17 @@ def experiment_schema(registry: Registry) -> Schema:
     observer = _section("observer", registry, definitions)
     common = {
         "extends": {"type": "string", "description": "an experiment that this one is laid over"},
-        "observers": {"type": "array", "items": observer},
+        "observers": _nullable({"type": "array", "items": observer}),
     }
     loose = {key: _nullable(_without_required(schema)) for key, schema in core.items()}
+    whole = {key: _unless_required(key, schema) for key, schema in (whole | core).items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "seqlab experiment",
         "type": "object",
         "if": {"required": ["extends"]},
         "then": _sections({**common, **parts, **loose}),
-        "else": _sections({**common, **whole, **core}, REQUIRED_SECTIONS),
+        "else": _sections({**common, **whole}, REQUIRED_SECTIONS),
         "$defs": definitions,
     }
 
@@ -105,8 +105,7 @@ def _options(options: Mapping[str, Option], signature: Signature, definitions: S
 
 
 def _option(option: Option, definitions: Schema) -> Schema:
-    adapter: TypeAdapter[Any] = option.adapter
-    schema = adapter.json_schema()
+    schema = dict(option.schema)
     definitions.update(schema.pop("$defs", {}))
     if option.help:
         schema["description"] = option.help
@@ -119,5 +118,11 @@ def _without_required(schema: Schema) -> Schema:
     return {key: value for key, value in schema.items() if key != "required"}
 
 
+def _unless_required(key: str, schema: Schema) -> Schema:
+    """A section that says null is as good as none, so it may be null where it may be left out."""
+    return schema if key in REQUIRED_SECTIONS else _nullable(schema)
+
+
 def _nullable(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    branches = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
+    return {"anyOf": [*branches, {"type": "null"}]}

@@ -43,8 +43,11 @@ class Option:
         return self.default is REQUIRED
 
     @cached_property
-    def adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self.annotation)
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the value, with `$defs` where it needs any."""
+        whole = self._strict.json_schema()
+        schema: dict[str, Any] = whole["prefixItems"][0]
+        return schema | ({"$defs": whole["$defs"]} if "$defs" in whole else {})
 
     @cached_property
     def _strict(self) -> TypeAdapter[Any]:
@@ -62,8 +65,7 @@ class Option:
 
     def type_name(self) -> str:
         """The type as an author would write it, without `Annotated` and module names."""
-        schema = self.adapter.json_schema()
-        return _schema_type(schema, schema.get("$defs", {}))
+        return _schema_type(self.schema, self.schema.get("$defs", {}))
 
     def bounds(self) -> str:
         """What else a value must fulfil: `> 0, < 1`."""
@@ -75,8 +77,7 @@ class Option:
             "minLength": "at least {} characters",
             "pattern": "like {}",
         }
-        schema = self.adapter.json_schema()
-        branches = [schema, *schema.get("anyOf", [])]
+        branches = [self.schema, *self.schema.get("anyOf", [])]
         found = [text.format(b[key]) for b in branches for key, text in words.items() if key in b]
         return ", ".join(dict.fromkeys(found))
 

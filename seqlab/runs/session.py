@@ -169,7 +169,7 @@ class Session:
         self.last = last and Step(**(last | {"sums": Sums(last["sums"])}))
         self.best = Best(**state["best"])
         self.stopping.load_state_dict(state["stopping"])
-        self._minutes_before = state["minutes"]
+        self._minutes_before = float(state["minutes"])
         self.observers.load_state_dict(state["observers"])
         self.folder.cut_back(state["files"])
         self._saved_step = checkpoint.step

@@ -122,9 +122,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         data = _read(path / MANIFEST, MAX_MANIFEST)
         manifest = json.loads(data)
+        _check_manifest(manifest, path)
         if data != _as_json(manifest):
             raise CheckpointError(f"{path / MANIFEST}: is damaged (it is not as seqlab writes it)")
-        _check_manifest(manifest, path)
         sizes = {name: manifest["files"][name]["bytes"] for name in (WEIGHTS, STATE)}
         contents = {name: _read(path / name, size) for name, size in sizes.items()}
     except OSError as error:
@@ -176,6 +176,9 @@ def _check_manifest(manifest: Any, path: Path) -> None:
     if manifest.get("format") != FORMAT:
         found = manifest.get("format")
         raise CheckpointError(f"{place}: has format {found}; this seqlab reads {FORMAT}")
+    step = manifest["step"]
+    if type(step) is not int or not 0 <= step < 1 << 63:
+        raise ValueError("a step is a number from 0 on")
 
 
 def _describe(data: bytes) -> dict[str, Any]:

@@ -95,9 +95,7 @@ class Training:
         self._take_step = eager_step(optimizer)
         self._steps_schedule = not wants_metric(schedule)
         self._unread: Step | None = None
-        # On a GPU, to read whether a step was finite is to wait for it: it is read one step later,
-        # and the optimizer's kernel is told on the device to do nothing if it was not.
-        self._reads_late = self.device.type == "cuda" and _is_fused(optimizer)
+        self._reads_late = self.average is None and _can_read_late(self.device, optimizer)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -255,7 +253,16 @@ def wants_metric(schedule: LRScheduler) -> bool:
     return "metrics" in type(schedule).step.__code__.co_varnames
 
 
-def _is_fused(optimizer: Optimizer) -> bool:
+def _can_read_late(device: torch.device, optimizer: Optimizer) -> bool:
+    """Whether a step's flag may be read when the next one is on its way.
+
+    On a GPU, to read it at once is to wait for the step. A fused kernel of torch's can be told on
+    the device to do nothing if the step was not finite.
+    """
+    return device.type == "cuda" and is_fused(optimizer)
+
+
+def is_fused(optimizer: Optimizer) -> bool:
     """Whether every group is updated by a kernel that can be told to do nothing."""
     return all(group.get("fused") for group in optimizer.param_groups)
 

@@ -54,7 +54,7 @@ def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
     ((kind, content),) = packed.items()
     if kind == "tensor":
         return tensors[content]
-    if kind == "float":
+    if kind == "float" and content in ("nan", "inf", "-inf"):
         return float(content)
     if kind not in ("dict", "list", "tuple") or not isinstance(content, list):
         raise ValueError(f"a state has no {kind} of {type(content).__name__}")

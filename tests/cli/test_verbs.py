@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import seqlab
+from seqlab.registry import resolve
 from seqlab.registry.schema import experiment_schema
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "experiments").glob("*.yaml"))
@@ -92,6 +93,20 @@ def test_the_schema_refuses_an_option_that_nobody_has(extends, tiny, registry):
     tiny["cell"] = {"name": "rnn", "hiden": 4}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(extends | tiny, schema)
+
+
+@pytest.mark.parametrize("key", ["stop", "checkpoint"])
+def test_the_schema_refuses_what_nobody_reads_inside_an_option(key, tiny, registry):
+    tiny["train"][key] = {"everyy": 3}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tiny, experiment_schema(registry))
+
+
+@pytest.mark.parametrize("extends", [{}, {"extends": "base.yaml"}])
+def test_the_schema_lets_a_section_be_null_that_may_be_left_out(extends, tiny, registry):
+    nothing = dict.fromkeys(("tokenizer", "decoder", "model", "samples", "observers"))
+    jsonschema.validate(extends | tiny | nothing, experiment_schema(registry))
+    resolve(seqlab.read_experiment(tiny | nothing), registry)
 
 
 def test_the_schema_knows_a_dropped_in_plugin(seqlab_command):

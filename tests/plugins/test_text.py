@@ -246,6 +246,12 @@ def test_a_zip_with_a_damaged_member_is_refused(refusal):
     assert "song.zip: is damaged" in refusal(write("song.zip", bytes(packed)))
 
 
+def test_a_zip_with_a_nameless_member_is_refused(refusal):
+    packed = Path(write_zip("songs.zip", song=SONG, x=SONG)).read_bytes()
+    nameless = packed.replace(b"x.txt", b"\0.txt")
+    assert "a file without a name" in refusal(write("songs.zip", nameless))
+
+
 @pytest.mark.parametrize("pack", ["zip", "gz"])
 def test_zeros_that_unpack_to_hundreds_of_times_their_size_are_refused(refusal, pack):
     zeros = bytes(17 << 20)

@@ -67,8 +67,9 @@ def test_all_sections_that_are_missing_are_named_at_once(registry):
     ]
 
 
-def test_a_section_that_nobody_reads_is_an_error(registry, refused):
-    assert str(refused(registry, sample={})).endswith(
+@pytest.mark.parametrize("value", [{}, None])
+def test_a_section_that_nobody_reads_is_an_error(registry, refused, value):
+    assert str(refused(registry, sample=value)).endswith(
         "sample: unknown section 'sample'; did you mean 'samples'?"
     )
 

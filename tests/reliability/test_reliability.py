@@ -41,7 +41,7 @@ def test_the_bar_is_met_at_a_small_share(name):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("name", [pytest.param("kills", marks=pytest.mark.slow), "hostile"])
+@pytest.mark.parametrize("name", FORKING)
 def test_the_bar_is_met_by_forked_processes(name):
     command = [sys.executable, "-m", "benchmarks.reliability", name, "--share", str(SHARES[name])]
     path = os.pathsep.join([*sys.path, str(ROOT)])

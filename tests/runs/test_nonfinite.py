@@ -8,6 +8,8 @@ import pytest
 
 import seqlab
 from seqlab.errors import RunFailed
+from seqlab.model.state import map_state
+from seqlab.training import loop
 
 FRAGILE = """
     from torch import nn
@@ -31,6 +33,13 @@ FRAGILE = """
     def seqlab_register_cells():
         return {"fragile": Fragile}
 """
+
+
+@pytest.fixture(autouse=True, params=["read at once", "read a step later"])
+def _reading(request, monkeypatch):
+    """On a GPU the flag of a step is read one step later; the kernels here can do the same."""
+    if request.param == "read a step later":
+        monkeypatch.setattr(loop, "_can_read_late", lambda _, optimizer: loop.is_fused(optimizer))
 
 
 @pytest.fixture
@@ -87,7 +96,11 @@ def test_a_skipped_step_is_not_averaged_either(full, whole):
 
 def test_after_a_skipped_step_the_state_starts_afresh(full, whole):
     run = whole(**fragile(full, 5, steps=5, on_nonfinite="skip"))
-    assert run.checkpoint.state["training"]["state"] is None
+    state = run.checkpoint.state["training"]["state"]
+    left: list[bool] = []
+    if state is not None:
+        map_state(lambda tensor: left.append(bool(tensor.any())) or tensor, state)
+    assert not any(left)
 
 
 def test_one_bad_batch_of_several_skips_the_whole_step(full, whole, caplog):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 import seqlab
 from seqlab.errors import CheckpointError, UsageError
+from seqlab.experiment.yaml12 import dump_yaml
 
 
 def test_running_an_experiment_gives_its_numbers_and_its_text(tiny):
@@ -83,3 +88,17 @@ def test_names_of_runs_cannot_leave_the_root(tiny):
 def test_the_log_keeps_what_was_warned_about(tiny):
     tiny["samples"] = {"prefixes": ["分开"]}
     assert "it is skipped" in (seqlab.run(tiny).path / "log.txt").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_compiled_model_learns_what_the_other_one_learns(tiny):
+    """In a process of its own: the compiler would stay loaded in this one."""
+    Path("tiny.yaml").write_text(dump_yaml(tiny | {"model": {"embedding": 8}}), "utf-8")
+    plain = seqlab.run("tiny.yaml", run_dir="plain")
+    command = [sys.executable, "-m", "seqlab", "run", "tiny.yaml", "--set", "train.compile=true"]
+    subprocess.run([*command, "--run-dir", "compiled"], check=True)
+    compiled = seqlab.open_run("compiled")
+    assert compiled.metrics[0]["loss"] == pytest.approx(plain.metrics[0]["loss"], rel=1e-4)
+    assert compiled.checkpoint.weights.keys() == plain.checkpoint.weights.keys()
+    assert compiled.generate("the", length=5)[0].text == plain.generate("the", length=5)[0].text

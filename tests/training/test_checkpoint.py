@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_files_of_two_checkpoints_cannot_be_mixed(saved, folder):
     (saved / FILES[0]).write_bytes((other / FILES[0]).read_bytes())
     with pytest.raises(CheckpointError, match=f"{FILES[0]}: is damaged"):
         load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("step", ["7", -1, None, 1.5, True, 1 << 63])
+def test_a_step_that_is_none_is_refused_though_its_hash_is_right(folder, step):
+    path = save_checkpoint(folder, Checkpoint(3, {}, {}))
+    manifest = json.loads((path / "manifest.json").read_bytes()) | {"step": step}
+    manifest["sha256"] = module._hash_of(manifest)
+    (path / "manifest.json").write_bytes(module._as_json(manifest))
+    with pytest.raises(CheckpointError, match=r"manifest.json: is damaged"):
+        load_checkpoint(path)
 
 
 def test_a_format_of_the_future_is_refused_by_its_number(folder, monkeypatch):
