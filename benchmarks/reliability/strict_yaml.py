@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-DEPTH, VALUES, SIZE, DIGITS = 50, 100_000, 1 << 20, 1000
+DEPTH, VALUES, SIZE, DIGITS = 50, 20_000, 1 << 20, 1000
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {
     "null": r"|~|null|Null|NULL",

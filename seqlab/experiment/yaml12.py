@@ -18,7 +18,7 @@ from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar
 
 MAX_BYTES = 1 << 20
-MAX_VALUES = 100_000
+MAX_VALUES = 20_000
 
 _PREFIX = "tag:yaml.org,2002:"
 _PLAIN = (

@@ -113,10 +113,18 @@ def _path_in(located: Located, steps: Sequence[str | int]) -> tuple[str | int, .
     return tuple(path)
 
 
+def _from_home(path: Path) -> Path:
+    """`~` is a home; a `~name` that nobody has stays a name, as in a shell."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def _anchored(value: Any, located: Located) -> Any:
     """Make relative paths absolute: they are relative to the file that wrote them."""
     if isinstance(value, Path):
-        return located.origin.folder.absolute() / value.expanduser()
+        return located.origin.folder.absolute() / _from_home(value)
     if isinstance(value, list | tuple):
         return type(value)(_anchored(item, located.at([i])) for i, item in enumerate(value))
     if isinstance(value, dict):

@@ -11,6 +11,7 @@ from seqlab.experiment.sections import (
     COMPONENT_SECTIONS,
     CORE_KEYS,
     CORE_SECTIONS,
+    DEFAULT_COMPONENTS,
     REQUIRED_SECTIONS,
 )
 from seqlab.registry.catalogue import Registry
@@ -68,7 +69,8 @@ def _component(component: Component, definitions: Schema) -> Schema:
     core = read_signature(keys).options if keys else {}
     schema = _options({**component.signature.options, **core}, component.signature, definitions)
     schema["properties"]["name"] = {"const": component.name}
-    schema["required"].insert(0, "name")
+    if DEFAULT_COMPONENTS.get(component.kind) != component.name:
+        schema["required"].insert(0, "name")
     return schema
 
 

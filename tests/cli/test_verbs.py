@@ -104,6 +104,8 @@ def test_the_schema_refuses_what_nobody_reads_inside_an_option(key, tiny, regist
 
 @pytest.mark.parametrize("extends", [{}, {"extends": "base.yaml"}])
 def test_the_schema_lets_a_section_be_null_that_may_be_left_out(extends, tiny, registry):
+    for key in ("tokenizer", "schedule", "decoder"):
+        jsonschema.validate(extends | tiny | {key: {}}, experiment_schema(registry))
     nothing = dict.fromkeys(("tokenizer", "decoder", "model", "samples", "observers"))
     jsonschema.validate(extends | tiny | nothing, experiment_schema(registry))
     resolve(seqlab.read_experiment(tiny | nothing), registry)

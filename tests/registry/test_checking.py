@@ -215,3 +215,10 @@ def test_a_check_of_a_plugin_that_fails_is_blamed_on_the_plugin(picky, resolved)
     with pytest.raises(seqlab.SeqlabError, match="dropped") as caught:
         resolved(picky, decoder={"name": "mine", "picky": 3})
     assert caught.value.exit_code == 3
+
+
+def test_the_home_of_somebody_who_is_not_here_is_a_name(registry):
+    text = "cell: rnn\noptimizer: adam\n" + RIGHT.replace("t.txt", "~nobody-here/x.txt")
+    Path("e.yaml").write_text(text)
+    path = resolve(seqlab.read_experiment("e.yaml"), registry).corpus.options["path"]
+    assert path.parts[-2:] == ("~nobody-here", "x.txt")
