@@ -7,7 +7,7 @@ import seqlab
 
 
 class MinimalGatedUnit(nn.Module):
-    """One gate forgets and updates: Zhou et al., 2016, https://arxiv.org/abs/1603.09420."""
+    """One gate for `hidden_size` units: Zhou et al., 2016, https://arxiv.org/abs/1603.09420."""
 
     def __init__(self, input_size: int, *, hidden_size: int = 256) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class MinimalGatedUnit(nn.Module):
     def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         gate = self.gate(torch.cat((inputs, state), -1)).sigmoid()
         candidate = self.candidate(torch.cat((inputs, gate * state), -1)).tanh()
-        state = state.lerp(candidate, gate)
+        state = state + gate * (candidate - state)
         return state, state
 
 

@@ -30,6 +30,13 @@ from seqlab.records import (
     TextGenerated,
 )
 
+API = 1
+"""Counts what plugins can rely on. Hooks and promises only grow: a number stands for all before it.
+
+A plugin may say `SEQLAB_API = 1` at its top: it is then refused, in one sentence, by a seqlab
+that is older than what it was written for.
+"""
+
 hookimpl = pluggy.HookimplMarker("seqlab")
 hookspec = pluggy.HookspecMarker("seqlab")
 

@@ -26,7 +26,8 @@ class Text:
     """Text files, one document each.
 
     Args:
-        path: a file, a glob such as texts/*.txt, or a list of these; .gz and .zip are unpacked.
+        path: Required: a file, a glob such as texts/*.txt, or a list of these; .gz and .zip are
+            unpacked.
         encoding: how the bytes are read; any encoding that Python knows.
         newlines: keep them, make them all LF, or make each CR and LF a space.
         member: which file of a zip; null where there is only one.

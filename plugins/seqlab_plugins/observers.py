@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import csv
+import logging
+import math
 import os
 import sys
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
-from rich.console import Console as Terminal
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from seqlab import Observer, hookimpl
 from seqlab.records import (
@@ -29,6 +26,11 @@ from seqlab.records import (
     StepEnded,
     TextGenerated,
 )
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+log = logging.getLogger("seqlab.gradient_spikes")
 
 LINES = 20  # of a run that asks for no samples
 
@@ -49,14 +51,13 @@ class Console:
     ) -> None:
         self._every = every
         self.step_interval = step_interval
-        self._terminal = Terminal(file=sys.stderr)
         self._bar: Progress | None = None
         self._epochs = 0
 
     def seqlab_run_started(self, record: RunStarted) -> None:
         self._epochs = record.epochs
         self._every = self._every or record.samples_every or -(-record.epochs // LINES) or 1
-        if self._terminal.is_terminal:
+        if _on_terminal():
             self._start_bar(record)
 
     def seqlab_step_ended(self, record: StepEnded) -> None:
@@ -83,13 +84,16 @@ class Console:
             self._bar.stop()
 
     def _start_bar(self, record: RunStarted) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=16),
-            TaskProgressColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self._terminal,
+        # Here, because rich draws a random number when it is imported.
+        from rich import console, progress
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=16),
+            progress.TaskProgressColumn(),
+            progress.TimeRemainingColumn(compact=True),
+            progress.TextColumn("left"),
+            console=console.Console(file=sys.stderr),
             transient=True,
         )
         self._bar.add_task(record.name, total=record.total_steps, completed=record.step)
@@ -101,6 +105,13 @@ class Console:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             print(line, flush=True)  # noqa: T201 # this is the observer that prints
+
+
+def _on_terminal() -> bool:
+    """Whether a bar can move: what `rich` would say, which is imported only if it can."""
+    return os.environ.get("TTY_COMPATIBLE") == "1" or (
+        sys.stderr is not None and sys.stderr.isatty()
+    )
 
 
 def _status(record: EpochEnded) -> str:
@@ -186,6 +197,54 @@ class TensorBoard:
                 self._writer.add_scalar(f"{record.split}/{name}", value, record.step)
 
 
+class GradientSpikes:
+    """Warns of a step whose gradient is far larger than those of the steps before it.
+
+    It is the norm before clipping that is looked at; the first `steps` steps are never warned of.
+
+    Args:
+        factor: warn above this many times the median norm.
+        steps: how many of the last steps the median is of.
+    """
+
+    def __init__(
+        self,
+        *,
+        factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 10.0,
+        steps: Annotated[int, Field(gt=0)] = 100,
+    ) -> None:
+        self._factor = factor
+        self._norms: deque[float] = deque(maxlen=steps)
+
+    def state_dict(self) -> dict[str, list[float]]:
+        return {"norms": list(self._norms)}
+
+    def load_state_dict(self, state: Mapping[str, list[float]]) -> None:
+        self._norms = deque(state["norms"], self._norms.maxlen)
+
+    def seqlab_step_ended(self, record: StepEnded) -> None:
+        self._look(record.step, record.gradient_norm)
+
+    def _look(self, step: int, norm: float | None) -> None:
+        if norm is None or not math.isfinite(norm):  # the run itself tells of the latter
+            return
+        if len(self._norms) == self._norms.maxlen:
+            self._compare(step, norm, median(self._norms))
+        self._norms.append(norm)
+
+    def _compare(self, step: int, norm: float, usual: float) -> None:
+        if norm > self._factor * usual:
+            log.warning(
+                "Step %d has a gradient norm of %.3g; the median of the last %d steps is %.3g",
+                *(step, norm, len(self._norms), usual),
+            )
+
+
 @hookimpl
 def seqlab_register_observers() -> dict[str, type[Observer]]:
-    return {"console": Console, "csv": Csv, "tensorboard": TensorBoard}
+    return {
+        "console": Console,
+        "csv": Csv,
+        "gradient_spikes": GradientSpikes,
+        "tensorboard": TensorBoard,
+    }

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
-from seqlab.errors import CheckpointError, PluginError, SeqlabError
+from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
+    from seqlab.registry.plugins import Component
     from seqlab.runs.folder import RunFolder
 
 Finding = tuple[str, str, int]
@@ -25,12 +26,15 @@ Finding = tuple[str, str, int]
 @plugin_options
 @click.pass_context
 def command(context: click.Context, run: str | None, root: Path, plugins: PluginChoice) -> None:
-    """Check the plugins, and of RUN the names that it uses and the hashes of its checkpoints."""
+    """Check the plugins and that everything they offer can be built.
+
+    Of RUN, check the names that it uses and the hashes of its checkpoints.
+    """
     from seqlab.runs.folder import find_run
 
     folder = find_run(run, root) if run else None
     registry = plugins.load(say=False)
-    findings = list(_plugins(registry))
+    findings = [*_plugins(registry), *_components(registry)]
     if folder is not None:
         findings += [*_experiment(folder, registry), *_checkpoints(folder)]
     print_table(("checked", "state"), [(what, wrong or "ok") for what, wrong, _ in findings])
@@ -43,6 +47,31 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
         yield f"plugin {plugin.name}", problems, PluginError.exit_code
     for clash in registry.clashes():
         yield "names", clash, PluginError.exit_code
+
+
+def _components(registry: Registry) -> Iterator[Finding]:
+    """Build everything that has a name, with its defaults."""
+    from seqlab.registry.kinds import KINDS
+
+    for component in (c for kind in KINDS for c in registry.components(kind)):
+        yield f"{component.kind} {component.name}", *_built(component)
+
+
+def _built(component: Component) -> tuple[str, int]:
+    """What is wrong with building a component; what cannot be built here is not wrong."""
+    from seqlab.testing.building import build
+    from seqlab.testing.promises import NotApplicable, Subject
+
+    try:
+        build(Subject.of_component(component, {}))
+    except (NotApplicable, CorpusUnavailable) as reason:
+        return f"not here: {reason}", 0
+    except SeqlabError as error:
+        return str(error), error.exit_code
+    except Exception as error:
+        said = f"cannot be built: {type(error).__name__}: {error}"
+        return f"{said} (plugin '{component.plugin}')", PluginError.exit_code
+    return "", 0
 
 
 def _experiment(folder: RunFolder, registry: Registry) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ VERBS = {
     "eval": "Score a split with the model of a run.",
     "generate": "Continue prefixes with the model of a run.",
     "validate": "Check experiment files without training.",
+    "explain": "Say where a value comes from and who reads it.",
     "schema": "Print the JSON Schema of everything that is installed.",
     "plugins": "List plugins, what they offer and what failed.",
     "runs": "List the runs there are.",

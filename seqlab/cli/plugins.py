@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import check
 from seqlab.cli.options import (
     PluginChoice,
     json_option,
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 
 @click.group("plugins", invoke_without_command=True)
+@click.option("--trace", is_flag=True, help="Show what was loaded, in order, and how long it took.")
 @json_option
 @plugin_options
 @click.pass_context
-def command(context: click.Context, as_json: bool, plugins: PluginChoice) -> None:
+def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginChoice) -> None:
     """List plugins: where they come from, what they offer, what failed."""
     if context.invoked_subcommand is not None:
         context.obj = plugins
@@ -33,10 +36,31 @@ def command(context: click.Context, as_json: bool, plugins: PluginChoice) -> Non
     if as_json:
         print_json([_as_json(plugin) for plugin in registry.plugins])
         return
+    if trace:
+        _print_trace(registry.plugins)
+        return
     rows = [(p.name, p.origin, _where(p), _offers(p), _state(p)) for p in registry.plugins]
     print_table(("plugin", "from", "file", "offers", "state"), rows)
     for problem in registry.problems():
         click.echo(problem, err=True)
+
+
+def _print_trace(plugins: Sequence[Plugin]) -> None:
+    """In the order of loading; the first that needs torch is the one that waits for it."""
+    rows = [
+        (str(number), p.name, p.origin, f"{p.seconds * 1000:,.1f} ms", _problems(p) or "ok")
+        for number, p in enumerate(plugins, start=1)
+    ]
+    total = sum(plugin.seconds for plugin in plugins)
+    rows.append(("", "all", "", f"{total * 1000:,.1f} ms", ""))
+    print_table(("", "plugin", "from", "import", "state"), rows)
+
+
+def _problems(plugin: Plugin) -> str:
+    return "; ".join(str(problem) for problem in plugin.problems)
+
+
+command.add_command(check.command)
 
 
 @command.command("show")
@@ -127,6 +151,7 @@ def _as_json(plugin: Plugin) -> dict[str, Any]:
         "version": plugin.version or None,
         "file": _where(plugin),
         "offers": [{"kind": c.kind, "name": c.name} for c in plugin.components],
+        "import_seconds": plugin.seconds,
         "problems": [str(problem) for problem in plugin.problems],
     }
 

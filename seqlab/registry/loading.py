@@ -20,6 +20,7 @@ from seqlab import hookspecs
 from seqlab.errors import UsageError
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
+from seqlab.registry.compatibility import too_new, written_for
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, core_names, read_signature
@@ -30,7 +31,11 @@ AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
 
 
 def load_plugins(
-    folder: str | Path | None = None, *, local: bool = True, without: Iterable[str] = ()
+    folder: str | Path | None = None,
+    *,
+    local: bool = True,
+    without: Iterable[str] = (),
+    files: Iterable[str | Path] = (),
 ) -> Registry:
     """Load every plugin that can be found: installed ones, then the files of a folder.
 
@@ -38,6 +43,7 @@ def load_plugins(
         folder: where dropped-in files lie; None: `plugins/` of the working folder, if it exists.
         local: whether dropped-in files are loaded at all.
         without: names of plugins that are left out.
+        files: single files that are loaded like dropped-in ones.
 
     Raises:
         UsageError: `folder` is given and is no folder, or `without` names no plugin.
@@ -45,7 +51,8 @@ def load_plugins(
     manager = pluggy.PluginManager("seqlab")
     manager.add_hookspecs(hookspecs)
     left_out = set(without)
-    found = [*_installed(), *(_dropped_in(folder) if local else ())]
+    single = [_file(Path(path)) for path in files]
+    found = [*_installed(), *(_dropped_in(folder) if local else ()), *single]
     unknown = left_out - {plugin.name for plugin, _ in found}
     if unknown:
         names = [plugin.name for plugin, _ in found]
@@ -142,14 +149,20 @@ def _dropped_in(folder: str | Path | None) -> Iterator[tuple[Plugin, _Importer]]
         if folder is not None:
             raise UsageError(f"--plugins {folder}: is not a folder")
         return
-    for path in sorted(place.glob("[!_.]*.py")):
-        spec = spec_from_file_location(f"seqlab_dropped_in_{path.stem}", path)
-        if spec is not None:
-            yield Plugin(path.stem, path), _Importer(spec)
+    yield from map(_file, sorted(place.glob("[!_.]*.py")))
+
+
+def _file(path: Path) -> tuple[Plugin, _Importer]:
+    spec = spec_from_file_location(f"seqlab_dropped_in_{path.stem}", path)
+    assert spec is not None  # noqa: S101 # a name that ends with .py always has a loader
+    return Plugin(path.stem, path), _Importer(spec)
 
 
 def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) -> Plugin:
     begun = time.perf_counter()
+    refusal = too_new(written_for(plugin.path))
+    if refusal:
+        return plugin.with_problem(Problem(refusal))
     try:
         module = importer()
     except KeyboardInterrupt:

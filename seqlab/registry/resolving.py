@@ -29,6 +29,7 @@ from seqlab.experiment.sections import (
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.checking import check_options, suggest
+from seqlab.registry.compatibility import unmet
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import core_names, read_signature
 
@@ -53,6 +54,7 @@ class Resolved:
     train: Train
     evaluation: Evaluation | None
     samples: Samples | None
+    requires: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     def components(self) -> list[Component]:
@@ -69,6 +71,8 @@ class Resolved:
             sections["corpus"]["if_unavailable"] = self.stand_in.as_section()
         core = {key: getattr(self, key) for key in CORE_SECTIONS}
         sections |= {key: to_jsonable_python(v) for key, v in core.items() if v is not None}
+        if self.requires:
+            sections["requires"] = list(self.requires)
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
 
 
@@ -92,6 +96,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     """
     findings = _Findings()
     tree = _checked_sections(experiment.tree, findings)
+    requires = _requirements(tree, findings)
     bound = {
         kind: _bind(kind, kind, tree[kind], registry, findings)
         for kind in COMPONENT_SECTIONS
@@ -112,13 +117,14 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
         observers=tuple(observers),
         corpus_keys=keys["corpus"],
         optimizer_keys=keys["optimizer"],
+        requires=requires,
         notices=tuple(findings.notices),
     )
 
 
 def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
     """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
-    known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers"}
+    known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires"}
     for key in tree.items.keys() - known:
         message = f"unknown section '{key}'{suggest(key, known)}"
         findings.complain(tree.items[key].origin, key, message)
@@ -134,6 +140,21 @@ def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
             section = Located({"name": default, **section.value}, section.origin)
         sections[key] = section
     return sections
+
+
+def _requirements(tree: Mapping[str, Located], findings: _Findings) -> tuple[str, ...]:
+    """The distributions that the experiment needs; those that are not here are complaints."""
+    section = tree.get("requires")
+    if section is None:
+        return ()
+    listed = plain(section)
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        findings.complain(section.origin, "requires", "should be a list such as [seqlab-foo>=0.2]")
+        return ()
+    for place, message in unmet(listed):
+        findings.plugin_at_fault |= message.startswith("needs")
+        findings.complain(section.at([place]).origin, f"requires.{place}", message)
+    return tuple(listed)
 
 
 def _as_mapping(section: Located, key: str, findings: _Findings) -> Located | None:

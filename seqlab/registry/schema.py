@@ -32,9 +32,11 @@ def experiment_schema(registry: Registry) -> Schema:
     parts = {kind: _partial(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
     core = {key: _core(cls, definitions) for key, cls in CORE_SECTIONS.items()}
     observer = _section("observer", registry, definitions)
+    requirement = {"type": "string", "description": "a distribution, as in seqlab-foo>=0.2"}
     common = {
         "extends": {"type": "string", "description": "an experiment that this one is laid over"},
         "observers": _nullable({"type": "array", "items": observer}),
+        "requires": _nullable({"type": "array", "items": requirement}),
     }
     loose = {key: _nullable(_without_required(schema)) for key, schema in core.items()}
     whole = {key: _unless_required(key, schema) for key, schema in (whole | core).items()}

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import re
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -213,9 +214,12 @@ def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _documentation(factory: Callable[..., Any]) -> dict[str, str]:
+    """Help for options: the docstring's `Args:`, or the summary where it names `one` so."""
     docs = (factory.__doc__, getattr(_function(factory), "__doc__", None))
     parsed = [docstring_parser.parse(inspect.cleandoc(doc)) for doc in docs if doc]
-    return {
+    summary = _summary(factory)
+    named = dict.fromkeys(re.findall(r"`(\w+)`", summary), summary)
+    return named | {
         param.arg_name: " ".join((param.description or "").split())
         for doc in parsed
         for param in doc.params
@@ -223,8 +227,9 @@ def _documentation(factory: Callable[..., Any]) -> dict[str, str]:
 
 
 def _summary(factory: Callable[..., Any]) -> str:
+    """The first lines of its own docstring: an inherited one speaks of another class."""
     target = _function(factory) if isinstance(factory, functools.partial) else factory
-    return (inspect.getdoc(target) or "").partition("\n\n")[0].replace("\n", " ")
+    return inspect.cleandoc(target.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def _place(factory: Callable[..., Any]) -> str:

@@ -13,14 +13,15 @@ from typing import Any
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import tokenize_split
 from seqlab.data.source import open_source
-from seqlab.errors import CheckpointError, CorpusError, ExperimentError, UsageError
+from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate
 from seqlab.model.language_model import LanguageModel
-from seqlab.registry import Registry, Resolved, load_plugins, resolve
+from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, load_weights
 from seqlab.runs.folder import ROOT, RunFolder, find_run
+from seqlab.runs.needed import resolve_again, say_what_changed
 from seqlab.training.checkpoint import Checkpoint, latest_checkpoint, understood
 from seqlab.training.device import pick_device
 from seqlab.training.evaluation import evaluate
@@ -154,16 +155,11 @@ class Run:
     def resolved(self) -> Resolved:
         """The experiment with everything filled in, its names bound to plugins."""
         registry = self._registry if self._registry is not None else load_plugins()
-        try:
-            # Who was told of the training is not needed to look at what came of it.
-            return resolve(read_experiment(self.folder.resolved, ["observers=[]"]), registry)
-        except ExperimentError:
-            if self.folder.plugins.is_dir():
-                log.warning(
-                    "The run used dropped-in plugins; copies are in %s. If you trust them:"
-                    " --plugins %s", self.folder.plugins, self.folder.plugins
-                )  # fmt: skip
-            raise
+        # Who was told of the training is not needed to look at what came of it.
+        experiment = read_experiment(self.folder.resolved, ["observers=[]"])
+        resolved = resolve_again(experiment, registry, self.folder)
+        say_what_changed(registry, self.folder)
+        return resolved
 
     @cached_property
     def checkpoint(self) -> Checkpoint:

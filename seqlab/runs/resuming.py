@@ -9,12 +9,13 @@ from typing import Any
 
 from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
-from seqlab.registry import Registry, Resolved, load_plugins, resolve
+from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.runs.building import build
 from seqlab.runs.description import describe_run, environment, experiment_hash
 from seqlab.runs.folder import ROOT, RunFolder, all_runs, find_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
+from seqlab.runs.needed import resolve_again
 from seqlab.runs.opened import Run
 from seqlab.runs.running import deterministic, write_resolved
 from seqlab.runs.session import Session, disk_errors
@@ -64,7 +65,7 @@ def resume(
         registry = registry if registry is not None else load_plugins()
         wanted = [*_other_length(overrides), *overrides]
         experiment = read_experiment(folder.resolved, wanted, name=description["name"])
-        resolved = resolve(experiment, registry)
+        resolved = resolve_again(experiment, registry, folder)
         with run_log() as handler, deterministic(resolved.train.deterministic):
             write_to(handler, folder.log)
             remove_litter(folder.checkpoints)

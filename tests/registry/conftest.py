@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from textwrap import dedent
 from typing import Any
 
@@ -51,27 +48,6 @@ def offer(drop, offering, registry) -> Callable[..., seqlab.Registry]:
         return seqlab.load_plugins(without=[plugin.name for plugin in registry.plugins])
 
     return offer
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Install a package of one module with one entry point, as pip would."""
-    before = set(sys.modules)
-
-    def install(name: str, source: str, point: str = "", version: str = "1.0") -> None:
-        site = tmp_path / f"site-{name}"
-        info = site / f"{name}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (site / f"{name}.py").write_text(dedent(source), "utf-8")
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[seqlab]\n{point or f'{name} = {name}'}\n")
-        monkeypatch.syspath_prepend(site)
-        importlib.invalidate_caches()
-
-    yield install
-    for module in set(sys.modules) - before:
-        if "site-" in str(getattr(sys.modules[module], "__file__", "")):
-            del sys.modules[module]
 
 
 @pytest.fixture

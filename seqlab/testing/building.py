@@ -1,0 +1,48 @@
+"""Build a component of any kind, as a run would, from things of seqlab's own making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqlab.data.tokens import Tokens
+from seqlab.testing.promises import Subject
+from seqlab.training.eager import spare_compiler
+
+SIZE = 8  # of a cell's inputs
+TOKENS = 10_000
+STEPS = 100
+
+
+def build(subject: Subject) -> Any:
+    """Call a factory with what seqlab supplies to its kind.
+
+    Raises:
+        NotApplicable: an option without a default was not given.
+    """
+    return subject.build(*_SUPPLIED.get(subject.kind, tuple)())
+
+
+def _tokens_and_seed() -> tuple[Any, ...]:
+    return Tokens(np.arange(TOKENS) % 50, np.zeros(1, np.int64), None), 0
+
+
+def _parameters() -> tuple[Any, ...]:
+    spare_compiler()
+    return ([("weight", torch.nn.Parameter(torch.ones(4, 3)))],)
+
+
+def _optimizer_and_steps() -> tuple[Any, ...]:
+    ((named,),) = _parameters()
+    return torch.optim.SGD([named[1]], lr=0.1), STEPS
+
+
+_SUPPLIED: dict[str, Callable[[], tuple[Any, ...]]] = {
+    "sampler": _tokens_and_seed,
+    "cell": lambda: (SIZE,),
+    "optimizer": _parameters,
+    "schedule": _optimizer_and_steps,
+}

@@ -1,0 +1,264 @@
+"""What a corpus promises. Its content is every split's documents, with where each of them ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlab.contracts import Document, Ids
+from seqlab.data.source import TRAIN
+from seqlab.data.text import text_pieces
+from seqlab.errors import CorpusError, CorpusUnavailable, SeqlabError, UsageError
+from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.testing.variants import variants
+
+LARGE = 8 << 20  # bytes of content
+FEW = 4  # variants of a large corpus that are looked at
+
+
+class Content(NamedTuple):
+    """What two corpora have in common if they give the same."""
+
+    sha256: str
+    size: int
+
+
+def _corpus(subject: Subject) -> Any:
+    """A corpus; where it cannot be had here and now, no promise is broken."""
+    try:
+        subject.build().fingerprint()
+        return subject.build()
+    except CorpusUnavailable as error:
+        raise NotApplicable(str(error)) from error
+
+
+def _bytes(document: Document) -> Iterator[bytes]:
+    if isinstance(document, Ids):
+        yield np.asarray(document.ids, np.int64).tobytes()
+        ones = np.ones(len(document.ids))
+        weights = ones if document.weights is None else document.weights
+        yield np.asarray(weights, np.float32).tobytes()
+        return
+    for piece in text_pieces(document):
+        yield piece.encode("utf-8", "surrogatepass")
+
+
+def _parts(corpus: Any) -> Iterator[bytes]:
+    """Everything that is content, as a stream."""
+    for split in sorted(corpus.splits):
+        yield b"\xfe" + split.encode()  # UTF-8 never has these two
+        for document in corpus.documents(split):
+            yield from _bytes(document)
+            yield b"\xff"
+
+
+class _Digest:
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        self._hash.update(part)
+        self._size += len(part)
+
+    def content(self) -> Content:
+        return Content(self._hash.hexdigest(), self._size)
+
+
+def _content(corpus: Any) -> Content:
+    digest = _Digest()
+    for part in _parts(corpus):
+        digest.add(part)
+    return digest.content()
+
+
+def splits_are_names_with_train(subject: Subject) -> None:
+    """`splits` is a sequence of different names, and `train` is one of them."""
+    splits = _corpus(subject).splits
+    listed = isinstance(splits, Sequence) and not isinstance(splits, str)
+    expect(listed, "`splits` to be a sequence of names, not a text", repr(splits))
+    expect(all(isinstance(name, str) and name for name in splits), "names", splits)
+    expect(len(set(splits)) == len(splits), "each name once", splits)
+    expect(TRAIN in splits, f"a split '{TRAIN}'", splits)
+    others = subject.build().splits
+    expect(list(others) == list(splits), "the same splits in another instance", others)
+
+
+def documents_are_text_or_ids(subject: Subject) -> None:
+    """Each document is a text, pieces of one, or `Ids` with weights that fit; all are of a kind."""
+    corpus, kinds = _corpus(subject), set()
+    for split in corpus.splits:
+        documents = corpus.documents(split)
+        single = isinstance(documents, str | Ids)
+        expect(not single, "documents() to yield documents", f"one {type(documents).__name__}")
+        for number, document in enumerate(documents, 1):
+            kinds.add(_kind(document, f"document {number} of split '{split}'"))
+    expect(len(kinds) <= 1, "text in all documents, or ids in all", "both")
+
+
+def _kind(document: Any, where: str) -> str:
+    if isinstance(document, Ids):
+        _check_ids(document.ids, where)
+        if document.weights is not None:
+            _check_weights(document.weights, len(document.ids), where)
+        return "ids"
+    name = type(document).__name__
+    expect(isinstance(document, Iterable), "a str, pieces of one, or `Ids`", f"{where}: {name}")
+    for piece in document if not isinstance(document, str) else ():
+        seen = f"{where}: {type(piece).__name__} in a {name}"
+        expect(isinstance(piece, str), "a document's pieces to be str", seen)
+    return "text"
+
+
+def _check_ids(ids: Any, where: str) -> None:
+    array = isinstance(ids, np.ndarray) and ids.ndim == 1
+    seen = f"{where}: {ids.dtype} {ids.shape}" if hasattr(ids, "dtype") else type(ids).__name__
+    expect(array and np.issubdtype(ids.dtype, np.integer), "ids (1-D) of integers", seen)
+    expect(not (ids < 0).any(), "no id below 0", f"{where}: {ids.min(initial=0)}")
+
+
+def _check_weights(weights: Any, length: int, where: str) -> None:
+    array = np.asarray(weights, dtype=np.float64)
+    seen = f"{where}: {array.shape}"
+    expect(array.shape == (length,), f"a weight for each of the {length} ids", seen)
+    fit = np.isfinite(array) & (array >= 0)
+    expect(bool(fit.all()), "finite weights, none below 0", f"{where}: {array[~fit][:3]}")
+
+
+def no_split_is_empty(subject: Subject) -> None:
+    """Every split has a character or a token id."""
+    corpus = _corpus(subject)
+    for split in corpus.splits:
+        has_any = any(any(_bytes(document)) for document in corpus.documents(split))
+        expect(has_any, "something to read in every split", f"nothing in '{split}'")
+
+
+def documents_can_be_read_again(subject: Subject) -> None:
+    """Every pass gives the same: the next one, two at a time, and one of another instance."""
+    corpus, other = _corpus(subject), _corpus(subject)
+    for split in corpus.splits:
+        next(iter(corpus.documents(split)), None)  # a pass may be begun and left
+    wanted = _content(corpus)
+    expect(wanted == _content(corpus), "a second pass to give the same", "something else")
+    one, two = _Digest(), _Digest()
+    for first, second in zip_longest(_parts(corpus), _parts(corpus), fillvalue=b""):
+        one.add(first)
+        two.add(second)
+    both = one.content() == two.content() == wanted
+    expect(both, "two passes at the same time to give the same", "something else")
+    expect(wanted == _content(other), "another instance to give the same", "something else")
+
+
+def fingerprint_is_one_text(subject: Subject) -> None:
+    """The fingerprint is a text, the same before and after reading, and in another instance."""
+    corpus = _corpus(subject)
+    first = corpus.fingerprint()
+    expect(isinstance(first, str) and bool(first), "a text that is not empty", repr(first))
+    _content(corpus)
+    after, other = corpus.fingerprint(), subject.build().fingerprint()
+    expect(after == first, "the same fingerprint after reading", f"{first}, then {after}")
+    expect(other == first, "the same fingerprint of another instance", f"{first}, and {other}")
+
+
+def fingerprint_follows_the_content(subject: Subject) -> None:
+    """Fingerprints are equal where the content is, whatever files or options it comes from."""
+    _corpus(subject)
+    by_content: dict[Content, tuple[str, str]] = {}
+    by_fingerprint: dict[str, tuple[str, Content]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for said, content, fingerprint in _looks(subject, Path(folder)):
+            before, known = by_content.setdefault(content, (said, fingerprint))
+            seen = f"one {before} and another {said}"
+            expect(known == fingerprint, "one fingerprint for the same content", seen)
+            before, same = by_fingerprint.setdefault(fingerprint, (said, content))
+            seen = f"the same one {before} and {said}"
+            expect(same == content, "another fingerprint for other content", seen)
+    if len(by_content) == 1:
+        raise NotApplicable("neither a file nor an option that was tried makes other content")
+
+
+def _looks(subject: Subject, folder: Path) -> Iterator[tuple[str, Content, str]]:
+    """Content and fingerprint as they are, and of each variant that is a corpus too."""
+    corpus = subject.build()
+    content = _content(corpus)
+    yield "as it is", content, corpus.fingerprint()
+    limit = FEW if content.size > LARGE else None
+    for said, options in islice(variants(subject, folder), limit):
+        try:
+            corpus = subject.with_options({**subject.options, **options}).build()
+            yield said, _content(corpus), corpus.fingerprint()
+        except (SeqlabError, ValueError):  # not every value goes with every other
+            continue
+
+
+def missing_file_is_said(subject: Subject) -> None:
+    """A file that is not there is a CorpusError (`CorpusUnavailable`), from fingerprint() at last.
+
+    So `if_unavailable` can step in: the core asks for the fingerprint before it reads.
+    """
+    options = subject.signature.options.values()
+    names = [o.name for o in options if '"format": "path"' in json.dumps(o.schema)]
+    if not names:
+        raise NotApplicable("no option is a file")
+    with tempfile.TemporaryDirectory() as folder:
+        missing = Path(folder, "there-is-no-such-file.txt")
+        for name in names:
+            said = _says_missing(subject, name, missing)
+            expect(said, "a CorpusError at the fingerprint", f"none with {name}: {missing.name}")
+
+
+def _says_missing(subject: Subject, name: str, missing: Path) -> bool:
+    """Whether the factory or the fingerprint refuses it, or the content is from elsewhere."""
+    changed = _with_path(subject, name, missing)
+    if changed is None:
+        return True
+    try:
+        corpus = changed.build()
+    except (CorpusError, ValueError):
+        return True
+    try:
+        corpus.fingerprint()
+    except CorpusError:
+        return True
+    try:
+        return _content(corpus) == _content(subject.build())
+    except SeqlabError:
+        return False
+
+
+def _with_path(subject: Subject, name: str, path: Path) -> Subject | None:
+    for value in (path, [path]):
+        try:
+            return subject.with_options({**subject.options, name: value})
+        except UsageError:  # its type takes no such value
+            continue
+    return None
+
+
+def reading_leaves_chance_alone(subject: Subject) -> None:
+    """Building, reading and the fingerprint neither seed global generators nor draw from them."""
+    _corpus(subject)
+    with chance_left_alone():
+        corpus = subject.build()
+        _content(corpus)
+        corpus.fingerprint()
+
+
+CHECKS: tuple[Check, ...] = (
+    splits_are_names_with_train,
+    documents_are_text_or_ids,
+    no_split_is_empty,
+    documents_can_be_read_again,
+    fingerprint_is_one_text,
+    fingerprint_follows_the_content,
+    missing_file_is_said,
+    reading_leaves_chance_alone,
+)

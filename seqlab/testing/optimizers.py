@@ -1,0 +1,287 @@
+"""What an optimizer promises."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.training.eager import eager_step, spare_compiler
+from seqlab.training.loop import is_fused
+from seqlab.training.packing import pack, unpack
+
+SHAPES = {
+    "layers.0.weight": (4, 3),
+    "layers.0.bias": (4,),
+    "layers.0.scale": (1,),
+    "head.weight": (5, 4),
+}
+STEPS, HALF = 6, 3
+DESCENT = 200
+
+Weights = dict[str, nn.Parameter]
+
+
+def weights_like_a_models(dtype: torch.dtype = torch.float32) -> Weights:
+    """Matrices, a vector and a single number, small and not zero."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+    return {name: nn.Parameter((values / 10).to(dtype)) for name, values in drawn.items()}
+
+
+def saved_and_loaded(state: Any) -> Any:
+    """A state as it comes back from a checkpoint."""
+    tensors: dict[str, Tensor] = {}
+    text = json.dumps(pack(state, "state", tensors))
+    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    return unpack(json.loads(text), copies)
+
+
+def _optimizer(subject: Subject, weights: Weights) -> Any:
+    spare_compiler()
+    optimizer = subject.build(list(weights.items()))
+    expect(isinstance(optimizer, Optimizer), "a torch.optim.Optimizer", type(optimizer).__name__)
+    return optimizer
+
+
+def _losses(weights: Weights) -> list[Tensor]:
+    """A quadratic for each parameter; it begins at a distance of about 1 from the minimum."""
+    return [
+        (torch.linspace(0.5, 1, p.shape[-1], dtype=p.dtype) * (p - p.numel() ** -0.5) ** 2).sum()
+        for p in weights.values()
+    ]
+
+
+def _gradients(weights: Weights) -> list[Tensor]:
+    return list(torch.autograd.grad(_losses(weights), list(weights.values())))
+
+
+def _descend(optimizer: Optimizer, weights: Weights, steps: int = 1) -> None:
+    """Take steps as the training loop takes them."""
+    step = eager_step(optimizer)
+    for _ in range(steps):
+        for parameter, gradient in zip(weights.values(), _gradients(weights), strict=True):
+            parameter.grad = gradient
+        step()
+
+
+def _values(weights: Weights) -> list[Tensor]:
+    return [p.detach().clone() for p in weights.values()]
+
+
+def _same(found: list[Tensor], wanted: list[Tensor], promise: str) -> None:
+    """Compare parameters to the bit."""
+    differing = [
+        f"{name} differs by {float((one - other).abs().max()):.1e}"
+        for name, one, other in zip(SHAPES, found, wanted, strict=True)
+        if not one.equal(other)
+    ]
+    expect(not differing, promise, ", ".join(differing))
+
+
+def every_parameter_is_held_once(subject: Subject) -> None:
+    """It is a torch Optimizer; each parameter is in one group, and every group has an `lr`."""
+    weights = weights_like_a_models()
+    groups = _optimizer(subject, weights).param_groups
+    held = [id(p) for group in groups for p in group["params"]]
+    times = {name: held.count(id(p)) for name, p in weights.items()}
+    expect(set(times.values()) == {1}, "each parameter to be in one group", f"so often: {times}")
+    expect(len(held) == len(times), "no parameter but those that were given", f"{len(held)} held")
+    rates = [float(group.get("lr", math.nan)) for group in groups]
+    expect(all(0 <= rate < math.inf for rate in rates), "an `lr` in every group", rates)
+
+
+def quadratic_falls(subject: Subject) -> None:
+    """Two hundred steps bring each parameter nearer to the minimum of a quadratic."""
+    weights = weights_like_a_models()
+    before = [float(loss.detach()) for loss in _losses(weights)]
+    _descend(_optimizer(subject, weights), weights, DESCENT)
+    after = [float(loss.detach()) for loss in _losses(weights)]
+    risen = [
+        f"{name}: from {old:.3g} to {new:.3g}"
+        for name, old, new in zip(SHAPES, before, after, strict=True)
+        if not new < old
+    ]
+    expect(not risen, f"a lower loss of each parameter after {DESCENT} steps", ", ".join(risen))
+
+
+def gradients_count_as_they_are_at_the_step(subject: Subject) -> None:
+    """A gradient that is clipped after `backward` is used as it was clipped."""
+    clipped, wanted = weights_like_a_models(), weights_like_a_models()
+    one, other = _optimizer(subject, clipped), _optimizer(subject, wanted)
+    for factor in (0.01, -1.0, 0.5):  # a sign is seen where a size is normalised away
+        clear(clipped)
+        torch.stack(_losses(clipped)).sum().backward()  # type: ignore[no-untyped-call] # torch's own
+        for parameter, gradient in zip(wanted.values(), _gradients(wanted), strict=True):
+            parameter.grad = gradient * factor
+        for parameter in clipped.values():
+            assert parameter.grad is not None  # noqa: S101 # backward was just called
+            parameter.grad.mul_(factor)
+        eager_step(one)()
+        eager_step(other)()
+        _same(_values(clipped), _values(wanted), "the update of the gradient that was clipped")
+
+
+def clear(weights: Weights) -> None:
+    """Take the gradients away, as the training loop does before each step."""
+    for parameter in weights.values():
+        parameter.grad = None
+
+
+def saved_optimizer_goes_on_to_the_bit(subject: Subject) -> None:
+    """With a `state_dict` that was saved, another optimizer goes on, with the same `lr`."""
+    straight = weights_like_a_models()
+    first = _optimizer(subject, straight)
+    _descend(first, straight, HALF)
+    for group in first.param_groups:
+        group["lr"] = float(group["lr"]) / 2  # as a schedule would have
+    resumed = {name: nn.Parameter(p.detach().clone()) for name, p in straight.items()}
+    second = _optimizer(subject, resumed)
+    second.load_state_dict(saved_and_loaded(first.state_dict()))
+    rates = [[group["lr"] for group in one.param_groups] for one in (first, second)]
+    expect(rates[0] == rates[1], f"the rates that were saved: {rates[0]}", rates[1])
+    for _ in range(HALF):
+        _descend(first, straight)
+        _descend(second, resumed)
+        _same(_values(resumed), _values(straight), "a loaded optimizer to go on to the bit")
+
+
+def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
+    """A parameter whose gradient is None stays as it is, whatever it had before."""
+    for warm in (0, 1):
+        for name in SHAPES:
+            weights = weights_like_a_models()
+            optimizer = _optimizer(subject, weights)
+            _descend(optimizer, weights, warm)
+            weights[name].grad, before = None, weights[name].detach().clone()
+            eager_step(optimizer)()
+            expect(weights[name].equal(before), f"{name} without gradient to stay", "it changed")
+    clear(weights)
+    eager_step(optimizer)()
+
+
+def training_twice_gives_the_same(subject: Subject) -> None:
+    """The same gradients give the same weights; nothing is drawn from a global generator."""
+    with chance_left_alone():
+        wanted = _trained(subject)
+    _same(_trained(subject), wanted, "the same weights from the same gradients")
+
+
+def _trained(subject: Subject) -> list[Tensor]:
+    weights = weights_like_a_models()
+    _descend(_optimizer(subject, weights), weights, STEPS)
+    return _values(weights)
+
+
+def only_weights_change(subject: Subject) -> None:
+    """A step leaves the gradients as they are: the same tensors with the same values."""
+    weights = weights_like_a_models()
+    optimizer = _optimizer(subject, weights)
+    for _ in range(HALF):
+        gradients = _gradients(weights)
+        for parameter, gradient in zip(weights.values(), gradients, strict=True):
+            parameter.grad = gradient
+        before = [gradient.clone() for gradient in gradients]
+        eager_step(optimizer)()
+        expect(
+            all(p.grad is g for p, g in zip(weights.values(), gradients, strict=True)),
+            "the gradients to be the tensors that they were",
+            "others, or none",
+        )
+        _same(gradients, before, "the gradients to be as they were before the step")
+
+
+def told_of_infinity_a_fused_step_does_nothing(subject: Subject) -> None:
+    """Where every group says `fused`, `found_inf` of 1 leaves weights and state alone."""
+    if not is_fused(_optimizer(subject, weights_like_a_models())):
+        raise NotApplicable("not every group says `fused`, so a step is not taken instead")
+    for warm in (0, 1):
+        skipping, plain = weights_like_a_models(), weights_like_a_models()
+        one, other = _optimizer(subject, skipping), _optimizer(subject, plain)
+        _descend(one, skipping, warm)
+        _descend(other, plain, warm)
+        with _uninitialised_is_nan():
+            _skip(one, skipping)
+        _same(_values(skipping), _values(plain), "weights that a step with found_inf left alone")
+        one.found_inf = torch.tensor(0.0)
+        _descend(one, skipping)
+        _descend(other, plain)
+        _same(_values(skipping), _values(plain), "the next step as if none was skipped before it")
+
+
+def _skip(optimizer: Any, weights: Weights) -> None:
+    for parameter in weights.values():
+        parameter.grad = torch.full_like(parameter, math.nan)
+    optimizer.found_inf = torch.tensor(1.0)
+    eager_step(optimizer)()
+
+
+@contextmanager
+def _uninitialised_is_nan() -> Iterator[None]:
+    """A buffer that nobody wrote to holds what was in memory before: often zeros, by chance."""
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("warn")
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before)
+
+
+def rate_in_the_groups_is_used(subject: Subject) -> None:
+    """An `lr` of 0 in the groups stops every weight at once; the old one moves them again."""
+    weights = weights_like_a_models()
+    optimizer = _optimizer(subject, weights)
+    _descend(optimizer, weights)
+    before, rates = _values(weights), [group["lr"] for group in optimizer.param_groups]
+    _set_rates(optimizer, [0.0 for _ in rates])
+    _descend(optimizer, weights)
+    _same(_values(weights), before, "no change of any weight with an `lr` of 0")
+    _set_rates(optimizer, rates)
+    _descend(optimizer, weights, STEPS)
+    still = _unmoved(weights, before)
+    expect(not still, "every weight to move once `lr` is what it was", f"still: {still}")
+
+
+def _set_rates(optimizer: Optimizer, rates: list[float]) -> None:
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+
+
+def _unmoved(weights: Weights, before: list[Tensor]) -> list[str]:
+    pairs = zip(weights.items(), before, strict=True)
+    return [name for (name, parameter), old in pairs if parameter.equal(old)]
+
+
+def double_precision_is_kept(subject: Subject) -> None:
+    """Parameters of float64 are trained, and stay float64."""
+    weights = weights_like_a_models(torch.float64)
+    before = _values(weights)
+    _descend(_optimizer(subject, weights), weights, STEPS)
+    kinds = {p.dtype for p in weights.values()}
+    expect(kinds == {torch.float64}, "parameters that stay float64", kinds)
+    finite = all(bool(p.isfinite().all()) for p in weights.values())
+    expect(finite, "finite weights from float64", "not a number, or infinity")
+    still = _unmoved(weights, before)
+    expect(not still, "every weight of float64 to move", f"still: {still}")
+
+
+CHECKS: tuple[Check, ...] = (
+    every_parameter_is_held_once,
+    quadratic_falls,
+    gradients_count_as_they_are_at_the_step,
+    saved_optimizer_goes_on_to_the_bit,
+    parameters_without_gradient_are_left_alone,
+    training_twice_gives_the_same,
+    only_weights_change,
+    told_of_infinity_a_fused_step_does_nothing,
+    rate_in_the_groups_is_used,
+    double_precision_is_kept,
+)

@@ -1,0 +1,289 @@
+"""What a sampler promises. Shapes: B rows, T window; N tokens, whose ids are their positions."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqlab.contracts import Batch
+from seqlab.data.tokens import Tokens
+from seqlab.errors import CorpusError
+from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.numbered import SIZES, Make, many_documents, numbered, one_document, weighted
+from seqlab.testing.promises import Check, Subject, expect
+
+SEED = 3
+SEEDS = (0, 2**63 - 1)  # the ends of what an experiment may say
+EPOCHS = (0, 1)
+SHORT = range(1, 20)
+
+
+def _sampler(
+    subject: Subject, make: Make = numbered, *, seed: int = SEED, more: int = 1
+) -> tuple[Any, Tokens]:
+    """A sampler of the smallest corpus that it makes two batches of, or else one.
+
+    `more` are added to a prime number of tokens: with 1, the number of targets is prime.
+    """
+    built: tuple[Any, Tokens] | None = None
+    for size in SIZES:
+        tokens = make(size + more)
+        sampler = _built(subject, tokens, seed)
+        if sampler is None:
+            continue
+        built = built or (sampler, tokens)
+        if len(sampler) > 1:
+            return sampler, tokens
+    return built or (subject.build(tokens, seed), tokens)
+
+
+def _batches(sampler: Any, epoch: int) -> list[Batch]:
+    return [sampler.batch(epoch, index) for index in range(len(sampler))]
+
+
+def _counts(batch: Batch) -> Tensor:
+    """Which targets count (B, T)."""
+    everywhere = torch.ones_like(batch.targets, dtype=torch.bool)
+    return everywhere if batch.weights is None else batch.weights > 0
+
+
+def epoch_has_batches(subject: Subject) -> None:
+    """`len()` says how many batches an epoch has: at least one."""
+    _check_length(*_sampler(subject))
+
+
+def _check_length(sampler: Any, tokens: Tokens) -> None:
+    seen = f"{len(sampler)} for {len(tokens)} tokens"
+    expect(len(sampler) > 0, "a batch in every epoch", seen)
+
+
+def batches_have_their_shapes(subject: Subject) -> None:
+    """Inputs and targets are int64 (B, T), `continues` bool (B,), weights None or float (B, T)."""
+    _check_shapes(*_sampler(subject))
+    _check_shapes(*_sampler(subject, weighted))
+
+
+def _check_shapes(sampler: Any, tokens: Tokens) -> None:
+    for epoch in EPOCHS:
+        for batch in _batches(sampler, epoch):
+            _check_shape(batch, len(tokens))
+
+
+def _check_shape(batch: Batch, size: int) -> None:
+    shape = tuple(batch.inputs.shape)
+    expect(len(shape) == 2 and all(shape), "inputs (B, T) that are not empty", shape)
+    for name, part in (("inputs", batch.inputs), ("targets", batch.targets)):
+        _check_form(name, part, torch.int64, shape)
+        inside = bool(((part >= 0) & (part < size)).all())  # padding is embedded too
+        expect(inside, f"{name} that are ids of tokens, even where nothing counts", "others")
+    _check_form("continues", batch.continues, torch.bool, shape[:1])
+    if batch.weights is not None:
+        _check_form("weights", batch.weights, torch.float32, shape)
+        fit = bool((batch.weights.isfinite() & (batch.weights >= 0)).all())
+        expect(fit, "finite weights, none below 0", batch.weights)
+
+
+def _check_form(name: str, part: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    expect(isinstance(part, Tensor), f"a tensor of {name}", type(part).__name__)
+    seen = f"{part.dtype} {tuple(part.shape)}"
+    expect(seen == f"{dtype} {shape}", f"{name} of {dtype} {shape}", seen)
+
+
+def targets_are_inputs_shifted(subject: Subject) -> None:
+    """A row is a run of tokens as they stand; its targets are its inputs, one further."""
+    _check_shift(*_sampler(subject))
+
+
+def _check_shift(sampler: Any, _: Tokens) -> None:
+    for epoch in EPOCHS:
+        for batch in _batches(sampler, epoch):
+            counts = _counts(batch)
+            wrong = counts & (batch.targets != batch.inputs + 1)
+            said = f"{batch.targets[wrong][:3].tolist()} for {batch.inputs[wrong][:3].tolist()}"
+            expect(not wrong.any(), "the next token as the target of each input", said)
+            both = (
+                counts[:, 1:] & counts[:, :-1]
+            )  # where documents meet, a target may count nothing
+            gaps = both & (batch.inputs[:, 1:] != batch.targets[:, :-1])
+            row = batch.inputs[gaps.any(1)][:1].tolist()
+            expect(not gaps.any(), "rows without a gap between targets that count", row)
+
+
+def epoch_covers_what_it_declares(subject: Subject) -> None:
+    """Every target is either trained in an epoch or in `left_out`, and none is in both."""
+    for more in (0, 1, 2):
+        _check_coverage(*_sampler(subject, more=more))
+
+
+def _check_coverage(sampler: Any, tokens: Tokens) -> None:
+    for epoch in EPOCHS:
+        trained = _trained(sampler, epoch)
+        left_out = _left_out(sampler, epoch)
+        both = sorted(trained & left_out)[:3]
+        expect(not both, "no target both trained and left out", f"{both} in epoch {epoch}")
+        targets = set(range(1, len(tokens)))
+        expect(left_out <= targets, f"positions of 1 … {len(tokens) - 1}", left_out - targets)
+        weightless = set() if tokens.weights is None else set(np.flatnonzero(tokens.weights == 0))
+        lost = targets - trained - left_out - weightless
+        seen = f"{len(lost)} are neither in epoch {epoch}, such as {sorted(lost)[:3]}"
+        expect(not lost, "every target to be trained or left out", seen)
+
+
+def _trained(sampler: Any, epoch: int) -> set[int]:
+    """Where the targets that count lie: ids are positions."""
+    found: set[int] = set()
+    for batch in _batches(sampler, epoch):
+        found.update(batch.targets[_counts(batch)].tolist())
+    return found
+
+
+def _left_out(sampler: Any, epoch: int) -> set[int]:
+    gaps = list(sampler.left_out(epoch))
+    expect(all(isinstance(gap, range) for gap in gaps), "`left_out` as ranges", gaps[:3])
+    found = {position for gap in gaps for position in gap}
+    once = len(found) == sum(map(len, gaps))
+    expect(once, "each position once in `left_out`, as its length is told", gaps[:3])
+    return found
+
+
+def weights_are_those_of_the_tokens(subject: Subject) -> None:
+    """A target that is trained counts as much as its token does; None: once."""
+    for make in (numbered, weighted):
+        sampler, tokens = _sampler(subject, make)
+        _check_coverage(sampler, tokens)
+        for batch in _batches(sampler, 0):
+            _check_weights(batch, tokens)
+
+
+def _check_weights(batch: Batch, tokens: Tokens) -> None:
+    counts = _counts(batch)
+    given = torch.ones(len(tokens)) if tokens.weights is None else torch.tensor(tokens.weights)
+    wanted = given[batch.targets[counts]]
+    found = torch.ones(len(wanted)) if batch.weights is None else batch.weights[counts]
+    wrong = found != wanted
+    seen = f"{found[wrong][:3].tolist()}, not {wanted[wrong][:3].tolist()}"
+    expect(not wrong.any(), "targets that count as their tokens do, or not at all", seen)
+
+
+def rows_continue_truthfully(subject: Subject) -> None:
+    """A row that continues begins where the same row of the batch before it ended."""
+    _check_rows(*_sampler(subject))
+
+
+def _check_rows(sampler: Any, _: Tokens) -> None:
+    for epoch in EPOCHS:
+        batches = _batches(sampler, epoch)
+        expect(not batches[0].continues.any(), "no row to continue into an epoch", "one does")
+        for before, batch in pairwise(batches):
+            if batch.continues.any():
+                _check_continued(before, batch)
+
+
+def _check_continued(before: Batch, batch: Batch) -> None:
+    rows = (len(before.inputs), len(batch.inputs))
+    expect(rows[0] == rows[1], "as many rows where one continues", f"{rows[0]}, then {rows[1]}")
+    going_on = batch.continues & _counts(batch).any(1)  # a row may have come to its end
+    found, wanted = batch.inputs[going_on, 0], before.targets[going_on, -1]
+    seen = f"rows that begin with {found[:3].tolist()} after {wanted[:3].tolist()}"
+    expect(found.equal(wanted), "a row's last target as its next input", seen)
+
+
+def batch_depends_on_epoch_and_index(subject: Subject) -> None:
+    """`batch(epoch, index)` is a function: in any order, twice, from another instance the same."""
+    sampler, tokens = _sampler(subject)
+    ids = tokens.ids.copy()
+    places = [(epoch, index) for epoch in EPOCHS for index in range(len(sampler))]
+    wanted = {place: sampler.batch(*place) for place in places}
+    random.Random(SEED).shuffle(places)  # noqa: S311 # any order will do
+    other = subject.build(tokens, SEED)
+    for place in places:
+        for one in (other, sampler):
+            _check_same(one.batch(*place), wanted[place], f"batch {place} to be the same")
+    same = all(list(other.left_out(e)) == list(sampler.left_out(e)) for e in EPOCHS)
+    expect(same, "another instance to leave out the same", "other targets")
+    expect(np.array_equal(tokens.ids, ids), "tokens to be left as they were", "others")
+
+
+def _check_same(found: Batch, wanted: Batch, promise: str) -> None:
+    for name, one, other in zip(Batch._fields, found, wanted, strict=True):
+        if one is None or other is None:
+            expect(one is other, promise, f"{name} only once")
+        else:
+            expect(torch.equal(one, other), promise, f"other {name}")
+
+
+def chance_comes_from_the_seed_alone(subject: Subject) -> None:
+    """Global random states neither change a batch nor are changed by one."""
+    sampler, tokens = _sampler(subject)
+    wanted = _batches(sampler, 1)
+    with chance_left_alone():
+        found = _batches(subject.build(tokens, SEED), 1)
+        sampler.left_out(1)
+    for one, other in zip(found, wanted, strict=True):
+        _check_same(one, other, "the same batches whatever the global random states are")
+
+
+def any_seed_is_as_good(subject: Subject) -> None:
+    """Every seed from 0 to 2**63 - 1 gives batches that keep these promises."""
+    for seed in SEEDS:
+        _check_all(*_sampler(subject, seed=seed))
+
+
+def _check_all(sampler: Any, tokens: Tokens) -> None:
+    for holds in (_check_length, _check_shapes, _check_shift, _check_coverage, _check_rows):
+        holds(sampler, tokens)
+
+
+def documents_may_be_few_or_many(subject: Subject) -> None:
+    """One document is enough, and many small ones do no harm."""
+    for make in (one_document, many_documents):
+        _check_all(*_sampler(subject, make))
+
+
+def short_corpus_works_or_is_refused(subject: Subject) -> None:
+    """A corpus of a few tokens works, or the factory raises CorpusError or ValueError."""
+    for count in (*SHORT, *_around_the_shortest(subject)):
+        tokens = one_document(count)
+        sampler = _built(subject, tokens)
+        if sampler is not None:
+            _check_all(sampler, tokens)
+
+
+def _built(subject: Subject, tokens: Tokens, seed: int = SEED) -> Any:
+    """A sampler, or None where it says that it cannot be."""
+    try:
+        return subject.build(tokens, seed)
+    except (CorpusError, ValueError):
+        return None
+
+
+def _around_the_shortest(subject: Subject) -> range:
+    """Sizes about the smallest one that is not refused."""
+    refused, built = 0, len(_sampler(subject, one_document)[1])
+    while built - refused > 1:
+        middle = (refused + built) // 2
+        if _built(subject, one_document(middle)) is None:
+            refused = middle
+        else:
+            built = middle
+    return range(max(refused, 1), built + 2)
+
+
+CHECKS: tuple[Check, ...] = (
+    epoch_has_batches,
+    batches_have_their_shapes,
+    targets_are_inputs_shifted,
+    epoch_covers_what_it_declares,
+    weights_are_those_of_the_tokens,
+    rows_continue_truthfully,
+    batch_depends_on_epoch_and_index,
+    chance_comes_from_the_seed_alone,
+    any_seed_is_as_good,
+    documents_may_be_few_or_many,
+    short_corpus_works_or_is_refused,
+)

@@ -1,0 +1,67 @@
+"""What belongs to the whole process, and so to everybody: a plugin leaves it as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import locale
+import logging
+import os
+import random
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def surroundings() -> dict[str, Any]:
+    """Everything global that a plugin might change, by a name for it."""
+    return {name: look() for name, look in _LOOKS.items()}
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """One clause for each thing that is not as it was."""
+    return [f"it changed {name}" for name, value in before.items() if after[name] != value]
+
+
+def random_states() -> dict[str, str]:
+    """A hash of the state of each global generator."""
+    return {name: _hash(_LOOKS[name]()) for name in _GENERATORS}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
+
+
+def _numpy_state() -> list[Any]:
+    kind, keys, *rest = np.random.get_state()
+    return [kind, _hash(np.asarray(keys).tolist()), *rest]
+
+
+_GENERATORS = ("Python's random state", "numpy's random state", "torch's random state")
+_LOOKS: dict[str, Callable[[], Any]] = {
+    "Python's random state": random.getstate,
+    "numpy's random state": _numpy_state,
+    "torch's random state": lambda: torch.get_rng_state().numpy().tobytes(),
+    "torch's default dtype": torch.get_default_dtype,
+    "torch's default device": lambda: torch.get_default_device(),
+    "torch's number of threads": torch.get_num_threads,
+    "whether torch records gradients": torch.is_grad_enabled,
+    "torch's deterministic mode": torch.are_deterministic_algorithms_enabled,
+    "torch's precision of matrix products": torch.get_float32_matmul_precision,
+    "torch's anomaly detection": torch.is_anomaly_enabled,
+    "numpy's error handling": np.geterr,
+    "the filters of warnings": lambda: list(warnings.filters),
+    "the level of the root logger": lambda: logging.getLogger().level,
+    "the handlers of the root logger": lambda: list(logging.getLogger().handlers),
+    "the working folder": os.getcwd,
+    "environment variables": lambda: dict(os.environ),
+    "the locale": lambda: locale.setlocale(locale.LC_ALL),
+    "the handler of Ctrl-C": lambda: signal.getsignal(signal.SIGINT),
+    "the recursion limit": sys.getrecursionlimit,
+    "sys.path": lambda: list(sys.path),
+    "sys.excepthook": lambda: sys.excepthook,
+}

@@ -1,0 +1,142 @@
+"""Versions: what a plugin was written for, what an experiment needs, what was frozen."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import seqlab
+from seqlab import hookspecs
+from seqlab.registry.compatibility import too_new, unmet, written_for
+
+FROZEN = Path(__file__).resolve().parents[1] / "fixtures" / "plugins_api1"
+HOOKS_OF_1 = {
+    *(f"seqlab_register_{kind}" for kind in ("corpora", "tokenizers", "samplers", "cells")),
+    *(f"seqlab_register_{kind}" for kind in ("optimizers", "schedules", "decoders", "observers")),
+}
+EVENTS_OF_1 = {
+    *("seqlab_run_started", "seqlab_step_ended", "seqlab_epoch_ended", "seqlab_evaluated"),
+    *("seqlab_text_generated", "seqlab_checkpoint_saved", "seqlab_run_ended"),
+}
+STRANGERS = {
+    "corpus": "alphabet",
+    "tokenizer": "raw",
+    "sampler": "halves",
+    "cell": "sum",
+    "optimizer": "descent",
+    "schedule": "halving",
+    "decoder": "last",
+    "observers": ["diary"],
+    "train": {"epochs": 2},
+    "samples": {"prefixes": ["abc"], "length": 4},
+}
+SECOND_FORMS = {
+    "corpus": "pairs",
+    "tokenizer": "ids",
+    "sampler": {"name": "random", "window": 12, "batch_size": 4},
+    "cell": "two_parts",
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "decoder": "widest",
+    "observers": [{"name": "counter", "mark": 3}],
+    "evaluation": {"every": "1 epoch", "rows": 2},
+    "train": {"epochs": 2},
+}
+
+
+# -- what was promised before
+
+
+def test_hooks_only_grow():
+    now = {name: value for name, value in vars(hookspecs).items() if name.startswith("seqlab_")}
+    assert now.keys() >= HOOKS_OF_1 | EVENTS_OF_1
+    for name in EVENTS_OF_1:
+        assert list(inspect.signature(now[name]).parameters) == ["record"]
+    for name in HOOKS_OF_1:
+        assert not inspect.signature(now[name]).parameters
+
+
+@pytest.mark.parametrize(
+    ("experiment", "text"), [(STRANGERS, "abccccc"), (SECOND_FORMS, None)], ids=["all", "second"]
+)
+def test_plugins_of_api_1_go_on_working(experiment, text):
+    registry = seqlab.load_plugins(FROZEN)
+    assert not list(registry.problems())
+    run = seqlab.run(experiment, registry=registry)
+    assert run.metrics[-1]["loss"] < run.metrics[0]["loss"]
+    resumed = seqlab.resume(run.path, overrides=["train.epochs=3"], registry=registry)
+    assert resumed.metrics[-1]["epoch"] == 3
+    if text:
+        assert run.generate("abc", length=4)[0].text == text
+
+
+def test_a_search_of_api_1_goes_on_working():
+    run = seqlab.run(SECOND_FORMS, registry=seqlab.load_plugins(FROZEN))
+    assert run.metrics[-1]["accuracy"] > 0
+    assert run.description["plugins"][-1]["source_sha256"]
+
+
+# -- what a plugin was written for
+
+
+def test_a_plugin_for_a_newer_api_gets_one_sentence_with_both_versions(drop):
+    drop("SEQLAB_API = 99\nfrom seqlab import something_of_the_future\n")
+    (problem,) = seqlab.load_plugins().problems()
+    assert "was written for API 99 of seqlab" in problem
+    assert f"this is seqlab {seqlab.__version__} with API {hookspecs.API}" in problem
+    assert "future" not in problem
+
+
+def test_a_plugin_for_this_api_is_loaded(drop, offering):
+    drop(f"SEQLAB_API: int = {hookspecs.API}\n" + offering("def mine():\n    return 1\n"))
+    assert not list(seqlab.load_plugins().problems())
+
+
+@pytest.mark.parametrize("declared", ["'1'", "0", "1.5", "True"])
+def test_an_api_that_is_no_number_is_refused(drop, declared):
+    drop(f"SEQLAB_API = {declared}\n")
+    (problem,) = seqlab.load_plugins().problems()
+    assert "it should be a number from 1 on" in problem
+
+
+def test_a_source_that_says_nothing_was_written_for_any():
+    Path("silent.py").write_text("x = 1\n")
+    Path("broken.py").write_text("def\n")
+    for path in (Path("silent.py"), Path("broken.py"), Path("nobody.py"), None):
+        assert written_for(path) is None
+    assert too_new(None) == ""
+
+
+# -- what an experiment needs
+
+
+def test_what_is_installed_is_enough(registry, resolved):
+    requires = [f"seqlab>={seqlab.__version__}", "pluggy"]
+    found = resolved(registry, requires=requires)
+    assert found.as_experiment()["requires"] == requires
+
+
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        ("seqlab-foo>=0.2", "needs seqlab-foo>=0.2, which is not installed: pip install 'seqlab-"),
+        ("seqlab>=99", f"needs seqlab>=99; {seqlab.__version__} is installed: pip install"),
+        ("seqlab foo", "is no requirement such as seqlab-foo>=0.2"),
+    ],
+)
+def test_what_is_missing_is_named_with_what_to_do(registry, refused, requirement, said):
+    error = refused(registry, requires=["pluggy", requirement])
+    assert f"requires.1: {said}" in str(error)
+    assert error.exit_code == (3 if said.startswith("needs") else 2)
+
+
+@pytest.mark.parametrize("value", ["seqlab", [3], {"a": "b"}])
+def test_requires_is_a_list_of_texts(registry, refused, value):
+    assert "requires: should be a list such as [seqlab-foo>=0.2]" in str(
+        refused(registry, requires=value)
+    )
+
+
+def test_every_requirement_that_is_not_met_is_said():
+    assert [place for place, _ in unmet(["pluggy", "nobody-has-this", "pluggy>99"])] == [1, 2]

@@ -1,0 +1,483 @@
+"""The promises of a decoder: every planted mistake is caught, and what is right passes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from seqlab import Continuation, select_rows
+from seqlab.testing import Broken, NotApplicable, Subject, decoders, look_at, verify
+
+
+class Draws:
+    """Draws from the probabilities with the chance that it is given."""
+
+    def choose(self, logits, history, uniform):
+        sums = self.shares(logits.double(), history).cumsum(-1)
+        return torch.searchsorted(sums, uniform[:, None] * sums[:, -1:], right=True)[:, 0]
+
+    def shares(self, logits, history):
+        return logits.softmax(-1)
+
+
+class Beam:
+    """The most probable continuations that are found by keeping so many at each step."""
+
+    width = 3
+
+    def search(self, advance, start, limits):
+        rows, size = start.logits.shape
+        found = [self.search_row(advance, start, row, limits) for row in range(rows)]
+        return [self.finish(kept, limits) for kept in found]
+
+    def search_row(self, advance, start, row, limits):
+        """Keep (ids, log-probabilities) of one row, and the state of each."""
+        logits, state = start.logits[row][None], select_rows(start.state, torch.tensor([row]))
+        kept, ended = [((), ())], []
+        for _ in range(limits.length):
+            kept, parents = self.grow(kept, logits.log_softmax(-1))
+            stops = [ids[-1] in limits.stop for ids, _ in kept]
+            ended += [one for one, stop in zip(kept, stops, strict=True) if stop]
+            going = [place for place, stop in enumerate(stops) if not stop]
+            kept, parents = [kept[place] for place in going], [parents[place] for place in going]
+            if not kept:
+                break
+            chosen = torch.tensor([ids[-1] for ids, _ in kept])
+            logits, state = advance(chosen, self.reorder(state, torch.tensor(parents)))
+        return ended + kept
+
+    def grow(self, kept, scores):
+        """The best of all continuations by one token, and which each came from."""
+        before = torch.tensor([sum(one) for _, one in kept])
+        best = (before[:, None] + scores).flatten().topk(min(self.width, scores.numel())).indices
+        grown, parents = [], []
+        for place in best.tolist():
+            parent, token = divmod(place, scores.shape[1])
+            ids, one = kept[parent]
+            grown.append(((*ids, token), (*one, float(scores[parent, token]))))
+            parents.append(parent)
+        return grown, parents
+
+    def reorder(self, state, parents):
+        return select_rows(state, parents)
+
+    def finish(self, kept, limits):
+        return [Continuation(*one) for one in sorted(kept, key=lambda one: -sum(one[1]))]
+
+
+class NeitherForm:
+    def decode(self, logits):
+        return logits.argmax(-1)
+
+
+class InAColumn:
+    def choose(self, logits, history, uniform):
+        return logits.argmax(-1, keepdim=True)
+
+
+class NarrowIds:
+    def choose(self, logits, history, uniform):
+        return logits.argmax(-1).int()
+
+
+class CountsSumsBelow(Draws):
+    """Rounding leaves the last sum below 1, so there may be one more below the chance."""
+
+    def choose(self, logits, history, uniform):
+        return (logits.softmax(-1).cumsum(-1) <= uniform[:, None]).sum(-1)
+
+
+class AlwaysTenCandidates(Draws):
+    """A vocabulary of two has not so many."""
+
+    def shares(self, logits, history):
+        least = logits.topk(10).values[:, -1:]
+        return logits.masked_fill(logits < least, -torch.inf).softmax(-1)
+
+
+class LooksTwoTokensBack:
+    def choose(self, logits, history, uniform):
+        twice = history[:, -1] == history[:, -2]
+        best = logits.topk(2).indices
+        return torch.where(twice, best[:, 1], best[:, 0])
+
+
+class RemembersThirtyTokens(Draws):
+    """A penalty with a table as long as the texts that its author tried."""
+
+    weights = torch.linspace(0, 0.1, 30)
+
+    def shares(self, logits, history):
+        said = self.weights[: history.shape[1]].expand(history.shape).double()
+        return (logits - torch.zeros_like(logits).scatter_add(1, history, said)).softmax(-1)
+
+
+class ByNumpy:
+    """Has no bfloat16."""
+
+    def choose(self, logits, history, uniform):
+        return torch.from_numpy(logits.numpy().argmax(-1))
+
+
+class WantsFloat32:
+    def choose(self, logits, history, uniform):
+        return (logits @ torch.eye(logits.shape[1])).argmax(-1)
+
+
+class BestOfTheBatch:
+    """The argmax of all rows together."""
+
+    def choose(self, logits, history, uniform):
+        return (logits.argmax() % logits.shape[1]).expand(len(logits))
+
+
+class CommonCutOff(Draws):
+    """Keeps what is near the best of any row."""
+
+    def shares(self, logits, history):
+        return logits.masked_fill(logits < logits.max() - 2, -1e4).softmax(-1)
+
+
+class ChanceOfTheFirstRow(Draws):
+    def choose(self, logits, history, uniform):
+        return super().choose(logits, history, uniform[:1].expand(len(logits)))
+
+
+class Multinomial(Draws):
+    def choose(self, logits, history, uniform):
+        return self.shares(logits, history).multinomial(1)[:, 0]
+
+
+class PythonsDice(Draws):
+    def choose(self, logits, history, uniform):
+        uniform = torch.tensor([random.random() for _ in uniform], dtype=torch.float64)
+        return super().choose(logits, history, uniform)
+
+
+class OwnGenerator(Draws):
+    """Leaves the global generators alone, but gives another id the second time."""
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(0)
+
+    def choose(self, logits, history, uniform):
+        uniform = torch.rand(uniform.shape, generator=self.generator, dtype=torch.float64)
+        return super().choose(logits, history, uniform)
+
+
+class KeepsACount(Draws):
+    """Counts what it chose itself, so that the text before counts in the next one."""
+
+    def __init__(self):
+        self.counts = {}
+
+    def choose(self, logits, history, uniform):
+        said = self.counts.setdefault(logits.shape[1], torch.zeros(logits.shape[1]))
+        ids = super().choose(logits - said, history, uniform)
+        said[ids] += 5
+        return ids
+
+
+class MasksInPlace(Draws):
+    def shares(self, logits, history):
+        return logits.softmax(-1)
+
+    def choose(self, logits, history, uniform):
+        logits[logits < logits.amax(-1, keepdim=True) - 3] = -torch.inf
+        return super().choose(logits, history, uniform)
+
+
+class ScalesTheChanceInPlace(Draws):
+    def choose(self, logits, history, uniform):
+        return super().choose(logits, history, uniform.mul_(0.999))
+
+
+class SortsTheHistory(Draws):
+    def choose(self, logits, history, uniform):
+        history.copy_(history.sort(-1).values)
+        return super().choose(logits, history, uniform)
+
+
+class BeamInThePrefix(Beam):
+    """Writes what it chose into the state that it was given."""
+
+    def search(self, advance, start, limits):
+        found = super().search(advance, start, limits)
+        start.history[:, -1] = torch.tensor([row[0].ids[-1] for row in found])
+        return found
+
+
+class FirstSumNotBelow(Draws):
+    """With a chance of 0 that is the first token, however improbable."""
+
+    def choose(self, logits, history, uniform):
+        return torch.searchsorted(logits.double().softmax(-1).cumsum(-1), uniform[:, None])[:, 0]
+
+
+class SmoothsAll(Draws):
+    """A small share for every token, also for those that must not come."""
+
+    def shares(self, logits, history):
+        return logits.softmax(-1) + 1e-3
+
+
+class RepetitionMadeProbable(Draws):
+    """Multiplies the logits of what was said: -inf times 0 is not a number."""
+
+    def choose(self, logits, history, uniform):
+        logits = logits.scatter(1, history, logits.gather(1, history) * 0)
+        return logits.nan_to_num(0.0).argmax(-1)
+
+
+class TurnedOver(Draws):
+    def shares(self, logits, history):
+        return (-logits).softmax(-1)
+
+
+class EvenAmongTheBest(Draws):
+    """Forgets how probable its candidates are."""
+
+    def shares(self, logits, history):
+        least = logits.topk(min(2, logits.shape[1])).values[:, -1:]
+        return (logits >= least).double()
+
+
+class ClampsLogits(Draws):
+    def shares(self, logits, history):
+        return logits.clamp(-5, 5).softmax(-1)
+
+
+class SearchesByChance(Beam):
+    def grow(self, kept, scores):
+        return super().grow(kept, scores + 0.1 * torch.rand(scores.shape))
+
+
+class NeverTheSameTwice(Draws):
+    """As the process goes on, the same seed is another text."""
+
+    calls = 0
+
+    def choose(self, logits, history, uniform):
+        NeverTheSameTwice.calls += 1
+        return super().choose(logits, history, (uniform + NeverTheSameTwice.calls * 0.618) % 1)
+
+
+class AllRowsEndTogether(Beam):
+    """Ends the search of the batch where its first row has ended."""
+
+    def search(self, advance, start, limits):
+        found = super().search(advance, start, limits)
+        end = len(found[0][0].ids)
+        return [[Continuation(c.ids[:end], c.log_probabilities[:end]) for c in r] for r in found]
+
+
+class ForgetsTheLastRow(Beam):
+    def search(self, advance, start, limits):
+        return super().search(advance, start, limits)[: max(len(start.rows) - 1, 1)]
+
+
+class ComparesRows(Beam):
+    """Drops what is less probable than the best of another row."""
+
+    def search(self, advance, start, limits):
+        found = super().search(advance, start, limits)
+        worst = min(row[0].score for row in found)
+        return [[one for one in row if one.score >= worst] for row in found]
+
+
+class FindsNothing(Beam):
+    """Gives up on what it finds improbable."""
+
+    def finish(self, kept, limits):
+        return [one for one in super().finish(kept, limits) if one.score > -1]
+
+
+class OneTooMany(Beam):
+    def finish(self, kept, limits):
+        return [Continuation((*ids, ids[-1]), (*one, -1.0)) for ids, one in kept]
+
+
+class WithThePrefix(Beam):
+    def search(self, advance, start, limits):
+        found = super().search(advance, start, limits)
+        return [
+            [Continuation((*history, *one.ids), one.log_probabilities) for one in row]
+            for history, row in zip(start.history.tolist(), found, strict=True)
+        ]
+
+
+class IdsAreTensors(Beam):
+    def finish(self, kept, limits):
+        return [Continuation(tuple(torch.tensor(ids)), one) for ids, one in kept]
+
+
+class WiderThanTheVocabulary(Beam):
+    def grow(self, kept, scores):
+        scores.topk(self.width)
+        return super().grow(kept, scores)
+
+
+class WorstFirst(Beam):
+    def finish(self, kept, limits):
+        return super().finish(kept, limits)[::-1]
+
+
+class AsTheyCame(Beam):
+    """In the order of the tokens, as a dictionary had them."""
+
+    def finish(self, kept, limits):
+        return [Continuation(*one) for one in sorted(kept)]
+
+
+class GoesOnAfterAStop(Beam):
+    def search(self, advance, start, limits):
+        return super().search(advance, start, type(limits)(limits.length))
+
+
+class DropsTheStop(Beam):
+    """As a text has no end-of-document in it; but then nobody knows why it ended."""
+
+    def finish(self, kept, limits):
+        kept = [(ids[:-1], one[:-1]) if ids[-1] in limits.stop else (ids, one) for ids, one in kept]
+        return super().finish([one for one in kept if one[0]], limits)
+
+
+class DoesNotReorder(Beam):
+    """Each continuation goes on with the state of another."""
+
+    def reorder(self, state, parents):
+        return select_rows(state, torch.arange(len(parents)) % len(parents) * 0)
+
+
+class ReordersTheFirstTensor(Beam):
+    def reorder(self, state, parents):
+        first, rest = super().reorder(state, parents)
+        return first, select_rows(rest, parents)
+
+
+class ReordersByRank(Beam):
+    def reorder(self, state, parents):
+        return select_rows(state, parents.sort().values)
+
+
+class ScoresWithTemperature(Beam):
+    def grow(self, kept, scores):
+        return super().grow(kept, (scores / 0.5).log_softmax(-1))
+
+
+class DividesByLength(Beam):
+    """A penalty for length that goes into the log-probabilities."""
+
+    def finish(self, kept, limits):
+        return super().finish([(ids, [o / len(ids) for o in one]) for ids, one in kept], limits)
+
+
+class ProbabilitiesWithoutLogarithm(Beam):
+    def finish(self, kept, limits):
+        return [
+            Continuation(one.ids, tuple(2.718281828**p for p in one.log_probabilities))
+            for one in super().finish(kept, limits)
+        ]
+
+
+class SaysOneScore(Beam):
+    def finish(self, kept, limits):
+        return [Continuation(one.ids, (one.score,)) for one in super().finish(kept, limits)]
+
+
+DEFECTS = [
+    (NeitherForm, decoders.what_a_decoder_is_given_is_left_alone, "a method `choose` or `search`"),
+    (InAColumn, decoders.ids_are_tokens_of_the_vocabulary, "ids: shape, type"),
+    (NarrowIds, decoders.ids_are_tokens_of_the_vocabulary, "torch.int32"),
+    (CountsSumsBelow, decoders.ids_are_tokens_of_the_vocabulary, "ids from 0 to"),
+    (AlwaysTenCandidates, decoders.ids_are_tokens_of_the_vocabulary, "out of range"),
+    (LooksTwoTokensBack, decoders.history_may_have_any_length, "out of bounds"),
+    (RemembersThirtyTokens, decoders.history_may_have_any_length, "RuntimeError"),
+    (ByNumpy, decoders.logits_of_any_precision_do, "BFloat16"),
+    (WantsFloat32, decoders.logits_of_any_precision_do, "dtype"),
+    (BestOfTheBatch, decoders.rows_are_chosen_for_as_if_alone, "that each row has alone"),
+    (CommonCutOff, decoders.rows_are_chosen_for_as_if_alone, "that each row has alone"),
+    (ChanceOfTheFirstRow, decoders.rows_are_chosen_for_as_if_alone, "that each row has alone"),
+    (Multinomial, decoders.uniform_is_all_the_chance, "torch's random state"),
+    (PythonsDice, decoders.uniform_is_all_the_chance, "Python's random state"),
+    (OwnGenerator, decoders.uniform_is_all_the_chance, "from the same arguments"),
+    (KeepsACount, decoders.uniform_is_all_the_chance, "from the same arguments"),
+    (MasksInPlace, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
+    (ScalesTheChanceInPlace, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
+    (SortsTheHistory, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
+    (BeamInThePrefix, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
+    (FirstSumNotBelow, decoders.impossible_tokens_are_never_chosen, "with a chance of 0.0"),
+    (SmoothsAll, decoders.impossible_tokens_are_never_chosen, "with a chance of"),
+    (RepetitionMadeProbable, decoders.impossible_tokens_are_never_chosen, "with a chance of"),
+    (TurnedOver, decoders.certain_token_is_chosen, "which is certain"),
+    (EvenAmongTheBest, decoders.certain_token_is_chosen, "which is certain"),
+    (ClampsLogits, decoders.certain_token_is_chosen, "which is certain"),
+    (Multinomial, decoders.seed_decides_the_text, "torch's random state"),
+    (SearchesByChance, decoders.seed_decides_the_text, "torch's random state"),
+    (NeverTheSameTwice, decoders.seed_decides_the_text, "from the same seed"),
+    (BestOfTheBatch, decoders.rows_go_on_as_if_alone, "to go on as alone"),
+    (AllRowsEndTogether, decoders.rows_go_on_as_if_alone, "to go on as alone"),
+    (ComparesRows, decoders.rows_go_on_as_if_alone, "to go on as alone"),
+    (ForgetsTheLastRow, decoders.rows_go_on_as_if_alone, "each of 6 rows; seen: 5"),
+    (FindsNothing, decoders.continuations_have_the_length_asked_for, "at least one for each row"),
+    (OneTooMany, decoders.continuations_have_the_length_asked_for, "continuations of 1 ids"),
+    (WithThePrefix, decoders.continuations_have_the_length_asked_for, "continuations of 1 ids"),
+    (IdsAreTensors, decoders.continuations_have_the_length_asked_for, "ids that are int"),
+    (WiderThanTheVocabulary, decoders.continuations_have_the_length_asked_for, "out of range"),
+    (WorstFirst, decoders.best_continuation_comes_first, "from the best to the worst"),
+    (AsTheyCame, decoders.best_continuation_comes_first, "from the best to the worst"),
+    (GoesOnAfterAStop, decoders.stop_token_ends_a_continuation, "an end with one of"),
+    (DropsTheStop, decoders.stop_token_ends_a_continuation, "an end with one of"),
+    (DoesNotReorder, decoders.log_probabilities_are_the_models, "differs by"),
+    (ReordersTheFirstTensor, decoders.log_probabilities_are_the_models, "differs by"),
+    (ReordersByRank, decoders.log_probabilities_are_the_models, "differs by"),
+    (ScoresWithTemperature, decoders.log_probabilities_are_the_models, "differs by"),
+    (DividesByLength, decoders.log_probabilities_are_the_models, "differs by"),
+    (ProbabilitiesWithoutLogarithm, decoders.log_probabilities_are_the_models, "differs by"),
+    (SaysOneScore, decoders.log_probabilities_are_the_models, "one for each id"),
+]
+BUILT_IN = [
+    ("greedy", {}),
+    ("sample", {}),
+    ("sample", {"temperature": 0.01}),
+    ("sample", {"temperature": 100.0}),
+]
+OF_CHOOSING = decoders.CHECKS[:5] + decoders.CHECKS[6:8]
+
+
+@pytest.mark.parametrize(("decoder", "check", "said"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(decoder, check, said):
+    with pytest.raises(Broken, match=said):
+        verify(check, Subject.of("decoder", decoder, {}))
+
+
+def test_every_check_catches_something():
+    assert {check for _, check, _ in DEFECTS} == set(decoders.CHECKS)
+
+
+@pytest.mark.parametrize("check", decoders.CHECKS)
+def test_a_decoder_that_chooses_as_one_would_write_it_keeps_every_promise(check):
+    verify(check, Subject.of("decoder", Draws, {}))
+
+
+@pytest.mark.parametrize("check", decoders.CHECKS)
+def test_a_search_keeps_every_promise_but_those_of_choosing(check):
+    subject = Subject.of("decoder", Beam, {})
+    if check in OF_CHOOSING:
+        with pytest.raises(NotApplicable, match="searches instead"):
+            check(subject)
+    else:
+        verify(check, subject)
+
+
+@pytest.mark.parametrize(("name", "options"), BUILT_IN)
+def test_the_decoders_that_come_with_seqlab_keep_every_promise(registry, name, options):
+    subject = Subject.of_component(registry.find("decoder", name), options)
+    assert [r for c in decoders.CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
+
+
+def test_no_decoder_that_comes_with_seqlab_is_left_out(registry):
+    found = {component.name for component in registry.components("decoder")}
+    assert found == {name for name, _ in BUILT_IN}

@@ -1,0 +1,228 @@
+"""The checks that every component has, the way they report, and the ways to run them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import seqlab
+import seqlab.testing
+from seqlab.errors import UsageError
+from seqlab.registry.kinds import KINDS
+from seqlab.testing import Broken, NotApplicable, Subject, checks_of, look_at, verify
+from seqlab.testing.registration import CHECKS
+
+pytest_plugins = ["pytester"]
+
+
+class Good(nn.Module):
+    """Repeats its inputs.
+
+    Args:
+        size: how many numbers come out.
+        path: Required: where it is.
+    """
+
+    def __init__(self, input_size: int, *, size: int = 3, path: Path) -> None:
+        super().__init__()
+        self.output_size = input_size
+
+
+class WithSurplus(Good):
+    def __init__(self, input_size: int, vocabulary: int) -> None:
+        pass
+
+
+class WithoutTypes(Good):
+    def __init__(self, input_size: int, *, size=3) -> None:
+        pass
+
+
+class WithAnything(Good):
+    """Repeats `size`."""
+
+    def __init__(self, input_size: int, *, size: Any = 3) -> None:
+        pass
+
+
+class Undocumented(nn.Module):
+    __doc__ = None
+
+    def __init__(self, input_size: int) -> None:
+        pass
+
+
+class WithoutHelp(Good):
+    """Repeats."""
+
+    def __init__(self, input_size: int, *, size: int = 3) -> None:
+        pass
+
+
+class Demanding(Good):
+    """Repeats.
+
+    Args:
+        size: how many numbers come out.
+    """
+
+    def __init__(self, input_size: int, *, size: int) -> None:
+        pass
+
+
+def _loud() -> type:
+    """Imported late: the import is what is wrong with it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    from planted_imports import Loud
+
+    torch.set_num_threads(threads)
+    return Loud
+
+
+PLANTED = {
+    WithSurplus: "signature_is_a_schema",
+    WithoutTypes: "signature_is_a_schema",
+    WithAnything: "signature_is_a_schema",
+    Undocumented: "summary_says_what_it_is",
+    WithoutHelp: "options_are_documented",
+    Demanding: "options_have_defaults",
+    _loud: "import_changes_nothing",
+}
+
+
+@pytest.mark.parametrize(("bad", "name"), PLANTED.items(), ids=lambda v: getattr(v, "__name__", v))
+@pytest.mark.filterwarnings("default")
+def test_a_planted_defect_is_caught_by_its_check(bad, name, capfd):
+    (check,) = (check for check in CHECKS if check.__name__ == name)
+    factory = bad() if bad is _loud else bad
+    with pytest.raises(Broken, match=f"why: docs/conformance.md#{name}"):
+        verify(check, Subject("cell", "planted", factory))
+
+
+def test_an_import_that_is_noticed_is_described(capfd):
+    (check,) = (check for check in CHECKS if check.__name__ == "import_changes_nothing")
+    message = look_at(check, Subject("cell", "planted", _loud())).message
+    for what in ("it printed 'hello'", "Python's random state", "torch's number of threads"):
+        assert what in message
+    assert "the filters of warnings" in message
+
+
+def test_every_check_has_a_planted_defect():
+    assert set(PLANTED.values()) == {check.__name__ for check in CHECKS}
+
+
+def test_a_component_that_is_described_keeps_every_promise():
+    results = [look_at(check, Subject.of("cell", Good, {"path": "x"})) for check in CHECKS]
+    assert {result.verdict for result in results} == {"kept"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(k, c.name) for k in KINDS for c in seqlab.load_plugins(local=False).components(k)],
+)
+def test_every_built_in_component_is_described(kind, name, registry):
+    *quick, _ = CHECKS
+    subject = Subject.of_component(registry.find(kind, name), {})
+    assert not [r for check in quick if (r := look_at(check, subject)).verdict == "broken"]
+
+
+@pytest.mark.parametrize("plugin", seqlab.load_plugins(local=False).plugins, ids=lambda p: p.name)
+def test_the_import_of_a_built_in_plugin_is_not_noticed(plugin):
+    *_, check = CHECKS
+    component = plugin.components[0]
+    assert look_at(check, Subject.of_component(component, {})).verdict == "kept"
+
+
+# -- subjects
+
+
+def test_an_option_that_is_not_there_is_a_mistake_of_use():
+    with pytest.raises(UsageError, match="has no option 'sise' \\(its options: size, path\\)"):
+        Subject.of("cell", Good, {"sise": 3})
+
+
+def test_an_option_of_the_wrong_type_is_a_mistake_of_use():
+    with pytest.raises(UsageError, match="valid integer"):
+        Subject.of("cell", Good, {"size": "3"})
+
+
+def test_an_unknown_kind_is_a_mistake_of_use():
+    with pytest.raises(UsageError, match="unknown kind 'cel'; there are corpus, tokenizer"):
+        Subject.of("cel", Good, {})
+
+
+def test_what_must_be_given_and_is_not_leaves_a_check_without_an_answer():
+    with pytest.raises(NotApplicable, match="option 'path' has no default; give it a value"):
+        Subject.of("cell", Good, {}).build(3)
+
+
+# -- ways to run the checks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_checks_of_its_own_and_a_function_for_all(kind):
+    assert len(checks_of(kind)) > len(CHECKS)
+    assert callable(getattr(seqlab.testing, f"check_{kind}"))
+    assert all(check.__doc__ for check in checks_of(kind))
+
+
+def test_check_cell_names_all_that_is_broken_at_once():
+    with pytest.raises(Broken) as caught:
+        seqlab.testing.check_cell(Undocumented)
+    message = str(caught.value)
+    assert "expected cell 'Undocumented' to keep all" in message
+    assert "summary_says_what_it_is" in message
+    assert "output_size_is_true" in message
+
+
+@pytest.mark.parametrize("component", ["Cell", '"gru"'])
+def test_pytest_runs_one_test_for_each_promise(component, pytester):
+    pytester.makepyfile(f"""
+        import pytest
+        from seqlab_plugins.cells import GRU as Cell
+
+        @pytest.mark.seqlab("cell", {component}, hidden_size=4)
+        def test_it(seqlab_check):
+            seqlab_check()
+    """)
+    result = pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:randomly")
+    result.assert_outcomes(passed=len(checks_of("cell")))
+
+
+def test_pytest_says_which_promise_is_broken(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from torch import nn
+
+        class Bad(nn.RNN):
+            def __init__(self, input_size):
+                super().__init__(input_size, 4, batch_first=True)
+                self.output_size = 4
+
+        @pytest.mark.seqlab("cell", Bad)
+        def test_it(seqlab_check):
+            seqlab_check()
+    """)
+    result = pytester.runpytest_inprocess("-p", "no:xdist")
+    result.stdout.fnmatch_lines(["*FAILED*Bad-state_has_the_batch_first*"])
+    assert result.ret == 1
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("", "needs seqlab(kind, component, **options)"),
+        ('@pytest.mark.seqlab("cell")', "seqlab(kind, component, **options)"),
+        ('@pytest.mark.seqlab("cell", "nobody")', "unknown cell 'nobody'"),
+    ],
+)
+def test_pytest_explains_a_marker_that_it_cannot_use(marker, said, pytester):
+    pytester.makepyfile(f"import pytest\n\n{marker}\ndef test_it(seqlab_check):\n    pass\n")
+    result = pytester.runpytest_inprocess("-p", "no:xdist")
+    assert said in result.stdout.str() + result.stderr.str()
+    assert result.ret != 0
