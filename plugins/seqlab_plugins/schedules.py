@@ -79,6 +79,32 @@ def one_cycle(
     return LambdaLR(optimizer, factor)
 
 
+def warmup_stable_decay(
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    rising: Fraction = 0.01,
+    falling: Fraction = 0.1,
+    final: Annotated[float, Field(gt=0, le=1)] = 0.1,
+) -> LRScheduler:
+    """Up, level, and down at the end, faster at first: Hu et al., 2024, MiniCPM, arXiv:2404.06395.
+
+    Args:
+        rising: share of the steps in which the rate rises evenly, at the start.
+        falling: share of the steps in which it falls by the same factor in each, at the end.
+        final: share of the rate that the last step has.
+    """
+    if rising + falling > 1:
+        raise ValueError("rising and falling are more than all steps together")
+    up, down = round(rising * total_steps), round(falling * total_steps)
+
+    def factor(step: int) -> float:
+        fallen = min(max(step + 1 - (total_steps - down), 0) / max(down, 1), 1.0)
+        return min((step + 1) / (up + 1), final**fallen if down else 1.0)
+
+    return LambdaLR(optimizer, factor)
+
+
 def plateau(
     optimizer: Optimizer,
     total_steps: int,  # noqa: ARG001 # every schedule is told; this one waits for evaluations
@@ -126,5 +152,6 @@ def seqlab_register_schedules() -> dict[str, Callable[..., LRScheduler]]:
         "linear": linear,
         "cosine": cosine,
         "one_cycle": one_cycle,
+        "warmup_stable_decay": warmup_stable_decay,
         "plateau": plateau,
     }

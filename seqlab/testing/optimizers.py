@@ -118,7 +118,7 @@ def gradients_count_as_they_are_at_the_step(subject: Subject) -> None:
     clipped, wanted = weights_like_a_models(), weights_like_a_models()
     one, other = _optimizer(subject, clipped), _optimizer(subject, wanted)
     for factor in (0.01, -1.0, 0.5):  # a sign is seen where a size is normalised away
-        clear(clipped)
+        _clear(clipped)
         torch.stack(_losses(clipped)).sum().backward()  # type: ignore[no-untyped-call] # torch's own
         for parameter, gradient in zip(wanted.values(), _gradients(wanted), strict=True):
             parameter.grad = gradient * factor
@@ -130,7 +130,7 @@ def gradients_count_as_they_are_at_the_step(subject: Subject) -> None:
         _same(_values(clipped), _values(wanted), "the update of the gradient that was clipped")
 
 
-def clear(weights: Weights) -> None:
+def _clear(weights: Weights) -> None:
     """Take the gradients away, as the training loop does before each step."""
     for parameter in weights.values():
         parameter.grad = None
@@ -164,7 +164,7 @@ def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
             weights[name].grad, before = None, weights[name].detach().clone()
             eager_step(optimizer)()
             expect(weights[name].equal(before), f"{name} without gradient to stay", "it changed")
-    clear(weights)
+    _clear(weights)
     eager_step(optimizer)()
 
 

@@ -135,8 +135,7 @@ def _plain_values(schedule: Any) -> dict[str, Any]:
 def stepping_up_to_a_step_is_being_there(subject: Subject) -> None:
     """A new schedule that is stepped k times over a saved optimizer has the rate of step k.
 
-    That is how a run goes on whose number of steps was changed. So a rate follows from the number
-    of the step, not from the rate before.
+    That is how a run goes on whose number of steps was changed: from the first rates.
     """
     optimizer = _optimizer()
     schedule = _schedule(subject, optimizer)
@@ -144,6 +143,8 @@ def stepping_up_to_a_step_is_being_there(subject: Subject) -> None:
         raise NotApplicable("it is stepped with losses, so it is always loaded")
     wanted = next(islice(_course(optimizer, schedule), HALF, None))
     resumed, stepped = _loaded(subject, optimizer)
+    for group, first in zip(resumed.param_groups, stepped.get_last_lr(), strict=True):
+        group["lr"] = first
     for _ in range(HALF):
         _step(stepped)
     found = _rates(resumed)

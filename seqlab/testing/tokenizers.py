@@ -165,7 +165,7 @@ def _through_a_file(state: Mapping[str, Any]) -> Any:
     return unpack(packed, {name: tensor.clone() for name, tensor in tensors.items()})
 
 
-def state_survives_saving(subject: Subject) -> None:
+def vocabulary_survives_saving(subject: Subject) -> None:
     """Loaded from a checkpoint, another instance has the same ids for everything."""
     tokenizer, texts = _fitted(subject)
     loaded = subject.build()
@@ -210,7 +210,7 @@ CHECKS: tuple[Check, ...] = (
     tokens_stream_as_text,
     every_id_has_bytes,
     end_of_document_is_an_id,
-    state_survives_saving,
+    vocabulary_survives_saving,
     fitted_alike_is_alike,
     hash_seed_does_not_matter,
     unseen_text_has_ids_or_is_refused,

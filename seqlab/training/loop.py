@@ -212,9 +212,10 @@ class Training:
     def load_state_dict(self, state: Mapping[str, Any], total_steps_changed: bool = False) -> None:
         """Come back to where `state_dict` was taken.
 
-        A schedule over another number of steps is stepped up to here, instead of loaded: it is
-        then where it would be had it known from the start.
+        A schedule over another number of steps is stepped up to here from its first rates, instead
+        of loaded: it is then where it would be had it known from the start.
         """
+        rates = self.schedule.get_last_lr()
         self.done = state["done"]
         self.state = self._moved(state["state"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -226,6 +227,8 @@ class Training:
             self.schedule.load_state_dict(state["schedule"])
             return
         self.optimizer._opt_called = True  # type: ignore[attr-defined] # or the schedule warns
+        for group, first in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = first
         for _ in range(self.done):
             self.schedule.step()
 

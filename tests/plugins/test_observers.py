@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
+import math
 import re
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import seqlab
-from seqlab.records import EpochEnded, RunEnded, RunStarted
+from seqlab.records import EpochEnded, RunEnded, RunStarted, StepEnded
 
 
 @pytest.fixture
@@ -136,6 +138,61 @@ def test_without_its_package_tensorboard_says_how_to_get_it(run, monkeypatch):
     with pytest.raises(seqlab.SeqlabError, match=r"pip install 'seqlab\[tensorboard\]'"):
         run("tensorboard")
     assert not Path("here").exists()
+
+
+@pytest.fixture
+def spikes(registry, caplog):
+    """The steps that `gradient_spikes` warns of, where these are the norms of steps 1, 2, …"""
+    caplog.set_level(logging.WARNING, "seqlab.gradient_spikes")
+    make = registry.find("observer", "gradient_spikes").factory
+
+    def spikes(norms, observer=None, first=1, **options):
+        observer = observer or make(**options)
+        caplog.clear()
+        for step, norm in enumerate(norms, first):
+            observer.seqlab_step_ended(StepEnded(step, 1, 1.0, norm, 1.0, 1, 1.0))
+        return [int(re.search(r"Step (\d+)", said).group(1)) for said in caplog.messages]
+
+    spikes.make = make
+    return spikes
+
+
+def test_a_gradient_far_above_the_median_is_a_spike(spikes):
+    assert spikes([1, 1, 1, 4.9, 5.1, 1], factor=5, steps=3) == [5]
+
+
+def test_a_spike_is_told_with_its_step_its_size_and_what_is_usual(spikes, caplog):
+    spikes([2, 2, 2, 250], factor=5, steps=3)
+    assert caplog.messages == [
+        "Step 4 has a gradient norm of 250; the median of the last 3 steps is 2"
+    ]
+
+
+def test_nothing_is_a_spike_before_there_is_a_whole_median(spikes):
+    assert spikes([1, 1000, 1, 1000, 1], steps=5) == []
+
+
+def test_gradients_that_stay_large_are_spikes_no_longer(spikes):
+    assert spikes([1, 1, 1, *[100] * 6], factor=5, steps=3) == [4, 5]
+
+
+def test_norms_that_are_missing_or_no_numbers_are_no_spikes_and_spoil_no_median(spikes):
+    assert spikes([1, None, 1, math.nan, 1, math.inf, 2], factor=5, steps=3) == []
+    assert spikes([1, None, 1, math.nan, 1, math.inf, 6], factor=5, steps=3) == [7]
+
+
+def test_a_resumed_run_warns_of_the_same_spikes(spikes):
+    first, second = spikes.make(steps=3), spikes.make(steps=3)
+    spikes([1, 1, 1], first)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert spikes([99, 1], first, 4) == spikes([99, 1], second, 4) == [4]
+
+
+def test_a_run_remembers_the_norms_that_gradient_spikes_saw(run):
+    watched = run({"name": "gradient_spikes", "steps": 4})
+    assert watched.description["observer_failures"] == []
+    (state,) = [s for name, s in watched.checkpoint.state["observers"].items() if "spikes" in name]
+    assert len(state["norms"]) == 4
 
 
 def test_an_observer_that_ends_without_having_begun_takes_nothing_down(registry):

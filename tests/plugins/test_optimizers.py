@@ -8,7 +8,7 @@ from torch import nn
 
 from seqlab.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
-NAMES = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon")
+NAMES = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon", "lion")
 every_optimizer = pytest.mark.parametrize("name", NAMES)
 
 
@@ -152,3 +152,66 @@ def test_a_schedule_still_changes_muons_rates_after_a_checkpoint(make, registry)
     before = values(named)
     descend(optimizer, named, 1)
     assert max(changed(named, before).values()) == 0
+
+
+def plain_lion(named, momenta, lr, betas, weight_decay):
+    """One step as the paper's Algorithm 2 writes it, weight by weight."""
+    for name, parameter in named.items():
+        gradient, momentum = parameter.grad, momenta[name]
+        direction = (betas[0] * momentum + (1 - betas[0]) * gradient).sign()
+        parameter.data -= lr * (direction + weight_decay * parameter.data)
+        momenta[name] = betas[1] * momentum + (1 - betas[1]) * gradient
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.99), (0.95, 0.98), (0.0, 0.0)])
+def test_lion_takes_the_steps_of_the_paper(make, betas):
+    options = {"lr": 0.01, "betas": betas, "weight_decay": 0.1}
+    ours, theirs = parameters(), parameters()
+    momenta = {name: torch.zeros_like(p) for name, p in theirs.items()}
+    optimizer = make("lion", ours.items(), **options)
+    for _ in range(10):
+        descend(optimizer, ours, 1)
+        distance(theirs).backward()
+        plain_lion(theirs, momenta, **options)
+        for parameter in theirs.values():
+            parameter.grad = None
+    torch.testing.assert_close(values(ours), values(theirs), rtol=0, atol=1e-6)
+
+
+def test_lion_moves_every_weight_equally_far(make):
+    named = parameters()
+    before = values(named)
+    descend(make("lion", named.items(), lr=0.01), named, 1)
+    for new, old in zip(values(named), before, strict=True):
+        torch.testing.assert_close((new - old).abs(), torch.full_like(old, 0.01))
+
+
+def test_lion_decays_a_weight_apart_from_its_gradient(make):
+    weight = nn.Parameter(torch.tensor([2.0]))
+    optimizer = make("lion", [("weight", weight)], lr=0.1, weight_decay=0.5)
+    weight.grad = torch.zeros(1)
+    optimizer.step()
+    assert weight.item() == pytest.approx(2.0 * (1 - 0.1 * 0.5))
+
+
+def test_lion_leaves_what_has_no_gradient_as_it_is(make):
+    named = parameters()
+    optimizer, before = make("lion", named.items(), weight_decay=0.5), values(named)
+    optimizer.step()
+    named["head.weight"].grad = torch.ones_like(named["head.weight"])
+    optimizer.step()
+    moved = {name for name, change in changed(named, before).items() if change}
+    assert moved == {"head.weight"}
+
+
+def test_lion_returns_the_loss_of_a_closure_that_needs_gradients(make):
+    named = parameters()
+
+    def closure():
+        loss = distance(named)
+        loss.backward()
+        return loss
+
+    before = distance(named).item()
+    assert make("lion", named.items()).step(closure).item() == before
+    assert distance(named).item() < before

@@ -6,15 +6,19 @@ import math
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR
 
 import seqlab
 
-NAMES = ("constant", "linear", "cosine", "one_cycle")
+NAMES = ("constant", "linear", "cosine", "one_cycle", "warmup_stable_decay")
 LR = 0.5
 every_schedule = pytest.mark.parametrize("name", NAMES)
 with_warmup = pytest.mark.parametrize("name", ["constant", "linear", "cosine"])
+
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def optimizer() -> torch.optim.SGD:
@@ -103,6 +107,36 @@ def test_a_run_of_no_steps_has_a_schedule(registry, name):
 @pytest.mark.parametrize(("rising", "total"), [(0.0, 4), (0.1, 10), (0.5, 2), (1.0, 4)])
 def test_one_cycle_takes_every_share_of_rising_steps(ours, rising, total):
     assert max(ours("one_cycle", total, rising=rising)) <= LR
+
+
+def test_warmup_stable_decay_rises_stays_and_falls(ours):
+    found = ours("warmup_stable_decay", 20, rising=0.2, falling=0.3, final=0.01)
+    assert found[:5] == pytest.approx([LR * share / 5 for share in range(1, 6)])
+    assert found[4:14] == [LR] * 10
+    assert found[14:] == pytest.approx([LR * 0.01 ** (share / 6) for share in range(1, 7)])
+
+
+@relaxed
+@given(st.integers(1, 60), st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 1), st.integers(0, 20))
+def test_warmup_stable_decay_is_defined_at_every_step(ours, total, rising, share, final, beyond):
+    falling = (1 - rising) * share
+    found = ours(
+        "warmup_stable_decay", total, total + beyond, rising=rising, falling=falling, final=final
+    )
+    top = found.index(max(found))
+    assert found[: top + 1] == sorted(found[: top + 1])
+    assert found[top:] == sorted(found[top:], reverse=True)
+    assert 0 < min(found) <= max(found) <= LR
+    assert len(set(found[total:])) <= 1
+
+
+def test_the_only_step_of_a_run_has_the_full_rate_under_warmup_stable_decay(ours):
+    assert ours("warmup_stable_decay", 1) == [LR]
+
+
+def test_warmup_stable_decay_refuses_shares_of_more_than_everything(ours):
+    with pytest.raises(ValueError, match="more than all steps"):
+        ours("warmup_stable_decay", 9, rising=0.6, falling=0.5)
 
 
 def test_every_group_of_an_optimizer_follows_from_its_own_rate(registry):

@@ -156,6 +156,33 @@ def test_an_extended_run_has_the_rates_of_one_that_was_that_long(schedule, full,
     assert f"now has 40 steps instead of 20: schedule '{schedule}' is laid over" in caplog.text
 
 
+STEPWISE = """
+    from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
+    from seqlab import hookimpl
+
+    def annealing(optimizer, total_steps):
+        return CosineAnnealingLR(optimizer, total_steps)
+
+    def rising(optimizer, total_steps):
+        return LinearLR(optimizer, 0.1, total_iters=total_steps)
+
+    @hookimpl
+    def seqlab_register_schedules():
+        return {"annealing": annealing, "rising": rising}
+"""
+
+
+@pytest.mark.parametrize("schedule", ["annealing", "rising"])
+def test_a_schedule_that_steps_from_rate_to_rate_is_laid_over_an_extended_run(schedule, full, drop):
+    drop(STEPWISE)
+    sections = full | {"schedule": schedule}
+    short = seqlab.run(sections)
+    long = seqlab.run(sections, overrides=["train.steps=40"])
+    longer = seqlab.resume(short.path, overrides=["train.steps=40"])
+    rates = [[r["lr"] for r in run.metrics if r["step"] > 20] for run in (longer, long)]
+    assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     whole, killed, damage, registry, facts, caplog
 ):

@@ -87,6 +87,10 @@ class TheSameNameTwice(Shelf):
     splits = ("train", "train")
 
 
+class SplitWithoutAName(Shelf):
+    splits = ("train", "")
+
+
 class NamesInASet(Shelf):
     splits = frozenset({"train", "valid"})
 
@@ -123,6 +127,12 @@ class OneIdsForAll(Numbers):
 class ByteStrings(Shelf):
     def documents(self, split):
         yield from ([line.encode() for line in lines] for lines in super().documents(split))
+
+
+class NoneForNothing(Shelf):
+    def documents(self, split):
+        yield from super().documents(split)
+        yield None
 
 
 class TextAndIds(Shelf):

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import seqlab
-from seqlab.testing import Broken, Subject, look_at, verify
-from seqlab.testing.cells import CHECKS
+from seqlab.testing import Broken, Subject, cells, look_at, verify
 
 
 class Good(nn.Module):
@@ -285,57 +284,57 @@ class NoModule:
         pass
 
 
-PLANTED = {
-    WrongSize: "output_size_is_true",
-    NoSize: "output_size_is_true",
-    TimeFirst: "output_size_is_true",
-    NoModule: "output_size_is_true",
-    SqueezesOneRow: "one_row_and_one_token_are_enough",
-    NeedsTwoTokens: "one_row_and_one_token_are_enough",
-    NormalisesOverTheWindow: "window_equals_its_steps",
-    ForgetsItsState: "window_equals_its_steps",
-    GivesTheStateBefore: "two_windows_equal_a_long_one",
-    NormalisesOverRows: "rows_do_not_mix",
-    TakesTheStateOfTheFirstRow: "rows_do_not_mix",
-    LooksAhead: "later_inputs_change_nothing_earlier",
-    AttendsToAll: "later_inputs_change_nothing_earlier",
-    LayersFirst: "state_has_the_batch_first",
-    ListOfStates: "state_has_the_batch_first",
-    GrowingState: "state_keeps_its_shapes",
-    LearnsItsStart: "row_of_zeros_is_a_fresh_row",
-    CountsTheFreshOnes: "row_of_zeros_is_a_fresh_row",
-    NamesThePartsOfItsState: "state_survives_saving",
-    ChangesItsState: "inputs_are_left_alone",
-    ChangesItsInputs: "inputs_are_left_alone",
-    RemembersByItself: "nothing_is_remembered_outside_the_state",
-    CountsItsCalls: "nothing_is_remembered_outside_the_state",
-    FromIdsForgets: "from_ids_equals_one_hots",
-    FromIdsWithoutBias: "from_ids_equals_one_hots",
-    DetachesItsState: "gradients_reach_every_parameter",
-    HasAnUnusedWeight: "gradients_reach_every_parameter",
-    WrongBackward: "gradients_are_right",
-    AlwaysFloat32: "dtype_is_followed",
-    MixesTypesUnderAutocast: "dtype_is_followed",
-    MakesTensorsOnTheCpu: "device_is_followed",
-    KeepsAWeightToItself: "weights_survive_saving",
-    DrawsInEvaluation: "seed_decides_everything",
-    OwnGenerator: "seed_decides_everything",
-}
+DEFECTS = [
+    (WrongSize, cells.output_size_is_true),
+    (NoSize, cells.output_size_is_true),
+    (TimeFirst, cells.output_size_is_true),
+    (NoModule, cells.output_size_is_true),
+    (SqueezesOneRow, cells.one_row_and_one_token_are_enough),
+    (NeedsTwoTokens, cells.one_row_and_one_token_are_enough),
+    (NormalisesOverTheWindow, cells.window_equals_its_steps),
+    (ForgetsItsState, cells.window_equals_its_steps),
+    (GivesTheStateBefore, cells.two_windows_equal_a_long_one),
+    (NormalisesOverRows, cells.rows_do_not_mix),
+    (TakesTheStateOfTheFirstRow, cells.rows_do_not_mix),
+    (LooksAhead, cells.later_inputs_change_nothing_earlier),
+    (AttendsToAll, cells.later_inputs_change_nothing_earlier),
+    (LayersFirst, cells.state_has_the_batch_first),
+    (ListOfStates, cells.state_has_the_batch_first),
+    (GrowingState, cells.state_keeps_its_shapes),
+    (LearnsItsStart, cells.row_of_zeros_is_a_fresh_row),
+    (CountsTheFreshOnes, cells.row_of_zeros_is_a_fresh_row),
+    (NamesThePartsOfItsState, cells.state_survives_saving),
+    (ChangesItsState, cells.inputs_are_left_alone),
+    (ChangesItsInputs, cells.inputs_are_left_alone),
+    (RemembersByItself, cells.nothing_is_remembered_outside_the_state),
+    (CountsItsCalls, cells.nothing_is_remembered_outside_the_state),
+    (FromIdsForgets, cells.from_ids_equals_one_hots),
+    (FromIdsWithoutBias, cells.from_ids_equals_one_hots),
+    (DetachesItsState, cells.gradients_reach_every_parameter),
+    (HasAnUnusedWeight, cells.gradients_reach_every_parameter),
+    (WrongBackward, cells.gradients_are_right),
+    (AlwaysFloat32, cells.dtype_is_followed),
+    (MixesTypesUnderAutocast, cells.dtype_is_followed),
+    (MakesTensorsOnTheCpu, cells.device_is_followed),
+    (KeepsAWeightToItself, cells.weights_survive_saving),
+    (DrawsInEvaluation, cells.seed_decides_everything),
+    (OwnGenerator, cells.seed_decides_everything),
+]
 
 
-@pytest.mark.parametrize(("bad", "name"), PLANTED.items(), ids=lambda v: getattr(v, "__name__", v))
-def test_a_planted_defect_is_caught_by_its_check(bad, name):
-    (check,) = (check for check in CHECKS if check.__name__ == name)
-    with pytest.raises(Broken, match=f"expected .*; seen: .*; why: docs/conformance.md#{name}"):
+@pytest.mark.parametrize(("bad", "check"), DEFECTS, ids=lambda v: v.__name__)
+def test_a_planted_defect_is_caught_by_its_check(bad, check):
+    said = f"expected .*; seen: .*; why: docs/conformance.md#{check.__name__}"
+    with pytest.raises(Broken, match=said):
         verify(check, Subject.of("cell", bad, {}))
 
 
 def test_every_check_has_a_planted_defect():
-    assert set(PLANTED.values()) == {check.__name__ for check in CHECKS}
+    assert {check for _, check in DEFECTS} == set(cells.CHECKS)
 
 
 def test_the_cell_that_the_planted_ones_are_made_from_keeps_every_promise():
-    results = [look_at(check, Subject.of("cell", Good, {})) for check in CHECKS]
+    results = [look_at(check, Subject.of("cell", Good, {})) for check in cells.CHECKS]
     assert {r.check for r in results if r.verdict == "skipped"} == {"from_ids_equals_one_hots"}
     assert not [r for r in results if r.verdict == "broken"]
 
@@ -345,5 +344,5 @@ def test_the_cell_that_the_planted_ones_are_made_from_keeps_every_promise():
 )
 def test_every_built_in_cell_keeps_every_promise(name, registry):
     subject = Subject.of_component(registry.find("cell", name), {})
-    broken = [r for check in CHECKS if (r := look_at(check, subject)).verdict == "broken"]
+    broken = [r for check in cells.CHECKS if (r := look_at(check, subject)).verdict == "broken"]
     assert not broken

@@ -28,8 +28,8 @@ class Beam:
     width = 3
 
     def search(self, advance, start, limits):
-        rows, size = start.logits.shape
-        found = [self.search_row(advance, start, row, limits) for row in range(rows)]
+        rows = range(len(start.rows))
+        found = [self.search_row(advance, start, row, limits) for row in rows]
         return [self.finish(kept, limits) for kept in found]
 
     def search_row(self, advance, start, row, limits):
@@ -152,7 +152,8 @@ class Multinomial(Draws):
 
 class PythonsDice(Draws):
     def choose(self, logits, history, uniform):
-        uniform = torch.tensor([random.random() for _ in uniform], dtype=torch.float64)
+        drawn = [random.random() for _ in uniform]  # noqa: S311 # that is the mistake
+        uniform = torch.tensor(drawn, dtype=torch.float64)
         return super().choose(logits, history, uniform)
 
 
@@ -181,9 +182,6 @@ class KeepsACount(Draws):
 
 
 class MasksInPlace(Draws):
-    def shares(self, logits, history):
-        return logits.softmax(-1)
-
     def choose(self, logits, history, uniform):
         logits[logits < logits.amax(-1, keepdim=True) - 3] = -torch.inf
         return super().choose(logits, history, uniform)

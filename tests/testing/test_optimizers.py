@@ -317,7 +317,7 @@ DEFECTS = [
 BUILT_IN = [
     *[(name, {}) for name in ("adagrad", "adam", "adamw", "lion", "muon", "rmsprop", "sgd")],
     *[(name, {"weight_decay": 0.1}) for name in ("adam", "adamw", "lion", "muon", "sgd")],
-    ("rmsprop", {"momentum": 0.9}),
+    *[(name, {"momentum": 0.9}) for name in ("rmsprop", "sgd")],
 ]
 
 

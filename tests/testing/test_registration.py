@@ -12,7 +12,15 @@ import seqlab
 import seqlab.testing
 from seqlab.errors import UsageError
 from seqlab.registry.kinds import KINDS
-from seqlab.testing import Broken, NotApplicable, Subject, checks_of, look_at, verify
+from seqlab.testing import (
+    Broken,
+    NotApplicable,
+    Subject,
+    checks_of,
+    look_at,
+    registration,
+    verify,
+)
 from seqlab.testing.registration import CHECKS
 
 pytest_plugins = ["pytester"]
@@ -84,28 +92,27 @@ def _loud() -> type:
     return Loud
 
 
-PLANTED = {
-    WithSurplus: "signature_is_a_schema",
-    WithoutTypes: "signature_is_a_schema",
-    WithAnything: "signature_is_a_schema",
-    Undocumented: "summary_says_what_it_is",
-    WithoutHelp: "options_are_documented",
-    Demanding: "options_have_defaults",
-    _loud: "import_changes_nothing",
-}
+DEFECTS = [
+    (WithSurplus, registration.signature_is_a_schema),
+    (WithoutTypes, registration.signature_is_a_schema),
+    (WithAnything, registration.signature_is_a_schema),
+    (Undocumented, registration.summary_says_what_it_is),
+    (WithoutHelp, registration.options_are_documented),
+    (Demanding, registration.options_have_defaults),
+    (_loud, registration.import_changes_nothing),
+]
 
 
-@pytest.mark.parametrize(("bad", "name"), PLANTED.items(), ids=lambda v: getattr(v, "__name__", v))
+@pytest.mark.parametrize(("bad", "check"), DEFECTS, ids=lambda v: v.__name__)
 @pytest.mark.filterwarnings("default")
-def test_a_planted_defect_is_caught_by_its_check(bad, name, capfd):
-    (check,) = (check for check in CHECKS if check.__name__ == name)
+def test_a_planted_defect_is_caught_by_its_check(bad, check, capfd):
     factory = bad() if bad is _loud else bad
-    with pytest.raises(Broken, match=f"why: docs/conformance.md#{name}"):
+    with pytest.raises(Broken, match=f"why: docs/conformance.md#{check.__name__}"):
         verify(check, Subject("cell", "planted", factory))
 
 
 def test_an_import_that_is_noticed_is_described(capfd):
-    (check,) = (check for check in CHECKS if check.__name__ == "import_changes_nothing")
+    check = registration.import_changes_nothing
     message = look_at(check, Subject("cell", "planted", _loud())).message
     for what in ("it printed 'hello'", "Python's random state", "torch's number of threads"):
         assert what in message
@@ -113,7 +120,7 @@ def test_an_import_that_is_noticed_is_described(capfd):
 
 
 def test_every_check_has_a_planted_defect():
-    assert set(PLANTED.values()) == {check.__name__ for check in CHECKS}
+    assert {check for _, check in DEFECTS} == set(CHECKS)
 
 
 def test_a_component_that_is_described_keeps_every_promise():

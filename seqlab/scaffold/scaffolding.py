@@ -1,0 +1,114 @@
+"""Templates filled in, and written whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from tempfile import TemporaryDirectory
+
+from seqlab import __version__
+from seqlab.errors import RunFailed, UsageError
+from seqlab.scaffold import examples
+from seqlab.scaffold.naming import check_name, class_name, dashed
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_PACKAGE = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+    ".gitignore": "gitignore",
+    ".github/workflows/ci.yml": "ci.yml",
+    "experiments/$name.yaml": "experiment.yaml",
+    "src/seqlab_$name/__init__.py": "__init__.py",
+    "src/seqlab_$name/py.typed": "py.typed",
+    "tests/test_$name.py": "test.py",
+}
+
+
+def scaffold(kind: str, name: str, package: bool, into: Path) -> list[Path]:
+    """Write a plugin with one component that works as it is.
+
+    Args:
+        kind: the kind of the component.
+        name: what experiments will call it.
+        package: a folder that can be installed and published, instead of a file to drop in.
+        into: where the file or the folder is put; made if missing.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UsageError: the kind or the name will not do, or something is there already.
+        RunFailed: it cannot be written.
+    """
+    check_name(kind, name)
+    source = _read(kind)
+    words = {"kind": kind, "name": name, "class_name": class_name(kind, name, source)}
+    module = Template(source).substitute(words)
+    if not package:
+        shown = _apart(module) if _is_beside_seqlab(into) else module
+        return _write(into, f"{name}.py", {"": shown})
+    return _write(into, f"seqlab-{dashed(name)}", _package(module, words))
+
+
+def _package(module: str, words: Mapping[str, str]) -> dict[str, str]:
+    """Every file of a package, by its path."""
+    kind, name = words["kind"], words["name"]
+    more = {
+        **words,
+        **examples.sections(kind, name),
+        "arguments": examples.arguments(kind),
+        "dashed": dashed(name),
+        "dependencies": examples.dependencies(module, __version__),
+        "usage": examples.usage(kind, name),
+    }
+    files = {
+        Template(path).substitute(more): Template(_read(f"package/{template}")).substitute(more)
+        for path, template in _PACKAGE.items()
+    }
+    return files | {f"src/seqlab_{name}/{name}.py": module}
+
+
+def _read(template: str) -> str:
+    name = f"{template}.txt" if "/" in template else f"{template}.py.txt"
+    return (_TEMPLATES / name).read_text("utf-8")
+
+
+def _is_beside_seqlab(folder: Path) -> bool:
+    """Whether a folder is in a checkout of seqlab, where linters take it for the author's own."""
+    places = [folder.absolute(), *folder.absolute().parents]
+    return any((place / "seqlab" / "__init__.py").is_file() for place in places)
+
+
+def _apart(module: str) -> str:
+    """Put what is imported from seqlab behind the other imports, as is the custom for one's own."""
+    pattern = re.compile(r"^(?:import|from) .*\n", re.MULTILINE)
+    last = list(pattern.finditer(module))[-1].end()
+    lines = module[:last].splitlines(keepends=True)
+    own = [line for line in lines if re.match(r"(import|from) seqlab\b", line)]
+    return "".join([*(line for line in lines if line not in own), "\n", *own, module[last:]])
+
+
+def _write(into: Path, top: str, files: Mapping[str, str]) -> list[Path]:
+    """Write a file (its path is empty) or a folder of files; it appears when all is there."""
+    target = into / top
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{target}: is there already; nothing was written")
+    if into.exists() and not into.is_dir():
+        raise UsageError(f"{into}: is not a folder")
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".", suffix=".tmp", dir=into) as work:
+            for path, text in files.items():
+                _write_one(Path(work, top, path), text)
+            Path(work, top).rename(target)
+    except OSError as error:
+        raise RunFailed(f"{target}: cannot be written ({error.strerror})") from None
+    return sorted(target / path for path in files)
+
+
+def _write_one(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8", newline="\n")
