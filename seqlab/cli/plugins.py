@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli import check
+from seqlab.cli import check, new
 from seqlab.cli.options import (
     PluginChoice,
     json_option,
@@ -61,6 +61,7 @@ def _problems(plugin: Plugin) -> str:
 
 
 command.add_command(check.command)
+command.add_command(new.command)
 
 
 @command.command("show")

@@ -6,6 +6,7 @@ import warnings
 
 import torch
 from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError
 from torch.func import functional_call
 
 from seqlab.testing.promises import Subject, expect
@@ -47,5 +48,5 @@ def gradients_are_right(subject: Subject) -> None:
             warnings.simplefilter("ignore")
             torch.manual_seed(0)
             torch.autograd.gradcheck(values, (inputs, *weights), fast_mode=True, atol=1e-6)
-    except torch.autograd.gradcheck.GradcheckError as error:  # type: ignore[attr-defined] # it is there
+    except GradcheckError as error:
         expect(False, "gradients that equal differences of values", str(error)[:200])

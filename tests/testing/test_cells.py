@@ -323,13 +323,18 @@ DEFECTS = [
 
 
 @pytest.mark.parametrize(("bad", "check"), DEFECTS, ids=lambda v: v.__name__)
-def test_a_planted_defect_is_caught_by_its_check(bad, check):
+def test_a_planted_mistake_is_caught_by_its_check(bad, check):
     said = f"expected .*; seen: .*; why: docs/conformance.md#{check.__name__}"
     with pytest.raises(Broken, match=said):
         verify(check, Subject.of("cell", bad, {}))
 
 
-def test_every_check_has_a_planted_defect():
+def test_wrong_gradients_are_shown():
+    with pytest.raises(Broken, match="expected gradients that equal differences of values"):
+        cells.gradients_are_right(Subject.of("cell", WrongBackward, {}))
+
+
+def test_every_check_catches_something():
     assert {check for _, check in DEFECTS} == set(cells.CHECKS)
 
 

@@ -105,7 +105,7 @@ DEFECTS = [
 
 @pytest.mark.parametrize(("bad", "check"), DEFECTS, ids=lambda v: v.__name__)
 @pytest.mark.filterwarnings("default")
-def test_a_planted_defect_is_caught_by_its_check(bad, check, capfd):
+def test_a_planted_mistake_is_caught_by_its_check(bad, check, capfd):
     factory = bad() if bad is _loud else bad
     with pytest.raises(Broken, match=f"why: docs/conformance.md#{check.__name__}"):
         verify(check, Subject("cell", "planted", factory))
@@ -119,7 +119,7 @@ def test_an_import_that_is_noticed_is_described(capfd):
     assert "the filters of warnings" in message
 
 
-def test_every_check_has_a_planted_defect():
+def test_every_check_catches_something():
     assert {check for _, check in DEFECTS} == set(CHECKS)
 
 

@@ -1,0 +1,71 @@
+"""The plugin author's day in figures: lines of a cell, seconds of the kit, defects that it catches.
+
+python -m benchmarks.authoring
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import seqlab
+from benchmarks.machine import describe
+from seqlab.registry.kinds import KINDS
+from seqlab.testing.kits import checks_of
+
+ROOT = Path(__file__).resolve().parents[1]
+CELL = ROOT / "plugins" / "minimal_gated_unit.py"
+TESTS = ROOT / "tests" / "testing"
+
+
+def main() -> None:
+    print(f"{describe()}\n\n| what | figure |\n|---|---|")
+    print(f"| lines of the cell `mgu`, below its imports, the hook aside | {lines_of(CELL)} |")
+    caught, planted = planted_defects()
+    print(f"| planted defects that the kit catches | {caught} of {planted} |", flush=True)
+    print(f"| promises that are checked | {promises()} |", flush=True)
+    cells = [c.name for c in seqlab.load_plugins(local=False).components("cell")]
+    seconds = {name: kit_seconds(name) for name in cells}
+    slowest = max(seconds, key=lambda name: seconds[name])
+    said = ", ".join(f"`{name}` {value:.1f}" for name, value in seconds.items())
+    print(f"| `seqlab plugins check` on one cell, the whole process | {said} s |")
+    sys.exit(caught != planted or seconds[slowest] > 20)
+
+
+def lines_of(path: Path) -> int:
+    """Lines from the class to its end, as ruff formats them."""
+    formatted = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--stdin-filename", path.name, "-"],
+        input=path.read_text("utf-8"), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    _, _, below = formatted.partition("\nclass ")
+    return len(below.partition("@seqlab.hookimpl")[0].strip().splitlines())
+
+
+def planted_defects() -> tuple[int, int]:
+    """How many planted components are caught by their check, and how many there are."""
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "planted_mistake", str(TESTS)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", said)}
+    return counts.get("passed", 0), sum(counts.values())
+
+
+def promises() -> str:
+    own = len(import_module("seqlab.testing.registration").CHECKS)
+    counts = {name: len(checks_of(name)) - own for name in KINDS}
+    return f"{own} of every component; " + ", ".join(f"{n} {kind}" for kind, n in counts.items())
+
+
+def kit_seconds(name: str) -> float:
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "seqlab", "plugins", "check", name, "--kind", "cell"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()
