@@ -35,14 +35,14 @@ class StandardLibrary:
         test: share of the files that is the split `test`.
     """
 
-    splits = ("train", "valid", "test")
-
     def __init__(
         self, *, with_tests: bool = False, valid: Share = 0.05, test: Share = 0.05
     ) -> None:
         if valid + test >= 1:
             raise ValueError("valid and test leave nothing to train on")
         self._ends = (valid, valid + test)
+        shares = {"train": 1.0, "valid": valid, "test": test}
+        self.splits = tuple(name for name, share in shares.items() if share)
         self._left_out = FOREIGN if with_tests else FOREIGN | TESTS
         self._folder = _folder()
 

@@ -167,3 +167,7 @@ def test_the_real_library_streams_its_own_first_modules(make):
     first, *others = islice(make(**NOTHING_HELD_OUT).documents("train"), 5)
     assert first.startswith('"""Record of phased-in incompatible language changes.')
     assert all(others)
+
+
+def test_a_split_without_a_share_is_not_there(library, make):
+    assert make(valid=0.0).splits == ("train", "test")
