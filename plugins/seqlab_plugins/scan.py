@@ -15,9 +15,9 @@ def linear_scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
     """Return every h_t = a_t h_{t-1} + b_t, of shape (B, T, ...).
 
     Neighbours are joined to steps of twice the length, down to one step, and back: Blelloch,
-    "Prefix sums and their applications", 1990. That is 2 log2 T operations on long tensors in
-    place of T on short ones. It only multiplies and adds, as stepping does; in the logarithms
-    that the paper of minGRU uses, small differences of large numbers lose digits.
+    "Prefix sums and their applications", 1990. That is a few operations on long tensors for each
+    doubling, in place of T on short ones. It only multiplies and adds, as stepping does; in the
+    logarithms that the paper of minGRU uses, small differences of large numbers lose digits.
 
     Args:
         decay: a, (B, T, ...).
@@ -54,7 +54,7 @@ class _LinearScan(torch.autograd.Function):
 
 
 def _scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
-    """Do the work, without a gradient of its own."""
+    """Scan without a gradient of its own."""
     first = torch.addcmul(inputs[:, 0], decay[:, 0], initial)
     if inputs.shape[1] == 1:
         return first.unsqueeze(1)

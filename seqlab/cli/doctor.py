@@ -66,6 +66,8 @@ def _built(component: Component) -> tuple[str, int]:
         build(Subject.of_component(component, {}))
     except (NotApplicable, CorpusUnavailable) as reason:
         return f"not here: {reason}", 0
+    except ValueError as refusal:  # its own words: an extra that is missing, say
+        return f"not here: {refusal}", 0
     except SeqlabError as error:
         return str(error), error.exit_code
     except Exception as error:

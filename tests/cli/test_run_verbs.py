@@ -212,12 +212,34 @@ def test_compare_names_a_run_that_is_not_there(seqlab_command, here):
 # -- doctor
 
 
+WITHOUT_TENSORBOARD = "observer 'tensorboard' needs a package: pip install 'seqlab[tensorboard]'"
+BUILDS_NOTHING = """
+    import seqlab
+
+    def nothing():
+        raise RuntimeError("oh no")
+
+    @seqlab.hookimpl
+    def seqlab_register_decoders():
+        return {"nothing": nothing}
+"""
+
+
+def test_doctor_names_what_cannot_be_built(seqlab_command, drop):
+    drop(BUILDS_NOTHING)
+    result = seqlab_command("doctor")
+    assert result.code == 3
+    said = "cannot be built: RuntimeError: oh no (plugin 'dropped')"
+    assert f"decoder nothing\t{said}" in result.out
+
+
 def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     result = seqlab_command("doctor", "here")
     assert result.code == 0
     states = dict(line.split("\t", 1) for line in result.out.splitlines()[1:])
     assert states.pop("corpus jay_lyrics").startswith("not here: ")
     assert states.pop("corpus text").startswith("not here: option 'path' has no default")
+    assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
     assert set(states.values()) == {"ok"}
     assert "here/checkpoints/step-00000020\tok" in result.out
 
