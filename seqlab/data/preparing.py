@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from seqlab.contracts import Tokenizer
+from seqlab.data import cache
+from seqlab.data.progress import Progress, counted, in_the_log
 from seqlab.data.source import TRAIN, Source, open_source
-from seqlab.data.tokens import Tokens, tokenize
-from seqlab.errors import CorpusError
+from seqlab.data.tokens import Part, Tokens, encode
+from seqlab.errors import CorpusError, PluginError
+from seqlab.packing import pack
 from seqlab.registry import Bound, Resolved
 
 
@@ -21,6 +27,8 @@ class Prepared:
     source: Source
     tokenizer: Tokenizer
     tokens: Tokens
+    bound: Bound
+    progress: Progress
 
     @property
     def corpus(self) -> Bound:
@@ -33,40 +41,98 @@ class Prepared:
         Raises:
             CorpusError: there is no such split, or it has what the vocabulary lacks.
         """
-        return tokenize_split(self.source, name, self.tokenizer)
+        return prepare_split(self.source, name, self.bound, self.tokenizer, self.progress)
 
 
-def prepare(resolved: Resolved, vocabulary: Mapping[str, Any] | None = None) -> Prepared:
+def prepare(
+    resolved: Resolved,
+    vocabulary: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
     """Open the corpus, fit the tokenizer to its training split and encode that.
+
+    What was prepared before is taken from the cache.
 
     Args:
         resolved: the experiment.
         vocabulary: the state of a tokenizer to take instead of fitting one.
+        progress: is told how far reading has come; None: the log is.
 
     Raises:
         CorpusError: the corpus cannot be had or cannot be used.
+        RunFailed: the token ids cannot be written.
     """
+    told = progress or in_the_log()
     source = open_source(resolved)
-    tokenizer: Tokenizer = resolved.tokenizer.build()
-    with resolved.tokenizer.blamed():
+    bound = resolved.tokenizer
+    tokenizer: Tokenizer = bound.build()
+    with bound.blamed():
         if vocabulary is None:
-            tokenizer.fit(source.documents(TRAIN))
+            _fit(tokenizer, source, bound, told)
         else:
             tokenizer.load_state_dict(vocabulary)
-        return Prepared(source, tokenizer, tokenize_split(source, TRAIN, tokenizer))
+    tokens = prepare_split(source, TRAIN, bound, tokenizer, told)
+    return Prepared(source, tokenizer, tokens, bound, told)
 
 
-def tokenize_split(source: Source, split: str, tokenizer: Tokenizer) -> Tokens:
-    """Encode a split.
+def _fit(tokenizer: Tokenizer, source: Source, bound: Bound, progress: Progress) -> None:
+    """Give a tokenizer the vocabulary of the training split: the one that is kept, or a new one."""
+
+    def learn() -> Any:
+        tokenizer.fit(counted(source.documents(TRAIN), "Learning the vocabulary", progress))
+        return tokenizer.state_dict()
+
+    key = cache.key_of(corpus=source.identity, tokenizer=bound.identity())
+    try:
+        state, kept = cache.kept_state(key, learn)
+    except TypeError as error:
+        raise PluginError(f"the vocabulary cannot be saved ({error})") from None
+    if kept:
+        tokenizer.load_state_dict(state)
+
+
+def prepare_split(
+    source: Source,
+    split: str,
+    bound: Bound,
+    tokenizer: Tokenizer,
+    progress: Progress | None = None,
+) -> Tokens:
+    """Encode a split, or open the token ids that are kept of it.
 
     Raises:
         CorpusError: there is no such split, it is empty, or has what the vocabulary lacks.
+        RunFailed: the token ids cannot be written.
     """
-    documents = source.documents(split)
+    source.check(split)
+    told = progress or in_the_log()
+
+    def parts() -> Iterator[Part]:
+        documents = source.documents(split)
+        with bound.blamed():
+            yield from encode(counted(documents, f"Encoding {split}", told), tokenizer)
+
+    names = {"corpus": source.bound.component.name, "tokenizer": bound.component.name}
+    key = cache.key_of(
+        corpus=source.identity,
+        split=split,
+        tokenizer=bound.identity(),
+        vocabulary=_state_hash(tokenizer),
+    )
     try:
-        return tokenize(documents, tokenizer)
+        return cache.kept_tokens(key, parts, tokenizer.size, names | {"split": split})
     except CorpusError as error:
-        raise CorpusError(f"split '{split}': {error}") from None
+        raise type(error)(f"split '{split}': {error}") from None
+
+
+def _state_hash(tokenizer: Tokenizer) -> str:
+    """SHA-256 of all that a tokenizer has learnt."""
+    tensors: dict[str, Tensor] = {}
+    text = json.dumps(pack(tokenizer.state_dict(), "", tensors))
+    digest = hashlib.sha256(text.encode())
+    for tensor in tensors.values():
+        digest.update(repr((str(tensor.dtype), tensor.tolist())).encode())
+    return digest.hexdigest()
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:

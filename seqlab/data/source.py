@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from seqlab.contracts import Corpus, Document
+from seqlab.data.cache import kept_fingerprint, key_of
+from seqlab.data.pieces import recut
 from seqlab.data.text import between, first_characters, length
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
@@ -31,17 +35,34 @@ class Source:
         """Names of the corpus's own splits and of those that `holdout` makes."""
         return (*self.corpus.splits, *self.shares)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """JSON values that all of its token ids follow from, with the tokenizer."""
+        keys = {"max_characters": self.keys.max_characters, "holdout": self.shares}
+        return {**self.bound.identity(), "fingerprint": self.fingerprint, **keys}
+
     def documents(self, split: str) -> Iterator[Document]:
         """Stream the documents of a split from the start, anew at each call.
 
         Raises:
             CorpusError: there is no such split.
         """
+        self.check(split)
+        return map(recut, self._documents(split))
+
+    def check(self, split: str) -> None:
+        """See to it that there is such a split.
+
+        Raises:
+            CorpusError: there is not.
+        """
         if split not in self.splits:
             raise CorpusError(
                 f"corpus '{self.bound.component.name}' has no split '{split}' (it has"
                 f" {', '.join(self.splits)}); corpus.holdout makes valid and test"
             )
+
+    def _documents(self, split: str) -> Iterator[Document]:
         if not self.shares or split not in (TRAIN, *self.shares):
             return self._limited(split)
         start, stop = self._range(split)
@@ -58,11 +79,15 @@ class Source:
 
     def _range(self, split: str) -> tuple[int, int]:
         """Where a split lies in the corpus's training split: train, then valid, then test."""
-        total = length(self._limited(TRAIN))
+        total = self._length
         valid, test = (int(total * self.shares.get(name, 0)) for name in ("valid", "test"))
         cuts = (0, total - valid - test, total - test, total)
         place = (TRAIN, "valid", "test").index(split)
         return cuts[place], cuts[place + 1]
+
+    @cached_property
+    def _length(self) -> int:
+        return length(self._limited(TRAIN))
 
     def _limited(self, split: str) -> Iterator[Document]:
         with self.bound.blamed():
@@ -97,9 +122,20 @@ def open_source(resolved: Resolved) -> Source:
 def _look_at(bound: Bound, keys: CorpusKeys) -> Source:
     corpus: Corpus = bound.build()
     with bound.blamed():
-        source = Source(bound, corpus, corpus.fingerprint(), keys)
+        source = Source(bound, corpus, _fingerprint(bound, corpus), keys)
         _check_splits(source)
     return source
+
+
+def _fingerprint(bound: Bound, corpus: Corpus) -> str:
+    """Ask the corpus, or remember what it said while its files were the same."""
+    files = getattr(corpus, "files", None)
+    if not files:
+        return corpus.fingerprint()
+    try:
+        return kept_fingerprint(key_of(**bound.identity()), files, corpus.fingerprint)
+    except OSError:  # a file is gone; the corpus has the words for that
+        return corpus.fingerprint()
 
 
 def _check_splits(source: Source) -> None:

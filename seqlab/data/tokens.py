@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,8 +20,8 @@ class Tokens:
     """A split as token ids.
 
     Args:
-        ids: 1-D, of any integer type, perhaps memory-mapped.
-        documents: 1-D, the position of each document's first token.
+        ids: 1-D, of any integer type. In a run it is a file, of which an index reads what it needs.
+        documents: 1-D, the position of each document's first token; in a run it is a file too.
         weights: 1-D like `ids`: how much each token counts as a target; None: all count 1.
     """
 
@@ -72,57 +72,59 @@ class Tokens:
         return torch.from_numpy(inside)
 
 
-def tokenize(documents: Iterable[Document], tokenizer: Tokenizer) -> Tokens:
+class Part(NamedTuple):
+    """Some tokens of a split, in their order; `begins`: a document begins with them."""
+
+    ids: NDArray[Any]
+    weights: NDArray[np.float32] | None = None
+    begins: bool = False
+
+
+SLICE = 1 << 20  # token ids of a document without text that are looked at together
+
+
+def encode(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Part]:
     """Encode documents one after another, with `end_of_document` between them.
 
     Raises:
-        CorpusError: a text has something that the tokenizer has no id for, or there is no token.
+        CorpusError: a text has something that the tokenizer has no id for.
     """
-    ids: list[NDArray[Any]] = []
-    weights: list[NDArray[np.float32]] = []
-    starts: list[int] = []
-    total = 0
-    small = np.min_scalar_type(max(tokenizer.size - 1, 0))
     for number, document in enumerate(documents):
-        parts = _encode(document, tokenizer, number)
         if number and tokenizer.end_of_document is not None:
-            parts.insert(0, Ids(np.array([tokenizer.end_of_document])))
-            starts.append(total + 1)
+            yield Part(np.array([tokenizer.end_of_document]))
+        yield Part(np.empty(0, dtype=np.int64), begins=True)
+        where = f"document {number + 1}"
+        if isinstance(document, Ids):
+            yield from _checked(document, tokenizer.size, where)
         else:
-            starts.append(total)
-        for part in parts:
-            ids.append(np.asarray(part.ids).astype(small))
-            ones = np.ones(len(part.ids), dtype=np.float32)
-            weights.append(ones if part.weights is None else np.asarray(part.weights, np.float32))
-            total += len(part.ids)
-    if not total:
-        raise CorpusError("is empty: it has no token")
-    joined = np.concatenate(weights)
-    weighted = None if (joined == 1).all() else joined
-    return Tokens(np.concatenate(ids), np.array(starts, dtype=np.int64), weighted)
+            yield from _encoded(document, tokenizer, where)
 
 
-def _encode(document: Document, tokenizer: Tokenizer, number: int) -> list[Ids]:
-    where = f"document {number + 1}"
-    if isinstance(document, Ids):
-        _check_ids(document, tokenizer.size, where)
-        return [document]
-    parts, offset = [], 0
+def _checked(document: Ids, size: int, where: str) -> Iterator[Part]:
+    ids, weights = document
+    if weights is not None and len(weights) != len(ids):
+        raise CorpusError(f"{where}: has {len(ids)} ids and {len(weights)} weights")
+    for start in range(0, len(ids), SLICE):
+        some = slice(start, start + SLICE)
+        _check_ids(ids[some], size, where)
+        counts = None if weights is None else np.asarray(weights[some], np.float32)
+        yield Part(np.asarray(ids[some]), counts)
+
+
+def _encoded(document: Document, tokenizer: Tokenizer, where: str) -> Iterator[Part]:
+    offset = 0
     try:
         for piece in text_pieces(document):
-            parts.append(Ids(np.asarray(tokenizer.encode(piece))))
-            _check_ids(parts[-1], tokenizer.size, where)
+            ids = np.asarray(tokenizer.encode(piece))
+            _check_ids(ids, tokenizer.size, where)
+            yield Part(ids)
             offset += len(piece)
     except ValueError as error:
         place = f"{where}, from character {offset:,} on" if offset else where
         raise CorpusError(f"{place}: {error}") from None
-    return parts
 
 
-def _check_ids(document: Ids, size: int, where: str) -> None:
-    ids, weights = document
-    if weights is not None and len(weights) != len(ids):
-        raise CorpusError(f"{where}: has {len(ids)} ids and {len(weights)} weights")
+def _check_ids(ids: NDArray[Any], size: int, where: str) -> None:
     if len(ids) and not 0 <= np.min(ids) <= np.max(ids) < size:
         wrong = ids[(ids < 0) | (ids >= size)][0]
         raise CorpusError(f"{where}: has the id {wrong}; ids are 0 … {size - 1}")

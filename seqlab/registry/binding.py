@@ -53,6 +53,10 @@ class Bound:
                 f" {type(error).__name__}: {error}"
             ) from error
 
+    def identity(self) -> dict[str, Any]:
+        """JSON values that say what it does: name, options, and the source that it is made of."""
+        return {**self.as_section(), "source": self.component.source_hash()}
+
     def as_section(self) -> dict[str, Any]:
         """The section of an experiment that says all of this."""
         return {"name": self.component.name, **to_jsonable_python(dict(self.options))}

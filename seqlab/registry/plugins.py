@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,10 @@ class Component:
     factory: Callable[..., Any]
     signature: Signature
     plugin: str
+
+    def source_hash(self) -> str:
+        """SHA-256 of the file that the factory is written in; empty where there is none to read."""
+        return _file_hash(getattr(sys.modules.get(self.factory.__module__), "__file__", None))
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,7 @@ class Plugin:
 
     def source_hash(self) -> str:
         """SHA-256 of the source file; empty where there is none to read."""
-        try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path else ""
-        except OSError:
-            return ""
+        return _file_hash(self.path)
 
     def may_offer(self, name: str) -> bool:
         """Whether a plugin that failed names `name` in its source, as a text or as a keyword."""
@@ -81,3 +83,10 @@ class Plugin:
             or (isinstance(node, ast.keyword) and node.arg == name)
             for node in ast.walk(tree)
         )
+
+
+def _file_hash(path: Path | str | None) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    except OSError:
+        return ""

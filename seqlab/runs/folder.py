@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.errors import CheckpointError, RunFailed, UsageError
+from seqlab.whole import whole_folder
 
 ROOT = Path("runs")
 FORMAT = 1
@@ -155,34 +155,12 @@ def appearing(path: Path) -> Iterator[RunFolder]:
     Raises:
         RunFailed: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _remove_litter(path.parent)
-        (temporary / "checkpoints").mkdir(parents=True)
-        yield RunFolder(temporary)
-        temporary.rename(path)
+        with whole_folder(path) as temporary:
+            (temporary / "checkpoints").mkdir()
+            yield RunFolder(temporary)
     except OSError as error:
         raise RunFailed(f"{path}: cannot be made or written ({error.strerror})") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_litter(folder: Path) -> None:
-    """Remove what processes that are gone left half made."""
-    for path in folder.glob(".*.tmp"):
-        pid = path.name.split(".")[-2]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _safe(name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
-from seqlab.data.preparing import tokenize_split
+from seqlab.data.preparing import prepare_split
 from seqlab.data.source import open_source
 from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
@@ -135,7 +135,7 @@ class Run:
                 f"corpus '{source.bound.component.name}' is another text than the run's"
                 f" (fingerprint {source.fingerprint[:12]}, it was {known[:12]})"
             )
-        tokens = tokenize_split(source, split, self.tokenizer)
+        tokens = prepare_split(source, split, self.resolved.tokenizer, self.tokenizer)
         settings = self.resolved.evaluation or Evaluation()
         begun = time.perf_counter()
         sums = evaluate(

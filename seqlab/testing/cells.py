@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.model.state import carry, map_state
+from seqlab.packing import pack, unpack
 from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.gradients import gradients_are_right, gradients_reach_every_parameter
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
@@ -24,7 +25,6 @@ from seqlab.testing.windows import (
     leaves,
     same,
 )
-from seqlab.training.packing import pack, unpack
 
 
 @torch.no_grad()

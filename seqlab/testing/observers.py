@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from seqlab.packing import pack
 from seqlab.records import (
     CheckpointSaved,
     EpochEnded,
@@ -27,7 +28,6 @@ from seqlab.registry.kinds import EVENTS
 from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.optimizers import saved_and_loaded
 from seqlab.testing.promises import Broken, Check, NotApplicable, Subject, expect
-from seqlab.training.packing import pack
 
 NAN, INFINITY = math.nan, math.inf
 Values = dict[str, float | None]

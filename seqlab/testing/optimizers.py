@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from seqlab.packing import pack, unpack
 from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
 from seqlab.training.eager import eager_step, spare_compiler
 from seqlab.training.loop import is_fused
-from seqlab.training.packing import pack, unpack
 
 SHAPES = {
     "layers.0.weight": (4, 3),

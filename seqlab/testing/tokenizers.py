@@ -13,10 +13,10 @@ from torch import Tensor
 
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError
+from seqlab.packing import pack, unpack
 from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.elsewhere import ask
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
-from seqlab.training.packing import pack, unpack
 
 TEXTS = (
     "The quick brown fox,\njumps over the  lazy dog.\r\nSo it does:\tthe dog, the fox.\n",

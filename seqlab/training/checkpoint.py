@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from seqlab.errors import CheckpointError, PluginError, RunFailed
-from seqlab.training.packing import pack, unpack
+from seqlab.packing import pack, unpack
+from seqlab.whole import discard, sync_folder, write_synced
 
 FORMAT = 1
 MAX_MANIFEST = 16 << 20  # bytes; parsed JSON takes up to twenty times its size
@@ -89,7 +90,7 @@ def _put_in_place(temporary: Path, target: Path) -> None:
         if replaced:
             old.rename(target)
         raise
-    _sync(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -106,11 +107,8 @@ def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     manifest["sha256"] = _hash_of(manifest)
     contents[MANIFEST] = _as_json(manifest)
     for name, data in contents.items():
-        with (folder / name).open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    _sync(folder)
+        write_synced(folder / name, data)
+    sync_folder(folder)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -195,14 +193,6 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def steps_saved(folder: Path) -> list[int]:
     """The steps that `folder` has checkpoints of, in order."""
     names = (path.name.removeprefix("step-") for path in folder.glob("step-*"))
@@ -237,22 +227,14 @@ def prune_checkpoints(folder: Path, keep: int, best: int | None) -> None:
     """Remove all but the latest `keep` checkpoints and the best one."""
     for step in steps_saved(folder)[:-keep]:
         if step != best:
-            _discard(checkpoint_path(folder, step))
+            discard(checkpoint_path(folder, step))
 
 
 def drop_checkpoints_after(folder: Path, step: int) -> None:
     """Remove checkpoints of a course that was left: damaged ones, or later than one asked for."""
     for later in steps_saved(folder):
         if later > step:
-            _discard(checkpoint_path(folder, later))
-
-
-def _discard(path: Path) -> None:
-    """Remove a checkpoint under another name: one that is half removed must not look whole."""
-    gone = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with suppress(OSError):
-        path.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+            discard(checkpoint_path(folder, later))
 
 
 def remove_litter(folder: Path) -> None:

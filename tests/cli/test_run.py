@@ -135,6 +135,7 @@ def test_a_full_disk_ends_the_run_with_one_line(seqlab_command, experiment, monk
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
+    assert seqlab_command("run", experiment, "--run-dir", "before").code == 0  # the tokens are kept
     monkeypatch.setattr("os.fsync", full)
     result = seqlab_command("run", experiment, "--run-dir", "here")
     assert result.code == 1

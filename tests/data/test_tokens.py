@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +13,9 @@ from hypothesis import strategies as st
 from seqlab_plugins.tokenizers import Characters, TokenIds
 
 from seqlab import CorpusError, Ids, Tokens
+from seqlab.data.store import open_store, write_store
 from seqlab.data.text import first_characters
-from seqlab.data.tokens import decode, tokenize
+from seqlab.data.tokens import decode, encode
 
 relaxed = settings(deadline=None, max_examples=100)
 LETTERS = "abcdefgh"
@@ -20,7 +24,14 @@ LETTERS = "abcdefgh"
 def tokenized(*documents, tokenizer=None, **options) -> Tokens:
     tokenizer = tokenizer or Characters(**options)
     tokenizer.fit(documents)
-    return tokenize(documents, tokenizer)
+    return kept_in_a_file(documents, tokenizer)
+
+
+def kept_in_a_file(documents, tokenizer) -> Tokens:
+    with tempfile.TemporaryDirectory() as place:
+        store = Path(place, "store")
+        write_store(store, encode(documents, tokenizer), tokenizer.size, {})
+        return open_store(store, rebuild=pytest.fail)
 
 
 def ids(*numbers, weights=None) -> Ids:
@@ -66,7 +77,7 @@ def test_a_character_without_an_id_is_placed_in_its_piece_of_the_document():
     with pytest.raises(
         CorpusError, match=r"document 2, from character 2 on: character '猫' .* at position 1"
     ):
-        tokenize(["ab", ["ab", "a猫"]], tokenizer)
+        kept_in_a_file(["ab", ["ab", "a猫"]], tokenizer)
 
 
 @pytest.mark.parametrize(("size", "dtype"), [(256, "uint8"), (257, "uint16"), (65_537, "uint32")])

@@ -14,7 +14,7 @@ from seqlab_plugins.synthetic import AssociativeRecall, Chance, Copy
 from seqlab_plugins.tokenizers import TokenIds
 
 import seqlab
-from seqlab.data.tokens import tokenize
+from seqlab.data.tokens import encode
 from seqlab.training.evaluation import _streams
 
 TASKS = {
@@ -39,7 +39,14 @@ def make(registry):
 def encoded(corpus, split="train") -> seqlab.Tokens:
     tokenizer = TokenIds()
     tokenizer.fit(corpus.documents("train"))
-    return tokenize(corpus.documents(split), tokenizer)
+    parts = list(encode(corpus.documents(split), tokenizer))
+    weights = [
+        part.weights if part.weights is not None else np.ones(len(part.ids)) for part in parts
+    ]
+    starts = np.cumsum([0, *(len(part.ids) for part in parts)])[:-1]
+    begins = [int(start) for start, part in zip(starts, parts, strict=True) if part.begins]
+    ids = np.concatenate([part.ids for part in parts])
+    return seqlab.Tokens(ids, np.array(begins), np.concatenate(weights))
 
 
 def drawn(corpus, split) -> set[bytes]:

@@ -1,0 +1,221 @@
+"""What was prepared is kept: fingerprints, vocabularies and token ids, each under a key.
+
+A key is a hash of everything that the content follows from, so nothing is ever out of date.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from seqlab.data.store import Damaged, open_store, read_manifest, write_store
+from seqlab.data.tokens import Part, Tokens
+from seqlab.errors import RunFailed
+from seqlab.packing import pack, unpack
+from seqlab.whole import discard, write_whole
+
+log = logging.getLogger(__name__)
+
+RACY = 2.0  # seconds: who changed a file just now may change it again within one tick of its clock
+
+
+def cache_folder() -> Path:
+    """Return where seqlab keeps what it can make again: $SEQLAB_CACHE, or the system's place."""
+    named = os.environ.get("SEQLAB_CACHE")
+    return Path(named) if named else user_cache_path("seqlab")
+
+
+def key_of(**parts: Any) -> str:
+    """Hash JSON values to the name that something is kept under."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def kept_tokens(
+    key: str, make: Callable[[], Iterable[Part]], vocabulary: int, about: Mapping[str, Any]
+) -> Tokens:
+    """Open the token ids under a key; make them first if they are not there, or are damaged.
+
+    Args:
+        key: from `key_of`.
+        make: encodes them.
+        vocabulary: how many ids there are.
+        about: what they are made of, for people.
+
+    Raises:
+        RunFailed: they cannot be written.
+    """
+    shelf = _Shelf(make, vocabulary, about)
+    folder = cache_folder() / "tokens" / key
+    with suppress(Damaged):
+        return shelf.opened(folder)
+    folder = _root() / "tokens" / key
+    with _alone(folder):
+        try:
+            return shelf.opened(folder)  # another process was quicker
+        except Damaged:
+            shelf.build(folder)
+    return shelf.opened(folder)
+
+
+class _Shelf:
+    """How one store is opened, and made."""
+
+    def __init__(
+        self, make: Callable[[], Iterable[Part]], vocabulary: int, about: Mapping[str, Any]
+    ) -> None:
+        self._make = make
+        self._vocabulary = vocabulary
+        self._about = about
+
+    def opened(self, folder: Path) -> Tokens:
+        tokens = open_store(folder, lambda: self._rebuild(folder))
+        with suppress(OSError):
+            os.utime(folder)  # when it was last used
+        return tokens
+
+    def build(self, folder: Path) -> None:
+        discard(folder)
+        write_store(folder, self._make(), self._vocabulary, self._about)
+
+    def _rebuild(self, folder: Path) -> None:
+        with _alone(folder):
+            self.build(folder)
+
+
+def kept_state(key: str, make: Callable[[], Any]) -> tuple[Any, bool]:
+    """Return the state under a key, and whether it was there; it is made first if not."""
+    file = _root() / "vocabularies" / f"{key}.safetensors"
+    try:
+        return _read_state(file), True
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
+        state = make()
+    tensors: dict[str, Tensor] = {}
+    text = json.dumps(pack(state, "", tensors), ensure_ascii=False)
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with _written(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, save(own, {"state": text, "sha256": _hash(text, own)}))
+    return state, False
+
+
+def _read_state(file: Path) -> Any:
+    with safe_open(file, framework="pt") as opened:
+        known = opened.metadata()
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if known["sha256"] != _hash(known["state"], tensors):
+        raise ValueError(f"{file}: is damaged")
+    return unpack(json.loads(known["state"]), tensors)
+
+
+def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
+    return hashlib.sha256(text.encode() + save(dict(tensors))).hexdigest()
+
+
+def kept_fingerprint(key: str, files: Iterable[Path], make: Callable[[], str]) -> str:
+    """Return the fingerprint of a corpus whose files are as they were, or make it.
+
+    Args:
+        key: of the corpus and its options.
+        files: all that its content comes from.
+        make: reads it.
+    """
+    seen = [(str(path.absolute()), path.stat()) for path in files]
+    state = [(path, at.st_size, at.st_mtime_ns) for path, at in seen]
+    latest = max((at.st_mtime for _, at in seen), default=0.0)
+    file = _root() / "fingerprints" / key_of(corpus=key, files=state)
+    with suppress(OSError, UnicodeDecodeError):
+        text = file.read_text("ascii")
+        if text.endswith("\n"):
+            return text[:-1]
+    before = time.time()
+    fingerprint = make()
+    if latest < before - RACY and fingerprint.isascii() and fingerprint.isprintable():
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, f"{fingerprint}\n".encode())
+    return fingerprint
+
+
+def stores() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the token stores that are kept, with what each says of itself."""
+    for folder in sorted((cache_folder() / "tokens").glob("[0-9a-f]*")):
+        if folder.is_dir():
+            with suppress(Damaged):
+                yield folder, read_manifest(folder)
+
+
+def clear() -> None:
+    """Remove all that was prepared; runs that are using it go on."""
+    for name in ("tokens", "vocabularies", "fingerprints"):
+        discard(cache_folder() / name)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Build something that no other process is building now."""
+    with _written(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            log.info("Another process is preparing the same tokens; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def _written(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(
+            f"{error.filename or place}: cannot be written ({error.strerror or error}); the tokens"
+            " of a corpus are kept on disk, $SEQLAB_CACHE names another folder for them"
+        ) from None
+
+
+def _root() -> Path:
+    """The cache folder, or one for this process alone where that cannot be written."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return folder  # whoever writes will say so
+        return _temporary(folder, error.strerror)
+
+
+@cache
+def _temporary(folder: Path, reason: str) -> Path:
+    log.warning(
+        "%s: cannot be written (%s), so nothing that is prepared is kept; $SEQLAB_CACHE names"
+        " another folder", folder, reason
+    )  # fmt: skip
+    place = tempfile.mkdtemp(prefix="seqlab-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return Path(place)

@@ -1,0 +1,214 @@
+"""What was prepared is kept, and made again when anything that it follows from is another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqlab
+from seqlab import CorpusError, read_experiment
+from seqlab.data import cache
+from seqlab.data.preparing import prepare
+from seqlab.errors import RunFailed
+from seqlab.registry import resolve
+
+CORPUS = '''
+from pathlib import Path
+
+from seqlab import CorpusError, hookimpl
+
+
+class Told:
+    """A file; each reading of it is written down."""
+
+    splits = ("train",)
+
+    def __init__(self, *, path: Path, broken: bool = False) -> None:
+        self.files = [path]
+        self._broken = broken
+
+    def documents(self, split):
+        with open("readings.txt", "a") as readings:
+            readings.write("d")
+        yield self.files[0].read_text("utf-8")
+        if self._broken:
+            raise CorpusError("the second document cannot be read")
+
+    def fingerprint(self):
+        with open("readings.txt", "a") as readings:
+            readings.write("f")
+        return str(hash_of(self.files[0].read_bytes()))
+
+
+def hash_of(data):
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+@hookimpl
+def seqlab_register_corpora():
+    return {"told": Told}
+'''
+
+
+@pytest.fixture
+def prepared(tiny, text_file):
+    """Prepare the text in a new process's eyes; say how often it was read."""
+    Path("plugins").mkdir()
+    Path("plugins/told.py").write_text(CORPUS, "utf-8")
+    registry = seqlab.load_plugins()
+    long_ago = time.time() - 60
+    os.utime(text_file, (long_ago, long_ago))
+
+    def prepared(tokenizer="characters", **corpus):
+        section = {"name": "told", "path": str(text_file), **corpus}
+        experiment = tiny | {"corpus": section, "tokenizer": tokenizer}
+        Path("readings.txt").write_text("")
+        found = prepare(resolve(read_experiment(experiment), registry))
+        return found, Path("readings.txt").read_text()
+
+    return prepared
+
+
+def text(found) -> str:
+    tokenizer = found.tokenizer
+    return b"".join(tokenizer.token_bytes(int(i)) for i in found.tokens.ids).decode()
+
+
+def test_the_second_time_nothing_is_read(prepared):
+    first, readings = prepared()
+    assert sorted(readings) == ["d", "d", "f"]  # to fit and to encode
+    again, readings = prepared()
+    assert readings == ""
+    assert np.array_equal(first.tokens.ids, again.tokens.ids)
+    assert first.tokenizer.state_dict() == again.tokenizer.state_dict()
+
+
+def test_a_changed_character_is_seen(prepared, text_file):
+    prepared()
+    text_file.write_text(text_file.read_text("utf-8").replace("fox", "cat", 1), "utf-8")
+    found, readings = prepared()
+    assert sorted(readings) == ["d", "d", "f"]
+    assert text(found) == text_file.read_text("utf-8")
+
+
+def test_a_file_that_was_touched_is_read_for_its_fingerprint_alone(prepared, text_file):
+    prepared()
+    os.utime(text_file, (1, 1))
+    assert prepared()[1] == "f"
+
+
+def test_a_file_changed_just_now_is_looked_at_again(prepared, text_file):
+    text_file.touch()
+    prepared()
+    assert prepared()[1] == "f"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tokenizer": {"name": "characters", "unknown": "token"}},
+        {"max_characters": 99},
+        {"holdout": 0.5},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_the_tokens_follow_from_has_a_store_of_its_own(prepared, change):
+    plain = len(prepared()[0].tokens)
+    other, readings = prepared(**change)
+    assert "d" in readings
+    assert len(other.tokens) == {"max_characters": 99, "holdout": plain // 2}.get(
+        next(iter(change)), plain
+    )
+
+
+def test_a_corpus_whose_source_was_changed_is_read_again(prepared):
+    prepared()
+    plugin = Path("plugins/told.py")
+    plugin.write_text(plugin.read_text("utf-8") + "\n# another version\n", "utf-8")
+    assert "d" in prepared()[1]
+
+
+@pytest.mark.parametrize("name", ["ids.bin", "manifest.json", "checksums.bin", "documents.bin"])
+def test_a_damaged_store_is_built_anew(prepared, name, text_file):
+    prepared()
+    ((folder, _),) = cache.stores()
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 16
+    (folder / name).write_bytes(data)
+    found, _ = prepared()
+    assert found.tokens.documents.tolist() == [0]
+    assert text(found) == text_file.read_text("utf-8")
+
+
+def test_a_damaged_vocabulary_is_learnt_anew(prepared):
+    first, _ = prepared()
+    (file,) = (cache.cache_folder() / "vocabularies").iterdir()
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    again, readings = prepared()
+    assert readings == "d"
+    assert again.tokenizer.state_dict() == first.tokenizer.state_dict()
+
+
+def test_a_corpus_that_fails_half_way_leaves_no_store(prepared):
+    with pytest.raises(CorpusError, match="the second document cannot be read"):
+        prepared(broken=True)
+    assert list(cache.stores()) == []
+
+
+def test_a_full_disk_leaves_no_store_and_is_told_in_one_line(prepared, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(RunFailed, match=r"cannot be written \(No space left on device\)"):
+        prepared()
+    kept = [path for path in cache.cache_folder().rglob("*") if path.is_file()]
+    assert [path for path in kept if path.suffix != ".lock"] == []
+
+
+def test_where_nothing_can_be_kept_the_run_goes_on(prepared, monkeypatch, caplog, text_file):
+    Path("a-file").touch()
+    monkeypatch.setenv("SEQLAB_CACHE", "a-file/cache")
+    found, _ = prepared()
+    assert text(found) == text_file.read_text("utf-8")
+    assert "a-file/cache: cannot be written" in caplog.text
+
+
+def test_what_is_cleared_goes_on_for_those_who_use_it(prepared, text_file):
+    found, _ = prepared()
+    cache.clear()
+    assert list(cache.stores()) == []
+    assert text(found) == text_file.read_text("utf-8")
+    assert "d" in prepared()[1]
+
+
+def test_of_two_processes_one_builds(tiny, text_file):
+    Path("plugins").mkdir()
+    slow = CORPUS.replace("yield self.files", "import time; time.sleep(1.5); yield self.files")
+    Path("plugins/told.py").write_text(slow, "utf-8")
+    script = f"""
+import seqlab
+from seqlab import read_experiment
+from seqlab.data.preparing import prepare
+from seqlab.registry import resolve
+tiny = {tiny | {"corpus": {"name": "told", "path": str(text_file)}, "tokenizer": "characters"}!r}
+vocabulary = {{"characters": [ord(c) for c in sorted(set({text_file.read_text("utf-8")!r}))]}}
+found = prepare(resolve(read_experiment(tiny), seqlab.load_plugins()), vocabulary)
+print(len(found.tokens))
+"""
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate(timeout=60)[0].strip() for process in both] == ["2016", "2016"]
+    assert Path("readings.txt").read_text().count("d") == 1
