@@ -53,7 +53,11 @@ class Batch(NamedTuple):
 
 
 class Corpus(Protocol):
-    """Where text comes from. Factory: `(*, options)`."""
+    """Where text comes from. Factory: `(*, options)`.
+
+    A corpus may also offer `files`, a list of paths: everything that its content comes from. While
+    their sizes and times stay the same, `fingerprint` is not asked again.
+    """
 
     @property
     def splits(self) -> Sequence[str]:

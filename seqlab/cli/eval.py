@@ -52,10 +52,13 @@ def command(
     from seqlab.runs.folder import find_run
 
     folder = find_run(run, root)
+    from seqlab.cli.bars import reading_bar
     from seqlab.runs.opened import open_run
 
     opened = open_run(folder.path, registry=plugins.load())
-    numbers = opened.evaluate(split, rows=rows, batch_size=batch_size, window=window)
+    numbers = opened.evaluate(
+        split, rows=rows, batch_size=batch_size, window=window, progress=reading_bar()
+    )
     if as_json:
         print_json(numbers)
     else:

@@ -28,6 +28,7 @@ VERBS = {
     "explain": "Say where a value comes from and who reads it.",
     "schema": "Print the JSON Schema of everything that is installed.",
     "plugins": "List plugins, what they offer and what failed.",
+    "corpus": "Look at a corpus, prepare it ahead, see what is kept.",
     "runs": "List the runs there are.",
     "compare": "Show runs side by side.",
     "doctor": "Check plugins, and the checkpoints of a run.",

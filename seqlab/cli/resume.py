@@ -38,9 +38,14 @@ def command(
     folder = find_run(run, root)
     with locked(folder.path):  # told before torch and plugins are imported
         pass
+    from seqlab.cli.bars import reading_bar
     from seqlab.runs.resuming import resume
 
     finished = resume(
-        folder.path, overrides=overrides, checkpoint=checkpoint, registry=plugins.load()
+        folder.path,
+        overrides=overrides,
+        checkpoint=checkpoint,
+        registry=plugins.load(),
+        progress=reading_bar(),
     )
     log.info("The run is in %s", finished.path)

@@ -71,21 +71,25 @@ def _resume_if_there(
     experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry
 ) -> bool:
     """Go on with the run that `--resume auto` means; False: there is none."""
+    from seqlab.cli.bars import reading_bar
     from seqlab.registry import resolve
     from seqlab.runs.resuming import resume, unfinished_run
 
     found = unfinished_run(experiment.name, resolve(experiment, registry), run_dir, root)
     if found is None:
         return False
-    resume(found.path, registry=registry)
+    resume(found.path, registry=registry, progress=reading_bar())
     log.info("The run is in %s", found.path)
     return True
 
 
 def _run_one(experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry) -> Run:
+    from seqlab.cli.bars import reading_bar
     from seqlab.runs.running import run
 
-    finished = run(experiment, run_dir=run_dir, root=root, registry=registry)
+    finished = run(
+        experiment, run_dir=run_dir, root=root, registry=registry, progress=reading_bar()
+    )
     log.info("The run is in %s", finished.path)
     for failure in finished.description.get("observer_failures", []):
         log.warning("%s (it was switched off)", failure)

@@ -17,7 +17,7 @@ from seqlab.data.source import TRAIN, Source, open_source
 from seqlab.data.tokens import Part, Tokens, encode
 from seqlab.errors import CorpusError, PluginError
 from seqlab.packing import pack
-from seqlab.registry import Bound, Resolved
+from seqlab.registry import Bound, Text
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Prepared:
 
 
 def prepare(
-    resolved: Resolved,
+    resolved: Text,
     vocabulary: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -54,7 +54,7 @@ def prepare(
     What was prepared before is taken from the cache.
 
     Args:
-        resolved: the experiment.
+        resolved: the experiment, or as much of it as says what the text is.
         vocabulary: the state of a tokenizer to take instead of fitting one.
         progress: is told how far reading has come; None: the log is.
 

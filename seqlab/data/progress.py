@@ -24,7 +24,9 @@ def in_the_log() -> Progress:
 
     def told(what: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if now >= due.setdefault(what, now + SILENT):
+        if total is not None and done >= total:
+            due.pop(what, None)
+        elif now >= due.setdefault(what, now + SILENT):
             due[what] = now + BETWEEN
             log.info("%s: %s%s", what, f"{done:,}", f" of {total:,}" if total else "")
 
@@ -34,7 +36,7 @@ def in_the_log() -> Progress:
 def counted(
     documents: Iterable[Document], what: str, progress: Progress, total: int | None = None
 ) -> Iterator[Document]:
-    """Yield the documents; tell of every piece of them that was taken."""
+    """Yield the documents; tell of every piece that was taken, and when there is no more."""
     done = 0
     for document in documents:
         if isinstance(document, Ids | str):
@@ -45,6 +47,7 @@ def counted(
         pieces = _Counted(document, what, progress, done, total)
         yield pieces
         done = pieces.done
+    progress(what, done, done)
 
 
 class _Counted:

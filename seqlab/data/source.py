@@ -14,7 +14,7 @@ from seqlab.data.pieces import recut
 from seqlab.data.text import between, first_characters, length
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
-from seqlab.registry import Bound, Resolved
+from seqlab.registry import Bound, Text
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Source:
             yield from first_characters(documents, self.keys.max_characters)
 
 
-def open_source(resolved: Resolved) -> Source:
+def open_source(resolved: Text) -> Source:
     """Open the corpus, or its stand-in where it cannot be had.
 
     Raises:

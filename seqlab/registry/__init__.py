@@ -3,6 +3,6 @@
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.loading import load_plugins
-from seqlab.registry.resolving import Resolved, resolve
+from seqlab.registry.resolving import Resolved, Text, resolve, resolve_text
 
-__all__ = ["Bound", "Registry", "Resolved", "load_plugins", "resolve"]
+__all__ = ["Bound", "Registry", "Resolved", "Text", "load_plugins", "resolve", "resolve_text"]

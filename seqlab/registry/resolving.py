@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import Complaint, ExperimentError, PluginError
+from seqlab.errors import ExperimentError
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
@@ -27,28 +27,35 @@ from seqlab.experiment.sections import (
     Train,
 )
 from seqlab.registry.binding import Bound
-from seqlab.registry.catalogue import NotFound, Registry
+from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import check_options, suggest
 from seqlab.registry.compatibility import unmet
+from seqlab.registry.findings import Findings, bind, core_keys, find_stand_in
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import core_names, read_signature
+from seqlab.registry.signature import read_signature
 
 
-@dataclass(frozen=True)
-class Resolved:
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """The part of an experiment that token ids follow from."""
+
+    corpus: Bound
+    stand_in: Bound | None
+    corpus_keys: CorpusKeys
+    tokenizer: Bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved(Text):
     """An experiment in which every name stands for something and every value is right."""
 
     name: str
-    corpus: Bound
-    stand_in: Bound | None
-    tokenizer: Bound
     sampler: Bound
     cell: Bound
     optimizer: Bound
     schedule: Bound
     decoder: Bound
     observers: tuple[Bound, ...]
-    corpus_keys: CorpusKeys
     optimizer_keys: OptimizerKeys
     model: Model
     train: Train
@@ -76,16 +83,28 @@ class Resolved:
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
 
 
-@dataclass
-class _Findings:
-    """What resolving has found to say so far."""
+def resolve_text(experiment: Experiment, registry: Registry) -> Text:
+    """Bind the corpus and the tokenizer of an experiment, whatever the rest of it is.
 
-    complaints: list[Complaint] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    plugin_at_fault: bool = False
-
-    def complain(self, origin: Origin, key: str, message: str) -> None:
-        self.complaints.append(Complaint(str(origin), key, message))
+    Raises:
+        ExperimentError: with all complaints at once.
+    """
+    findings = Findings()
+    given = {key: experiment.tree.items.get(key) for key in ("corpus", "tokenizer")}
+    here = {key: section for key, section in given.items() if section is not None}
+    tree = _with_defaults(here, experiment.tree.origin)
+    if "corpus" not in tree:
+        findings.complain(experiment.tree.origin, "corpus", "this section is missing")
+    bound = {
+        kind: bind(kind, kind, tree[kind], registry, findings)
+        for kind in ("corpus", "tokenizer")
+        if kind in tree
+    }
+    keys = core_keys(CorpusKeys, tree.get("corpus"), "corpus", findings)
+    stand_in = find_stand_in(tree.get("corpus"), registry, findings)
+    if findings.complaints:
+        raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
+    return Text(**bound, stand_in=stand_in, corpus_keys=keys)  # type: ignore[arg-type] # as below
 
 
 def resolve(experiment: Experiment, registry: Registry) -> Resolved:
@@ -94,19 +113,19 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     Raises:
         ExperimentError: with all complaints at once.
     """
-    findings = _Findings()
+    findings = Findings()
     tree = _checked_sections(experiment.tree, findings)
     requires = _requirements(tree, findings)
     bound = {
-        kind: _bind(kind, kind, tree[kind], registry, findings)
+        kind: bind(kind, kind, tree[kind], registry, findings)
         for kind in COMPONENT_SECTIONS
         if kind in tree
     }
     observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
     core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
     _check_watched(tree, core, findings)
-    keys = {key: _core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
-    stand_in = _stand_in(tree.get("corpus"), registry, findings)
+    keys = {key: core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
+    stand_in = find_stand_in(tree.get("corpus"), registry, findings)
     if findings.complaints:
         raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
     return Resolved(
@@ -122,7 +141,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     )
 
 
-def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
+def _checked_sections(tree: Located, findings: Findings) -> dict[str, Located]:
     """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
     known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires"}
     for key in tree.items.keys() - known:
@@ -133,16 +152,22 @@ def _checked_sections(tree: Located, findings: _Findings) -> dict[str, Located]:
     for key in REQUIRED_SECTIONS:
         if key not in sections:
             findings.complain(tree.origin, key, "this section is missing")
+    return _with_defaults(sections, tree.origin)
+
+
+def _with_defaults(sections: Mapping[str, Located], origin: Origin) -> dict[str, Located]:
+    """Fill in the components that an experiment need not name."""
+    filled = dict(sections)
     for key, name in DEFAULT_COMPONENTS.items():
-        default = Located(name, tree.origin)
+        default = Located(name, origin)
         section = sections.get(key, default)
         if isinstance(section.value, dict) and "name" not in section.value:
             section = Located({"name": default, **section.value}, section.origin)
-        sections[key] = section
-    return sections
+        filled[key] = section
+    return filled
 
 
-def _requirements(tree: Mapping[str, Located], findings: _Findings) -> tuple[str, ...]:
+def _requirements(tree: Mapping[str, Located], findings: Findings) -> tuple[str, ...]:
     """The distributions that the experiment needs; those that are not here are complaints."""
     section = tree.get("requires")
     if section is None:
@@ -157,56 +182,8 @@ def _requirements(tree: Mapping[str, Located], findings: _Findings) -> tuple[str
     return tuple(listed)
 
 
-def _as_mapping(section: Located, key: str, findings: _Findings) -> Located | None:
-    """`kind: name` is short for `kind: {name: name}`."""
-    if isinstance(section.value, str):
-        return Located({"name": section}, section.origin)
-    if isinstance(section.value, dict):
-        return section
-    findings.complain(section.origin, key, "should be a name, or a mapping with a name")
-    return None
-
-
-def _bind(
-    kind: str, key: str, section: Located, registry: Registry, findings: _Findings
-) -> Bound | None:
-    mapping = _as_mapping(section, key, findings)
-    name = mapping.items.get("name") if mapping else None
-    if mapping is None:
-        return None
-    if name is None:
-        findings.complain(mapping.origin, key, f"needs a name{suggest('name', mapping.items)}")
-        return None
-    if not isinstance(name.value, str):
-        findings.complain(name.origin, f"{key}.name", "should be the name of a component")
-        return None
-    try:
-        component = registry.find(kind, name.value)
-    except NotFound as error:
-        findings.plugin_at_fault |= error.plugin_at_fault
-        findings.complain(name.origin, f"{key}.name", str(error))
-        return None
-    core = core_names(kind) if key == kind else ()
-    own = {k: item for k, item in mapping.items.items() if k not in {"name", *core}}
-    what = f"{kind} '{name.value}'"
-    options = component.signature.options
-    try:
-        checked = check_options(options, Located(own, mapping.origin), key, what, core)
-    except PluginError as error:
-        raise PluginError(f"plugin '{component.plugin}': {error}") from error
-    findings.complaints += checked.complaints
-    elsewhere = {name for c in registry.components(kind) for name in c.signature.options}
-    for option in checked.left_behind:
-        if option in elsewhere:
-            findings.notices.append(f"{key}.{option} is left behind: {what} has no such option")
-        else:
-            message = f"no {kind} has an option '{option}'{suggest(option, elsewhere)}"
-            findings.complain(own[option].origin, f"{key}.{option}", message)
-    return Bound(component, checked.values, str(section.origin))
-
-
 def _bind_observers(
-    tree: Mapping[str, Located], origin: Origin, registry: Registry, findings: _Findings
+    tree: Mapping[str, Located], origin: Origin, registry: Registry, findings: Findings
 ) -> list[Bound]:
     """Those that the experiment names, in that order, and the console."""
     listed = tree.get("observers", Located([], origin))
@@ -214,16 +191,16 @@ def _bind_observers(
         findings.complain(listed.origin, "observers", "should be a list of names or mappings")
         return []
     entries = [(f"observers.{i}", item) for i, item in enumerate(listed.value)]
-    bound = [_bind("observer", key, item, registry, findings) for key, item in entries]
+    bound = [bind("observer", key, item, registry, findings) for key, item in entries]
     found = [observer for observer in bound if observer is not None]
     if all(observer.component.name != ALWAYS_OBSERVING for observer in found):
         console = Located(ALWAYS_OBSERVING, listed.origin)
-        last = _bind("observer", "observers", console, registry, findings)
+        last = bind("observer", "observers", console, registry, findings)
         found += [last] if last else []
     return found
 
 
-def _core(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:
+def _core(cls: type, section: Located | None, key: str, findings: Findings) -> Any:
     """A section that the core reads itself; one that is not written has its defaults."""
     options = read_signature(cls).options
     if section is None:
@@ -238,7 +215,7 @@ def _core(cls: type, section: Located | None, key: str, findings: _Findings) -> 
     return cls(**checked.values) if not checked.complaints else None
 
 
-def _check_train(values: Mapping[str, Any], section: Located, findings: _Findings) -> None:
+def _check_train(values: Mapping[str, Any], section: Located, findings: Findings) -> None:
     given = [key for key in ("epochs", "steps") if values[key] is not None]
     if not given:
         findings.complain(section.origin, "train", "needs epochs or steps")
@@ -252,7 +229,7 @@ def _check_train(values: Mapping[str, Any], section: Located, findings: _Finding
 
 
 def _check_watched(
-    tree: Mapping[str, Located], core: Mapping[str, Any], findings: _Findings
+    tree: Mapping[str, Located], core: Mapping[str, Any], findings: Findings
 ) -> None:
     """What `train.stop` watches must be scored."""
     train, evaluation = core["train"], core["evaluation"]
@@ -262,22 +239,3 @@ def _check_watched(
     if train.stop.split not in scored:
         message = f"split '{train.stop.split}' is never scored; add a section `evaluation`"
         findings.complain(tree["train"].at(["stop"]).origin, "train.stop.split", message)
-
-
-def _core_keys(cls: type, section: Located | None, key: str, findings: _Findings) -> Any:
-    """The keys that the core reads in a component's section."""
-    options = read_signature(cls).options
-    items = section.items if section else {}
-    own = Located(
-        {k: v for k, v in items.items() if k in options}, section.origin if section else Origin("")
-    )
-    checked = check_options(options, own, key, key)
-    findings.complaints += checked.complaints
-    return cls(**checked.values)
-
-
-def _stand_in(section: Located | None, registry: Registry, findings: _Findings) -> Bound | None:
-    named = section.items.get("if_unavailable") if section else None
-    if named is None or plain(named) is None or not isinstance(named.value, str | dict):
-        return None
-    return _bind("corpus", "corpus.if_unavailable", named, registry, findings)

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder
 from seqlab.data.preparing import Prepared, prepare
+from seqlab.data.progress import Progress
 from seqlab.data.tokens import Tokens
 from seqlab.errors import CheckpointError, Complaint, ExperimentError, PluginError
 from seqlab.model.language_model import LanguageModel
@@ -46,7 +47,10 @@ class Parts:
 
 
 def build(
-    resolved: Resolved, vocabulary: Mapping[str, Any] | None = None, weights: Weights = None
+    resolved: Resolved,
+    vocabulary: Mapping[str, Any] | None = None,
+    weights: Weights = None,
+    progress: Progress | None = None,
 ) -> Parts:
     """Open the corpus, fit the tokenizer, and build everything that stands on them.
 
@@ -54,13 +58,14 @@ def build(
         resolved: the experiment.
         vocabulary: the state of a tokenizer, to take instead of fitting one.
         weights: a model's state_dict, to begin with.
+        progress: is told how far reading the corpus has come.
 
     Raises:
         SeqlabError: the first part that cannot be built says why.
     """
     train = resolved.train
     device = pick_device(train.device)
-    prepared = prepare(resolved, vocabulary)
+    prepared = prepare(resolved, vocabulary, progress)
     evaluated = prepared.split(resolved.evaluation.split) if resolved.evaluation else None
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     model = build_model(resolved, prepared.tokenizer.size, device)

@@ -12,6 +12,7 @@ from typing import Any
 
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import prepare_split
+from seqlab.data.progress import Progress
 from seqlab.data.source import open_source
 from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
@@ -116,6 +117,7 @@ class Run:
         rows: int | None = None,
         batch_size: int | None = None,
         window: int = 128,
+        progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Score a split with the latest checkpoint: what `seqlab eval` does.
 
@@ -124,6 +126,7 @@ class Run:
             rows: into how many streams it is cut; None: as the experiment says.
             batch_size: how many streams go through the model at once; changes no number.
             window: how many tokens of each go through the model at once; changes no number.
+            progress: is told how far reading the corpus has come; None: the log is.
 
         Raises:
             CorpusError: the corpus is another one, cannot be had, or has no such split.
@@ -135,7 +138,8 @@ class Run:
                 f"corpus '{source.bound.component.name}' is another text than the run's"
                 f" (fingerprint {source.fingerprint[:12]}, it was {known[:12]})"
             )
-        tokens = prepare_split(source, split, self.resolved.tokenizer, self.tokenizer)
+        bound = self.resolved.tokenizer
+        tokens = prepare_split(source, split, bound, self.tokenizer, progress)
         settings = self.resolved.evaluation or Evaluation()
         begun = time.perf_counter()
         sums = evaluate(

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.registry import Registry, Resolved, load_plugins
-from seqlab.runs.building import build
+from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
 from seqlab.runs.folder import ROOT, RunFolder, all_runs, find_run
 from seqlab.runs.lock import locked
@@ -45,6 +46,7 @@ def resume(
     checkpoint: int | None = None,
     root: str | Path = ROOT,
     registry: Registry | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     """Go on with a run from its latest checkpoint that is whole: what `seqlab resume` does.
 
@@ -54,6 +56,7 @@ def resume(
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: where runs are collected.
         registry: the plugins; None: all that can be found from here.
+        progress: is told how far reading the corpus has come; None: the log is.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -70,7 +73,10 @@ def resume(
             write_to(handler, folder.log)
             remove_litter(folder.checkpoints)
             saved = _read(folder, checkpoint)
-            _resume(folder, resolved, registry, saved, description, tuple(overrides))
+            with understood(folder.checkpoints):
+                vocabulary = saved.state["tokenizer"] if saved else None
+            parts = build(resolved, vocabulary, progress=progress)
+            _resume(folder, resolved, registry, parts, saved, description, tuple(overrides))
     return Run(folder, registry)
 
 
@@ -134,14 +140,12 @@ def _resume(
     folder: RunFolder,
     resolved: Resolved,
     registry: Registry,
+    parts: Parts,
     saved: Checkpoint | None,
     known: dict[str, Any],
     overrides: tuple[str, ...],
 ) -> None:
     done = saved.step if saved else 0
-    with understood(folder.checkpoints):
-        vocabulary = saved.state["tokenizer"] if saved else None
-    parts = build(resolved, vocabulary=vocabulary)
     found = describe_run(resolved, registry, parts, overrides=tuple(known["overrides"]) + overrides)
     if found["corpus"]["fingerprint"] != known["corpus"]["fingerprint"]:
         raise CorpusError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from seqlab.data.progress import Progress
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
@@ -33,6 +34,7 @@ def run(
     run_dir: str | Path | None = None,
     root: str | Path = ROOT,
     registry: Registry | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     """Run an experiment: what `seqlab run` does.
 
@@ -42,6 +44,7 @@ def run(
         run_dir: the folder of the run; None: a new one under `root`.
         root: where runs are collected.
         registry: the plugins; None: all that can be found from here.
+        progress: is told how far reading the corpus has come; None: the log is.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -58,7 +61,7 @@ def run(
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
-        parts = build(resolved, *_begin_with(resolved, Path(root)))
+        parts = build(resolved, *_begin_with(resolved, Path(root)), progress)
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, place, Path(root))
         with appearing(path) as temporary:
