@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,9 @@ def _cold(tokens: seqlab.Tokens, file: Path) -> str:
         for _ in range(REPEATS):
             some, others = random.integers(0, len(tokens) - WINDOW - 1, (2, ROWS))
             _drop(opened.fileno(), tokens)
-            stored = _timed(lambda at=some: tokens.windows(at, WINDOW))
+            stored = _timed(partial(tokens.windows, some, WINDOW))
             _drop(opened.fileno(), tokens)
-            plain = _timed(lambda at=others: _read(opened.fileno(), at * size, size))
+            plain = _timed(partial(_read, opened.fileno(), others * size, size))
             times.append(stored)
             ratios.append(stored / plain)
     return f"{_said(ratios)} × `pread`; {_said([1e3 * t for t in times])} ms"
@@ -184,7 +185,7 @@ def _later(tokens: seqlab.Tokens, name: str) -> str:
     for place in places.values():
         sampler.batch(*place)
     first, last = (
-        [_timed(lambda at=place: sampler.batch(*at)) for _ in range(REPEATS)]
+        [_timed(partial(sampler.batch, *place)) for _ in range(REPEATS)]
         for place in places.values()
     )
     micro = [[1e6 * value for value in times] for times in (first, last)]
@@ -217,7 +218,7 @@ def _steps(experiment: dict[str, Any]) -> str:
     times: list[list[float]] = [[], []]
     for _ in range(40 * REPEATS):
         for run, into in zip(runs, times, strict=True):
-            into.append(_timed(lambda one=run: next(one)))
+            into.append(_timed(partial(next, run)))
     chunks = [np.array(into).reshape(REPEATS, -1).sum(1) for into in times]
     ratios = (chunks[0] / chunks[1]).tolist()
     return f"{_said(ratios)} ×; {1e3 * statistics.median(times[0]):.2f} ms"
