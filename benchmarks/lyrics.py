@@ -1,0 +1,86 @@
+"""The lyrics learnt by heart: seconds to the textbook's perplexity, from scratch, against its loop.
+
+python -m benchmarks.lyrics [--seeds 3]
+
+The loop trains with `jay_rnn`'s settings until an epoch's perplexity is 1.0214; of seqlab everything
+is counted: reading, training, saving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import math
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+import seqlab
+from benchmarks.machine import describe
+from benchmarks.timings import plain_epoch
+from seqlab.data.preparing import prepare
+from seqlab.registry import resolve
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+TARGET = 1.0214
+MOST = 400  # epochs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = parser.parse_args().seeds
+    plain, ours = [], []
+    for seed in range(seeds):
+        plain.append(_plain(seed))
+        ours.append(_ours(seed))
+        print(f"seed {seed}: {plain[-1]} {ours[-1]}", file=sys.stderr, flush=True)
+    ratios = [own[1] / other[1] for own, other in zip(ours, plain, strict=True)]
+    print(f"{describe()}; seeds 0 to {seeds - 1}; median (smallest – largest)\n")
+    print(f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |\n|---|---|---|---|")
+    for name, found, share in (("the textbook's loop", plain, ""), ("`jay_fast`", ours, None)):
+        epochs = _said([epochs for epochs, _ in found], 0)
+        seconds = _said([seconds for _, seconds in found], 1)
+        print(f"| {name} | {epochs} | {seconds} | {_said(ratios, 3) if share is None else ''} |")
+
+
+def _plain(seed: int) -> tuple[int, float]:
+    resolved = resolve(
+        seqlab.read_experiment(EXPERIMENTS / "jay_rnn.yaml"), seqlab.load_plugins(local=False)
+    )
+    prepared = prepare(resolved)
+    ids = torch.from_numpy(prepared.tokens.ids.astype("int64"))
+    torch.manual_seed(seed)
+    epoch = plain_epoch(ids, prepared.tokenizer.size)
+    begun = time.perf_counter()
+    for number in range(1, MOST + 1):
+        if math.exp(epoch()) <= TARGET:
+            break
+    return number, time.perf_counter() - begun
+
+
+def _ours(seed: int) -> tuple[int, float]:
+    with tempfile.TemporaryDirectory() as root:
+        begun = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            run = seqlab.run(
+                EXPERIMENTS / "jay_fast.yaml", overrides=[f"train.seed={seed}"], root=root
+            )
+        seconds = time.perf_counter() - begun
+        last = run.metrics[-1]
+        reached = last["perplexity"] <= TARGET
+        return last["epoch"] if reached else MOST, seconds if reached else math.inf
+
+
+def _said(values: list[float], digits: int) -> str:
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()

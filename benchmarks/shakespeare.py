@@ -1,0 +1,86 @@
+"""Tiny Shakespeare against nanoGPT's recipe for a CPU: prints the table of docs/performance.md.
+
+python -m benchmarks.shakespeare [--seeds 3]
+
+Loss is that of the whole last tenth of the text. Of the peer the seconds of training are counted, of
+seqlab everything: reading the text, training, evaluating, saving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+import seqlab
+from benchmarks.machine import describe
+from benchmarks.transformer import Result, train_and_score
+from seqlab.data.preparing import prepare
+from seqlab.registry import resolve
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+OURS = ("shakespeare_fast", "shakespeare_best")
+PEER = "nanoGPT's recipe"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = parser.parse_args().seeds
+    results: dict[str, list[Result]] = {name: [] for name in (PEER, *OURS)}
+    for seed in range(seeds):  # in turn, so that a machine that slows down slows down all
+        results[PEER].append(_timed(PEER, seed, _peer))
+        for name in OURS:
+            results[name].append(_timed(name, seed, lambda at, one=name: _ours(one, at)))
+    print(f"{describe()}; seeds 0 to {seeds - 1}; median (best – worst)\n")
+    print("| what | loss | seconds | share of the peer's time |\n|---|---|---|---|")
+    for name, found in results.items():
+        shares = [a.seconds / b.seconds for a, b in zip(found, results[PEER], strict=True)]
+        losses, seconds = [r.loss for r in found], [r.seconds for r in found]
+        print(f"| {name} | {_said(losses, 4)} | {_said(seconds, 1)} | {_said(shares, 3)} |")
+
+
+def _timed(name: str, seed: int, run: Callable[[int], Result]) -> Result:
+    result = run(seed)
+    print(f"{name}, seed {seed}: {result}", file=sys.stderr, flush=True)
+    return result
+
+
+def _peer(seed: int) -> Result:
+    prepared = prepare(resolve(seqlab.read_experiment(_file(OURS[0])), seqlab.load_plugins()))
+    splits = [prepared.tokens, prepared.split("valid")]
+    train, valid = (torch.from_numpy(split.ids.astype("int64")) for split in splits)
+    return train_and_score(train, valid, prepared.tokenizer.size, seed)
+
+
+def _ours(name: str, seed: int) -> Result:
+    """The whole of `seqlab run`, with nothing prepared before."""
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["SEQLAB_CACHE"] = f"{place}/cache"
+        begun = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            run = seqlab.run(_file(name), overrides=[f"train.seed={seed}"], root=place)
+        seconds = time.perf_counter() - begun
+        return Result(run.metrics[-1]["loss"], seconds)
+
+
+def _file(name: str) -> Path:
+    return EXPERIMENTS / f"{name}.yaml"
+
+
+def _said(values: list[float], digits: int) -> str:
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()
