@@ -42,7 +42,9 @@ def main() -> None:
         print(f"seed {seed}: {plain[-1]} {ours[-1]}", file=sys.stderr, flush=True)
     ratios = [own[1] / other[1] for own, other in zip(ours, plain, strict=True)]
     print(f"{describe()}; seeds 0 to {seeds - 1}; median (smallest – largest)\n")
-    print(f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |\n|---|---|---|---|")
+    print(
+        f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |\n|---|---|---|---|"
+    )
     for name, found, share in (("the textbook's loop", plain, ""), ("`jay_fast`", ours, None)):
         epochs = _said([epochs for epochs, _ in found], 0)
         seconds = _said([seconds for _, seconds in found], 1)

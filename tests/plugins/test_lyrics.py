@@ -9,8 +9,7 @@ from pathlib import Path
 import pooch
 import pytest
 from requests import ConnectionError as NoConnection
-from seqlab_plugins import lyrics as plugin
-from seqlab_plugins.lyrics import FILE, SHA256
+from seqlab_plugins.lyrics import LYRICS
 
 from seqlab import CorpusError, CorpusUnavailable, read_experiment
 from seqlab.data.preparing import prepare
@@ -47,7 +46,7 @@ def text_of(prepared) -> str:
 
 def place(lyrics: Path, folder: str | Path) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
-    shutil.copy(lyrics / FILE, folder)
+    shutil.copy(lyrics / LYRICS.name, folder)
 
 
 def test_the_lyrics_have_the_textbooks_63282_characters(opened, lyrics):
@@ -80,27 +79,29 @@ def test_the_lyrics_are_found_without_being_told_where(
 
 def test_the_folder_of_the_environment_comes_before_the_others(opened, lyrics):
     Path("data").mkdir()
-    Path("data", FILE).write_bytes(b"another file")
+    Path("data", LYRICS.name).write_bytes(b"another file")
     assert len(opened("jay_lyrics").tokens) == 63_282
 
 
 def test_path_says_where_the_lyrics_are(opened, lyrics, downloads, monkeypatch):
     monkeypatch.delenv("SEQLAB_DATA")
     place(lyrics, "elsewhere")
-    assert len(opened({"name": "jay_lyrics", "path": f"elsewhere/{FILE}"}).tokens) == 63_282
+    assert len(opened({"name": "jay_lyrics", "path": f"elsewhere/{LYRICS.name}"}).tokens) == 63_282
 
 
 def test_a_file_with_another_hash_is_refused_by_its_name(opened):
     Path("data").mkdir()
-    Path("data", FILE).write_bytes(b"another file")
-    with pytest.raises(CorpusError, match=f"data/{FILE}.*not {SHA256[:12]}") as caught:
+    Path("data", LYRICS.name).write_bytes(b"another file")
+    with pytest.raises(
+        CorpusError, match=f"data/{LYRICS.name}.*not {LYRICS.sha256[:12]}"
+    ) as caught:
         opened("jay_lyrics")
     assert not isinstance(caught.value, CorpusUnavailable)
 
 
 def test_another_file_is_not_replaced_by_the_stand_in(opened):
     Path("data").mkdir()
-    Path("data", FILE).write_bytes(b"another file")
+    Path("data", LYRICS.name).write_bytes(b"another file")
     with pytest.raises(CorpusError, match="is another file"):
         opened({"name": "jay_lyrics", "if_unavailable": "original_lyrics"})
 
@@ -108,14 +109,14 @@ def test_another_file_is_not_replaced_by_the_stand_in(opened):
 def test_a_download_is_tried_when_the_lyrics_are_nowhere(opened, downloads):
     with pytest.raises(CorpusUnavailable):
         opened("jay_lyrics")
-    assert downloads == [plugin.HOME]
+    assert downloads == [LYRICS.home]
 
 
 def test_lyrics_that_cannot_be_had_come_with_advice(opened, downloads):
     with pytest.raises(CorpusUnavailable) as caught:
         opened("jay_lyrics")
     message = str(caught.value)
-    assert all(place in message for place in (FILE, "$SEQLAB_DATA", "data/", plugin.HOME))
+    assert all(place in message for place in (LYRICS.name, "$SEQLAB_DATA", "data/", LYRICS.home))
     assert "\n" not in message
 
 
