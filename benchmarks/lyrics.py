@@ -2,8 +2,8 @@
 
 python -m benchmarks.lyrics [--seeds 3]
 
-The loop trains with `jay_rnn`'s settings until an epoch's perplexity is 1.0214; of seqlab everything
-is counted: reading, training, saving.
+The loop trains with `jay_rnn`'s settings until an epoch's perplexity is 1.0214; of seqlab
+everything is counted: reading, training, saving.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,9 +43,8 @@ def main() -> None:
         print(f"seed {seed}: {plain[-1]} {ours[-1]}", file=sys.stderr, flush=True)
     ratios = [own[1] / other[1] for own, other in zip(ours, plain, strict=True)]
     print(f"{describe()}; seeds 0 to {seeds - 1}; median (smallest – largest)\n")
-    print(
-        f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |\n|---|---|---|---|"
-    )
+    print(f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |")
+    print("|---|---|---|---|")
     for name, found, share in (("the textbook's loop", plain, ""), ("`jay_fast`", ours, None)):
         epochs = _said([epochs for epochs, _ in found], 0)
         seconds = _said([seconds for _, seconds in found], 1)
@@ -60,10 +60,8 @@ def _plain(seed: int) -> tuple[int, float]:
     torch.manual_seed(seed)
     epoch = plain_epoch(ids, prepared.tokenizer.size)
     begun = time.perf_counter()
-    for number in range(1, MOST + 1):
-        if math.exp(epoch()) <= TARGET:
-            break
-    return number, time.perf_counter() - begun
+    done = next((n for n in range(1, MOST + 1) if math.exp(epoch()) <= TARGET), MOST)
+    return done, time.perf_counter() - begun
 
 
 def _ours(seed: int) -> tuple[int, float]:
@@ -79,7 +77,7 @@ def _ours(seed: int) -> tuple[int, float]:
         return last["epoch"] if reached else MOST, seconds if reached else math.inf
 
 
-def _said(values: list[float], digits: int) -> str:
+def _said(values: Sequence[float], digits: int) -> str:
     middle, low, high = statistics.median(values), min(values), max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
 

@@ -2,8 +2,8 @@
 
 python -m benchmarks.shakespeare [--seeds 3]
 
-Loss is that of the whole last tenth of the text. Of the peer the seconds of training are counted, of
-seqlab everything: reading the text, training, evaluating, saving.
+Loss is that of the whole last tenth of the text. Of the peer the seconds of training are counted,
+of seqlab everything: reading the text, training, evaluating, saving.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ def main() -> None:
     for seed in range(seeds):  # in turn, so that a machine that slows down slows down all
         results[PEER].append(_timed(PEER, seed, _peer))
         for name in OURS:
-            results[name].append(_timed(name, seed, lambda at, one=name: _ours(one, at)))
+            results[name].append(_timed(name, seed, partial(_ours, name)))
     print(f"{describe()}; seeds 0 to {seeds - 1}; median (best – worst)\n")
     print("| what | loss | seconds | share of the peer's time |\n|---|---|---|---|")
     for name, found in results.items():

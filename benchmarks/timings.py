@@ -41,7 +41,7 @@ def main() -> None:
 def _compare_epochs(rounds: int) -> None:
     """One epoch of `jay_rnn` and one of the textbook's loop, in turn, in this process."""
     ours, ids, vocabulary = _our_epoch()
-    plain = _plain_epoch(ids, vocabulary)
+    plain = plain_epoch(ids, vocabulary)
     ours()
     plain()
     pairs = [(_seconds(ours), _seconds(plain)) for _ in range(rounds)]
@@ -66,8 +66,11 @@ def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
     return epoch, ids, parts.prepared.tokenizer.size
 
 
-def _plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], None]:
-    """The textbook's training as it describes it: a list of one-hots, stacked, `nn.RNN`, Adam."""
+def plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], float]:
+    """The textbook's training as it describes it: a list of one-hots, stacked, `nn.RNN`, Adam.
+
+    What is returned trains one epoch and gives its mean loss.
+    """
     rnn, dense = nn.RNN(vocabulary, HIDDEN), nn.Linear(HIDDEN, vocabulary)
     parameters = [*rnn.parameters(), *dense.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=False, foreach=False)
@@ -75,7 +78,7 @@ def _plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], None]:
     length = len(ids) // BATCH
     rows = ids[: BATCH * length].view(BATCH, length)
 
-    def epoch() -> None:
+    def epoch() -> float:
         state, total, count = None, 0.0, 0
         for start in range(0, (length - 1) // WINDOW * WINDOW, WINDOW):
             inputs = rows[:, start : start + WINDOW]
@@ -95,6 +98,7 @@ def _plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], None]:
             optimizer.step()
             total += loss.item() * wanted.numel()
             count += wanted.numel()
+        return total / count
 
     return epoch
 
@@ -134,7 +138,7 @@ def _python(code: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

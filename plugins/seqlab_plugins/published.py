@@ -71,7 +71,8 @@ class Published:
         except (OSError, ValueError):  # what requests raises is an OSError
             raise CorpusUnavailable(
                 f"{self.name} is neither in $SEQLAB_DATA nor in data/ nor in the cache, and the"
-                f" download failed; to use {self.what}, put that file into data/ (from {self.home})."
+                f" download failed; to use {self.what}, put that file into data/ (from"
+                f" {self.home})."
             ) from None
 
 

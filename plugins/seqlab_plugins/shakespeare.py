@@ -37,14 +37,15 @@ class TinyShakespeare:
         self.files = [PLAYS.locate(path)]
 
     def documents(self, split: str) -> Iterator[Document]:
-        text = "".join(read_pieces(self.files[0]))
-        cut = int(SHARE * len(text))
-        yield text[:cut] if split == "train" else text[cut:]
+        yield self._text(split)
 
     def fingerprint(self) -> str:
-        return fingerprint(
-            [document] for split in self.splits for document in self.documents(split)
-        )
+        return fingerprint([self._text(split)] for split in self.splits)
+
+    def _text(self, split: str) -> str:
+        text = "".join(read_pieces(self.files[0]))
+        cut = int(SHARE * len(text))
+        return text[:cut] if split == "train" else text[cut:]
 
 
 @hookimpl
