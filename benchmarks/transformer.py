@@ -54,7 +54,7 @@ def score(model: GPT, ids: Tensor) -> float:
     total = 0.0
     whole = (len(ids) - 1) // CONTEXT * CONTEXT
     windows = ids[: whole + 1].unfold(0, CONTEXT + 1, CONTEXT)
-    for some in windows.split(256):
+    for some in torch.split(windows, 256):
         total += float(_loss(model, some)) * some[:, 1:].numel()
     rest = ids[whole:]
     if len(rest) > 1:
@@ -115,8 +115,8 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = hidden + self._attend(self.before(hidden))
-        wide: Tensor = functional.gelu(self.expand(self.between(hidden)))
-        return hidden + self.contract(wide)
+        added: Tensor = self.contract(functional.gelu(self.expand(self.between(hidden))))
+        return hidden + added
 
     def _attend(self, inputs: Tensor) -> Tensor:
         parts = self.project(inputs).unflatten(-1, (3, HEADS, -1))  # (B, T, 3, N, K)
