@@ -51,6 +51,15 @@ class Batch(NamedTuple):
     continues: Tensor  # (B,) bool
     weights: Tensor | None = None  # (B, T) float32
 
+    def share(self, number: int, of: int) -> Batch:
+        """Rows `number`, `number + of`, …: what one of `of` workers trains, `number` from 0.
+
+        A worker has the same rows in every batch, so what it carries for them is enough.
+        """
+        rows = slice(number, None, of)
+        weights = None if self.weights is None else self.weights[rows]
+        return Batch(self.inputs[rows], self.targets[rows], self.continues[rows], weights)
+
 
 class Corpus(Protocol):
     """Where text comes from. Factory: `(*, options)`.

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from seqlab import Corpus, hookimpl
-from seqlab_plugins.published import OneFile, Published
-from seqlab_plugins.text_files import Newlines
+from seqlab import Corpus, Document, hookimpl
+from seqlab_plugins.published import Published
+from seqlab_plugins.text_files import Newlines, fingerprint, read_pieces
 
 LYRICS = Published(
-    what="the real lyrics",
     name="jaychou_lyrics.txt.zip",
-    size="52 kB",
+    what="the lyrics",
     sha256="3cfedd7d174111cdad5a27eaffaa6a2432a2842cf2590a03dd8a97610ea07043",
-    home="https://raw.githubusercontent.com/ShusenTang/Dive-into-DL-PyTorch/"
-    "09c8bacc08599eb86236551454ba43b82cb91498/data/jaychou_lyrics.txt.zip",
+    place="ShusenTang/Dive-into-DL-PyTorch/09c8bacc08599eb86236551454ba43b82cb91498"
+    "/data/jaychou_lyrics.txt.zip",
 )
 
 
-class JayLyrics(OneFile):
+class _OneFile:
+    """One document that one file holds."""
+
+    splits = ("train",)
+
+    def __init__(self, path: Path, newlines: Newlines) -> None:
+        self.files = [path]
+        self._newlines = newlines
+
+    def documents(self, split: str) -> Iterator[Document]:
+        yield read_pieces(self.files[0], newlines=self._newlines)
+
+    def fingerprint(self) -> str:
+        return fingerprint(self)
+
+
+class JayLyrics(_OneFile):
     """63,282 characters of Jay Chou's lyrics, the corpus of the textbook's RNN.
 
     They are not shipped: the zip is looked for in `path`, $SEQLAB_DATA, data/ and the cache
@@ -30,10 +46,10 @@ class JayLyrics(OneFile):
     """
 
     def __init__(self, *, path: Path | None = None, newlines: Newlines = "space") -> None:
-        super().__init__(LYRICS.locate(path), newlines)
+        super().__init__(LYRICS.get(path), newlines)
 
 
-class OriginalLyrics(OneFile):
+class OriginalLyrics(_OneFile):
     """About fifty Mandarin songs written for this project (CC0): a stand-in that is always there.
 
     Args:

@@ -1,68 +1,82 @@
-"""Files that results are published for: found, or downloaded, and always checked by their hash."""
+"""Files that are found or downloaded, never shipped, and known by their SHA-256."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from seqlab import CorpusError, CorpusUnavailable, Document
-from seqlab_plugins.text_files import Newlines, fingerprint, read_pieces
+from seqlab import CorpusError, CorpusUnavailable
 
 log = logging.getLogger("seqlab.published")
 
+HOST = "https://raw.githubusercontent.com/"
 TIMEOUT = 10  # seconds without an answer
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file that is not shipped: `what` it holds, in words, and its public home."""
+    """A file that others published.
 
-    what: str
+    Args:
+        name: what it is called here.
+        what: what it holds, for a sentence.
+        sha256: of its bytes.
+        place: where it is published, below `HOST`.
+        also: names that it may have as well; another file under such a name is nobody's mistake.
+    """
+
     name: str
-    size: str
+    what: str
     sha256: str
-    home: str
+    place: str
+    also: tuple[str, ...] = ()
 
-    def locate(self, path: Path | None) -> Path:
-        """Return where it lies: at `path`, in $SEQLAB_DATA, data/ or the cache, or downloaded.
+    @property
+    def home(self) -> str:
+        """Where it can be downloaded."""
+        return HOST + self.place
+
+    def get(self, path: Path | None = None) -> Path:
+        """Return where the file lies: at `path`, or in a folder where it is looked for.
+
+        These are $SEQLAB_DATA, data/ and the cache folder; at last it is downloaded into the cache.
 
         Raises:
-            CorpusError: it is another file.
+            CorpusError: it is another file, or there is none at `path`.
             CorpusUnavailable: it is nowhere, and cannot be downloaded.
         """
         return self._checked(path) if path else self._find() or self._download()
 
     def _find(self) -> Path | None:
-        folders = (os.environ.get("SEQLAB_DATA", ""), "data", _cache())
-        files = [Path(folder) / self.name for folder in folders if folder]
-        found = next((file for file in files if file.is_file()), None)
-        return self._checked(found) if found else None
+        for folder in (os.environ.get("SEQLAB_DATA", ""), "data", _cache()):
+            if not folder:
+                continue
+            if Path(folder, self.name).is_file():
+                return self._checked(Path(folder, self.name))
+            for name in self.also:
+                if Path(folder, name).is_file() and _sha256(Path(folder, name)) == self.sha256:
+                    return Path(folder, name)
+        return None
 
     def _checked(self, path: Path) -> Path:
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except FileNotFoundError:
-            raise CorpusError(f"{path}: there is no such file") from None
-        except OSError as error:
-            raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
+        digest = _sha256(path)
         if digest != self.sha256:
             raise CorpusError(
-                f"{path}: is another file than the one that results are published for (its SHA-256"
-                f" begins with {digest[:12]}, not {self.sha256[:12]}); for a text of your own use"
-                " the corpus `text`"
+                f"{path}: is another file than {self.what} that results are published for (its"
+                f" SHA-256 begins with {digest[:12]}, not {self.sha256[:12]}); for a text of your"
+                " own use the corpus `text`"
             )
         return path
 
     def _download(self) -> Path:
         import pooch
 
-        log.info("Downloading %s, %s, from %s", self.what, self.size, self.home)
+        log.info("Downloading %s from %s", self.what, self.home)
         pooch.get_logger().setLevel(logging.WARNING)
         fetch = pooch.HTTPDownloader(timeout=TIMEOUT)
         known = f"sha256:{self.sha256}"
@@ -76,24 +90,15 @@ class Published:
             ) from None
 
 
-class OneFile:
-    """One document that one file holds."""
-
-    splits: tuple[str, ...] = ("train",)
-
-    def __init__(self, path: Path, newlines: Newlines) -> None:
-        self.files = [path]
-        self._newlines = newlines
-
-    def documents(self, split: str) -> Iterator[Document]:
-        yield self._pieces()
-
-    def fingerprint(self) -> str:
-        return fingerprint([self._pieces()])
-
-    def _pieces(self) -> Iterator[str]:
-        return read_pieces(self.files[0], newlines=self._newlines)
-
-
 def _cache() -> Path:
     return user_cache_path("seqlab") / "corpora"
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise CorpusError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Batch, CorpusError, Permutation, Sampler, Tokens, hookimpl
@@ -55,16 +56,17 @@ class Consecutive:
 
     def left_out(self, epoch: int) -> Sequence[range]:
         ends = np.minimum([*self.starts[1:], len(self.tokens) - 1], len(self.tokens) - 1)
-        gaps = [range(int(s) + 1, int(e) + 1) for s, e in zip(self.stops, ends, strict=True)]
-        return [gap for gap in gaps if gap]
+        return Ranges(self.stops + 1, ends + 1)
 
 
 class Random:
-    """Windows that do not overlap, shuffled anew in every epoch; each starts with a fresh state.
+    """Windows in an order that is shuffled anew in every epoch; each starts with a fresh state.
 
     Args:
         batch_size: B, windows in a batch.
         window: T, tokens in a window.
+        windows: aligned ones lie side by side, so that an epoch trains a target once; those from
+            anywhere begin at any token, no two at the same, and may overlap. There are as many.
         partial: drop the last, incomplete window and batch, as the textbook does, or keep them.
     """
 
@@ -75,6 +77,7 @@ class Random:
         *,
         batch_size: Count = 32,
         window: Count = 35,
+        windows: Literal["aligned", "anywhere"] = "aligned",
         partial: Partial = "drop",
     ) -> None:
         _check_length(tokens, 2 if partial == "keep" else batch_size * window + 1, partial)
@@ -82,27 +85,132 @@ class Random:
         self.seed = seed
         self.batch_size = batch_size
         self.window = window
+        self.anywhere = windows == "anywhere"
         self.keep = partial == "keep"
         targets = len(tokens) - 1
         self.count = -(-targets // window) if self.keep else targets // window
-        self.last = targets if self.keep else self.count * window
+        self.last = targets if self.keep or self.anywhere else self.count * window
+        self.places = max(targets - window + 1, 1) if self.anywhere else self.count
 
     def __len__(self) -> int:
         return -(-self.count // self.batch_size) if self.keep else self.count // self.batch_size
 
     def batch(self, epoch: int, index: int) -> Batch:
         first = index * self.batch_size
-        places = np.arange(first, min(first + self.batch_size, self.count))
-        starts = Permutation(self.count, self.seed, epoch)(places) * self.window
+        starts = self._starts(epoch, first, min(first + self.batch_size, self.count))
         stops = np.minimum(starts + self.window, self.last)
         return self.tokens.windows(starts, self.window, stops=stops)
 
     def left_out(self, epoch: int) -> Sequence[range]:
-        unused = np.arange(min(len(self) * self.batch_size, self.count), self.count)
-        starts = np.sort(Permutation(self.count, self.seed, epoch)(unused)) * self.window
-        gaps = [range(int(start) + 1, int(start) + self.window + 1) for start in starts]
-        tail = range(self.last + 1, len(self.tokens))
-        return [*gaps, tail] if tail else gaps
+        used = min(len(self) * self.batch_size, self.count)
+        if self.anywhere:
+            starts = np.sort(self._starts(epoch, 0, used))
+            ends = np.minimum(starts + self.window, self.last)
+            return Ranges(np.append(0, ends) + 1, np.append(starts, len(self.tokens) - 1) + 1)
+        starts = np.sort(self._starts(epoch, used, self.count))
+        ends = np.append(starts + self.window, len(self.tokens) - 1)
+        return Ranges(np.append(starts, self.last) + 1, ends + 1)
+
+    def _starts(self, epoch: int, first: int, stop: int) -> NDArray[np.int64]:
+        """Where windows begin, by their numbers in an epoch."""
+        numbers = Permutation(self.places, self.seed, epoch)(np.arange(first, stop))
+        return numbers if self.anywhere else numbers * self.window
+
+
+class Documents:
+    """Each row walks through whole documents, one after another, and starts each one afresh.
+
+    A window never reaches into the next document: the last one of each is padded with targets that
+    do not count. Their lengths settle which documents a row has; their order is shuffled anew in
+    every epoch. An epoch is as long as the longest row, so it takes many documents to fill all
+    rows alike. The first token of a document is never a target.
+
+    Args:
+        batch_size: B, rows.
+        window: T, tokens in a window.
+    """
+
+    def __init__(
+        self, tokens: Tokens, seed: int, *, batch_size: Count = 32, window: Count = 35
+    ) -> None:
+        self.tokens = tokens
+        self.seed = seed
+        self.window = window
+        starts = np.asarray(tokens.documents, dtype=np.int64)
+        targets = np.append(starts[1:], len(tokens)) - starts - 1
+        some = np.flatnonzero(targets > 0)
+        if not some.size:
+            raise CorpusError("the corpus is too short: it has no document of two tokens")
+        rows = _deal(-(-targets[some] // window), batch_size)
+        by_row = np.argsort(rows, kind="stable")
+        self._rows, some = rows[by_row], some[by_row]
+        self._starts, self._targets = starts[some], targets[some]
+        self._windows = -(-self._targets // window)
+        ends = np.append(0, np.cumsum(self._windows))
+        self._firsts = ends[np.searchsorted(self._rows, np.arange(batch_size + 1))]
+        self._last_epoch: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return int(np.diff(self._firsts).max())
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        order, ends = self._order(epoch)
+        numbers = self._firsts[:-1] + index  # of windows in the epoch, row after row
+        going = numbers < self._firsts[1:]  # the other rows have come to their end
+        numbers = np.minimum(numbers, ends[-1] - 1)
+        places = np.searchsorted(ends, numbers, "right")
+        documents = order[places]
+        within = numbers - (ends[places] - self._windows[documents])
+        starts = self._starts[documents] + within * self.window
+        stops = np.minimum(starts + self.window, self._starts[documents] + self._targets[documents])
+        return self.tokens.windows(
+            starts,
+            self.window,
+            continues=going & (within > 0),
+            stops=np.where(going, stops, starts),
+        )
+
+    def left_out(self, epoch: int) -> Sequence[range]:
+        firsts = np.unique(self.tokens.documents)
+        firsts = firsts[(firsts > 0) & (firsts < len(self.tokens))]
+        return Ranges(firsts, firsts + 1)
+
+    def _order(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The documents of an epoch, row after row, and where each one's windows end."""
+        if self._last_epoch is None or self._last_epoch[0] != epoch:
+            count = len(self._rows)
+            shuffled = Permutation(count, self.seed, epoch)(np.arange(count))
+            order = np.lexsort((shuffled, self._rows))
+            self._last_epoch = epoch, order, np.cumsum(self._windows[order])
+        return self._last_epoch[1:]
+
+
+def _deal(sizes: NDArray[np.int64], hands: int) -> NDArray[np.int64]:
+    """Deal out to and fro, the largest first, so that all hands get about the same."""
+    places = np.arange(len(sizes)) % (2 * hands)
+    dealt = np.empty_like(places)
+    dealt[np.argsort(-sizes, kind="stable")] = np.minimum(places, 2 * hands - 1 - places)
+    return dealt
+
+
+class Ranges(Sequence[range]):
+    """Ranges from `starts` to `stops`, those that are not empty, made when they are looked at."""
+
+    def __init__(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
+        some = starts < stops
+        self._starts, self._stops = starts[some], stops[some]
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> range: ...
+    @overload
+    def __getitem__(self, index: slice) -> Ranges: ...
+    def __getitem__(self, index: int | slice) -> range | Ranges:
+        if isinstance(index, slice):
+            return Ranges(self._starts[index], self._stops[index])
+        return range(int(self._starts[index]), int(self._stops[index]))
 
 
 def _check_length(tokens: Tokens, needed: int, partial: Partial) -> None:
@@ -117,4 +225,4 @@ def _check_length(tokens: Tokens, needed: int, partial: Partial) -> None:
 
 @hookimpl
 def seqlab_register_samplers() -> dict[str, type[Sampler]]:
-    return {"consecutive": Consecutive, "random": Random}
+    return {"consecutive": Consecutive, "documents": Documents, "random": Random}

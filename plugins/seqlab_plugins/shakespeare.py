@@ -1,4 +1,4 @@
-"""Tiny Shakespeare, the text that small models of English are compared on."""
+"""The corpus that small language models are compared on."""
 
 from __future__ import annotations
 
@@ -9,43 +9,47 @@ from seqlab import Corpus, Document, hookimpl
 from seqlab_plugins.published import Published
 from seqlab_plugins.text_files import fingerprint, read_pieces
 
-PLAYS = Published(
-    what="Tiny Shakespeare",
+SHAKESPEARE = Published(
     name="tinyshakespeare.txt",
-    size="1.1 MB",
+    what="Tiny Shakespeare",
     sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-    home="https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+    place="karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
+    "/data/tinyshakespeare/input.txt",
+    also=("input.txt",),
 )
-SHARE = 0.9  # of the characters, which is where everybody cuts
+CHARACTERS = 1_115_394
+TRAINED = int(CHARACTERS * 0.9)  # 1,003,854: where the split is usually made
 
 
 class TinyShakespeare:
-    """1,115,394 characters of Shakespeare's plays, the first nine tenths of which are `train`.
+    """1,115,394 characters of Shakespeare's plays: nine tenths to train, the last one is `valid`.
 
-    Collected by Karpathy for char-rnn, 2015. The cut is the usual one, at 1,003,854 characters, so
-    that the loss of `valid` compares with published ones. The file is not shipped: it is looked
-    for in `path`, $SEQLAB_DATA, data/ and the cache folder, then downloaded from its public home;
-    its SHA-256 must be the known one.
+    They are not shipped: the file is looked for in `path`, $SEQLAB_DATA, data/ and the cache
+    folder, as tinyshakespeare.txt or input.txt, then downloaded from its public home; its SHA-256
+    must be the known one.
 
     Args:
-        path: the text, if it lies elsewhere.
+        path: the file, if it lies elsewhere.
     """
 
     splits = ("train", "valid")
 
     def __init__(self, *, path: Path | None = None) -> None:
-        self.files = [PLAYS.locate(path)]
+        self.files = [SHAKESPEARE.get(path)]
 
     def documents(self, split: str) -> Iterator[Document]:
-        yield self._text(split)
+        yield self._pieces(split)
 
     def fingerprint(self) -> str:
-        return fingerprint([self._text(split)] for split in self.splits)
+        return fingerprint(self)
 
-    def _text(self, split: str) -> str:
-        text = "".join(read_pieces(self.files[0]))
-        cut = int(SHARE * len(text))
-        return text[:cut] if split == "train" else text[cut:]
+    def _pieces(self, split: str) -> Iterator[str]:
+        left = TRAINED  # characters until the cut
+        for piece in read_pieces(self.files[0]):
+            part = piece[: max(left, 0)] if split == "train" else piece[max(left, 0) :]
+            left -= len(piece)
+            if part:
+                yield part
 
 
 @hookimpl

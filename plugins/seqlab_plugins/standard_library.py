@@ -6,7 +6,7 @@ import hashlib
 import os
 import sysconfig
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -58,12 +58,12 @@ class StandardLibrary:
             raise CorpusUnavailable(
                 f"{self._folder}: this Python was installed without the sources of its library"
             )
-        return fingerprint(self._pieces())
+        return fingerprint(self)
 
-    def _pieces(self) -> Iterator[Iterable[str]]:
-        for split in self.splits:
-            yield from ([text] for text in self.documents(split))
-            yield ()  # where a split ends is part of the content
+    @property
+    def files(self) -> list[Path]:
+        """Everything that is read."""
+        return [self._folder / name for name in self._names()]
 
     def _names(self) -> list[str]:
         """Paths below the folder, with slashes, in the order of their code points."""

@@ -9,12 +9,12 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from seqlab import CorpusError, CorpusUnavailable
+from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, text_pieces
 
 Newlines = Literal["keep", "lf", "space"]
 
@@ -59,14 +59,45 @@ def read_pieces(
         raise CorpusError(f"{path}: cannot be read ({_reason(error)})") from None
 
 
-def fingerprint(documents: Iterable[Iterable[str]]) -> str:
-    """SHA-256 of the text of documents, each closed by a byte that UTF-8 never has."""
-    digest = hashlib.sha256()
-    for pieces in documents:
-        for piece in pieces:
+class Fingerprint:
+    """SHA-256 of the documents of each split, in whatever order the splits are read."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, hashlib._Hash] = {}
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """What was added to: `train` first, the others by their names."""
+        return tuple(sorted(self._digests, key=lambda name: (name != "train", name)))
+
+    def add(self, split: str, document: Document) -> None:
+        """Add the text of a document; its end is a byte that UTF-8 never has."""
+        digest = self._digests.setdefault(split, hashlib.sha256())
+        for piece in text_pieces(document):
             digest.update(piece.encode("utf-8", "surrogatepass"))
         digest.update(b"\xff")
-    return digest.hexdigest()
+
+    def add_bytes(self, split: str, data: bytes) -> None:
+        """Add something that is no text."""
+        self._digests.setdefault(split, hashlib.sha256()).update(data)
+
+    def __str__(self) -> str:
+        if self.splits == ("train",):
+            return self._digests["train"].hexdigest()
+        whole = hashlib.sha256()
+        for name in self.splits:
+            whole.update(name.encode("utf-8", "surrogatepass") + b"\xff")
+            whole.update(self._digests[name].digest())
+        return whole.hexdigest()
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """Read every split of a corpus of text, and say what its content is."""
+    content = Fingerprint()
+    for split in corpus.splits:
+        for document in corpus.documents(split):
+            content.add(split, document)
+    return str(content)
 
 
 def _reason(error: Exception) -> str:

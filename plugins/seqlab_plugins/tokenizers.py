@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
 
 _NO_ID = -1
+_BLOCK = (
+    1 << 15
+)  # characters that are looked up together: they and their ids stay in a core's cache
 
 
 class Characters:
@@ -42,18 +46,19 @@ class Characters:
         return None if self._separator is None else self._characters.index(self._separator)
 
     def fit(self, documents: Iterable[Document]) -> None:
-        seen: dict[str, None] = {}
+        seen = _Seen()
         for document in documents:
             for piece in text_pieces(document):
-                seen.update(dict.fromkeys(piece))
-        if self._separator is not None:
-            seen.setdefault(self._separator)
-        self._learn(list(seen))
+                seen.add(piece)
+        seen.add(self._separator or "")
+        self._learn([chr(code) for code in seen.codes])
 
     def encode(self, text: str) -> NDArray[np.int32]:
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        ids = self._table[np.minimum(codes, len(self._table) - 1)]
-        if (ids == _NO_ID).any():
+        codes = _codes(text)
+        ids = np.empty(len(codes), dtype=np.int32)
+        for part in _blocks(len(codes)):
+            np.take(self._table, codes[part], out=ids[part], mode="clip")
+        if ids.min(initial=0) == _NO_ID:
             place = int(np.argmax(ids == _NO_ID))
             raise ValueError(
                 f"character {text[place]!r} (U+{codes[place]:04X}) at position {place} is not in"
@@ -79,6 +84,76 @@ class Characters:
         # The last entry stands for every code point above: it is never a known one.
         self._table = np.full(codes.max(initial=0) + 2, missing, dtype=np.int32)
         self._table[codes] = np.arange(len(characters), dtype=np.int32)
+
+
+class _Seen:
+    """Code points in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self._known = np.zeros(sys.maxunicode + 1, dtype=bool)
+
+    def add(self, text: str) -> None:
+        codes = _codes(text)
+        for part in _blocks(len(codes)):
+            block = codes[part]
+            known = np.take(self._known, block, mode="clip")
+            if not known.all():
+                new = list(dict.fromkeys(block[~known].tolist()))
+                self._known[new] = True
+                self.codes += new
+
+
+def _codes(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
+
+
+class Bytes:
+    """The 256 bytes of UTF-8: no vocabulary to learn, and no text without ids.
+
+    Args:
+        end_of_document: put a token of its own, the 257th, between documents.
+    """
+
+    def __init__(self, *, end_of_document: bool = False) -> None:
+        self.size = 257 if end_of_document else 256
+        self.end_of_document = 256 if end_of_document else None
+
+    def fit(self, documents: Iterable[Document]) -> None:
+        for document in documents:
+            for _ in text_pieces(document):  # refuses a corpus of ids
+                break
+
+    def encode(self, text: str) -> NDArray[np.uint8]:
+        return np.frombuffer(utf8(text), dtype=np.uint8)
+
+    def token_bytes(self, token: int) -> bytes:
+        return bytes([token]) if token < 256 else b""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
+
+
+def utf8(text: str) -> bytes:
+    """Encode a text.
+
+    Raises:
+        ValueError: it has half of a surrogate pair, which UTF-8 cannot write.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise ValueError(
+            f"U+{code:04X} at position {error.start} is half of a surrogate pair, no character"
+        ) from None
 
 
 class TokenIds:
@@ -119,4 +194,4 @@ def _number(word: str) -> int:
 
 @hookimpl
 def seqlab_register_tokenizers() -> dict[str, type[Tokenizer]]:
-    return {"characters": Characters, "ids": TokenIds}
+    return {"bytes": Bytes, "characters": Characters, "ids": TokenIds}

@@ -92,9 +92,8 @@ def test_path_says_where_the_lyrics_are(opened, lyrics, downloads, monkeypatch):
 def test_a_file_with_another_hash_is_refused_by_its_name(opened):
     Path("data").mkdir()
     Path("data", LYRICS.name).write_bytes(b"another file")
-    with pytest.raises(
-        CorpusError, match=f"data/{LYRICS.name}.*not {LYRICS.sha256[:12]}"
-    ) as caught:
+    other = f"data/{LYRICS.name}.*not {LYRICS.sha256[:12]}"
+    with pytest.raises(CorpusError, match=other) as caught:
         opened("jay_lyrics")
     assert not isinstance(caught.value, CorpusUnavailable)
 

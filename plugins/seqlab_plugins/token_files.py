@@ -1,0 +1,148 @@
+"""Token ids that somebody has already made: raw numbers, or numpy's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqlab import Corpus, CorpusError, CorpusUnavailable, Ids, hookimpl
+from seqlab_plugins.split_files import all_files, by_split
+from seqlab_plugins.text_files import Fingerprint
+
+CHUNK = 1 << 20  # ids that are looked at together
+
+Dtype = Literal["uint8", "uint16", "uint32", "int16", "int32", "int64"]
+
+
+class TokenFiles:
+    """Files of token ids, which stay on disk: .npy, or raw little-endian numbers.
+
+    Use it with `tokenizer: ids`. A file is one document, or many where an id ends each.
+
+    Args:
+        path: Required: a file, a glob such as parts/*.bin, or a list of these.
+        dtype: of raw numbers; an .npy file says it itself.
+        end: the id that ends a document and belongs to it; null: a file is one document.
+        valid: files of the split `valid`.
+        test: files of the split `test`.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path | list[Path],
+        dtype: Dtype = "uint16",
+        end: Annotated[int, Field(ge=0)] | None = None,
+        valid: Path | list[Path] | None = None,
+        test: Path | list[Path] | None = None,
+    ) -> None:
+        self._files = by_split(path, valid, test)
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._end = end
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._files)
+
+    @property
+    def files(self) -> list[Path]:
+        """Everything that is read."""
+        return all_files(self._files)
+
+    def documents(self, split: str) -> Iterator[Ids]:
+        for path in self._files[split]:
+            ids = _mapped(path, self._dtype)
+            start = 0
+            for stop in self._stops(ids):
+                yield Ids(ids[start:stop])
+                start = stop
+
+    def fingerprint(self) -> str:
+        content = Fingerprint()
+        for split, paths in self._files.items():
+            for path in paths:
+                ids = _mapped(path, self._dtype)
+                for chunk in _chunks(ids):
+                    content.add_bytes(split, chunk.astype("<i8").tobytes())
+                for stop in self._stops(ids):
+                    content.add_bytes(split, b"|" + stop.to_bytes(8, "little"))
+        return str(content)
+
+    def _stops(self, ids: NDArray[Any]) -> Iterator[int]:
+        """Positions after each document's last id."""
+        stop = 0
+        if self._end is not None:
+            for number, chunk in enumerate(_chunks(ids)):
+                for place in np.flatnonzero(chunk == self._end):
+                    stop = number * CHUNK + int(place) + 1
+                    yield stop
+        if stop < len(ids):
+            yield len(ids)
+
+
+def _chunks(ids: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+
+
+def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Map a file into memory; nothing of it is read yet, but for a check of signed numbers.
+
+    Raises:
+        CorpusUnavailable: there is no such file.
+        CorpusError: it holds something else than token ids.
+    """
+    try:
+        ids = _npy(path) if path.suffix.lower() == ".npy" else _raw(path, dtype)
+    except FileNotFoundError:
+        raise CorpusUnavailable(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not len(ids):
+        raise CorpusError(f"{path}: is empty: it holds no token id")
+    if ids.dtype.kind == "i":
+        _check_sign(ids, path)
+    return np.asarray(ids)
+
+
+def _raw(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    size = path.stat().st_size
+    if path.is_dir():
+        raise CorpusError(f"{path}: is a folder; write {path}/*.bin for the files in it")
+    if size % dtype.itemsize:
+        raise CorpusError(
+            f"{path}: its {size:,} bytes are no whole number of {dtype.name} ({dtype.itemsize}"
+            " bytes each): it is cut off, or `dtype` is another one"
+        )
+    return np.memmap(path, dtype, mode="r") if size else np.empty(0, dtype)
+
+
+def _npy(path: Path) -> NDArray[Any]:
+    try:
+        ids: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise CorpusError(f"{path}: cannot be read as .npy ({reason})") from None
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        shape = " × ".join(map(str, ids.shape)) or "no dimension"
+        raise CorpusError(
+            f"{path}: holds {ids.dtype.name} in the shape {shape}; token ids are whole numbers in"
+            " one dimension"
+        )
+    return ids
+
+
+def _check_sign(ids: NDArray[Any], path: Path) -> None:
+    for number, chunk in enumerate(_chunks(ids)):
+        if chunk.min() < 0:
+            place = number * CHUNK + int(np.argmax(chunk < 0))
+            raise CorpusError(f"{path}: has the id {ids[place]} at position {place:,}; ids are 0 …")
+
+
+@hookimpl
+def seqlab_register_corpora() -> dict[str, type[Corpus]]:
+    return {"tokens": TokenFiles}
