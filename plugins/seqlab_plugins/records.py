@@ -16,6 +16,7 @@ from seqlab_plugins.split_files import all_files, by_split
 from seqlab_plugins.text_files import Fingerprint, read_pieces
 
 ROWS = 64  # of a Parquet file that are in memory at a time
+BUFFER = 1 << 20  # bytes; without one a whole group of rows would be read at once
 
 _TYPES = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
 
@@ -195,7 +196,7 @@ class Parquet(_Records):
         wanted = [self._text] if self._split is None else [self._text, self._split]
         number = 0
         try:
-            with self._open(path, buffer_size=1 << 20) as file:
+            with self._open(path, pre_buffer=False, buffer_size=BUFFER) as file:
                 _check_columns(file.schema_arrow, wanted, path)
                 for rows in file.iter_batches(ROWS, columns=wanted, use_threads=False):
                     for record in rows.to_pylist():

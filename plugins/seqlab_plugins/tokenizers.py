@@ -168,7 +168,8 @@ class TokenIds:
         for document in documents:
             if not isinstance(document, Ids):
                 raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
-            self.size = max(self.size, int(np.max(document.ids, initial=-1)) + 1)
+            if len(document.ids):
+                self.size = max(self.size, int(np.max(document.ids)) + 1)
 
     def encode(self, text: str) -> NDArray[np.int64]:
         numbers = [_number(word) for word in text.split()]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.samplers import Consecutive, Random
+from seqlab_plugins.samplers import Consecutive, Documents, Random, Ranges
 
 from seqlab import CorpusError, Tokens
 
@@ -39,7 +39,25 @@ def samplers(draw, kinds=(Consecutive, Random), partials=("drop", "keep")):
     shortest = batch_size * (window + 1) if partial == "drop" else 2
     tokens = numbered(draw(st.integers(shortest, shortest + 120)))
     options = {"batch_size": batch_size, "window": window, "partial": partial}
+    if kinds == (Random,):
+        options["windows"] = "anywhere"
     return draw(st.sampled_from(kinds))(tokens, draw(st.integers(0, 3)), **options)
+
+
+def anywhere():
+    """Samplers of windows that begin at any token."""
+    return samplers(kinds=(Random,))
+
+
+@st.composite
+def documents(draw):
+    """The sampler `documents`, over documents of any lengths, even 0."""
+    lengths = draw(st.lists(st.integers(0, 30), min_size=1, max_size=20))
+    lengths[draw(st.integers(0, len(lengths) - 1))] += 2  # one has a target
+    starts = np.cumsum([0, *lengths])[:-1]
+    tokens = Tokens(np.arange(sum(lengths)), starts)
+    options = {"batch_size": draw(st.integers(1, 5)), "window": draw(st.integers(1, 9))}
+    return Documents(tokens, draw(st.integers(0, 3)), **options)
 
 
 def kept_with_an_empty_row() -> Consecutive:
@@ -179,3 +197,131 @@ def test_each_target_keeps_the_weight_of_its_token(kind, partial):
 @pytest.mark.parametrize("kind", [Consecutive, Random])
 def test_where_all_targets_count_alike_there_are_no_weights(kind):
     assert all(b.weights is None for b in batches(kind(numbered(61), 0, batch_size=4, window=5)))
+
+
+def covered(sampler, epoch=0) -> list[int]:
+    """Targets that are trained, as often as they are."""
+    parts = [batch.targets[counts(batch)] for batch in batches(sampler, epoch)]
+    return torch.cat(parts).tolist()
+
+
+def declared(sampler, epoch=0) -> list[int]:
+    return [position for gap in sampler.left_out(epoch) for position in gap]
+
+
+@relaxed
+@given(anywhere(), st.integers(0, 2))
+def test_windows_from_anywhere_leave_out_what_they_declare(sampler, epoch):
+    trained = set(covered(sampler, epoch))
+    left_out = declared(sampler, epoch)
+    assert sorted([*trained, *left_out]) == list(range(1, len(sampler.tokens)))
+
+
+@relaxed
+@given(anywhere())
+def test_windows_from_anywhere_are_as_many_and_begin_at_different_tokens(sampler):
+    options = {"batch_size": sampler.batch_size, "window": sampler.window}
+    partial = "keep" if sampler.keep else "drop"
+    aligned = Random(sampler.tokens, 0, partial=partial, **options)
+    starts = torch.cat([batch.inputs[:, 0] for batch in batches(sampler)]).tolist()
+    assert (len(sampler), len(starts)) == (len(aligned), len(set(starts)))
+
+
+def test_windows_from_anywhere_begin_anywhere():
+    sampler = Random(numbered(200), 0, batch_size=4, window=6, windows="anywhere")
+    starts = {
+        int(s) for epoch in range(60) for b in batches(sampler, epoch) for s in b.inputs[:, 0]
+    }
+    assert starts == set(range(194))
+
+
+@relaxed
+@given(documents(), st.integers(0, 2))
+def test_every_token_of_a_document_but_its_first_is_trained_once(sampler, epoch):
+    firsts = set(sampler.tokens.documents.tolist())
+    others = [token for token in range(len(sampler.tokens)) if token not in firsts]
+    assert sorted(covered(sampler, epoch)) == others
+    assert sorted(declared(sampler, epoch)) == sorted(firsts & set(range(1, len(sampler.tokens))))
+
+
+@relaxed
+@given(documents(), st.integers(0, 2))
+def test_a_row_walks_through_whole_documents_and_begins_each_one_afresh(sampler, epoch):
+    starts = {int(start) for start in sampler.tokens.documents}
+    expected = [None] * sampler.batch(epoch, 0).inputs.shape[0]  # where a row goes on
+    for batch in batches(sampler, epoch):
+        inside = counts(batch)
+        for row, (inputs, continues) in enumerate(zip(batch.inputs, batch.continues, strict=True)):
+            if not inside[row].any():
+                assert not continues
+                continue
+            first, last = int(inputs[0]), int(batch.targets[row][inside[row]][-1])
+            assert continues == (first not in starts)
+            assert not continues or first == expected[row]
+            assert not starts & set(range(first + 1, last + 1))
+            expected[row] = last
+
+
+def test_rows_get_documents_of_about_the_same_length():
+    lengths = np.random.default_rng(0).integers(2, 400, 1000)
+    tokens = Tokens(np.arange(lengths.sum()), np.cumsum([0, *lengths])[:-1])
+    sampler = Documents(tokens, 0, batch_size=16, window=20)
+    windows = -(-(lengths - 1) // 20)
+    assert len(sampler) <= windows.sum() / 16 + windows.max()
+
+
+def test_documents_come_in_another_order_in_every_epoch():
+    tokens = Tokens(np.arange(300), np.arange(0, 300, 3))
+    sampler = Documents(tokens, 0, batch_size=2, window=2)
+    orders = {tuple(covered(sampler, epoch)) for epoch in range(3)}
+    assert len(orders) == 3
+
+
+def test_documents_without_a_target_are_too_short():
+    with pytest.raises(CorpusError, match="no document of two tokens"):
+        Documents(Tokens(np.arange(3), np.arange(3)), 0)
+
+
+def test_documents_keep_weights_and_a_map_of_the_file(tmp_path):
+    ids = np.memmap(tmp_path / "ids", np.uint16, "w+", shape=60)
+    ids[:] = np.arange(60)
+    starts = np.memmap(tmp_path / "starts", np.int64, "w+", shape=6)
+    starts[:] = np.arange(0, 60, 10)
+    weights = np.linspace(0.5, 2, 60, dtype=np.float32)
+    for batch in batches(Documents(Tokens(ids, starts, weights), 0, batch_size=2, window=4)):
+        inside = counts(batch)
+        assert batch.weights[inside].equal(torch.from_numpy(weights)[batch.targets[inside]])
+
+
+@pytest.mark.parametrize("make", [samplers, anywhere, documents])
+def test_workers_with_shares_of_the_rows_do_what_one_does_alone(make):
+    @relaxed
+    @given(make(), st.integers(1, 4))
+    def check(sampler, workers):
+        seen = []
+        for worker in range(workers):
+            before = None
+            for whole in batches(sampler):
+                batch = whole.share(worker, workers)
+                rows = (batch.continues & counts(batch)[:, 0]).nonzero()[:, 0]
+                if len(rows):  # what a row continues is in the worker's own batch before
+                    assert batch.inputs[rows, 0].equal(before.targets[rows, -1])
+                seen += batch.targets[counts(batch)].tolist()
+                before = batch
+        assert sorted(seen) == sorted(covered(sampler))
+
+    check()
+
+
+def test_a_share_has_every_part_of_its_rows():
+    weights = np.linspace(0.5, 2, 61, dtype=np.float32)
+    batch = Consecutive(numbered(61, weights), 0, batch_size=5, window=4).batch(0, 1)
+    share = batch.share(1, 2)
+    for part, whole in zip(share, batch, strict=True):
+        assert part.equal(whole[[1, 3]])
+
+
+def test_ranges_are_those_that_are_not_empty():
+    ranges = Ranges(np.array([1, 5, 7]), np.array([3, 5, 9]))
+    assert list(ranges) == [range(1, 3), range(7, 9)]
+    assert list(ranges[1:]) == [range(7, 9)]

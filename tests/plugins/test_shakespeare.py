@@ -1,65 +1,69 @@
-"""Tiny Shakespeare, and the cut that everybody makes."""
+"""Tiny Shakespeare: where it is found, and how it is split."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from seqlab_plugins.shakespeare import SHAKESPEARE, TinyShakespeare
 
-from seqlab import CorpusError, CorpusUnavailable, read_experiment
-from seqlab.data.preparing import prepare
-from seqlab.data.tokens import decode
-from seqlab.registry import resolve
+from seqlab import CorpusError, CorpusUnavailable
+from seqlab.testing import check_corpus
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
 
 @pytest.fixture
-def opened(registry, tiny):
-    def opened(**options):
-        section = {"name": "tiny_shakespeare", **options}
-        return prepare(resolve(read_experiment(tiny | {"corpus": section}), registry))
-
-    return opened
-
-
-@pytest.fixture
-def plays(monkeypatch):
-    if not (SHARED / "tinyshakespeare.txt").is_file():
-        pytest.skip("the text is not shipped; it is not on this machine")
-    monkeypatch.setenv("SEQLAB_DATA", str(SHARED))
+def plays() -> Path:
+    path = SHARED / SHAKESPEARE.name
+    if not path.is_file():
+        pytest.skip("the plays are not ours to ship; they are not on this machine")
+    return path
 
 
-@pytest.mark.usefixtures("plays")
-def test_the_splits_are_the_usual_ones(opened):
-    prepared = opened()
-    valid = prepared.split("valid")
-    assert (len(prepared.tokens), len(valid), prepared.tokenizer.size) == (1_003_854, 111_540, 65)
-    both = [*prepared.tokens.ids, *valid.ids]
-    text = (SHARED / "tinyshakespeare.txt").read_text("utf-8")
-    assert decode(prepared.tokenizer, both) == text
+def text(corpus, split: str) -> str:
+    (document,) = corpus.documents(split)
+    return "".join(document)
 
 
-@pytest.mark.usefixtures("plays")
-@pytest.mark.parametrize("name", ["shakespeare_fast", "shakespeare_best"])
-def test_the_experiments_score_the_whole_last_tenth(registry, name):
-    resolved = resolve(read_experiment(EXPERIMENTS / f"{name}.yaml"), registry)
-    assert (resolved.corpus.component.name, resolved.corpus_keys.holdout) == (
-        "tiny_shakespeare",
-        None,
-    )
-    assert resolved.evaluation is not None
-    assert resolved.evaluation.split == "valid"
+def test_nine_tenths_are_trained_and_the_rest_is_held_out(plays):
+    corpus = TinyShakespeare(path=plays)
+    train, valid = (text(corpus, split) for split in corpus.splits)
+    assert (len(train), len(valid)) == (1_003_854, 111_540)
+    assert train + valid == plays.read_text("utf-8")
+    assert len(set(train)) == 65
 
 
-def test_a_text_that_is_nowhere_is_told_with_its_home(opened):
-    with pytest.raises(CorpusUnavailable, match=r"tinyshakespeare\.txt is neither .*char-rnn"):
-        opened()
-
-
-def test_another_text_is_refused(opened):
+@pytest.mark.parametrize("name", ["tinyshakespeare.txt", "input.txt"])
+def test_it_is_found_under_both_names(plays, name, monkeypatch):
     Path("data").mkdir()
-    Path("data/tinyshakespeare.txt").write_text("To be, or not to be", "utf-8")
-    with pytest.raises(CorpusError, match="is another file than the one"):
-        opened()
+    shutil.copy(plays, Path("data", name))
+    assert TinyShakespeare().files == [Path("data", name)]
+    monkeypatch.setenv("SEQLAB_DATA", str(plays.parent))
+    assert TinyShakespeare().files == [plays]
+
+
+def test_another_file_of_its_name_is_refused():
+    Path("data").mkdir()
+    Path("data/tinyshakespeare.txt").write_text("Exeunt")
+    with pytest.raises(CorpusError, match=r"data/tinyshakespeare\.txt: is another file"):
+        TinyShakespeare()
+
+
+def test_an_input_file_of_somebody_else_is_passed_over():
+    Path("data").mkdir()
+    Path("data/input.txt").write_text("Exeunt")
+    with pytest.raises(CorpusUnavailable, match="the download failed"):
+        TinyShakespeare()
+
+
+def test_what_cannot_be_had_comes_with_advice():
+    with pytest.raises(CorpusUnavailable) as caught:
+        TinyShakespeare()
+    places = ("tinyshakespeare.txt", "$SEQLAB_DATA", "data/", SHAKESPEARE.home)
+    assert all(place in str(caught.value) for place in places)
+
+
+def test_it_keeps_every_promise(plays):
+    check_corpus(TinyShakespeare, path=plays)

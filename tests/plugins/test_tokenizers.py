@@ -60,6 +60,18 @@ def test_each_character_gets_an_id_or_is_refused(known, text):
             tokenizer.encode(text)
 
 
+long_texts = st.lists(st.text(), min_size=1).map(lambda parts: "".join(parts) * 3_000)
+
+
+@settings(deadline=None, max_examples=20)
+@given(long_texts, st.text())
+def test_long_texts_have_the_ids_of_the_plain_way(long, other):
+    tokenizer = fitted(other, [long, other])
+    ids = {character: token for token, character in enumerate(dict.fromkeys(other + long))}
+    assert tokenizer.size == len(ids)
+    assert tokenizer.encode(long).tolist() == [ids[character] for character in long]
+
+
 def test_ids_are_numbered_in_the_order_of_first_appearance():
     assert fitted("不分开", "开了").encode("不分开了").tolist() == [0, 1, 2, 3]
 
