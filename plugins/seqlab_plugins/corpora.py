@@ -77,8 +77,8 @@ class Folder:
         path: Required: the folder.
         match: a glob below the folder, or a list of these; ** stands for any folders.
         leave_out: globs of what is not wanted after all.
-        valid: the folder of the split `valid`.
-        test: the folder of the split `test`.
+        valid: the folder of the split `valid`; if it lies in `path`, its files are not trained.
+        test: the folder of the split `test`, likewise.
         by_name: make each folder that lies directly in `path` the split of its name; one of them
             is train.
         encoding: how the bytes are read; any encoding that Python knows.
@@ -112,7 +112,8 @@ class Folder:
     @property
     def files(self) -> list[Path]:
         """Everything that is read."""
-        return [file for split in self.splits for file in self._found(split)]
+        found = [file for split in self.splits for file in self._found(split)]
+        return list(dict.fromkeys(found))
 
     def documents(self, split: str) -> Iterator[Document]:
         yield from map(self._read, self._found(split))
@@ -134,10 +135,13 @@ class Folder:
         return {"train": named.pop("train"), **named}
 
     def _found(self, split: str) -> list[Path]:
-        folder = self._places()[split]
+        places = self._places()
+        folder = places[split]
+        held_out = [place for place in places.values() if folder in place.parents]
         _listed(folder)
         wanted = _globbed(folder, self._match) - _globbed(folder, self._leave_out)
         files = [folder / name for name in sorted(wanted)]
+        files = [f for f in files if not any(place in f.parents for place in held_out)]
         files = [file for file in files if file.is_file() and file.stat().st_size]
         if not files:
             raise CorpusError(f"{folder}: no file in it matches {', '.join(self._match)}")

@@ -243,6 +243,22 @@ def _with_path(subject: Subject, name: str, path: Path) -> Subject | None:
     return None
 
 
+def files_are_all_that_is_read(subject: Subject) -> None:
+    """`files`, which a corpus may have, are the paths of all files that its content comes from."""
+    corpus = _corpus(subject)
+    if not hasattr(corpus, "files"):
+        raise NotApplicable("it does not say which files it reads")
+    files = list(corpus.files)
+    expect(all(isinstance(file, Path) for file in files), "paths", files[:3])
+    expect(all(file.is_file() for file in files), "files that are there", files[:3])
+    expect(len(set(files)) == len(files), "each file once", files[:3])
+    expect(files == list(subject.build().files), "the same of another instance", "others")
+    values = [v if isinstance(v, list) else [v] for v in subject.options.values()]
+    named = {path for paths in values for path in paths if isinstance(path, Path)}
+    lost = sorted(path for path in named - set(files) if path.is_file())
+    expect(not lost, "every file that an option names to be among `files`", lost)
+
+
 def reading_leaves_chance_alone(subject: Subject) -> None:
     """Building, reading and the fingerprint neither seed global generators nor draw from them."""
     _corpus(subject)
@@ -260,5 +276,6 @@ CHECKS: tuple[Check, ...] = (
     fingerprint_is_one_text,
     fingerprint_follows_the_content,
     missing_file_is_said,
+    files_are_all_that_is_read,
     reading_leaves_chance_alone,
 )

@@ -50,6 +50,11 @@ def test_splits_lie_in_folders_of_their_own():
     assert (corpus.splits, texts(corpus, "valid")) == (("train", "valid"), ["two"])
 
 
+def test_what_is_held_out_is_not_trained():
+    corpus = Folder(path=write(a="one", held__b="two"), valid=Path("songs/held"))
+    assert (texts(corpus), texts(corpus, "valid")) == (["one"], ["two"])
+
+
 def test_splits_have_the_names_of_folders():
     corpus = Folder(path=write(train__a="one", validation__b="two"), by_name=True)
     assert corpus.splits == ("train", "validation")

@@ -171,3 +171,10 @@ def test_the_real_library_streams_its_own_first_modules(make):
 
 def test_a_split_without_a_share_is_not_there(library, make):
     assert make(valid=0.0).splits == ("train", "test")
+
+
+def test_files_are_all_that_is_read(library, make):
+    names = {path.relative_to(library).as_posix() for path in make().files}
+    assert names == {name for name in LIBRARY if name.endswith(".py") and "/" not in name} | {
+        "json/__init__.py"
+    }

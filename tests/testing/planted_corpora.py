@@ -35,6 +35,10 @@ class Shelf:
         self.paths = path if isinstance(path, list) else [path]
         self.capitals = capitals
 
+    @property
+    def files(self):
+        return list(self.paths)
+
     def lines(self, path):
         if not path.is_file():
             raise CorpusUnavailable(f"{path}: is not there")
@@ -324,6 +328,43 @@ class MissingIsAnExit(Shelf):
         if not path.is_file():
             raise SystemExit(f"cannot find {path}")
         return super().lines(path)
+
+
+class FilesAreNames(Shelf):
+    @property
+    def files(self):
+        return [str(path) for path in self.paths]
+
+
+class FilesOfYesterday(Shelf):
+    @property
+    def files(self):
+        return [*self.paths, Path("yesterday.txt")]
+
+
+class FilesTwice(Shelf):
+    @property
+    def files(self):
+        return [*self.paths, *self.paths]
+
+
+class FilesOfTheFirstSplit(Shelf):
+    @property
+    def files(self):
+        return self.paths[:1]
+
+
+class FilesOfTheInstance(Shelf):
+    built = 0
+
+    def __init__(self, *, path: Path | list[Path]) -> None:
+        super().__init__(path=path)
+        FilesOfTheInstance.built += 1
+        self.turn = -1 if self.built % 2 else 1
+
+    @property
+    def files(self):
+        return self.paths[:: self.turn]
 
 
 class SeedsPython(Shelf):
