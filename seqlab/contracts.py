@@ -148,10 +148,29 @@ class Cell(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """When a continuation ends: after `length` tokens, or with one of the `stop` token ids."""
+    """When a continuation ends: `ended` says so after each token.
+
+    That is after `length` tokens, with one of the `stop` token ids, or where `stop_text` says of
+    the ids so far that the last one completes a text to stop at. A decoder that searches and asks
+    for less is cut short by the core, which is right but late.
+    """
 
     length: int
     stop: frozenset[int] = frozenset()
+    stop_text: Callable[[Sequence[int]], bool] | None = None
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a continuation may end before its length; if not, nobody need look at the ids."""
+        return bool(self.stop) or self.stop_text is not None
+
+    def stopped(self, ids: Sequence[int]) -> bool:
+        """Return whether the last of the ids chosen so far (one at least) is a stop."""
+        return ids[-1] in self.stop or (self.stop_text is not None and self.stop_text(ids))
+
+    def ended(self, ids: Sequence[int]) -> bool:
+        """Return whether a continuation ends with the last of the ids chosen so far."""
+        return len(ids) >= self.length or self.stopped(ids)
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from seqlab.contracts import Continuation, Decoder, Limits, SearchDecoder, Start, State, Tokenizer
-from seqlab.data.tokens import decode
+from seqlab.contracts import Continuation, Decoder, Limits, SearchDecoder, Tokenizer
 from seqlab.errors import UsageError
-from seqlab.generation.search import as_search
+from seqlab.generation.prefixes import by_length, encode_prefix, read, read_all, row_numbers
+from seqlab.generation.search import Step, choose_all, choosing
+from seqlab.generation.stops import StopText, TextStream, limits
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive
+
+ROWS_AT_ONCE = 256  # go through the model together
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A prefix and how it goes on; `text` is both together."""
+    """A prefix and how it goes on; `text` is both together.
+
+    `ids`, `tokens` (the text of each) and `log_probabilities` (natural) are those of everything
+    that was generated. `ended` is `length` or `stop`; a text that it stopped at is in the tokens,
+    and neither in `continuation` nor in `text`. `score` is the sum of the log-probabilities.
+    """
 
     prefix: str
     text: str
     ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
+    continuation: str = ""
+    tokens: tuple[str, ...] = ()
+    score: float = 0.0
+    ended: str = "length"
 
 
 @torch.inference_mode()
@@ -36,83 +46,183 @@ def generate(
     *,
     length: int,
     seed: int = 0,
+    num: int = 1,
+    stop: Sequence[str] = (),
+    stop_tokens: Sequence[int] = (),
 ) -> list[Generated]:
-    """Continue each prefix by `length` tokens; the model is left in evaluation mode.
+    """Continue each prefix; the model is left in evaluation mode.
 
-    The prefix is read in one call, then the model steps with the state that it carries. Prefixes
-    with the same number of tokens go through the model together.
+    A prefix is read at once, then the model steps with the state that it carries, for all
+    prefixes together. A row's chance follows from the seed, its prefix, and how often that prefix
+    came before; so it goes on as it would alone.
+
+    Args:
+        model: what predicts.
+        tokenizer: what it was trained with.
+        decoder: chooses, or searches.
+        prefixes: at least one character each.
+        length: how many tokens a continuation has at most.
+        seed: of the chance that a decoder is given.
+        num: how many continuations of each prefix: drawn one by one, or the best of a search.
+        stop: texts that end a continuation, and are left out of it.
+        stop_tokens: token ids that end a continuation, and are part of it.
+
+    Returns:
+        `num` results for each prefix, in the order of the prefixes.
 
     Raises:
-        UsageError: a prefix is empty, or the tokenizer has no id for a part of it.
+        UsageError: a prefix is empty, the tokenizer has no id for a part of it, a limit cannot
+            be, or a search found fewer than `num`.
     """
+    bounds, text = limits(tokenizer, length, stop, stop_tokens)
+    if num < 1:
+        raise UsageError(f"num should be at least 1; it is {num}")
     encoded = [encode_prefix(tokenizer, prefix) for prefix in prefixes]
-    numbers = _row_numbers(encoded)
     model.eval()
-    results: dict[int, Continuation] = {}
-    for rows in _by_length(encoded):
-        ids = torch.tensor([encoded[row] for row in rows], device=_device(model))
-        found = as_search(decoder, seed)(
-            lambda one, state: _advance(model, one, state),
-            _begin(model, ids, [numbers[row] for row in rows]),
-            Limits(length),
-        )
-        results |= {row: best[0] for row, best in zip(rows, found, strict=True)}
+    if isinstance(decoder, SearchDecoder):
+        found = _search(model, decoder, encoded, bounds)
+        for prefix, row in zip(prefixes, found, strict=True):
+            _expect_enough(prefix, row, num)
+        best = [one for row in found for one in row[:num]]
+    else:
+        repeated = [ids for ids in encoded for _ in range(num)]
+        best = _choose(model, decoder, seed, repeated, bounds)
+    owners = [
+        (prefix, ids) for prefix, ids in zip(prefixes, encoded, strict=True) for _ in range(num)
+    ]
     return [
-        _finish(tokenizer, prefix, encoded[row], results[row])
-        for row, prefix in enumerate(prefixes)
+        _finish(tokenizer, prefix, ids, bounds, text, one)
+        for (prefix, ids), one in zip(owners, best, strict=True)
     ]
 
 
-def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
-    """Return the ids of a prefix, at least one.
+def stream(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    decoder: Decoder | SearchDecoder,
+    prefix: str,
+    *,
+    length: int,
+    seed: int = 0,
+    repeat: int = 0,
+    stop: Sequence[str] = (),
+    stop_tokens: Sequence[int] = (),
+) -> Iterator[str]:
+    """Yield the continuation of one prefix as it comes, in pieces of whole characters.
+
+    Joined they are the `continuation` of `generate`, for `repeat` of its `num`. A decoder that
+    searches knows its text at the end, and gives it in one piece.
 
     Raises:
-        UsageError: it is empty or has something that the vocabulary lacks.
+        UsageError: as `generate` does, before the first piece.
     """
-    try:
-        ids = [int(i) for i in tokenizer.encode(prefix)]
-    except ValueError as error:
-        raise UsageError(f"prefix {prefix!r}: {error}") from None
-    if not ids:
-        raise UsageError("the prefix is empty; it needs at least one character")
-    return ids
+    bounds, text = limits(tokenizer, length, stop, stop_tokens)
+    ids = encode_prefix(tokenizer, prefix)
+    model.eval()
+    if isinstance(decoder, SearchDecoder):
+        with torch.inference_mode():
+            (found,) = _search(model, decoder, [ids], bounds)
+        _expect_enough(prefix, found, repeat + 1)
+        return iter([_finish(tokenizer, prefix, ids, bounds, text, found[repeat]).continuation])
+    steps = _steps(model, decoder, seed, ids, repeat, bounds)
+    return _pieces(tokenizer, steps, bounds, TextStream(text))
 
 
-def _row_numbers(encoded: Sequence[list[int]]) -> list[int]:
-    """What the chance of each row is derived from: its prefix, and how often that came before.
-
-    So a prefix goes on in the same way alone and in any company.
-    """
-    seen: Counter[tuple[int, ...]] = Counter()
-    numbers = []
-    for ids in map(tuple, encoded):
-        numbers.append(derive(seen[ids], *ids))
-        seen[ids] += 1
-    return numbers
-
-
-def _by_length(encoded: Sequence[list[int]]) -> Iterator[list[int]]:
-    for length in sorted({len(ids) for ids in encoded}):
-        yield [row for row, ids in enumerate(encoded) if len(ids) == length]
+def _steps(
+    model: LanguageModel, decoder: Decoder, seed: int, ids: list[int], repeat: int, bounds: Limits
+) -> Iterator[Step]:
+    with torch.inference_mode():
+        starts = [read(model, [ids], [derive(repeat, *ids)])]
+        steps = choosing(decoder, seed, model.stepper(), starts, bounds)
+    while True:
+        with torch.inference_mode():  # not while the caller has the thread
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
 
 
-def _device(model: LanguageModel) -> torch.device:
-    return model.head.weight.device
+def _pieces(
+    tokenizer: Tokenizer, steps: Iterator[Step], bounds: Limits, text: TextStream
+) -> Iterator[str]:
+    chosen: list[int] = []
+    for step in steps:
+        chosen.append(int(step.ids))
+        data = tokenizer.token_bytes(chosen[-1])
+        piece = text.end(data) if bounds.ended(chosen) else text.add(data)
+        if piece:
+            yield piece
 
 
-def _begin(model: LanguageModel, ids: Tensor, numbers: Sequence[int]) -> Start:
-    hidden, state = model.hidden(ids, None)
-    logits = model.head(hidden[:, -1])
-    return Start(logits, state, ids, torch.tensor(numbers, device=ids.device))
+def _search(
+    model: LanguageModel, decoder: SearchDecoder, encoded: Sequence[list[int]], bounds: Limits
+) -> list[list[Continuation]]:
+    """Search for the prefixes of each length together."""
+    found: dict[int, list[Continuation]] = {}
+    advance = model.stepper()
+    numbers = row_numbers(encoded)
+    for rows in by_length(encoded):
+        start = read(model, [encoded[row] for row in rows], [numbers[row] for row in rows])
+        results = decoder.search(advance, start, bounds)
+        for row, continuations in zip(rows, results, strict=True):
+            found[row] = [_cut(one, bounds) for one in continuations]
+    return [found[row] for row in range(len(encoded))]
 
 
-def _advance(model: LanguageModel, ids: Tensor, state: State) -> tuple[Tensor, State]:
-    logits, state = model(ids[:, None], state)
-    return logits[:, -1], state
+def _choose(
+    model: LanguageModel,
+    decoder: Decoder,
+    seed: int,
+    encoded: Sequence[list[int]],
+    bounds: Limits,
+) -> list[Continuation]:
+    """Continue all rows together, as many as fit, those of one length side by side."""
+    numbers = row_numbers(encoded)
+    order = [row for rows in by_length(encoded) for row in rows]
+    found: dict[int, Continuation] = {}
+    advance = model.stepper()
+    for first in range(0, len(order), ROWS_AT_ONCE):
+        rows = order[first : first + ROWS_AT_ONCE]
+        starts = list(read_all(model, encoded, numbers, rows))
+        results = choose_all(decoder, seed, advance, starts, bounds)
+        found.update(zip(rows, results, strict=True))
+    return [found[row] for row in range(len(encoded))]
+
+
+def _cut(one: Continuation, bounds: Limits) -> Continuation:
+    """End a continuation where it should have: a search may ask for less than `Limits` says."""
+    ends = (end for end in range(1, len(one.ids)) if bounds.ended(one.ids[:end]))
+    end = next(ends, len(one.ids))
+    return Continuation(one.ids[:end], one.log_probabilities[:end])
+
+
+def _expect_enough(prefix: str, found: Sequence[Continuation], num: int) -> None:
+    if len(found) < num:
+        raise UsageError(
+            f"prefix {prefix!r}: the decoder found {len(found)} continuations, not {num}"
+        )
 
 
 def _finish(
-    tokenizer: Tokenizer, prefix: str, ids: list[int], continuation: Continuation
+    tokenizer: Tokenizer,
+    prefix: str,
+    ids: list[int],
+    bounds: Limits,
+    text: StopText,
+    one: Continuation,
 ) -> Generated:
-    text = decode(tokenizer, [*ids, *continuation.ids])
-    return Generated(prefix, text, continuation.ids, continuation.log_probabilities)
+    parts = [tokenizer.token_bytes(token) for token in one.ids]
+    stopped = bounds.stopped(one.ids)
+    data = b"".join(parts)
+    kept = text.cut(data) if stopped else data
+    before = b"".join(tokenizer.token_bytes(token) for token in ids)
+    return Generated(
+        prefix=prefix,
+        text=(before + kept).decode("utf-8", "replace"),
+        ids=one.ids,
+        log_probabilities=one.log_probabilities,
+        continuation=kept.decode("utf-8", "replace"),
+        tokens=tuple(part.decode("utf-8", "replace") for part in parts),
+        score=one.score,
+        ended="stop" if stopped else "length",
+    )

@@ -1,16 +1,25 @@
-"""Both forms of a decoder as one: from the start of a search to continuations."""
+"""A decoder that chooses, step by step: for rows of any lengths, until each has ended.
+
+Shapes: B rows on their way, V vocabulary size, t tokens so far.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqlab.contracts import Advance, Continuation, Decoder, Limits, SearchDecoder, Start
+from seqlab.model.state import join_rows, select_rows
 from seqlab.randomness import uniforms
 
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
+
+CHANCES_AT_ONCE = 64  # steps whose chance is derived together
+LOGITS_AT_ONCE = 1 << 18  # numbers whose logarithms are taken together
 
 
 def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
@@ -19,44 +28,186 @@ def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
         return decoder.search
 
     def search(advance: Advance, start: Start, limits: Limits) -> Sequence[Sequence[Continuation]]:
-        return _step_by_step(decoder, seed, advance, start, limits)
+        return [[one] for one in choose_all(decoder, seed, advance, [start], limits)]
 
     return search
 
 
-def _step_by_step(
-    decoder: Decoder, seed: int, advance: Advance, start: Start, limits: Limits
-) -> Sequence[Sequence[Continuation]]:
-    logits, state, history = start.logits, start.state, start.history
-    chosen: list[Tensor] = []
-    scores: list[Tensor] = []
-    ended = torch.zeros_like(start.rows, dtype=torch.bool)
-    stops = torch.tensor(sorted(limits.stop), dtype=torch.int64, device=logits.device)
+def choose_all(
+    decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
+) -> list[Continuation]:
+    """Continue the rows of all starts, which go through the model together.
+
+    Returns:
+        One continuation a row, in the order of the starts and of their rows.
+    """
+    noted = _Noted(sum(len(start.rows) for start in starts))
+    for step in choosing(decoder, seed, advance, starts, limits):
+        noted.add(step)
+    return noted.continuations()
+
+
+class Step(NamedTuple):
+    """What was chosen for the rows that were still on their way."""
+
+    rows: Sequence[int]  # B: the number of each, counted through all starts
+    ids: Tensor  # (B,)
+    logits: Tensor  # (B, V)
+
+
+def choosing(
+    decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
+) -> Iterator[Step]:
+    """Choose a token for every row, step by step; a row that has ended is left out of the next.
+
+    Nothing is read back from the device unless `limits` needs it.
+    """
+    groups = [_Group(start, limits.length) for start in starts]
+    chance = _Chance(seed, torch.cat([start.rows for start in starts]))
+    rows: Sequence[int] = range(sum(len(group) for group in groups))
+    logits = torch.cat([start.logits for start in starts])
+    state = join_rows([start.state for start in starts])
+    ends = _Ends(limits, len(rows)) if limits.may_stop else None
+    ids = logits.new_empty(0, dtype=torch.int64)
     for step in range(limits.length):
         if step:
-            logits, state = advance(chosen[-1], state)
-        ids = decoder.choose(logits, history, _uniform(seed, start.rows, step, logits))
-        chosen.append(ids)
-        scores.append(logits.log_softmax(-1).gather(1, ids[:, None])[:, 0])
-        history = torch.cat((history, ids[:, None]), 1)
-        ended |= torch.isin(ids, stops)
-        if ended.all():
-            break
-    return [[c] for c in _cut(chosen, scores, limits)]
+            logits, state = advance(ids, state)
+        ids = _choose(decoder, groups, logits, chance.at(step, logits.device))
+        yield Step(rows, ids, logits)
+        going = ends.going(rows, ids) if ends else None
+        if going is None:
+            continue
+        if not going:
+            return
+        kept = torch.tensor(going, device=ids.device)
+        rows, ids, state = [rows[place] for place in going], ids[kept], select_rows(state, kept)
+        chance.keep(going)
+        groups = list(_kept(groups, going))
 
 
-def _uniform(seed: int, rows: Tensor, step: int, like: Tensor) -> Tensor:
-    numbers = rows.cpu().numpy()
-    values = uniforms(seed, numbers, numbers * 0 + step)
-    return torch.from_numpy(values).to(like.device)
+def _choose(decoder: Decoder, groups: Sequence[_Group], logits: Tensor, chance: Tensor) -> Tensor:
+    """Ask once for the rows of each length, so that a history needs no padding."""
+    if len(groups) == 1:
+        return groups[0].choose(decoder, logits, chance)
+    parts = [len(group) for group in groups]
+    each = zip(groups, torch.split(logits, parts), torch.split(chance, parts), strict=True)
+    return torch.cat([group.choose(decoder, own, drawn) for group, own, drawn in each])
 
 
-def _cut(chosen: list[Tensor], scores: list[Tensor], limits: Limits) -> list[Continuation]:
-    """End each row with its first stop token."""
-    continuations: list[Continuation] = []
-    all_ids, all_scores = torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist()
-    for ids, row_scores in zip(all_ids, all_scores, strict=True):
-        ends = [place + 1 for place, token in enumerate(ids) if token in limits.stop]
-        end = min(ends, default=len(ids))
-        continuations.append(Continuation(tuple(ids[:end]), tuple(row_scores[:end])))
-    return continuations
+class _Group:
+    """Rows whose histories have one length: `tokens` (B, P + length), `length` of them there."""
+
+    def __init__(self, start: Start, length: int) -> None:
+        prefix = start.history
+        self._hold(torch.cat((prefix, prefix.new_zeros(len(prefix), length)), 1), prefix.shape[1])
+
+    def _hold(self, tokens: Tensor, filled: int) -> None:
+        self._tokens, self._filled = tokens, filled
+        self._columns = tokens.unbind(1)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def choose(self, decoder: Decoder, logits: Tensor, chance: Tensor) -> Tensor:
+        ids = decoder.choose(logits, self._tokens.narrow(1, 0, self._filled), chance)
+        self._columns[self._filled].copy_(ids)
+        self._filled += 1
+        return ids
+
+    def keep(self, places: list[int]) -> None:
+        rows = torch.tensor(places, device=self._tokens.device)
+        self._hold(self._tokens[rows], self._filled)
+
+
+def _kept(groups: Sequence[_Group], going: Sequence[int]) -> Iterator[_Group]:
+    """Leave the rows out that are not among `going`, places counted through all groups."""
+    begin = 0
+    for group in groups:
+        end = begin + len(group)
+        places = [place - begin for place in going if begin <= place < end]
+        if 0 < len(places) < len(group):
+            group.keep(places)
+        if places:
+            yield group
+        begin = end
+
+
+class _Chance:
+    """The numbers in [0, 1) that `choose` gets: of the seed, the row and the step alone."""
+
+    def __init__(self, seed: int, rows: Tensor) -> None:
+        self._seed = seed
+        self._rows = rows.cpu().numpy()
+        self._drawn: tuple[Tensor, ...] = ()
+
+    def at(self, step: int, device: torch.device) -> Tensor:
+        """Return those of a step: (B,) float64."""
+        place = step % CHANCES_AT_ONCE
+        if place == 0 or not self._drawn:
+            self._draw(step - place, device)
+        return self._drawn[place]
+
+    def keep(self, places: Sequence[int]) -> None:
+        self._rows, self._drawn = self._rows[list(places)], ()
+
+    def _draw(self, first: int, device: torch.device) -> None:
+        steps = np.arange(first, first + CHANCES_AT_ONCE)[:, None]
+        rows = np.broadcast_to(self._rows, (CHANCES_AT_ONCE, len(self._rows)))
+        values = uniforms(self._seed, rows, np.broadcast_to(steps, rows.shape))
+        self._drawn = torch.from_numpy(values).to(device).unbind(0)
+
+
+class _Ends:
+    """Remembers what each row has chosen, to say which rows go on."""
+
+    def __init__(self, limits: Limits, rows: int) -> None:
+        self._limits = limits
+        self._chosen: list[list[int]] = [[] for _ in range(rows)]
+
+    def going(self, rows: Sequence[int], ids: Tensor) -> list[int] | None:
+        """Return the places of the rows that go on; None: all do."""
+        going = []
+        for place, (row, token) in enumerate(zip(rows, ids.tolist(), strict=True)):
+            chosen = self._chosen[row]
+            chosen.append(token)
+            if not self._limits.stopped(chosen):
+                going.append(place)
+        return going if len(going) < len(rows) else None
+
+
+class _Noted:
+    """Collects steps; logarithms are taken of many at once, and nothing is read until the end."""
+
+    def __init__(self, rows: int) -> None:
+        self._ids: list[list[int]] = [[] for _ in range(rows)]
+        self._scores: list[list[float]] = [[] for _ in range(rows)]
+        self._steps: list[Step] = []
+        self._scored: list[tuple[Sequence[int], Tensor, Tensor]] = []
+
+    def add(self, step: Step) -> None:
+        full = (len(self._steps) + 1) * step.logits.numel() > LOGITS_AT_ONCE
+        if self._steps and (full or len(step.rows) != len(self._steps[0].rows)):
+            self._score()
+        self._steps.append(step)
+
+    def _score(self) -> None:
+        rows = self._steps[0].rows
+        ids = torch.stack([step.ids for step in self._steps], 1)  # (B, N)
+        logits = torch.stack([step.logits for step in self._steps], 1)  # (B, N, V)
+        self._scored.append((rows, ids, log_probabilities(logits, ids)))
+        self._steps = []
+
+    def continuations(self) -> list[Continuation]:
+        self._score()
+        for rows, ids, scores in self._scored:
+            for row, own, its in zip(rows, ids.tolist(), scores.tolist(), strict=True):
+                self._ids[row] += own
+                self._scores[row] += its
+        pairs = zip(self._ids, self._scores, strict=True)
+        return [Continuation(tuple(ids), tuple(scores)) for ids, scores in pairs]
+
+
+def log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
+    """Return the natural logarithm of what the model gives each id: (…, V) and (…) -> (…)."""
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return wide.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -29,6 +30,14 @@ def settle(state: State, dtype: torch.dtype) -> State:
 def select_rows(state: State, rows: Tensor) -> State:
     """Reorder or repeat the rows of a state: `rows` (N,) says which old row each new one is."""
     return map_state(lambda tensor: tensor.index_select(0, rows), state)
+
+
+def join_rows(states: Sequence[State]) -> State:
+    """Put the rows of several states of one structure below one another."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        return torch.cat(cast("list[Tensor]", list(states)))
+    return tuple(join_rows(parts) for parts in zip(*states, strict=True))
 
 
 def carry(state: State | None, continues: Tensor) -> State | None:

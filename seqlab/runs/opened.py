@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from seqlab.data.source import open_source
 from seqlab.errors import CheckpointError, CorpusError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
-from seqlab.generation.generating import Generated, generate
+from seqlab.generation.generating import Generated, generate, stream
+from seqlab.generation.scoring import Scored, score
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, load_weights
@@ -73,20 +74,98 @@ class Run:
         return _rows(self.folder.samples)
 
     def generate(
-        self, prefix: str | Sequence[str], *, length: int = 50, seed: int = 0
+        self,
+        prefix: str | Sequence[str],
+        *,
+        length: int = 50,
+        seed: int = 0,
+        num: int = 1,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] | None = None,
+        overrides: Sequence[str] = (),
     ) -> list[Generated]:
-        """Continue one prefix or several by `length` tokens, with the latest checkpoint.
+        """Continue one prefix or several, with the latest checkpoint.
+
+        Args:
+            prefix: what to continue.
+            length: how many tokens a continuation has at most.
+            seed: of the chance, for decoders that draw.
+            num: how many continuations of each prefix: drawn one by one, or the best of a search.
+            stop: texts that end a continuation; they are left out of it.
+            stop_tokens: token ids that end one; None: that of the end of a document, if any.
+            overrides: `decoder.KEY=VALUE` or `decoder=NAME`, as `--set` takes them.
+
+        Returns:
+            `num` results for each prefix, in the order of the prefixes.
 
         Raises:
-            UsageError: a prefix is empty or cannot be encoded.
+            UsageError: a prefix is empty or cannot be encoded, or a limit cannot be.
+            ExperimentError: an override is not one of the decoder, or not possible.
             CheckpointError: there is no checkpoint, or it is damaged.
         """
-        if length < 1:
-            raise UsageError(f"length should be at least 1; it is {length}")
-        prefixes = [prefix] if isinstance(prefix, str) else list(prefix)
         return generate(
-            self.model, self.tokenizer, self.decoder, prefixes, length=length, seed=seed
+            self.model,
+            self.tokenizer,
+            self._overridden_decoder(overrides),
+            [prefix] if isinstance(prefix, str) else list(prefix),
+            length=length,
+            seed=seed,
+            num=num,
+            stop=stop,
+            stop_tokens=self._stop_tokens(stop_tokens),
         )
+
+    def stream(
+        self,
+        prefix: str,
+        *,
+        length: int = 50,
+        seed: int = 0,
+        repeat: int = 0,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] | None = None,
+        overrides: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Continue one prefix, and yield the text as it comes, in whole characters.
+
+        Joined it is the `continuation` that `generate` gives; the arguments are the same, but
+        that `repeat` (from 0) says which of its `num`.
+        """
+        return stream(
+            self.model,
+            self.tokenizer,
+            self._overridden_decoder(overrides),
+            prefix,
+            length=length,
+            seed=seed,
+            repeat=repeat,
+            stop=stop,
+            stop_tokens=self._stop_tokens(stop_tokens),
+        )
+
+    def score(self, text: str) -> Scored:
+        """Say how surprising each token of a text is, and what its perplexity is.
+
+        Raises:
+            UsageError: the text has fewer than two tokens, or cannot be encoded.
+        """
+        return score(self.model, self.tokenizer, text)
+
+    def _stop_tokens(self, tokens: Sequence[int] | None) -> Sequence[int]:
+        if tokens is not None:
+            return tokens
+        end = self.tokenizer.end_of_document
+        return () if end is None else (end,)
+
+    def _overridden_decoder(self, overrides: Sequence[str]) -> Decoder | SearchDecoder:
+        if not overrides:
+            return self.decoder
+        _expect_of_decoder(overrides)
+        resolved = self._resolve(overrides)
+        for notice in resolved.notices:
+            log.warning(notice)
+        decoder: Decoder | SearchDecoder = resolved.decoder.build()
+        return decoder
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -158,12 +237,18 @@ class Run:
     @cached_property
     def resolved(self) -> Resolved:
         """The experiment with everything filled in, its names bound to plugins."""
-        registry = self._registry if self._registry is not None else load_plugins()
-        # Who was told of the training is not needed to look at what came of it.
-        experiment = read_experiment(self.folder.resolved, ["observers=[]"])
-        resolved = resolve_again(experiment, registry, self.folder)
-        say_what_changed(registry, self.folder)
+        resolved = self._resolve()
+        say_what_changed(self._plugins, self.folder)
         return resolved
+
+    @cached_property
+    def _plugins(self) -> Registry:
+        return self._registry if self._registry is not None else load_plugins()
+
+    def _resolve(self, overrides: Sequence[str] = ()) -> Resolved:
+        # Who was told of the training is not needed to look at what came of it.
+        experiment = read_experiment(self.folder.resolved, ["observers=[]", *overrides])
+        return resolve_again(experiment, self._plugins, self.folder)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
@@ -179,6 +264,15 @@ class Run:
             said = damaged[0] if damaged else f"{self.path}: has no checkpoint (did the run end?)"
             raise CheckpointError(said)
         return found
+
+
+def _expect_of_decoder(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        if override.partition("=")[0].split(".")[0].strip() != "decoder":
+            raise UsageError(
+                f"--set {override}: generating changes the decoder only, as in decoder=greedy or"
+                " decoder.temperature=0.8"
+            )
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from seqlab.errors import UsageError
-from seqlab.generation.generating import encode_prefix, generate
+from seqlab.generation.generating import generate
+from seqlab.generation.prefixes import encode_prefix
 from seqlab.records import (
     CheckpointSaved,
     EpochEnded,

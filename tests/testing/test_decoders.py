@@ -441,6 +441,14 @@ BUILT_IN = [
     ("sample", {}),
     ("sample", {"temperature": 0.01}),
     ("sample", {"temperature": 100.0}),
+    ("sample", {"top_k": 3}),
+    ("sample", {"top_p": 0.7, "min_p": 0.1}),
+    ("sample", {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.2}),
+    ("sample", {"no_repeat": 1}),
+    ("sample", {"no_repeat": 3}),
+    ("beam", {}),
+    ("beam", {"beams": 1}),
+    ("beam", {"beams": 9, "length_penalty": 0.8}),
 ]
 OF_CHOOSING = decoders.CHECKS[:5] + decoders.CHECKS[6:8]
 

@@ -1,0 +1,73 @@
+"""A text in -> how surprising the model finds each of its tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from seqlab.contracts import Tokenizer
+from seqlab.errors import UsageError
+from seqlab.generation.prefixes import WINDOW
+from seqlab.model.language_model import LanguageModel
+from seqlab.training.loss import perplexity, token_nats
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A text with the surprisal of each token, in nats: minus the logarithm of its probability.
+
+    That of the first is None, as nothing comes before it; it counts in none of the numbers.
+    `loss` is the mean, nats per token; `perplexity` exp(loss), None where that is too large.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    surprisal: tuple[float | None, ...]
+    loss: float
+    perplexity: float | None
+    bits_per_character: float | None
+
+
+@torch.inference_mode()
+def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
+    """Score a text, read once from its first token on.
+
+    Raises:
+        UsageError: it has fewer than two tokens, or something that has no id.
+    """
+    try:
+        ids = [int(i) for i in tokenizer.encode(text)]
+    except ValueError as error:
+        raise UsageError(f"the text to score: {error}") from None
+    if len(ids) < 2:
+        raise UsageError(f"a text to score needs at least 2 tokens; this one has {len(ids)}")
+    parts = [tokenizer.token_bytes(token) for token in ids]
+    surprisal = _surprisal(model.eval(), ids)
+    nats = math.fsum(surprisal)
+    loss = nats / len(surprisal)
+    characters = sum((byte & 0xC0) != 0x80 for part in parts[1:] for byte in part)
+    return Scored(
+        text=text,
+        ids=tuple(ids),
+        tokens=tuple(part.decode("utf-8", "replace") for part in parts),
+        surprisal=(None, *surprisal),
+        loss=loss,
+        perplexity=perplexity(loss),
+        bits_per_character=nats / math.log(2) / characters if characters else None,
+    )
+
+
+def _surprisal(model: LanguageModel, ids: Sequence[int]) -> list[float]:
+    """Return that of every token but the first, read in windows that carry the state."""
+    row = torch.tensor([ids], device=model.head.weight.device)
+    found: list[float] = []
+    state = None
+    for begin in range(0, len(ids) - 1, WINDOW):
+        targets = row[:, begin + 1 : begin + 1 + WINDOW]
+        logits, state = model(row[:, begin : begin + targets.shape[1]], state)
+        found += token_nats(logits, targets)[0].tolist()
+    return found
