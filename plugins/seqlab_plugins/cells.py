@@ -84,6 +84,8 @@ class Recurrent(nn.Module, ABC):
 
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Equal one-hots: W times the one-hot of i is column i of W, so it is gathered."""
+        if ids.shape[1] == 1 and state is not None:
+            return self._one_id(ids[:, 0], state)
         weight, recurrent, bias_in, bias = self.layers[0].parameters()
         projected = functional.embedding(ids, weight.t()) + bias_in  # (B, T, G H)
         now = state[0] if state is not None else self._fresh(projected)
@@ -94,13 +96,22 @@ class Recurrent(nn.Module, ABC):
             outputs.append(self.output(now))
         return self._above(torch.stack(outputs, 1), now, state)
 
+    def _one_id(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `from_ids` for one id a row, (B,), with nothing that only a window needs."""
+        first: Any = self.layers[0]
+        projected = torch.embedding(first.weight_ih_l0.t(), ids) + first.bias_ih_l0  # (B, G H)
+        before = self.output(state[0])
+        product = torch.addmm(first.bias_hh_l0, before, first.weight_hh_l0.t())
+        after = self.step(projected, state[0], product)
+        return self._above(self.output(after).unsqueeze(1), after, state)
+
     def _fresh(self, projected: Tensor) -> State:
         return cast("State", self.fresh(projected.new_zeros(len(projected), self.output_size)))
 
     def _above(self, outputs: Tensor, first: State, state: State | None) -> tuple[Tensor, State]:
         """Run the layers above the first one, whose outputs and state are given."""
         after = [first]
-        for number, layer in enumerate(self.layers[1:], start=1):
+        for number, layer in enumerate(list(self.layers)[1:], start=1):  # a slice makes modules
             before = state[number] if state is not None else None
             outputs, last = _run(layer, self.dropout(outputs), before)
             after.append(last)

@@ -2,51 +2,169 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seqlab.cli.options import PluginChoice, json_option, plugin_options, print_json, root_option
+from seqlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqlab.runs.opened import Run
 
 
 @click.command("generate")
 @click.argument("run")
+@click.option("--prefix", "prefixes", multiple=True, help="What to continue; may be repeated.")
 @click.option(
-    "--prefix", "prefixes", multiple=True, required=True, help="What to continue; may be repeated."
+    "--prefixes-file",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A prefix on each line that is not empty; - is stdin.",
 )
 @click.option(
     "--length",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Tokens to generate after each prefix.",
+    help="Tokens to generate after each prefix, at most.",
+)
+@click.option(
+    "--num",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Continuations of each prefix: drawn one by one, or the N best of a search.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="For decoders that draw.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; repeatable.")
+@click.option(
+    "--stop-token",
+    "stop_tokens",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="ID",
+    help="End with this token; repeatable. Default: that of the end of a document, if any.",
+)
+@click.option("--past-end", is_flag=True, help="Go on behind the end of a document.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the decoder: decoder=sample, decoder.temperature=0.8.",
+)
+@click.option("--stream", is_flag=True, help="Show the text as it comes.")
 @json_option
 @root_option
 @plugin_options
 def command(
     run: str,
     prefixes: tuple[str, ...],
-    length: int,
-    seed: int,
+    file: Path | None,
+    stop_tokens: tuple[int, ...],
+    past_end: bool,
+    num: int,
+    stream: bool,
     as_json: bool,
     root: Path,
     plugins: PluginChoice,
+    **settings: Any,
 ) -> None:
     """Continue prefixes with the model of RUN.
 
-    RUN is a folder, a name (its latest run), the beginning of an id, or `latest`.
+    RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. Without a
+    prefix, a terminal is asked for one after another: Ctrl-C ends a continuation, Ctrl-D all.
     """
+    given = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
+    asking = not given
+    _check_use(given, asking, stream, as_json)
     from seqlab.runs.folder import find_run
     from seqlab.runs.opened import open_run
 
     find_run(run, root)  # a misspelt run is told before plugins are loaded
     opened = open_run(run, root=root, registry=plugins.load())
-    results = opened.generate(prefixes, length=length, seed=seed)
-    if as_json:
-        print_json([asdict(result) for result in results])
+    settings["stop_tokens"] = stop_tokens or (() if past_end else None)
+    if asking:
+        opened.generate([], num=num, **settings)  # what is wrong is told before the first question
+        _ask(opened, num, settings)
+    elif stream:
+        for repeat in range(num):
+            _stream(opened, given[0], repeat, settings)
     else:
-        for result in results:
+        results = opened.generate(given, num=num, **settings)
+        if as_json:
+            print_json([asdict(result) for result in results])
+        for result in () if as_json else results:
             click.echo(result.text)
+
+
+def _check_use(prefixes: list[str], asking: bool, stream: bool, as_json: bool) -> None:
+    if stream and as_json:
+        raise UsageError("--stream shows text as it comes and --json all at once: choose one")
+    if stream and len(prefixes) > 1:
+        raise UsageError(f"--stream is for one prefix; there are {len(prefixes)}")
+    if asking and (as_json or not sys.stdin.isatty()):
+        raise UsageError("no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)")
+
+
+def _read_prefixes(path: Path) -> list[str]:
+    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 (byte {error.start})") from None
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    prefixes = [line for line in lines if line]
+    if not prefixes:
+        raise UsageError(f"{path}: has no prefix; it should have one a line")
+    return prefixes
+
+
+def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:
+    from seqlab.data.tokens import decode
+    from seqlab.generation.prefixes import encode_prefix
+
+    pieces = opened.stream(prefix, repeat=repeat, **settings)
+    before = decode(opened.tokenizer, encode_prefix(opened.tokenizer, prefix))
+    write = partial(click.echo, nl=False)
+    write(before)
+    for piece in pieces:
+        write(piece)
+    click.echo()
+
+
+def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
+    """Continue each line that is typed; a prefix that comes again goes on in another way."""
+    seen: Counter[str] = Counter()
+    while (prefix := _asked()) is not None:
+        try:
+            for _ in range(num if prefix else 0):
+                _stream(opened, prefix, seen[prefix], settings)
+                seen[prefix] += 1
+        except UsageError as error:
+            click.echo(f"seqlab: {error}", err=True)
+        except KeyboardInterrupt:
+            click.echo()
+
+
+def _asked() -> str | None:
+    """Return the next line; None: there is no more."""
+    while True:
+        try:
+            if sys.stdout.isatty():
+                return input("> ")
+            click.echo("> ", nl=False, err=True)
+            return input()
+        except KeyboardInterrupt:
+            click.echo(err=True)
+        except EOFError:
+            click.echo(err=True)
+            return None

@@ -13,6 +13,7 @@ from seqlab.generation.prefixes import by_length, encode_prefix, read, read_all,
 from seqlab.generation.search import Step, choose_all, choosing
 from seqlab.generation.stops import StopText, TextStream, limits
 from seqlab.model.language_model import LanguageModel
+from seqlab.model.stepping import stepper
 from seqlab.randomness import derive
 
 ROWS_AT_ONCE = 256  # go through the model together
@@ -133,7 +134,7 @@ def _steps(
 ) -> Iterator[Step]:
     with torch.inference_mode():
         starts = [read(model, [ids], [derive(repeat, *ids)])]
-        steps = choosing(decoder, seed, model.stepper(), starts, bounds)
+        steps = choosing(decoder, seed, stepper(model), starts, bounds)
     while True:
         with torch.inference_mode():  # not while the caller has the thread
             step = next(steps, None)
@@ -159,7 +160,7 @@ def _search(
 ) -> list[list[Continuation]]:
     """Search for the prefixes of each length together."""
     found: dict[int, list[Continuation]] = {}
-    advance = model.stepper()
+    advance = stepper(model)
     numbers = row_numbers(encoded)
     for rows in by_length(encoded):
         start = read(model, [encoded[row] for row in rows], [numbers[row] for row in rows])
@@ -180,7 +181,7 @@ def _choose(
     numbers = row_numbers(encoded)
     order = [row for rows in by_length(encoded) for row in rows]
     found: dict[int, Continuation] = {}
-    advance = model.stepper()
+    advance = stepper(model)
     for first in range(0, len(order), ROWS_AT_ONCE):
         rows = order[first : first + ROWS_AT_ONCE]
         starts = list(read_all(model, encoded, numbers, rows))

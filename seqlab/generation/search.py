@@ -19,7 +19,7 @@ from seqlab.randomness import uniforms
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
 
 CHANCES_AT_ONCE = 64  # steps whose chance is derived together
-LOGITS_AT_ONCE = 1 << 18  # numbers whose logarithms are taken together
+LOGITS_AT_ONCE = 1 << 16  # numbers whose logarithms are taken together; more leave the cache
 
 
 def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.contracts import Advance, Cell, State
+from seqlab.contracts import Cell, State
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.sections import Model
 
@@ -62,15 +62,6 @@ class LanguageModel(nn.Module):
             new_states.append(after)
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
         return self.dropout(self.norm(values.contiguous())), tuple(new_states)
-
-    def stepper(self) -> Advance:
-        """Return `forward` for one token a row: ids (B,) and a state -> logits (B, V), state."""
-
-        def advance(ids: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden, state = self.hidden(ids[:, None], state)
-            return self.head(hidden[:, 0]), state
-
-        return advance
 
     def _first(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         if not isinstance(self.embedding, OneHot):

@@ -1,0 +1,125 @@
+"""Characters a second of greedy generation, beside a textbook's loop: prints a table.
+
+python -m benchmarks.generation [--rounds 15] [--length 500]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+import seqlab
+from benchmarks.machine import describe
+from seqlab.experiment.sections import Model
+from seqlab.generation.generating import generate
+from seqlab.model.language_model import LanguageModel
+
+HIDDEN, CHARACTERS, TOGETHER = 256, 1027, 64
+LETTERS = "".join(chr(0x4E00 + place) for place in range(CHARACTERS))  # as many as the lyrics have
+PREFIX = LETTERS[:2]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--length", type=int, default=500)
+    options = parser.parse_args()
+    own, model = _ours(options.length)
+    peers = {"as described": _textbook(model, options.length, torch.enable_grad)}
+    peers["without gradients"] = _textbook(model, options.length, torch.no_grad)
+    for peer in peers.values():
+        assert own([PREFIX])[0] == peer(), "the loops disagree"
+    prefixes = [LETTERS[place : place + 2] for place in range(TOGETHER)]
+    works = {"one row": lambda: own([PREFIX]), f"{TOGETHER} rows": lambda: own(prefixes), **peers}
+    times = _interleaved(works, options.rounds)
+    print(
+        f"{describe()}; RNN, hidden {HIDDEN}, {CHARACTERS:,} characters, {options.length} a row;"
+        f" median (smallest – largest) of {options.rounds}\n"
+    )
+    print("| seqlab | characters/s | the textbook's loop | its characters/s | ratio |")
+    print("|---|---|---|---|---|")
+    for ours, rows in (("one row", 1), (f"{TOGETHER} rows", TOGETHER)):
+        for name in peers:
+            speed = [rows * options.length / seconds for seconds in times[ours]]
+            other = [options.length / seconds for seconds in times[name]]
+            ratios = [a / b for a, b in zip(speed, other, strict=True)]
+            print(f"| {ours} | {_k(speed)} | {name} | {_k(other)} | {_spread(ratios)} × |")
+
+
+def _ours(length: int) -> tuple[Callable[[list[str]], list[str]], LanguageModel]:
+    registry = seqlab.load_plugins(local=False)
+    rnn = registry.find("cell", "rnn").factory
+    tokenizer = registry.find("tokenizer", "characters").factory()
+    tokenizer.fit([LETTERS])
+    decoder = registry.find("decoder", "greedy").factory()
+    torch.manual_seed(0)
+    model = LanguageModel(CHARACTERS, lambda size: rnn(size, hidden_size=HIDDEN), Model())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4)  # so that it does not say the same for ever
+
+    def texts(prefixes: list[str]) -> list[str]:
+        results = generate(model, tokenizer, decoder, prefixes, length=length)
+        return [result.text for result in results]
+
+    return texts, model
+
+
+def _textbook(
+    model: LanguageModel, length: int, gradients: Callable[[], torch.no_grad | torch.enable_grad]
+) -> Callable[[], str]:
+    """One character after another: a one-hot, a list of them stacked, `nn.RNN`, argmax, item."""
+    rnn, dense = nn.RNN(CHARACTERS, HIDDEN), nn.Linear(HIDDEN, CHARACTERS)
+    fused = next(module for module in model.modules() if isinstance(module, nn.RNN))
+    rnn.load_state_dict(fused.state_dict())
+    dense.load_state_dict(model.head.state_dict())
+    numbers = {letter: place for place, letter in enumerate(LETTERS)}
+
+    def one_hot(ids: Tensor) -> Tensor:
+        found = torch.zeros(len(ids), CHARACTERS)
+        return found.scatter_(1, ids.view(-1, 1), 1)
+
+    def text() -> str:
+        said, state = [numbers[PREFIX[0]]], None
+        for place in range(length + len(PREFIX) - 1):
+            ids = torch.tensor([said[-1]]).view(1, 1)
+            outputs, state = rnn(torch.stack([one_hot(column) for column in ids.T]), state)
+            logits = dense(outputs.view(-1, HIDDEN))
+            known = place + 1 < len(PREFIX)
+            said.append(numbers[PREFIX[place + 1]] if known else int(logits.argmax(dim=1).item()))
+        return "".join(LETTERS[number] for number in said)
+
+    def timed() -> str:
+        with gradients():
+            return text()
+
+    return timed
+
+
+def _interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Do each in turn, `rounds` times; return the seconds of each."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for round_ in range(rounds + 1):
+        for name, work in works.items():
+            begun = time.perf_counter()
+            work()
+            if round_:  # the first warms up
+                times[name].append(time.perf_counter() - begun)
+    return times
+
+
+def _k(speeds: list[float]) -> str:
+    return f"{statistics.median(speeds) / 1000:.1f} k"
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f} – {max(values):.1f})"
+
+
+if __name__ == "__main__":
+    main()
