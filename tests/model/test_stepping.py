@@ -1,0 +1,33 @@
+"""A step that has looked everything up is the model's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqlab.experiment.sections import Model
+from seqlab.model.language_model import LanguageModel
+from seqlab.model.stepping import MANY_ROWS, stepper
+
+MODELS = [
+    Model(),
+    Model(layers=3, residual=True, norm="rms"),
+    Model(embedding=12, dropout=0.5, norm="layer"),
+    Model(embedding=16, tie_weights=True),
+]
+CELLS = ["rnn", "lstm", "gru", "causal_attention", "min_gru"]
+
+
+@pytest.mark.parametrize("settings", MODELS)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("rows", [1, 3, MANY_ROWS + 1])
+def test_a_step_is_what_the_model_does_with_one_token(registry, cell, settings, rows):
+    factory = registry.find("cell", cell).factory
+    model = LanguageModel(29, lambda size: factory(size, hidden_size=16), settings).eval()
+    ids = torch.randint(29, (rows, 5), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        _, state = model(ids[:, :4], None)
+        expected, after = model(ids[:, 4:], state)
+        found, state = stepper(model)(ids[:, 4], state)
+    torch.testing.assert_close(found, expected[:, 0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(state, after)
