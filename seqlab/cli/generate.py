@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -143,6 +144,8 @@ def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> 
 
 def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
     """Continue each line that is typed; a prefix that comes again goes on in another way."""
+    with suppress(ImportError):  # not everywhere; with it, a line can be edited
+        import readline  # noqa: F401
     seen: Counter[str] = Counter()
     while (prefix := _asked()) is not None:
         try:

@@ -18,7 +18,7 @@ from seqlab.randomness import uniforms
 
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
 
-CHANCES_AT_ONCE = 64  # steps whose chance is derived together
+STEPS_AT_ONCE = 64  # whose chance is derived, and whose place is made, together
 LOGITS_AT_ONCE = 1 << 16  # numbers whose logarithms are taken together; more leave the cache
 
 
@@ -62,7 +62,7 @@ def choosing(
 
     Nothing is read back from the device unless `limits` needs it.
     """
-    groups = [_Group(start, limits.length) for start in starts]
+    groups = [_Group(start) for start in starts]
     chance = _Chance(seed, torch.cat([start.rows for start in starts]))
     rows: Sequence[int] = range(sum(len(group) for group in groups))
     logits = torch.cat([start.logits for start in starts])
@@ -95,28 +95,34 @@ def _choose(decoder: Decoder, groups: Sequence[_Group], logits: Tensor, chance: 
 
 
 class _Group:
-    """Rows whose histories have one length: `tokens` (B, P + length), `length` of them there."""
+    """Rows whose histories have one length: the first `_filled` columns of `_tokens`."""
 
-    def __init__(self, start: Start, length: int) -> None:
-        prefix = start.history
-        self._hold(torch.cat((prefix, prefix.new_zeros(len(prefix), length)), 1), prefix.shape[1])
+    def __init__(self, start: Start) -> None:
+        self._hold(start.history)
 
-    def _hold(self, tokens: Tensor, filled: int) -> None:
-        self._tokens, self._filled = tokens, filled
-        self._columns = tokens.unbind(1)
+    def _hold(self, history: Tensor) -> None:
+        """Make room for some more steps."""
+        rows, self._filled = history.shape
+        self._tokens = torch.cat((history, history.new_zeros(rows, STEPS_AT_ONCE)), 1)
+        self._free = iter(self._tokens[:, self._filled :].unbind(1))
 
     def __len__(self) -> int:
         return len(self._tokens)
 
     def choose(self, decoder: Decoder, logits: Tensor, chance: Tensor) -> Tensor:
-        ids = decoder.choose(logits, self._tokens.narrow(1, 0, self._filled), chance)
-        self._columns[self._filled].copy_(ids)
+        history = self._tokens.narrow(1, 0, self._filled)
+        ids = decoder.choose(logits, history, chance)
+        column = next(self._free, None)
+        if column is None:
+            self._hold(history)
+            column = next(self._free)
+        column.copy_(ids)
         self._filled += 1
         return ids
 
     def keep(self, places: list[int]) -> None:
         rows = torch.tensor(places, device=self._tokens.device)
-        self._hold(self._tokens[rows], self._filled)
+        self._hold(self._tokens[rows, : self._filled])
 
 
 def _kept(groups: Sequence[_Group], going: Sequence[int]) -> Iterator[_Group]:
@@ -142,7 +148,7 @@ class _Chance:
 
     def at(self, step: int, device: torch.device) -> Tensor:
         """Return those of a step: (B,) float64."""
-        place = step % CHANCES_AT_ONCE
+        place = step % STEPS_AT_ONCE
         if place == 0 or not self._drawn:
             self._draw(step - place, device)
         return self._drawn[place]
@@ -151,8 +157,8 @@ class _Chance:
         self._rows, self._drawn = self._rows[list(places)], ()
 
     def _draw(self, first: int, device: torch.device) -> None:
-        steps = np.arange(first, first + CHANCES_AT_ONCE)[:, None]
-        rows = np.broadcast_to(self._rows, (CHANCES_AT_ONCE, len(self._rows)))
+        steps = np.arange(first, first + STEPS_AT_ONCE)[:, None]
+        rows = np.broadcast_to(self._rows, (STEPS_AT_ONCE, len(self._rows)))
         values = uniforms(self._seed, rows, np.broadcast_to(steps, rows.shape))
         self._drawn = torch.from_numpy(values).to(device).unbind(0)
 

@@ -267,6 +267,8 @@ class Run:
 
 
 def _expect_of_decoder(overrides: Sequence[str]) -> None:
+    if isinstance(overrides, str):
+        raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     for override in overrides:
         if override.partition("=")[0].split(".")[0].strip() != "decoder":
             raise UsageError(

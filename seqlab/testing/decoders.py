@@ -9,48 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Continuation, Limits, SearchDecoder, Start, State
+from seqlab.contracts import Continuation, Limits, SearchDecoder, Start
 from seqlab.generation.search import as_search
 from seqlab.model.state import select_rows
-from seqlab.randomness import uniforms
 from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.made_up import ROWS, SIZE, Toy
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
 
-ROWS, SIZE, SO_FAR = 6, 17, 8
+SO_FAR = 8
 SIZES = (2, 3, 64, 1000)
 PRECISIONS = (torch.float32, torch.bfloat16, torch.float64)
 CHANCES = (0.0, 0.5, 1 - 2**-53)  # the last is the largest float64 below 1
 FAR = 1e6  # nats: at any temperature in use the others' probability is 0 to the last digit
 SAID = 1  # a token that fills a history, where nothing that is to be chosen was said before
 LENGTH, STOPS = 24, frozenset({1, 4})
+PAIRS = frozenset((one, other) for one in range(4) for other in range(4) if one < other)
 CLOSE = 1e-4
 
 Arguments = tuple[Tensor, Tensor, Tensor]
 Found = Sequence[Sequence[Continuation]]
-
-
-class Toy:
-    """A model whose state is made of all tokens so far: two numbers a row, in two shapes.
-
-    So a state that is not reordered with its row, in whole or in part, leads to other logits.
-    """
-
-    def __init__(self, size: int = SIZE) -> None:
-        self.size = size
-
-    def __call__(self, ids: Tensor, state: Any) -> tuple[Tensor, State]:
-        one, (other,) = state
-        after = (one * 31 + ids + 1) % 1_000_003, ((other * 37 + ids[:, None] + 1) % 999_983,)
-        rows = (after[0] * 1_000_003 + after[1][0][:, 0])[:, None].expand(-1, self.size)
-        tokens = torch.arange(self.size).expand_as(rows)
-        return torch.from_numpy(4 * uniforms(0, rows.numpy(), tokens.numpy())).float(), after
-
-    def start(self, rows: int = ROWS) -> Start:
-        """Prefixes that differ from row to row, and were read."""
-        numbers = torch.arange(rows)
-        history = numbers[:, None] % self.size
-        logits, state = self(history[:, 0], (numbers, (numbers[:, None] + 7,)))
-        return Start(logits, state, history, numbers * 1_000 + 3)
 
 
 def _decoder(subject: Subject) -> Any:
@@ -259,6 +236,21 @@ def stop_token_ends_a_continuation(subject: Subject) -> None:
 
 
 @torch.no_grad()
+def limits_say_where_a_continuation_ends(subject: Subject) -> None:
+    """A continuation ends with the first id for which `limits.stopped` is true of the ids so far.
+
+    So does one that a text to stop at ends, which may lie across tokens.
+    """
+    model = Toy(size=5)
+    limits = Limits(LENGTH, frozenset({4}), lambda ids: tuple(ids[-2:]) in PAIRS)
+    for row in _search(subject, model.start(), limits, model):
+        for one in row:
+            end = next(n for n in range(1, LENGTH + 1) if limits.ended(one.ids[:n]))
+            wanted = f"an end with 4, with one of {sorted(PAIRS)} or with id {LENGTH}"
+            expect(len(one.ids) == end, wanted, one.ids)
+
+
+@torch.no_grad()
 def log_probabilities_are_the_models(subject: Subject) -> None:
     """Each id comes with the logarithm of the probability that the model itself gives it."""
     model = Toy()
@@ -296,5 +288,6 @@ CHECKS: tuple[Check, ...] = (
     continuations_have_the_length_asked_for,
     best_continuation_comes_first,
     stop_token_ends_a_continuation,
+    limits_say_where_a_continuation_ends,
     log_probabilities_are_the_models,
 )

@@ -38,7 +38,7 @@ class Beam:
         kept, ended = [((), ())], []
         for _ in range(limits.length):
             kept, parents = self.grow(kept, logits.log_softmax(-1))
-            stops = [ids[-1] in limits.stop for ids, _ in kept]
+            stops = [limits.stopped(ids) for ids, _ in kept]
             ended += [one for one, stop in zip(kept, stops, strict=True) if stop]
             going = [place for place, stop in enumerate(stops) if not stop]
             kept, parents = [kept[place] for place in going], [parents[place] for place in going]
@@ -334,6 +334,13 @@ class GoesOnAfterAStop(Beam):
         return super().search(advance, start, type(limits)(limits.length))
 
 
+class KnowsStopTokensOnly(Beam):
+    """Written before there were texts to stop at."""
+
+    def search(self, advance, start, limits):
+        return super().search(advance, start, type(limits)(limits.length, limits.stop))
+
+
 class DropsTheStop(Beam):
     """As a text has no end-of-document in it; but then nobody knows why it ended."""
 
@@ -428,6 +435,7 @@ DEFECTS = [
     (AsTheyCame, decoders.best_continuation_comes_first, "from the best to the worst"),
     (GoesOnAfterAStop, decoders.stop_token_ends_a_continuation, "an end with one of"),
     (DropsTheStop, decoders.stop_token_ends_a_continuation, "an end with one of"),
+    (KnowsStopTokensOnly, decoders.limits_say_where_a_continuation_ends, "an end with 4"),
     (DoesNotReorder, decoders.log_probabilities_are_the_models, "differs by"),
     (ReordersTheFirstTensor, decoders.log_probabilities_are_the_models, "differs by"),
     (ReordersByRank, decoders.log_probabilities_are_the_models, "differs by"),

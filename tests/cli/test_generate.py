@@ -1,0 +1,193 @@
+"""generate, as a user calls it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import seqlab
+from seqlab.experiment.yaml12 import dump_yaml
+
+WARM = ("--set", "decoder.temperature=0.8")
+
+
+@pytest.fixture
+def generate(seqlab_command, tiny):
+    """Call generate for a run in `here`, whose decoder is `sample`."""
+    Path("tiny.yaml").write_text(dump_yaml(tiny | {"decoder": "sample"}), "utf-8")
+    assert seqlab_command("run", "tiny.yaml", "--run-dir", "here").code == 0
+    return lambda *arguments: seqlab_command("generate", "here", *arguments)
+
+
+def test_num_prints_so_many_continuations_of_each_prefix(generate):
+    lines = generate("--prefix", "the", "--prefix", "do", "--num", 4, *WARM).out.splitlines()
+    assert [line[:2] for line in lines] == ["th"] * 4 + ["do"] * 4
+    assert len(set(lines)) == 8
+
+
+@pytest.mark.parametrize("more", [(), ("--num", 3), ("--stop", "o"), ("--set", "decoder=beam")])
+def test_what_is_streamed_is_what_is_printed_otherwise(generate, more):
+    whole = generate("--prefix", "the", *more)
+    assert (whole.code, generate("--prefix", "the", "--stream", *more).out) == (0, whole.out)
+
+
+def test_set_changes_the_decoder_as_it_does_elsewhere(generate):
+    greedy = generate("--prefix", "the", "--set", "decoder=greedy")
+    cold = generate("--prefix", "the", "--set", "decoder.temperature=1e-9")
+    assert greedy.out == cold.out
+    beam = generate("--prefix", "the", "--set", "decoder={name: beam, beams: 2}", "--num", 2)
+    assert len(beam.out.splitlines()) == 2
+
+
+def test_an_option_that_the_new_decoder_lacks_is_left_behind_with_a_word(generate):
+    result = generate("--prefix", "the", *WARM, "--set", "decoder=greedy")
+    assert result.code == 0
+    assert "decoder.temperature is left behind" in result.err
+
+
+def test_a_prefixes_file_has_one_on_each_line(generate):
+    Path("prefixes.txt").write_bytes("\ufeffthe\r\n\ndog \n".encode())
+    found = json.loads(generate("--prefixes-file", "prefixes.txt", "--json").out)
+    assert [one["prefix"] for one in found] == ["the", "dog "]
+
+
+def test_json_has_all_that_is_known_of_a_continuation(generate):
+    (one,) = json.loads(generate("--prefix", "the", "--json", "--stop", "o", *WARM).out)
+    assert one["text"] == "the" + one["continuation"]
+    assert one["ended"] == "stop"
+    assert "o" not in one["continuation"]
+    assert "".join(one["tokens"]) == one["continuation"] + "o"
+    assert len(one["tokens"]) == len(one["ids"]) == len(one["log_probabilities"])
+    assert one["score"] == pytest.approx(sum(one["log_probabilities"]))
+
+
+def test_a_stop_token_ends_a_continuation_and_stays_in_it(generate):
+    run = seqlab.open_run("here")
+    token = int(run.tokenizer.encode("o")[0])
+    (one,) = json.loads(generate("--prefix", "the", "--json", "--stop-token", token).out)
+    assert one["continuation"].endswith("o")
+    assert one["ended"] == "stop"
+
+
+def test_the_end_of_a_document_ends_a_continuation_unless_told_otherwise(generate, tiny):
+    tokenizer = {"name": "characters", "end_of_document": "x"}
+    run = seqlab.run(tiny | {"tokenizer": tokenizer, "train": {"steps": 0}, "decoder": "sample"})
+    ended = run.generate("the", length=300)[0]
+    assert (ended.ended, ended.text[-1]) == ("stop", "x")
+    assert len(run.generate("the", length=300, stop_tokens=())[0].ids) == 300
+
+
+def test_one_seed_is_one_text(generate):
+    texts = [generate("--prefix", "the", "--seed", seed).out for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+IMPOSSIBLE = [
+    (("--set", "decoder.top_p=0"), "decoder.top_p"),
+    (("--set", "decoder.top_p=1.5"), "decoder.top_p"),
+    (("--set", "decoder.top_k=0"), "decoder.top_k"),
+    (("--set", "decoder.min_p=-0.1"), "decoder.min_p"),
+    (("--set", "decoder.temperature=-1"), "decoder.temperature"),
+    (("--set", "decoder.temperature=.nan"), "decoder.temperature"),
+    (("--set", "decoder.repetition_penalty=0"), "decoder.repetition_penalty"),
+    (("--set", "decoder.no_repeat=0"), "decoder.no_repeat"),
+    (("--set", "decoder={name: beam, beams: 0}"), "decoder.beams"),
+    (("--set", "decoder={name: beam, length_penalty: -1}"), "decoder.length_penalty"),
+    (("--set", "decoder=beem"), "did you mean 'beam'?"),
+    (("--set", "decoder.temprature=1"), "did you mean 'temperature'?"),
+    (("--set", "cell.hidden_size=3"), "generating changes the decoder only"),
+    (("--set", "decoder={name: beam, beams: 2}", "--num", 3), "found 2 continuations, not 3"),
+    (("--prefix", "do", "--stream"), "--stream is for one prefix; there are 2"),
+    (("--json", "--stream"), "choose one"),
+    (("--prefix", "分"), "prefix '分': character '分'"),
+    (("--prefix", ""), "the prefix is empty"),
+    (("--stop", ""), "a text to stop at is empty"),
+    (("--stop-token", 999), "stop token 999 does not exist"),
+    (("--prefixes-file", "nobody.txt"), "nobody.txt: No such file"),
+    (("--prefixes-file", "empty.txt"), "empty.txt: has no prefix; it should have one a line"),
+    (("--prefixes-file", "latin.txt"), "latin.txt: is not UTF-8 (byte 1)"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), IMPOSSIBLE)
+def test_what_cannot_be_is_told_in_one_line_with_code_2(generate, arguments, said):
+    Path("empty.txt").write_text("\n\n")
+    Path("latin.txt").write_bytes("h\xe9\n".encode("latin-1"))
+    result = generate("--prefix", "the", *arguments)
+    assert (result.code if "nobody.txt" not in arguments else 2, result.out) == (2, "")
+    assert said in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_without_a_prefix_or_a_terminal_it_says_what_to_give(generate, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    result = generate()
+    assert result.code == 2
+    assert "no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)" in result.err
+
+
+class Terminal:
+    """The command on a terminal, typed at by a test."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.end, other = pty.openpty()
+        command = [sys.executable, "-m", "seqlab", "generate", *arguments]
+        env = os.environ | {"TERM": "dumb", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command, stdin=other, stdout=other, stderr=other, env=env, start_new_session=True,
+            preexec_fn=lambda: __import__("fcntl").ioctl(other, __import__("termios").TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(other)
+        self.seen = ""
+
+    def until(self, text: str, seconds: float = 60) -> str:
+        """Read until a text has come; return what came before it."""
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            assert time.monotonic() < end, self.seen
+            self.read()
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def read(self) -> None:
+        if select.select([self.end], [], [], 0.1)[0]:
+            self.seen += os.read(self.end, 4096).decode("utf-8", "replace")
+
+    def type(self, data: bytes) -> None:
+        os.write(self.end, data)
+
+
+def test_a_terminal_is_asked_for_prefixes_until_control_d(generate):
+    (expected,) = seqlab.open_run("here").generate("the", length=9)
+    terminal = Terminal("here", "--length", "9")
+    terminal.until("> ")
+    terminal.type(b"the\n")
+    assert expected.text in terminal.until("> ")
+    terminal.type("分\n".encode())
+    assert "seqlab: prefix '分': character '分'" in terminal.until("> ")
+    terminal.type(b"\x04")
+    assert terminal.process.wait(30) == 0
+
+
+def test_control_c_ends_a_continuation_and_nothing_else(generate):
+    terminal = Terminal("here", "--length", "100000000")
+    terminal.until("> ")
+    terminal.type(b"the\n")
+    terminal.until("the\r\n")
+    while len(terminal.seen) < 200:
+        terminal.read()
+    terminal.type(b"\x03")
+    terminal.until("> ")
+    terminal.type(b"\x03")
+    terminal.until("> ")
+    terminal.type(b"\x04")
+    assert terminal.process.wait(30) == 0
