@@ -237,8 +237,11 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     result = seqlab_command("doctor", "here")
     assert result.code == 0
     states = dict(line.split("\t", 1) for line in result.out.splitlines()[1:])
-    assert states.pop("corpus jay_lyrics").startswith("not here: ")
-    assert states.pop("corpus text").startswith("not here: option 'path' has no default")
+    for name in ("jay_lyrics", "tiny_shakespeare"):
+        assert states.pop(f"corpus {name}").startswith("not here: ")
+    for name in ("text", "folder", "jsonl", "parquet", "tokens"):
+        said = "not here: option 'path' has no default; give it a value"
+        assert states.pop(f"corpus {name}") == said
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
     assert set(states.values()) == {"ok"}
     assert "here/checkpoints/step-00000020\tok" in result.out
