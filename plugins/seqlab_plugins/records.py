@@ -45,7 +45,8 @@ class _Records(ABC):
         return tuple(self._files) if self._split is None else self._content.splits
 
     def documents(self, split: str) -> Iterator[str]:
-        return (text for name, text in self._texts() if name == split)
+        wanted = self._files if self._split is not None else {split: self._files[split]}
+        return (text for name, text in self._texts(wanted) if name == split)
 
     def fingerprint(self) -> str:
         return str(self._content)
@@ -53,13 +54,13 @@ class _Records(ABC):
     @cached_property
     def _content(self) -> Fingerprint:
         content = Fingerprint()
-        for split, text in self._texts():
+        for split, text in self._texts(self._files):
             content.add(split, text)
         return content
 
-    def _texts(self) -> Iterator[tuple[str, str]]:
-        """Read the texts of all splits, each with the split's name."""
-        for name, paths in self._files.items():
+    def _texts(self, files: Mapping[str, list[Path]]) -> Iterator[tuple[str, str]]:
+        """Read the texts of files, each with its split's name."""
+        for name, paths in files.items():
             for path in paths:
                 for where, record in self.records(path):
                     split = name if self._split is None else _field(record, self._split, where)

@@ -26,6 +26,8 @@ from seqlab.runs.telling import Observers
 
 log = logging.getLogger(__name__)
 
+COUNTED = 100_000_000  # targets up to which it is quickly known which of them are left out
+
 
 def run(
     experiment: Experiment | str | Path | Mapping[str, Any],
@@ -123,8 +125,10 @@ def write_resolved(folder: RunFolder, resolved: Resolved, parts: Parts) -> None:
 
 
 def _say_what_is_left_out(resolved: Resolved, parts: Parts) -> None:
-    missed = sum(map(len, parts.sampler.left_out(0)))
     targets = len(parts.prepared.tokens) - 1
+    if targets > COUNTED:
+        return
+    missed = sum(map(len, parts.sampler.left_out(0)))
     if missed:
         log.info(
             "An epoch trains %s of %s targets; sampler '%s' leaves out the rest.",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import numpy as np
 import pytest
 import torch
-from seqlab_plugins.tokenizers import Characters
+from seqlab_plugins.bpe import BytePairs
+from seqlab_plugins.tokenizers import Bytes, Characters
 
 import seqlab
 from seqlab.experiment.sections import Model
@@ -23,46 +21,20 @@ DECODERS = {
 }
 
 
-class Pieces:
-    """Stands for a tokenizer whose tokens are parts of characters, or several of them."""
-
-    end_of_document = None
-
-    def __init__(self) -> None:
-        data = sorted(set(LETTERS.encode()))
-        pairs = [b"ab", b"\x80\xe4", "分".encode(), "分开".encode(), b"h\xe5"]
-        self._tokens = [bytes([one]) for one in data] + pairs
-
-    @property
-    def size(self) -> int:
-        return len(self._tokens)
-
-    def fit(self, documents: Iterable[str]) -> None:
-        """What it knows is fixed."""
-
-    def encode(self, text: str) -> np.ndarray:
-        """Take the longest token that fits, from left to right."""
-        data, ids = text.encode(), []
-        while data:
-            fits = [token for token in self._tokens if data.startswith(token)]
-            if not fits:
-                raise ValueError(f"byte {data[:1]!r} has no id")
-            longest = max(fits, key=len)
-            ids.append(self._tokens.index(longest))
-            data = data[len(longest) :]
-        return np.array(ids)
-
-    def token_bytes(self, token: int) -> bytes:
-        return self._tokens[token]
-
-
 def characters() -> Characters:
     tokenizer = Characters()
     tokenizer.fit([LETTERS])
     return tokenizer
 
 
-TOKENIZERS = {"characters": characters, "pieces": Pieces}
+def byte_pairs() -> BytePairs:
+    """Some of its tokens are parts of characters, others are several of them."""
+    tokenizer = BytePairs(vocabulary=280)
+    tokenizer.fit(["分开 不分开 abc abc hgfedcba " * 9])
+    return tokenizer
+
+
+TOKENIZERS = {"characters": characters, "bytes": Bytes, "bpe": byte_pairs}
 
 
 @pytest.fixture(params=list(TOKENIZERS))

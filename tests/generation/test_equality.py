@@ -31,10 +31,11 @@ def test_log_probabilities_in_single_precision_are_those_of_each_alone(any_model
 
 
 def test_rows_that_stop_early_change_nothing_for_the_others(continued):
-    together = continued(PREFIXES, 30, stop=["c", "开"])
+    said = continued(["分开"], 30)[0].ids[3]
+    together = continued(PREFIXES, 30, stop=["c", "开"], stop_tokens=[said])
     assert len({len(one.ids) for one in together}) > 1
     for prefix, one in zip(PREFIXES[:4], together, strict=False):
-        (alone,) = continued([prefix], 30, stop=["c", "开"])
+        (alone,) = continued([prefix], 30, stop=["c", "开"], stop_tokens=[said])
         assert (one.ids, one.ended) == (alone.ids, alone.ended)
 
 
