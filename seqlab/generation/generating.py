@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -91,10 +92,8 @@ def generate(
     owners = [
         (prefix, ids) for prefix, ids in zip(prefixes, encoded, strict=True) for _ in range(num)
     ]
-    return [
-        _finish(tokenizer, prefix, ids, bounds, text, one)
-        for (prefix, ids), one in zip(owners, best, strict=True)
-    ]
+    finish = _Finishing(tokenizer, bounds, text)
+    return [finish(prefix, ids, one) for (prefix, ids), one in zip(owners, best, strict=True)]
 
 
 def stream(
@@ -124,7 +123,7 @@ def stream(
         with torch.inference_mode():
             (found,) = _search(model, decoder, [ids], bounds)
         _expect_enough(prefix, found, repeat + 1)
-        return iter([_finish(tokenizer, prefix, ids, bounds, text, found[repeat]).continuation])
+        return iter([_Finishing(tokenizer, bounds, text)(prefix, ids, found[repeat]).continuation])
     steps = _steps(model, decoder, seed, ids, repeat, bounds)
     return _pieces(tokenizer, steps, bounds, TextStream(text))
 
@@ -204,26 +203,27 @@ def _expect_enough(prefix: str, found: Sequence[Continuation], num: int) -> None
         )
 
 
-def _finish(
-    tokenizer: Tokenizer,
-    prefix: str,
-    ids: list[int],
-    bounds: Limits,
-    text: StopText,
-    one: Continuation,
-) -> Generated:
-    parts = [tokenizer.token_bytes(token) for token in one.ids]
-    stopped = bounds.stopped(one.ids)
-    data = b"".join(parts)
-    kept = text.cut(data) if stopped else data
-    before = b"".join(tokenizer.token_bytes(token) for token in ids)
-    return Generated(
-        prefix=prefix,
-        text=(before + kept).decode("utf-8", "replace"),
-        ids=one.ids,
-        log_probabilities=one.log_probabilities,
-        continuation=kept.decode("utf-8", "replace"),
-        tokens=tuple(part.decode("utf-8", "replace") for part in parts),
-        score=one.score,
-        ended="stop" if stopped else "length",
-    )
+class _Finishing:
+    """Makes results of continuations; what a token is spelled like is looked up once."""
+
+    def __init__(self, tokenizer: Tokenizer, bounds: Limits, stop: StopText) -> None:
+        self._bytes = cache(tokenizer.token_bytes)
+        self._text = cache(lambda token: self._bytes(token).decode("utf-8", "replace"))
+        self._bounds = bounds
+        self._stop = stop
+
+    def __call__(self, prefix: str, ids: list[int], one: Continuation) -> Generated:
+        stopped = self._bounds.stopped(one.ids)
+        data = b"".join(map(self._bytes, one.ids))
+        kept = self._stop.cut(data) if stopped else data
+        before = b"".join(map(self._bytes, ids))
+        return Generated(
+            prefix=prefix,
+            text=(before + kept).decode("utf-8", "replace"),
+            ids=one.ids,
+            log_probabilities=one.log_probabilities,
+            continuation=kept.decode("utf-8", "replace"),
+            tokens=tuple(map(self._text, one.ids)),
+            score=one.score,
+            ended="stop" if stopped else "length",
+        )

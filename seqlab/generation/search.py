@@ -198,8 +198,11 @@ class _Noted:
 
     def _score(self) -> None:
         rows = self._steps[0].rows
-        ids = torch.stack([step.ids for step in self._steps], 1)  # (B, N)
-        logits = torch.stack([step.logits for step in self._steps], 1)  # (B, N, V)
+        if len(self._steps) == 1:  # many rows: no need to copy their logits
+            ids, logits = self._steps[0].ids.unsqueeze(1), self._steps[0].logits.unsqueeze(1)
+        else:
+            ids = torch.stack([step.ids for step in self._steps], 1)  # (B, N)
+            logits = torch.stack([step.logits for step in self._steps], 1)  # (B, N, V)
         self._scored.append((rows, ids, log_probabilities(logits, ids)))
         self._steps = []
 
