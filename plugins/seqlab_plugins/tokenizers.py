@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
 
 _NO_ID = -1
-_BLOCK = (
-    1 << 15
-)  # characters that are looked up together: they and their ids stay in a core's cache
+_CODES = sys.maxunicode + 1
+_BLOCK = 1 << 16  # characters looked up together: they and their ids stay in a core's cache
 
 
 class Characters:
@@ -57,7 +56,7 @@ class Characters:
         codes = _codes(text)
         ids = np.empty(len(codes), dtype=np.int32)
         for part in _blocks(len(codes)):
-            np.take(self._table, codes[part], out=ids[part], mode="clip")
+            np.take(self._table, codes[part], out=ids[part], mode="wrap")  # checks least
         if ids.min(initial=0) == _NO_ID:
             place = int(np.argmax(ids == _NO_ID))
             raise ValueError(
@@ -78,11 +77,9 @@ class Characters:
 
     def _learn(self, characters: list[str]) -> None:
         self._characters = characters
-        # From code point to token id.
-        codes = np.array([ord(character) for character in characters], dtype=np.int64)
+        codes = [ord(character) for character in characters]
         missing = len(characters) if self._unknown == "token" else _NO_ID
-        # The last entry stands for every code point above: it is never a known one.
-        self._table = np.full(codes.max(initial=0) + 2, missing, dtype=np.int32)
+        self._table = np.full(_CODES, missing, dtype=np.int32)  # from code point to token id
         self._table[codes] = np.arange(len(characters), dtype=np.int32)
 
 
@@ -91,13 +88,13 @@ class _Seen:
 
     def __init__(self) -> None:
         self.codes: list[int] = []
-        self._known = np.zeros(sys.maxunicode + 1, dtype=bool)
+        self._known = np.zeros(_CODES, dtype=bool)
 
     def add(self, text: str) -> None:
         codes = _codes(text)
         for part in _blocks(len(codes)):
             block = codes[part]
-            known = np.take(self._known, block, mode="clip")
+            known = np.take(self._known, block, mode="wrap")
             if not known.all():
                 new = list(dict.fromkeys(block[~known].tolist()))
                 self._known[new] = True
