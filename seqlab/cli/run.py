@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
     type=click.Choice(["auto"]),
     help="Go on with a run of this experiment that did not end, if there is one.",
 )
+@click.option("--profile", is_flag=True, help="Show where the time of a step goes.")
 @root_option
 @plugin_options
 def command(
@@ -42,6 +43,7 @@ def command(
     run_dir: Path | None,
     seeds: int,
     resume_auto: str | None,
+    profile: bool,
     root: Path,
     plugins: PluginChoice,
 ) -> None:
@@ -52,6 +54,8 @@ def command(
     """
     if seeds > 1 and run_dir is not None:
         raise click.UsageError("--run-dir is for one run; with --seeds use --root")
+    if profile and (seeds > 1 or resume_auto):
+        raise click.UsageError("--profile is for one new run; leave out --seeds and --resume")
     from seqlab.experiment import read_experiment
     from seqlab.runs.folder import check_free
 
@@ -64,7 +68,17 @@ def command(
     if seeds > 1:
         _run_seeds(experiment, seeds, root, registry)
     else:
-        _run_one(experiment, run_dir, root, registry)
+        finished = _run_one(experiment, run_dir, root, registry, profile)
+        if profile:
+            _print_profile(finished)
+
+
+def _print_profile(run: Run) -> None:
+    parts = run.description["profile"]
+    total = sum(parts.values()) or 1.0
+    rows = [(name, f"{value:.3f}", f"{value / total:.1%}") for name, value in parts.items()]
+    print_table(("part of a step", "ms", "share"), [*rows, ("all", f"{total:.3f}", "")])
+    log.info("A trace of some steps is in %s (for ui.perfetto.dev)", run.folder.profile)
 
 
 def _resume_if_there(
@@ -83,12 +97,23 @@ def _resume_if_there(
     return True
 
 
-def _run_one(experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry) -> Run:
+def _run_one(
+    experiment: Experiment,
+    run_dir: Path | None,
+    root: Path,
+    registry: Registry,
+    profile: bool = False,
+) -> Run:
     from seqlab.cli.bars import reading_bar
     from seqlab.runs.running import run
 
     finished = run(
-        experiment, run_dir=run_dir, root=root, registry=registry, progress=reading_bar()
+        experiment,
+        run_dir=run_dir,
+        root=root,
+        registry=registry,
+        progress=reading_bar(),
+        profile=profile,
     )
     log.info("The run is in %s", finished.path)
     for failure in finished.description.get("observer_failures", []):

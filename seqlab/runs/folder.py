@@ -43,6 +43,10 @@ class RunFolder:
         return self.path / "samples.jsonl"
 
     @property
+    def profile(self) -> Path:
+        return self.path / "profile.json"
+
+    @property
     def log(self) -> Path:
         return self.path / "log.txt"
 

@@ -23,6 +23,7 @@ from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.opened import Run, open_run
 from seqlab.runs.session import Session
 from seqlab.runs.telling import Observers
+from seqlab.training.profiling import Profile
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def run(
     root: str | Path = ROOT,
     registry: Registry | None = None,
     progress: Progress | None = None,
+    profile: bool = False,
 ) -> Run:
     """Run an experiment: what `seqlab run` does.
 
@@ -47,6 +49,8 @@ def run(
         root: where runs are collected.
         registry: the plugins; None: all that can be found from here.
         progress: is told how far reading the corpus has come; None: the log is.
+        profile: measure where the time of a step goes: `profile` in run.json, in milliseconds a
+            step, and a trace of some steps, `profile.json`.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -72,7 +76,8 @@ def run(
         with locked(path):
             write_to(handler, folder.log)
             _say_what_is_left_out(resolved, parts)
-            Session(resolved, parts, folder, observers, description).go()
+            measured = Profile(parts.training.device, folder.profile) if profile else None
+            Session(resolved, parts, folder, observers, description, measured).go()
     return Run(folder, registry)
 
 

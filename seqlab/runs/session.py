@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from seqlab.training.checkpoint import (
 from seqlab.training.epoch import RunningEpoch
 from seqlab.training.loop import Step, wants_metric
 from seqlab.training.measures import Sums
+from seqlab.training.profiling import Profile
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Session:
         folder: RunFolder,
         observers: Observers,
         description: dict[str, Any],
+        profile: Profile | None = None,
     ) -> None:
         self.resolved = resolved
         self.parts = parts
@@ -57,6 +59,7 @@ class Session:
         self.recorder = Recorder(resolved, parts, folder, observers)
         self.best = Best()
         self.stopping = Stopping(resolved.train.stop)
+        self.profile = profile
         self.last: Step | None = None
         self._saved_step = -1
         self._minutes_before = 0.0
@@ -70,10 +73,23 @@ class Session:
             samples = self.resolved.samples
             if samples and samples.at_start and not self.training.done:
                 self.recorder.sampled(epoch=0)
-            steps = self.training.steps(self.parts.total_steps)
-            while not (request.signal or self.reason) and (step := next(steps, None)):
-                self._after(step)
+            with self._measured() as step_ended:
+                steps = self.training.steps(self.parts.total_steps)
+                while not (request.signal or self.reason) and (step := next(steps, None)):
+                    step_ended()
+                    self._after(step)
             self._finish(request)
+
+    @contextmanager
+    def _measured(self) -> Iterator[Callable[[], None]]:
+        """Have each part of a step measured, if that is wanted."""
+        if self.profile is None:
+            yield lambda: None
+            return
+        self.training.phase = self.profile.phase
+        with self.profile.traced() as step_ended:
+            yield step_ended
+        self.description["profile"] = self.profile.summary()
 
     def _after(self, step: Step) -> None:
         """Bring everything up to date with one more step; saving comes last."""

@@ -25,6 +25,7 @@ from seqlab.training.eager import eager_step
 from seqlab.training.loss import token_nats
 from seqlab.training.measures import Sums, TokenSizes
 from seqlab.training.precision import autocast, choose_precision
+from seqlab.training.profiling import Phase, unmeasured
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,11 @@ class Training:
         sizes: of every token, for bits per character and byte.
         clip_norm: largest global L2 norm of the gradients; None: they are not clipped.
         settings: the `train` section.
+
+    `phase` is entered around each part of a step: by default it measures nothing.
     """
+
+    phase: Phase = staticmethod(unmeasured)
 
     def __init__(
         self,
@@ -137,8 +142,9 @@ class Training:
         for parameter in self._parameters:
             parameter.grad = None
         sums = self._gradients(epoch, group)
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        with self.phase("clip"):
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients)
         step = Step(
             number=self.done + 1,
             place=group + 1,
@@ -159,8 +165,9 @@ class Training:
         """Take the step if it is finite; else leave the weights and start the state afresh."""
         self._unread = step
         if self._clip_norm is not None:
-            norm = step.gradient_norm
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, norm)
+            with self.phase("clip"):
+                norm = step.gradient_norm
+                torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, norm)
         if self._reads_late:
             self.optimizer.found_inf = (~step.finite).float()  # type: ignore[attr-defined] # fused
             self._advance()
@@ -172,15 +179,18 @@ class Training:
             self.state = None
 
     def _advance(self) -> None:
-        self._take_step()
-        if self.average is not None:
-            self.average.update()
+        with self.phase("optimizer"):
+            self._take_step()
+            if self.average is not None:
+                self.average.update()
 
     def _gradients(self, epoch: int, group: int) -> Sums:
         """Add up the gradients of a group of batches, each weighted by its share of targets."""
         first = group * self.settings.accumulate
         indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
-        batches = [on_device(self.sampler.batch(epoch, index), self.device) for index in indices]
+        with self.phase("data"):
+            drawn = [self.sampler.batch(epoch, index) for index in indices]
+            batches = [on_device(batch, self.device) for batch in drawn]
         weight = sum(_weight(batch) for batch in batches)
         sums = Sums.zero()
         for index, batch in zip(indices, batches, strict=True):
@@ -190,11 +200,14 @@ class Training:
         return sums
 
     def _backward(self, batch: Batch, weight: Tensor | float) -> Sums:
-        with autocast(self.device, self.precision):
-            logits, after = self._forward(batch.inputs, carry(self.state, batch.continues))
-        nats = token_nats(logits, batch.targets)
-        weighted = nats if batch.weights is None else nats * batch.weights
-        (weighted.sum() / weight).backward()  # type: ignore[no-untyped-call] # torch's own
+        with self.phase("forward"):
+            with autocast(self.device, self.precision):
+                logits, after = self._forward(batch.inputs, carry(self.state, batch.continues))
+            nats = token_nats(logits, batch.targets)
+            weighted = nats if batch.weights is None else nats * batch.weights
+            loss = weighted.sum() / weight
+        with self.phase("backward"):
+            loss.backward()  # type: ignore[no-untyped-call] # torch's own
         self.state = settle(after, self.model.head.weight.dtype)
         return Sums.of(nats, batch, self._sizes)
 

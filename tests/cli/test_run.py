@@ -187,3 +187,30 @@ def test_dropped_in_plugins_that_were_used_are_kept_with_the_run(seqlab_command,
         Path(f"plugins/{name}.py").write_text(IMPATIENT.replace('"impatient"', f'"{name}"'))
     seqlab_command("run", experiment, "--set", "observers=[used]", "--run-dir", "here")
     assert [path.name for path in Path("here/plugins").iterdir()] == ["used.py"]
+
+
+def test_a_profile_says_where_a_step_goes_and_leaves_a_trace(seqlab_command, experiment):
+    plain = seqlab_command("run", experiment, "--run-dir", "plain")
+    result = seqlab_command("run", experiment, "--run-dir", "here", "--profile")
+    assert (plain.code, result.code) == (0, 0)
+    parts = dict(line.split("\t")[:2] for line in result.out.splitlines() if "\t" in line)
+    assert list(parts)[1:] == [
+        *("data", "forward", "backward", "clip", "optimizer", "host", "all"),
+    ]
+    assert all(float(parts[name]) > 0 for name in list(parts)[1:])
+    spans = {
+        event.get("name")
+        for event in json.loads(Path("here/profile.json").read_text())["traceEvents"]
+    }
+    assert {"seqlab: forward", "seqlab: optimizer"} <= spans
+    losses = [
+        [json.loads(line)["loss"] for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+        for run in ("plain", "here")
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_profile_is_of_one_new_run(seqlab_command, experiment):
+    result = seqlab_command("run", experiment, "--profile", "--seeds", "2")
+    assert result.code == 2
+    assert "--profile is for one new run" in result.err
