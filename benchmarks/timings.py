@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 import seqlab
 from benchmarks.machine import describe
+from benchmarks.peers import BATCH, WINDOW, plain_step, plain_steps_per_epoch
 from seqlab.registry import resolve
 from seqlab.runs.building import build
 from seqlab.training.epoch import RunningEpoch
 
 JAY_RNN = Path(__file__).resolve().parents[1] / "experiments" / "jay_rnn.yaml"
-BATCH, WINDOW, HIDDEN = 32, 35, 256
 
 
 def main() -> None:
@@ -67,40 +67,9 @@ def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
 
 
 def plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], float]:
-    """The textbook's training as it describes it: a list of one-hots, stacked, `nn.RNN`, Adam.
-
-    What is returned trains one epoch and gives its mean loss.
-    """
-    rnn, dense = nn.RNN(vocabulary, HIDDEN), nn.Linear(HIDDEN, vocabulary)
-    parameters = [*rnn.parameters(), *dense.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=False, foreach=False)
-    cross_entropy = nn.CrossEntropyLoss()
-    length = len(ids) // BATCH
-    rows = ids[: BATCH * length].view(BATCH, length)
-
-    def epoch() -> float:
-        state, total, count = None, 0.0, 0
-        for start in range(0, (length - 1) // WINDOW * WINDOW, WINDOW):
-            inputs = rows[:, start : start + WINDOW]
-            targets = rows[:, start + 1 : start + WINDOW + 1]
-            state = state.detach() if state is not None else None
-            one_hots = [torch.zeros(BATCH, vocabulary).scatter_(1, x[:, None], 1) for x in inputs.T]
-            outputs, state = rnn(torch.stack(one_hots), state)
-            wanted = targets.transpose(0, 1).contiguous().view(-1)
-            loss = cross_entropy(dense(outputs.view(-1, HIDDEN)), wanted)
-            optimizer.zero_grad()
-            loss.backward()
-            norm = torch.stack([(p.grad**2).sum() for p in parameters if p.grad is not None]).sum()
-            if norm.sqrt().item() > 1e-2:
-                for parameter in parameters:
-                    if parameter.grad is not None:
-                        parameter.grad.mul_(1e-2 / norm.sqrt())
-            optimizer.step()
-            total += loss.item() * wanted.numel()
-            count += wanted.numel()
-        return total / count
-
-    return epoch
+    """Return what trains one epoch as the textbook describes it, and gives its mean loss."""
+    step, steps = plain_step(nn.RNN, ids, vocabulary), plain_steps_per_epoch(ids)
+    return lambda: sum(step() for _ in range(steps)) / (steps * BATCH * WINDOW)
 
 
 def _time_help(rounds: int) -> None:
