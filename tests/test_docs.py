@@ -61,6 +61,7 @@ def experiments_here() -> None:
     Path("experiments").mkdir()
     for path in (ROOT / "experiments").glob("*.yaml"):
         text = re.sub(r"epochs: \d+", "epochs: 1", path.read_text("utf-8"))
+        text = re.sub(r"train: {steps: \d+", "train: {steps: 2", text)
         Path("experiments", path.name).write_text(text, "utf-8")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import resource
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 from seqlab_plugins import text_files
+from seqlab_plugins.corpora import Text
+from seqlab_plugins.records import Jsonl
 
 from seqlab import CorpusError, CorpusUnavailable, ExperimentError, read_experiment
 from seqlab.data.preparing import prepare
@@ -214,6 +218,28 @@ def test_a_character_cut_off_at_the_end_is_named_by_its_offset(refusal, monkeypa
 
 def test_offsets_beyond_the_first_mebibyte_are_right(refusal):
     assert "at byte 2,000,000 " in refusal(write("song.txt", b"a" * 2_000_000 + b"\xff"))
+
+
+def test_one_enormous_line_streams():
+    Path("line.txt").write_bytes(b"a" * (48 << 20))
+    tracemalloc.start()
+    corpus = Text(path=Path("line.txt"))
+    corpus.fingerprint()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.slow
+def test_a_line_of_a_gigabyte_streams_and_one_of_json_is_refused():
+    with Path("line.txt").open("wb") as file:
+        for _ in range(1 << 10):
+            file.write(b"a" * (1 << 20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert sum(map(len, next(Text(path=Path("line.txt")).documents("train")))) == 1 << 30
+    with pytest.raises(CorpusError, match=r"line\.txt:1: has more than 67,108,864 characters"):
+        Jsonl(path=Path("line.txt")).fingerprint()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000  # KiB
 
 
 def test_a_zip_without_the_member_says_what_it_holds(refusal):

@@ -1,0 +1,109 @@
+"""What a user reads about a corpus that cannot be used: one line, an exit code, nothing written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqlab.cli.main import call
+
+GOOD = "the quick brown fox jumps over the lazy dog. " * 40
+LINE = json.dumps({"text": GOOD}).encode()
+
+
+def some_parquet(**columns) -> bytes:
+    table, writer = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    writer.write_table(table.table(columns), "made.parquet")
+    return Path("made.parquet").read_bytes()
+
+
+REFUSED = {
+    "missing": ({"name": "text", "path": "no.txt"}, b"", 4, "no.txt: there is no such file"),
+    "truncated": (
+        {"name": "text", "path": "a.gz"},
+        gzip.compress(GOOD.encode())[:-9],
+        4,
+        "a.gz: is damaged",
+    ),
+    "encoding": ({"name": "text", "path": "a.txt"}, b"ab\xff", 4, "a.txt: is not utf-8 at byte 2"),
+    "short": ({"name": "text", "path": "a.txt"}, b"abc", 4, "the corpus is too short: it has 3"),
+    "hash": ({"name": "tiny_shakespeare", "path": "a.txt"}, b"abc", 4, "a.txt: is another file"),
+    "field": ({"name": "jsonl", "path": "a.jsonl"}, b'{"a": 1}', 4, "a.jsonl:1: has no field"),
+    "object": ({"name": "jsonl", "path": "a.jsonl"}, b"7", 4, "a.jsonl:1: should be an object"),
+    "json": ({"name": "jsonl", "path": "a.jsonl"}, LINE[:-1], 4, "a.jsonl:1:1812: is no JSON"),
+    "line": (
+        {"name": "jsonl", "path": "a.jsonl", "max_line": 9},
+        LINE,
+        4,
+        "a.jsonl:1: has more than 9 characters",
+    ),
+    "column": (
+        {"name": "parquet", "path": "a.parquet"},
+        lambda: some_parquet(body=["a"]),
+        4,
+        "a.parquet: has no column 'text'",
+    ),
+    "numbers": (
+        {"name": "parquet", "path": "a.parquet"},
+        lambda: some_parquet(text=[1]),
+        4,
+        "a.parquet: column 'text' is int64",
+    ),
+    "cut": (
+        {"name": "parquet", "path": "a.parquet"},
+        lambda: some_parquet(text=[GOOD])[:-9],
+        4,
+        "a.parquet: cannot be read as Parquet",
+    ),
+    "folder": ({"name": "folder", "path": "."}, b"", 4, "no file in it matches **/*.txt"),
+    "bytes": ({"name": "tokens", "path": "a.bin"}, b"abc", 4, "no whole number of uint16"),
+    "outside": (
+        {"name": "tokens", "path": "a.bin", "dtype": "int16"},
+        np.array([1, -1], "<i2").tobytes(),
+        4,
+        "a.bin: has the id -1 at position 1",
+    ),
+    "options": (
+        {"name": "folder", "path": ".", "valid": ".", "by_name": True},
+        b"",
+        2,
+        "leave out valid and test",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_said_in_one_line(case, tiny, capsys):
+    corpus, content, code, said = REFUSED[case]
+    Path("text.txt").unlink()
+    if content:
+        Path(corpus["path"]).write_bytes(content if isinstance(content, bytes) else content())
+    ids = {"tokenizer": "ids"} if corpus["name"] == "tokens" else {}
+    Path("experiment.yaml").write_text(json.dumps(tiny | ids | {"corpus": corpus}))
+    assert call(["run", "experiment.yaml"]) == code
+    printed = capsys.readouterr()
+    lines = printed.err.strip().splitlines()
+    assert len(lines) == 1, printed.err
+    assert said in lines[0]
+    assert printed.out == ""
+    assert not list(Path().glob("runs/*/*"))
+
+
+def test_rare_words_without_a_token_for_them_are_an_impossible_option(tiny, capsys):
+    words = {"tokenizer": {"name": "words", "min_count": 2}}
+    Path("experiment.yaml").write_text(json.dumps(tiny | words))
+    assert call(["run", "experiment.yaml"]) == 2
+    assert "add `unknown: token`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tokenizer", ["characters", "bytes", "words", "bpe"])
+def test_nul_mixed_newlines_and_an_empty_document_train(tiny, tokenizer):
+    texts = [GOOD + "\x00\r\n\r", "", GOOD]
+    Path("a.jsonl").write_text("".join(json.dumps({"text": text}) + "\r\n" for text in texts))
+    corpus = {"corpus": {"name": "jsonl", "path": "a.jsonl"}, "tokenizer": tokenizer}
+    Path("experiment.yaml").write_text(json.dumps(tiny | corpus))
+    assert call(["run", "experiment.yaml"]) == 0
