@@ -35,6 +35,10 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.hookspecs import hookimpl as hookimpl
+    from seqlab.model.products import linear as linear
+    from seqlab.model.products import outer as outer
+    from seqlab.model.products import product as product
+    from seqlab.model.products import product_dtype as product_dtype
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
     from seqlab.model.unroll import unroll as unroll
@@ -56,6 +60,7 @@ _HOMES = {
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
+    "seqlab.model.products": "linear outer product product_dtype",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
 import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import Cell, State, hookimpl, map_state
+from seqlab import Cell, State, hookimpl, linear, map_state
+from seqlab_plugins.recurrences import elman, gated, long_short
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -28,6 +29,7 @@ def _causal(bidirectional: bool) -> bool:
     return bidirectional
 
 
+Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type checker cannot see
 OneDirection = Annotated[bool, AfterValidator(_causal)]
 
 
@@ -67,62 +69,71 @@ class Recurrent(nn.Module, ABC):
         self.dropout = nn.Dropout(dropout)
 
     @abstractmethod
-    def step(self, projected: Tensor, state: Any, recurrent: Tensor) -> Any:
-        """Take one step from W x + b_W and U h + b_U, both (B, G H), in torch's order of gates."""
+    def bias(self, layer: Layer) -> Tensor:
+        """Return what is added to W x for a whole window, (G H,)."""
 
     @abstractmethod
-    def fresh(self, hidden: Tensor) -> Any:
-        """Return a state of zeros, made from zeros (B, H)."""
+    def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
+        """From W x with its bias, (T, B, G H), to the outputs (T, B, H) and the state after."""
+
+    @abstractmethod
+    def step(self, projected: Tensor, state: Any, recurrent: Tensor) -> Any:
+        """Take one step from W x + b_W and U h + b_U, both (B, G H), in torch's order of gates."""
 
     def output(self, state: Any) -> Tensor:
         """Return the part of a state that is the output: (B, H)."""
         return cast("Tensor", state)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        outputs, after = _run(self.layers[0], inputs, state[0] if state is not None else None)
+        outputs, after = self.run(self.layers[0], inputs, state[0] if state is not None else None)
         return self._above(outputs, after, state)
 
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Equal one-hots: W times the one-hot of i is column i of W, so it is gathered."""
         if ids.shape[1] == 1 and state is not None:
             return self._one_id(ids[:, 0], state)
-        weight, recurrent, bias_in, bias = self.layers[0].parameters()
-        projected = functional.embedding(ids, weight.t()) + bias_in  # (B, T, G H)
-        now = state[0] if state is not None else self._fresh(projected)
-        transposed = recurrent.t()
-        outputs = []
-        for one in projected.unbind(1):
-            now = self.step(one, now, torch.addmm(bias, self.output(now), transposed))
-            outputs.append(self.output(now))
-        return self._above(torch.stack(outputs, 1), now, state)
+        layer: Layer = self.layers[0]
+        projected = functional.embedding(ids.t(), layer.weight_ih_l0.t()) + self.bias(layer)
+        outputs, after = self.walk(projected, state[0] if state is not None else None, layer)
+        return self._above(outputs.transpose(0, 1), after, state)
+
+    def run(self, layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Run a layer over a window of inputs, (B, T, I)."""
+        if not inputs.is_cpu:
+            return _run_fused(layer, inputs, state)
+        projected = linear(inputs.transpose(0, 1), layer.weight_ih_l0, self.bias(layer))
+        outputs, after = self.walk(projected, state, layer)
+        return outputs.transpose(0, 1), after
 
     def _one_id(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """As `from_ids` for one id a row, (B,), with nothing that only a window needs."""
-        first: Any = self.layers[0]
-        projected = torch.embedding(first.weight_ih_l0.t(), ids) + first.bias_ih_l0  # (B, G H)
+        layer: Layer = self.layers[0]
+        projected = torch.embedding(layer.weight_ih_l0.t(), ids) + layer.bias_ih_l0  # (B, G H)
         before = self.output(state[0])
-        product = torch.addmm(first.bias_hh_l0, before, first.weight_hh_l0.t())
+        product = torch.addmm(layer.bias_hh_l0, before, layer.weight_hh_l0.t())
         after = self.step(projected, state[0], product)
         return self._above(self.output(after).unsqueeze(1), after, state)
-
-    def _fresh(self, projected: Tensor) -> State:
-        return cast("State", self.fresh(projected.new_zeros(len(projected), self.output_size)))
 
     def _above(self, outputs: Tensor, first: State, state: State | None) -> tuple[Tensor, State]:
         """Run the layers above the first one, whose outputs and state are given."""
         after = [first]
         for number, layer in enumerate(list(self.layers)[1:], start=1):  # a slice makes modules
             before = state[number] if state is not None else None
-            outputs, last = _run(layer, self.dropout(outputs), before)
+            outputs, last = self.run(layer, self.dropout(outputs), before)
             after.append(last)
         return outputs, tuple(after)
 
 
-def _run(layer: nn.Module, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+def _run_fused(layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
     """Call a fused layer, which keeps a dimension for layers before that of the batch."""
     packed = None if state is None else map_state(lambda part: part.unsqueeze(0), state)
     outputs, after = layer(inputs, packed)
     return outputs, map_state(lambda part: part.squeeze(0), after)
+
+
+def _fresh(projected: Tensor, layer: Layer) -> Tensor:
+    """Zeros for a state before a window (T, B, G H), in the dtype of the parameters."""
+    return cast("Tensor", layer.weight_hh_l0.new_zeros(projected.shape[1], layer.hidden_size))
 
 
 class RNN(Recurrent):
@@ -130,8 +141,13 @@ class RNN(Recurrent):
 
     fused = nn.RNN
 
-    def fresh(self, hidden: Tensor) -> Tensor:
-        return hidden
+    def bias(self, layer: Layer) -> Tensor:
+        return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
+
+    def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
+        first = cast("Tensor", state) if state is not None else _fresh(projected, layer)
+        outputs = elman(projected, first, layer.weight_hh_l0)
+        return outputs, outputs[-1]
 
     def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
         return (projected + recurrent).tanh()
@@ -145,8 +161,16 @@ class GRU(Recurrent):
 
     fused = nn.GRU
 
-    def fresh(self, hidden: Tensor) -> Tensor:
-        return hidden
+    def bias(self, layer: Layer) -> Tensor:
+        gates = 2 * self.output_size
+        inner = functional.pad(layer.bias_hh_l0[:gates], (0, self.output_size))
+        return cast("Tensor", layer.bias_ih_l0 + inner)
+
+    def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
+        first = cast("Tensor", state) if state is not None else _fresh(projected, layer)
+        inner = layer.bias_hh_l0[2 * self.output_size :]
+        outputs = gated(projected, first, layer.weight_hh_l0, inner)
+        return outputs, outputs[-1]
 
     def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
         reset_in, update_in, new_in = projected.chunk(3, 1)
@@ -164,8 +188,17 @@ class LSTM(Recurrent):
 
     fused = nn.LSTM
 
-    def fresh(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        return hidden, hidden
+    def bias(self, layer: Layer) -> Tensor:
+        return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
+
+    def run(self, layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        return _run_fused(layer, inputs, state)
+
+    def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
+        fresh = _fresh(projected, layer)
+        first = cast("tuple[Tensor, Tensor]", state) if state is not None else (fresh, fresh)
+        outputs, memory = long_short(projected, first, layer.weight_hh_l0)
+        return outputs, (outputs[-1], memory)
 
     def output(self, state: tuple[Tensor, Tensor]) -> Tensor:
         return state[0]

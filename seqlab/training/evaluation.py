@@ -12,7 +12,7 @@ from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import CorpusError
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, settle
-from seqlab.training.loss import token_nats
+from seqlab.training.loss import score
 from seqlab.training.measures import Sums, TokenSizes
 from seqlab.training.precision import autocast
 
@@ -53,16 +53,11 @@ def evaluate(
     for batch in _streams(tokens, rows, batch_size or rows, window):
         batch = on_device(batch, device)
         with autocast(device, precision):
-            logits, after = model(batch.inputs, carry(state, batch.continues))
+            hidden, after = model.hidden(batch.inputs, carry(state, batch.continues))
+            nats, right = score(model.head, hidden, batch.targets)
         state = settle(after, dtype)
-        total += _score(logits, batch, sizes)
+        total += Sums.of(nats, batch, sizes, right)
     return total
-
-
-def _score(logits: torch.Tensor, batch: Batch, sizes: TokenSizes) -> Sums:
-    """Sum up one window: logits (B, T, V) against its targets."""
-    right = logits.argmax(-1) == batch.targets
-    return Sums.of(token_nats(logits, batch.targets), batch, sizes, right)
 
 
 def _streams(tokens: Tokens, rows: int, batch_size: int, window: int) -> Iterator[Batch]:

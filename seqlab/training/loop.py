@@ -22,7 +22,7 @@ from seqlab.model.state import carry, fresh_unless, map_state, settle
 from seqlab.randomness import derive, reseed
 from seqlab.training.average import Average
 from seqlab.training.eager import eager_step
-from seqlab.training.loss import token_nats
+from seqlab.training.loss import head_loss
 from seqlab.training.measures import Sums, TokenSizes
 from seqlab.training.precision import autocast, choose_precision
 from seqlab.training.profiling import Phase, unmeasured
@@ -96,7 +96,7 @@ class Training:
         self._clip_norm = clip_norm
         self._sizes = sizes
         self._parameters = [p for p in model.parameters() if p.requires_grad]
-        self._forward = torch.compile(model) if settings.compile else model
+        self._hidden = torch.compile(model.hidden) if settings.compile else model.hidden
         self._take_step = eager_step(optimizer)
         self._steps_schedule = not wants_metric(schedule)
         self._unread: Step | None = None
@@ -200,12 +200,10 @@ class Training:
         return sums
 
     def _backward(self, batch: Batch, weight: Tensor | float) -> Sums:
-        with self.phase("forward"):
-            with autocast(self.device, self.precision):
-                logits, after = self._forward(batch.inputs, carry(self.state, batch.continues))
-            nats = token_nats(logits, batch.targets)
-            weighted = nats if batch.weights is None else nats * batch.weights
-            loss = weighted.sum() / weight
+        with self.phase("forward"), autocast(self.device, self.precision):
+            hidden, after = self._hidden(batch.inputs, carry(self.state, batch.continues))
+            shares = (1 if batch.weights is None else batch.weights) / weight
+            loss, nats = head_loss(self.model.head, hidden, batch.targets, shares)
         with self.phase("backward"):
             loss.backward()  # type: ignore[no-untyped-call] # torch's own
         self.state = settle(after, self.model.head.weight.dtype)

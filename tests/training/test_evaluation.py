@@ -68,9 +68,10 @@ class Uniform(LanguageModel):
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__(vocabulary, lambda size: Nothing(size), Model())
+        torch.nn.init.zeros_(self.head.bias)
 
-    def forward(self, ids, state):
-        return torch.zeros(*ids.shape, self.head.out_features), (torch.zeros(len(ids), 1),)
+    def hidden(self, ids, state):
+        return torch.zeros(*ids.shape, self.head.in_features), (torch.zeros(len(ids), 1),)
 
 
 class Nothing(torch.nn.Module):

@@ -1,0 +1,91 @@
+"""The quickest kernel gives what the plain one gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from seqlab import linear, outer, product, product_dtype
+from seqlab.model import products
+
+SIZES = [(1, 1, 1), (3, 5, 7), (128, 96, 130), (33, 256, 768)]  # N, K, M; the last two are large
+
+both_kernels = pytest.mark.parametrize("quick", [True, False])
+
+
+@pytest.fixture(autouse=True)
+def kernel(request, monkeypatch):
+    """Take the quick kernel where there is one, or never."""
+    quick = getattr(request.node, "callspec", None)
+    if quick is not None and quick.params.get("quick") is False:
+        monkeypatch.setattr(products, "SMALLEST", float("inf"))
+
+
+def drawn(*shapes, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+
+
+@both_kernels
+@pytest.mark.parametrize(("rows", "inner", "columns"), SIZES)
+def test_a_product_is_that_of_exact_numbers_to_rounding(rows, inner, columns, quick):
+    left, right, add = drawn((rows, inner), (inner, columns), (rows, columns))
+    exact = left.double() @ right.double() + add
+    bound = 1e-6 * (left.double().abs() @ right.double().abs() + add.abs())
+    assert ((product(left, right, add) - exact).abs() <= bound).all()
+    assert ((product(left, right) - (exact - add)).abs() <= bound).all()
+
+
+@both_kernels
+def test_a_matrix_may_be_given_transposed(quick):
+    left, right = drawn((128, 96), (130, 96))
+    torch.testing.assert_close(product(left, right.t()), left @ right.t(), rtol=0, atol=2e-5)
+    torch.testing.assert_close(product(left.t(), right[:128]), left.t() @ right[:128])
+
+
+@both_kernels
+def test_nothing_that_is_given_is_changed(quick):
+    given = drawn((128, 96), (96, 130), (128, 130))
+    copies = [tensor.clone() for tensor in given]
+    product(*given)
+    assert all(map(torch.equal, given, copies))
+
+
+@pytest.mark.parametrize("sizes", [(40, 30), (30, 40)])
+def test_outer_products_are_summed_over_the_rows(sizes):
+    left, right = drawn(*((500, size) for size in sizes), dtype=torch.float64)
+    torch.testing.assert_close(outer(left, right, torch.float64), left.t() @ right)
+
+
+@both_kernels
+def test_linear_has_the_values_and_gradients_of_torchs(quick):
+    found = []
+    for function in (linear, functional.linear):
+        given = [t.requires_grad_() for t in drawn((4, 32, 96), (130, 96), (130,))]
+        outputs = function(*given)
+        found.append([outputs, *torch.autograd.grad(outputs.sin().sum(), given)])
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-4)
+
+
+def test_linear_may_be_differentiated_twice(monkeypatch):
+    monkeypatch.setattr(products, "_suits_onednn", lambda rows, matrix: True)
+    monkeypatch.setattr(products, "product", lambda rows, matrix: rows @ matrix)
+    given = [t.requires_grad_() for t in drawn((2, 3, 4), (5, 4), (5,), dtype=torch.float64)]
+    assert torch.autograd.gradcheck(linear, given)
+    assert torch.autograd.gradgradcheck(linear, given)
+
+
+def test_products_are_computed_in_autocasts_dtype_but_never_doubles():
+    weight = torch.ones(2, 2)
+    assert product_dtype(weight) == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert product_dtype(weight) == torch.bfloat16
+        assert product_dtype(weight.double()) == torch.float64
+        assert linear(weight, weight, weight[0]).dtype == torch.bfloat16
+
+
+def test_what_is_added_keeps_its_precision():
+    add = torch.full((2, 2), 1 + 2**-20)
+    found = product(torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.bfloat16), add)
+    assert found.equal(add)

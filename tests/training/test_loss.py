@@ -1,0 +1,119 @@
+"""The loss from a few logits at a time is the loss from all of them, in values and gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from seqlab.training import loss as module
+from seqlab.training.loss import head_loss, score, token_nats
+
+B, T, O, V = 3, 7, 5, 11  # noqa: E741 # the letters of the docs
+
+few_at_a_time = pytest.mark.parametrize("rows", [1, 2, 4, 21, 100])
+
+
+@pytest.fixture
+def chunks_of(monkeypatch):
+    """Have the logits of so many rows made at once."""
+
+    def chunks_of(rows):
+        monkeypatch.setattr(module, "LOGITS_AT_ONCE", rows * V)
+        monkeypatch.setattr(module, "FEWEST_ROWS", 1)
+
+    return chunks_of
+
+
+def drawn(dtype=torch.float64, scale=1.0):
+    """A head, what it is applied to, targets, and shares that sum to one."""
+    torch.manual_seed(0)
+    head = nn.Linear(O, V).to(dtype)
+    hidden = (torch.randn(B, T, O) * scale).to(dtype).requires_grad_()
+    weights = torch.rand(B, T) * (torch.rand(B, T) > 0.3)
+    return head, hidden, torch.randint(V, (B, T)), weights / weights.sum()
+
+
+def gradients(loss, head, hidden):
+    return torch.autograd.grad(loss * 3, [hidden, head.weight, head.bias])
+
+
+def whole(head, hidden, targets, shares):
+    """The plain way: all logits, torch's cross entropy."""
+    nats = token_nats(head(hidden), targets)
+    return (nats * shares).sum(), nats
+
+
+@few_at_a_time
+@pytest.mark.parametrize("weighted", [True, False])
+def test_loss_nats_and_gradients_are_those_of_whole_logits(rows, weighted, chunks_of):
+    chunks_of(rows)
+    head, hidden, targets, shares = drawn()
+    shares = shares if weighted else 1 / (B * T)
+    found, wanted = (f(head, hidden, targets, shares) for f in (head_loss, whole))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        gradients(found[0], head, hidden), gradients(wanted[0], head, hidden), rtol=0, atol=1e-12
+    )
+
+
+def test_in_float32_nothing_differs_by_more_than_a_millionth(chunks_of):
+    chunks_of(4)
+    head, hidden, targets, shares = drawn(torch.float32, scale=5.0)
+    found, wanted = (f(head, hidden, targets, shares) for f in (head_loss, whole))
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+    both = (gradients(one[0], head, hidden) for one in (found, wanted))
+    torch.testing.assert_close(*both, rtol=0, atol=1e-6)
+
+
+def test_in_bfloat16_it_is_as_close_to_exact_numbers_as_whole_logits_are():
+    """Both are rounded to 8 bits; the bound is two hundredths of the largest gradient."""
+    head, hidden, targets, shares = drawn(torch.float32)
+    exact = gradients(whole(head, hidden, targets, shares)[0], head, hidden)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = head_loss(head, hidden, targets, shares)
+    for found, wanted in zip(gradients(loss, head, hidden), exact, strict=True):
+        assert found.dtype == torch.float32
+        assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
+
+
+def test_a_very_unlikely_target_costs_what_it_should():
+    head, hidden, targets, _ = drawn(torch.float32)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.zero_()[targets[0, 0]] = -500.0
+    _, nats = head_loss(head, hidden, targets, 1.0)
+    torch.testing.assert_close(nats, whole(head, hidden, targets, 1.0)[1])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_a_number_makes_the_loss_none(bad):
+    head, hidden, targets, shares = drawn()
+    with torch.no_grad():
+        hidden[0, 0, 0] = bad
+    assert not head_loss(head, hidden, targets, shares)[0].isfinite()
+
+
+def test_without_gradients_only_the_loss_is_computed(monkeypatch):
+    monkeypatch.setattr(torch, "softmax", None)
+    head, hidden, targets, shares = drawn()
+    with torch.no_grad():
+        found = head_loss(head, hidden, targets, shares)
+    torch.testing.assert_close(found, whole(head, hidden, targets, shares))
+
+
+def test_a_second_backward_is_refused_rather_than_wrong():
+    head, hidden, targets, shares = drawn()
+    loss, _ = head_loss(head, hidden, targets, shares)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@few_at_a_time
+def test_scores_are_those_of_whole_logits(rows, chunks_of):
+    chunks_of(rows)
+    head, hidden, targets, _ = drawn()
+    nats, right = score(head, hidden, targets)
+    torch.testing.assert_close(nats, whole(head, hidden, targets, 1.0)[1])
+    assert right.equal(head(hidden).argmax(-1) == targets)
