@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -165,10 +166,36 @@ class Terminal:
     def type(self, data: bytes) -> None:
         os.write(self.end, data)
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C until there is a prompt: readline may lose one before it listens."""
+        self.seen = ""
+        for _ in range(60):
+            self.type(b"\x03")
+            with suppress(AssertionError):
+                self.until("\n> ", seconds=1)
+                return
+        raise AssertionError(self.seen)
 
-def test_a_terminal_is_asked_for_prefixes_until_control_d(generate):
+
+@pytest.fixture
+def typed():
+    """Return a function that starts the command on a terminal; end it with the test."""
+    started: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        started.append(Terminal(*arguments))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.process.kill()
+        terminal.process.wait()
+        os.close(terminal.end)
+
+
+def test_a_terminal_is_asked_for_prefixes_until_control_d(generate, typed):
     (expected,) = seqlab.open_run("here").generate("the", length=9)
-    terminal = Terminal("here", "--length", "9")
+    terminal = typed("here", "--length", "9")
     terminal.until("> ")
     terminal.type(b"the\n")
     assert expected.text in terminal.until("> ")
@@ -178,16 +205,14 @@ def test_a_terminal_is_asked_for_prefixes_until_control_d(generate):
     assert terminal.process.wait(30) == 0
 
 
-def test_control_c_ends_a_continuation_and_nothing_else(generate):
-    terminal = Terminal("here", "--length", "100000000")
+def test_control_c_ends_a_continuation_and_nothing_else(generate, typed):
+    terminal = typed("here", "--length", "100000000")
     terminal.until("> ")
     terminal.type(b"the\n")
     terminal.until("the\r\n")
     while len(terminal.seen) < 200:
         terminal.read()
-    terminal.type(b"\x03")
-    terminal.until("> ")
-    terminal.type(b"\x03")
-    terminal.until("> ")
+    terminal.interrupt()
+    terminal.interrupt()
     terminal.type(b"\x04")
     assert terminal.process.wait(30) == 0
