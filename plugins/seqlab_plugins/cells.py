@@ -93,7 +93,10 @@ class Recurrent(nn.Module, ABC):
         if ids.shape[1] == 1 and state is not None:
             return self._one_id(ids[:, 0], state)
         layer: Layer = self.layers[0]
-        projected = functional.embedding(ids.t(), layer.weight_ih_l0.t()) + self.bias(layer)
+        columns = layer.weight_ih_l0.t()
+        if ids.numel() > len(columns) // 4:
+            columns = columns.contiguous()  # then each is read at once
+        projected = functional.embedding(ids.t(), columns).add_(self.bias(layer))
         outputs, after = self.walk(projected, state[0] if state is not None else None, layer)
         return self._above(outputs.transpose(0, 1), after, state)
 

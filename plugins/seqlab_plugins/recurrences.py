@@ -12,6 +12,7 @@ may be differentiated once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -70,14 +71,35 @@ def _weight_gradient(gates: Tensor, states: Tensor, weight: Tensor, dtype: torch
     return outer(gates.flatten(0, 1), states[:-1].flatten(0, 1), dtype).to(weight.dtype)
 
 
+def _sigmoid_slope(gradient: Tensor, value: Tensor, out: Tensor) -> None:
+    """Write gradient * value * (1 - value), in one pass."""
+    torch.ops.aten.sigmoid_backward.grad_input(gradient, value, grad_input=out)
+
+
+def _tanh_slope(gradient: Tensor, value: Tensor, out: Tensor) -> Tensor:
+    """Write gradient * (1 - value^2), in one pass."""
+    return cast("Tensor", torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=out))
+
+
+def _scaled(gradient: Tensor, slopes: Tensor, out: Tensor) -> Tensor:
+    """Write gradient (B, H) times each of the slopes (B, G, H); one product would be slower."""
+    for slope, into in zip(slopes.unbind(1), out.unbind(1), strict=True):
+        torch.mul(gradient, slope, out=into)
+    return out
+
+
+def _steps(projected: Tensor, state: Tensor) -> Iterator[Tensor]:
+    """Split a window into its steps, each in the dtype of the state."""
+    return (step.to(state.dtype) for step in projected.unbind())
+
+
 class _Elman(Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
         states = _states(state, len(projected))
         matrix = weight.to(product_dtype(weight)).t()
-        steps = states.unbind()
-        for step, after, before in zip(projected.unbind(), steps[1:], steps, strict=False):
-            torch.tanh(product(before, matrix, step), out=after)
+        for time, step in enumerate(_steps(projected, state)):
+            torch.tanh(product(states[time], matrix, step), out=states[time + 1])
         ctx.dtype = matrix.dtype
         ctx.save_for_backward(states, weight)
         return states[1:]
@@ -87,11 +109,10 @@ class _Elman(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         states, weight = ctx.saved_tensors
         (wanted,) = gradients  # (T, B, H)
-        slopes = 1 - states[1:] * states[1:]
-        before = torch.empty_like(slopes)  # of tanh
+        before = 1 - states[1:] * states[1:]  # tanh's slopes, then the gradients of what it bends
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
         for time in range(len(wanted) - 1, -1, -1):
-            now = torch.mul(gradient, slopes[time], out=before[time])
+            now = before[time].mul_(gradient)
             gradient = product(now, matrix, wanted[time - 1] if time else None)
         gradient = gradient.to(states.dtype)
         return before, gradient, _weight_gradient(before, states, weight, ctx.dtype)
@@ -100,23 +121,19 @@ class _Elman(Function):
 class _Gated(Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        states, size = _states(state, len(projected)), state.shape[1]
+        states, two = _states(state, len(projected)), 2 * state.shape[1]
         matrix = weight.to(product_dtype(weight)).t()
-        added = torch.cat((projected[..., : 2 * size], bias.expand_as(states[1:])), 2)
-        news = projected[..., 2 * size :]
-        steps, candidates, gates = states.unbind(), torch.empty_like(states[1:]), []
-        parts = zip(
-            added.unbind(), news.unbind(), candidates.unbind(), steps[1:], steps, strict=False
-        )
-        for add, new, candidate, after, before in parts:
-            gate = product(before, matrix, add)  # (B, 3 H): r and z in what follows, and U_n h + b
-            gate[:, : 2 * size].sigmoid_()
-            reset, update, recurrent = gate.chunk(3, 1)
-            torch.addcmul(new, reset, recurrent, out=candidate).tanh_()
-            torch.lerp(candidate, before, update, out=after)
-            gates.append(gate)
+        gates = states.new_empty(projected.shape)  # r, z and U_n h + b
+        candidates = torch.empty_like(states[1:])
+        for time, step in enumerate(_steps(projected, state)):
+            before, gate, added = states[time], gates[time], product(states[time], matrix)
+            torch.add(added[:, :two], step[:, :two], out=gate[:, :two]).sigmoid_()
+            torch.add(added[:, two:], bias, out=gate[:, two:])
+            reset, update, inner = gate.chunk(3, 1)
+            new = torch.addcmul(step[:, two:], reset, inner, out=candidates[time]).tanh_()
+            torch.lerp(new, before, update, out=states[time + 1])
         ctx.dtype = matrix.dtype
-        ctx.save_for_backward(states, candidates, torch.stack(gates), weight)
+        ctx.save_for_backward(states, candidates, gates, weight)
         return states[1:]
 
     @staticmethod
@@ -124,26 +141,25 @@ class _Gated(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         states, candidates, gates, weight = ctx.saved_tensors
         (wanted,) = gradients  # (T, B, H)
-        reset, update, recurrent = gates.chunk(3, 2)
+        reset, update, inner = gates.chunk(3, 2)
         # What the gradient of h is multiplied with to be that of: p_n, then r, z and U_n h + b.
-        new = (1 - update) * (1 - candidates * candidates)
-        slopes = torch.stack((
-            new * recurrent * reset * (1 - reset),
-            (states[:-1] - candidates) * update * (1 - update),
-            new * reset,
-        ), 2)  # fmt: skip # (T, B, 3, H)
+        new = torch.empty_like(candidates)
+        _tanh_slope(1 - update, candidates, new)
+        slopes = gates.new_empty(*new.shape[:2], 3, new.shape[2])
+        _sigmoid_slope(new * inner, reset, slopes[:, :, 0])
+        _sigmoid_slope(states[:-1] - candidates, update, slopes[:, :, 1])
+        torch.mul(new, reset, out=slopes[:, :, 2])
         before, news = torch.empty_like(slopes), torch.empty_like(new)
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
         for time in range(len(wanted) - 1, -1, -1):
             torch.mul(gradient, new[time], out=news[time])
-            now = torch.mul(gradient.unsqueeze(1), slopes[time], out=before[time])
+            now = _scaled(gradient, slopes[time], before[time])
             kept = gradient * update[time]
-            add = kept.add_(wanted[time - 1]) if time else kept
-            gradient = product(now.flatten(1), matrix, add)
+            kept = kept.add_(wanted[time - 1]) if time else kept
+            gradient = product(now.flatten(1), matrix, kept)
         flat = before.flatten(2)
-        size = news.shape[2]
         return (
-            torch.cat((flat[..., : 2 * size], news), 2),
+            torch.cat((flat[..., : 2 * news.shape[2]], news), 2),
             gradient.to(states.dtype),
             _weight_gradient(flat, states, weight, ctx.dtype),
             before[:, :, 2].sum((0, 1)),
@@ -156,14 +172,15 @@ class _LongShort(Function):
         ctx: Any, projected: Tensor, state: Tensor, memory: Tensor, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         states, memories = (_states(first, len(projected)) for first in (state, memory))
-        size = state.shape[1]
+        two, three = 2 * state.shape[1], 3 * state.shape[1]
         matrix = weight.to(product_dtype(weight)).t()
-        gates, bent = torch.empty_like(projected), torch.empty_like(states[1:])
-        for time, step in enumerate(projected.unbind()):
+        gates, bent = states.new_empty(projected.shape), torch.empty_like(states[1:])
+        for time, step in enumerate(_steps(projected, state)):
             added = product(states[time], matrix, step)  # (B, 4 H), of i, f, g and o
-            gate = torch.sigmoid(added, out=gates[time])
-            into, forget, new, out = gate.chunk(4, 1)
-            torch.tanh(added[:, 2 * size : 3 * size], out=new)
+            into, forget, new, out = gates[time].chunk(4, 1)
+            torch.sigmoid(added[:, :two], out=gates[time, :, :two])
+            torch.tanh(added[:, two:three], out=new)
+            torch.sigmoid(added[:, three:], out=out)
             after = torch.mul(forget, memories[time], out=memories[time + 1]).addcmul_(into, new)
             torch.mul(out, torch.tanh(after, out=bent[time]), out=states[time + 1])
         ctx.dtype = matrix.dtype
@@ -176,19 +193,21 @@ class _LongShort(Function):
         states, memories, gates, bent, weight = ctx.saved_tensors
         wanted, kept = gradients  # (T, B, H), of h, and (B, H), of the last c
         into, forget, new, out = gates.chunk(4, 2)
-        # What the gradients of c and of h are multiplied with to be those of the gates, and of c.
-        slopes = torch.stack((
-            into * (1 - into) * new,
-            forget * (1 - forget) * memories[:-1],
-            (1 - new * new) * into,
-        ), 2)  # fmt: skip # (T, B, 3, H)
-        outs, bends = bent * out * (1 - out), (1 - bent * bent) * out
-        before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2])  # (T, B, 4, H)
+        # What the gradient of c is multiplied with to be that of i, f and g, and that of h to be
+        # those of o and c.
+        slopes = gates.new_empty(*bent.shape[:2], 3, bent.shape[2])
+        outs, bends = torch.empty_like(bent), torch.empty_like(bent)
+        _sigmoid_slope(new, into, slopes[:, :, 0])
+        _sigmoid_slope(memories[:-1], forget, slopes[:, :, 1])
+        _tanh_slope(into, new, slopes[:, :, 2])
+        _sigmoid_slope(bent, out, outs)
+        _tanh_slope(out, bent, bends)
+        before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2])
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
         for time in range(len(wanted) - 1, -1, -1):
             now = before[time]
             memory = torch.addcmul(kept, gradient, bends[time])
-            torch.mul(memory.unsqueeze(1), slopes[time], out=now[:, :3])
+            _scaled(memory, slopes[time], now[:, :3])
             torch.mul(gradient, outs[time], out=now[:, 3])
             kept = memory * forget[time]
             gradient = product(now.flatten(1), matrix, wanted[time - 1] if time else None)

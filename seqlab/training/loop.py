@@ -20,6 +20,7 @@ from seqlab.experiment.sections import Train
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, fresh_unless, map_state, settle
 from seqlab.randomness import derive, reseed
+from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.average import Average
 from seqlab.training.eager import eager_step
 from seqlab.training.loss import head_loss
@@ -92,6 +93,8 @@ class Training:
         self.state: State | None = None
         self.average = Average(model, settings.average) if settings.average else None
         self.device = model.head.weight.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
         self._clip_norm = clip_norm
         self._sizes = sizes

@@ -113,9 +113,10 @@ class _HeadLoss(torch.autograd.Function):
                 into_bias.addmv_(errors.t(), share.squeeze(1))
                 errors = errors.to(matrix.dtype)
                 into[chunk] = product(errors, matrix) * share
-                into_weight = product((rows * share).t(), errors, into_weight)
+                found = product((rows * share).t(), errors, into_weight)
+                into_weight = found.to(weight.dtype)  # sums are never kept in fewer digits
         if into_weight is not None:
-            ctx.save_for_backward(into, into_weight.to(weight.dtype), into_bias)
+            ctx.save_for_backward(into, into_weight, into_bias)
         ctx.mark_non_differentiable(nats)
         return (nats * shares).sum(), nats
 
