@@ -61,7 +61,7 @@ def _ours(length: int) -> tuple[Callable[[list[str]], list[str]], LanguageModel]
     model = LanguageModel(CHARACTERS, lambda size: rnn(size, hidden_size=HIDDEN), Model())
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(4)  # so that it does not say the same for ever
+            parameter.mul_(2)  # so that it does not say the same for ever
 
     def texts(prefixes: list[str]) -> list[str]:
         results = generate(model, tokenizer, decoder, prefixes, length=length)
