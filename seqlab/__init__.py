@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.hookspecs import hookimpl as hookimpl
+    from seqlab.model.dropout import Dropout as Dropout
     from seqlab.model.products import linear as linear
     from seqlab.model.products import outer as outer
     from seqlab.model.products import product as product
@@ -60,6 +61,7 @@ _HOMES = {
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
+    "seqlab.model.dropout": "Dropout",
     "seqlab.model.products": "linear outer product product_dtype",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",

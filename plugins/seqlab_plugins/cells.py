@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import Cell, State, hookimpl, linear, map_state
+from seqlab import Cell, Dropout, State, hookimpl, linear, map_state
 from seqlab_plugins.recurrences import elman, gated, long_short
 
 Count = Annotated[int, Field(gt=0)]
@@ -66,7 +66,7 @@ class Recurrent(nn.Module, ABC):
         self.layers = nn.ModuleList(
             self.fused(size, hidden_size, batch_first=True) for size in sizes
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     @abstractmethod
     def bias(self, layer: Layer) -> Tensor:

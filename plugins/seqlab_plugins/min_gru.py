@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from seqlab import Cell, hookimpl
+from seqlab import Cell, hookimpl, linear
 from seqlab_plugins.scan import linear_scan
 
 Count = Annotated[int, Field(gt=0)]
@@ -38,7 +38,8 @@ class MinGRU(nn.Module):
         self.project = nn.Linear(input_size, 2 * hidden_size)
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        gate, candidate = self.project(inputs).chunk(2, -1)  # (B, T, H) each
+        projected = linear(inputs, self.project.weight, self.project.bias)
+        gate, candidate = projected.chunk(2, -1)  # (B, T, H) each
         gate = gate.sigmoid()
         if state is None:
             state = self.project.weight.new_zeros(len(inputs), self.output_size)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from seqlab.contracts import Cell, State
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.sections import Model
+from seqlab.model.dropout import Dropout
 
 CellFactory = Callable[[int], Cell]
 
@@ -41,7 +42,7 @@ class LanguageModel(nn.Module):
             size = layers[-1].output_size
         self.layers = nn.ModuleList(layers)
         self.norm = _norm(settings.norm, size)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(size, vocabulary)
         if settings.tie_weights:
             self._tie()

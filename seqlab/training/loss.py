@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from seqlab.model.products import linear, product, product_dtype
 
-LOGITS_AT_ONCE = 2**18  # on a CPU, so that they stay in the cache
+LOGITS_AT_ONCE = 2**19  # on a CPU, so that they stay in the cache
 LOGITS_AT_ONCE_ELSEWHERE = 2**26  # on a GPU a launch costs more than memory does
 FEWEST_ROWS = 128  # for which the head's weight is worth being read
 
@@ -84,7 +84,8 @@ def _chunks(rows: int, weight: Tensor) -> Iterator[slice]:
 class _HeadLoss(torch.autograd.Function):
     """The gradient of the nats with respect to the logits is p - 1 at the target and p elsewhere.
 
-    The share of a token is a factor of its row, so the narrow matrices take it, not the logits.
+    The share of a token is a factor of its row, so the narrow matrices take it, not the logits. One
+    share of all tokens is a factor of everything, and waits for that of the loss.
     """
 
     @staticmethod
@@ -98,24 +99,30 @@ class _HeadLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         exact = torch.float64 if weight.dtype == torch.float64 else torch.float32
         matrix = weight.to(product_dtype(weight))
-        shares = torch.as_tensor(shares, dtype=exact, device=weight.device).expand(len(hidden))
-        nats = shares.new_empty(len(hidden))
+        nats = hidden.new_empty(len(hidden), dtype=exact)
+        counts = (
+            shares.to(exact).expand(len(hidden))
+            if isinstance(shares, Tensor)
+            else torch.ones_like(nats)
+        )
         into, into_bias = torch.empty_like(hidden), torch.zeros_like(bias)
         into_weight = None  # (O, V), as the products give it
         for chunk in _chunks(len(hidden), weight):
-            rows, share, target = hidden[chunk], shares[chunk, None], targets[chunk, None]
+            rows, target = hidden[chunk], targets[chunk, None]
+            share = counts[chunk, None] if isinstance(shares, Tensor) else None
             logits = product(rows, matrix.t()).to(exact).add_(bias)
             logs = logits.log_softmax(1)
             nats[chunk] = -logs.gather(1, target).squeeze(1)
             if any(ctx.needs_input_grad):
                 errors = torch.softmax(logs, 1, out=logits)  # exp, by a quicker kernel
                 errors.scatter_add_(1, target, errors.new_full((), -1.0).expand_as(target))
-                into_bias.addmv_(errors.t(), share.squeeze(1))
+                into_bias.addmv_(errors.t(), counts[chunk])
                 errors = errors.to(matrix.dtype)
-                into[chunk] = product(errors, matrix) * share
-                found = product((rows * share).t(), errors, into_weight)
+                into[chunk] = _times(product(errors, matrix), share)
+                found = product(_times(rows, share).t(), errors, into_weight)
                 into_weight = found.to(weight.dtype)  # sums are never kept in fewer digits
         if into_weight is not None:
+            ctx.factor = 1 if isinstance(shares, Tensor) else shares
             ctx.save_for_backward(into, into_weight, into_bias)
         ctx.mark_non_differentiable(nats)
         return (nats * shares).sum(), nats
@@ -123,5 +130,10 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        into, weight, bias = (part.mul_(gradients[0].to(part.dtype)) for part in ctx.saved_tensors)
+        factor = gradients[0] * ctx.factor
+        into, weight, bias = (part.mul_(factor.to(part.dtype)) for part in ctx.saved_tensors)
         return into, weight.t(), bias, None, None
+
+
+def _times(rows: Tensor, share: Tensor | None) -> Tensor:
+    return rows if share is None else rows * share
