@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import Decoder as Decoder
     from seqlab.contracts import Document as Document
     from seqlab.contracts import Ids as Ids
+    from seqlab.contracts import IdStep as IdStep
     from seqlab.contracts import Limits as Limits
     from seqlab.contracts import NamedParameters as NamedParameters
     from seqlab.contracts import Observer as Observer
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.model.products import outer as outer
     from seqlab.model.products import product as product
     from seqlab.model.products import product_dtype as product_dtype
+    from seqlab.model.products import steady_linear as steady_linear
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
     from seqlab.model.unroll import unroll as unroll
@@ -52,8 +54,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
 
 _HOMES = {
     "seqlab.contracts": (
-        "Advance Batch Cell Continuation Corpus Decoder Document Ids Limits NamedParameters "
-        "Observer Sampler SearchDecoder Start State Tokenizer"
+        "Advance Batch Cell Continuation Corpus Decoder Document Ids IdStep Limits "
+        "NamedParameters Observer Sampler SearchDecoder Start State Tokenizer"
     ),
     "seqlab.data.permutation": "Permutation",
     "seqlab.data.text": "text_pieces",
@@ -62,7 +64,7 @@ _HOMES = {
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.model.dropout": "Dropout",
-    "seqlab.model.products": "linear outer product product_dtype",
+    "seqlab.model.products": "linear outer product product_dtype steady_linear",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",

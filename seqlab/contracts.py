@@ -135,7 +135,8 @@ class Cell(Protocol):
     """Maps a window of inputs to a window of outputs: an `nn.Module`.
 
     Factory: `(input_size, *, options)`. A cell may also offer `from_ids(ids (B, T), state)`, equal
-    to being called with one-hot vectors; the one-hot embedding then never builds them.
+    to being called with one-hot vectors; the one-hot embedding then never builds them. Besides it
+    may offer `id_stepper()`, which returns an `IdStep`: text is generated through that.
     """
 
     @property
@@ -144,6 +145,14 @@ class Cell(Protocol):
 
     def __call__(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """(B, T, I) and the state before -> (B, T, O) and the state after. None: all rows fresh."""
+
+
+IdStep: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
+"""One step of a cell in evaluation: ids (B,) and state -> outputs (B, O) and state.
+
+Equal to `from_ids` with a window of one. It is asked for anew whenever weights may have changed, so
+it can keep what follows from them.
+"""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import Cell, Dropout, State, hookimpl, linear, map_state
-from seqlab_plugins.recurrences import elman, gated, long_short
+from seqlab import Cell, Dropout, IdStep, State, hookimpl, linear, map_state, steady_linear
+from seqlab_plugins.recurrences import elman, gated, long_short, tanh
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -90,8 +90,6 @@ class Recurrent(nn.Module, ABC):
 
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Equal one-hots: W times the one-hot of i is column i of W, so it is gathered."""
-        if ids.shape[1] == 1 and state is not None:
-            return self._one_id(ids[:, 0], state)
         layer: Layer = self.layers[0]
         columns = layer.weight_ih_l0.t()
         if ids.numel() > len(columns) // 4:
@@ -108,14 +106,22 @@ class Recurrent(nn.Module, ABC):
         outputs, after = self.walk(projected, state, layer)
         return outputs.transpose(0, 1), after
 
-    def _one_id(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """As `from_ids` for one id a row, (B,), with nothing that only a window needs."""
+    def id_stepper(self) -> IdStep:
+        """Equal `from_ids` for one id a row; what W and b_W give for each id is laid out once."""
         layer: Layer = self.layers[0]
-        projected = torch.embedding(layer.weight_ih_l0.t(), ids) + layer.bias_ih_l0  # (B, G H)
-        before = self.output(state[0])
-        product = torch.addmm(layer.bias_hh_l0, before, layer.weight_hh_l0.t())
-        after = self.step(projected, state[0], product)
-        return self._above(self.output(after).unsqueeze(1), after, state)
+        columns = layer.weight_ih_l0.detach().t() + layer.bias_ih_l0.detach()  # (V, G H)
+        columns = columns.contiguous()
+        recurrent = steady_linear(layer.weight_hh_l0, layer.bias_hh_l0)
+
+        def step(ids: Tensor, state: Any) -> tuple[Tensor, State]:
+            product = recurrent(self.output(state[0]))
+            after = self.step(torch.embedding(columns, ids), state[0], product)
+            if len(state) == 1:
+                return self.output(after), (after,)
+            outputs, states = self._above(self.output(after).unsqueeze(1), after, state)
+            return outputs.squeeze(1), states
+
+        return step
 
     def _above(self, outputs: Tensor, first: State, state: State | None) -> tuple[Tensor, State]:
         """Run the layers above the first one, whose outputs and state are given."""
@@ -153,7 +159,8 @@ class RNN(Recurrent):
         return outputs, outputs[-1]
 
     def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
-        return (projected + recurrent).tanh()
+        total = projected + recurrent
+        return tanh(total, out=total)
 
 
 class GRU(Recurrent):
@@ -178,8 +185,8 @@ class GRU(Recurrent):
     def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
         reset_in, update_in, new_in = projected.chunk(3, 1)
         reset, update, new = recurrent.chunk(3, 1)
-        candidate = (new_in + (reset_in + reset).sigmoid() * new).tanh()
-        return candidate.lerp(state, (update_in + update).sigmoid())
+        candidate = new_in + (reset_in + reset).sigmoid() * new
+        return tanh(candidate, out=candidate).lerp(state, (update_in + update).sigmoid())
 
 
 class LSTM(Recurrent):

@@ -56,7 +56,7 @@ class LanguageModel(nn.Module):
         """Return what the head is applied to, (B, T, O), and the state after."""
         states = state if isinstance(state, tuple) else (None,) * len(self.layers)
         first, *others = cast("list[Layer]", list(self.layers))
-        values, after = self._first(first, ids, states[0])
+        values, after = self.enter(first, ids, states[0])
         new_states = [after]
         for layer, before in zip(others, states[1:], strict=True):
             values, after = layer(values, before)
@@ -64,7 +64,8 @@ class LanguageModel(nn.Module):
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
         return self.dropout(self.norm(values.contiguous())), tuple(new_states)
 
-    def _first(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def enter(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Run the first layer over a window of ids, (B, T)."""
         if not isinstance(self.embedding, OneHot):
             return cast("tuple[Tensor, State]", layer(self.dropout(self.embedding(ids)), state))
         from_ids = getattr(layer.cell, "from_ids", None)

@@ -5,6 +5,7 @@ Shapes: N rows, K summed, M columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SMALLEST = 2**20  # N K M from which oneDNN's start is paid back
+MANY_ROWS = 16  # from here on oneDNN's product with a weight in its own layout is faster
 
 
 def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
@@ -36,9 +38,30 @@ def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Equal `torch.nn.functional.linear`, by the kernels of `product`: (..., K) -> (..., M)."""
-    if torch.is_autocast_enabled(inputs.device.type) or not _suits_onednn(inputs, weight.t()):
+    if not _suits_onednn(inputs, weight.t()) or torch.is_autocast_enabled(inputs.device.type):
         return functional.linear(inputs, weight, bias)
     return cast("Tensor", cast("Any", _Linear.apply)(inputs, weight, bias))
+
+
+def steady_linear(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return `torch.nn.functional.linear` as a function of (N, K), for weights that stay.
+
+    In float32 on a CPU many rows go through oneDNN, with a copy of the weight in its layout that is
+    made when it is first needed. It has no gradient.
+    """
+    weight, bias = weight.detach(), bias.detach()
+    fast = weight.is_cpu and weight.dtype == torch.float32 and _has_onednn()
+    laid_out: list[Tensor] = []
+
+    def apply(rows: Tensor) -> Tensor:
+        if not fast or len(rows) < MANY_ROWS:
+            return functional.linear(rows, weight, bias)
+        if not laid_out:
+            laid_out.append(torch.ops.mkldnn._reorder_linear_weight(weight, len(rows)))
+        kernel = torch.ops.mkldnn._linear_pointwise
+        return cast("Tensor", kernel(rows, laid_out[0], bias, "none", [], ""))
+
+    return apply
 
 
 def product_dtype(weight: Tensor) -> torch.dtype:
@@ -94,8 +117,8 @@ def _suits_onednn(rows: Tensor, matrix: Tensor) -> bool:
 
 @cache
 def _has_wide_onednn() -> bool:
-    return (
-        torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and torch._C._has_mkldnn
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_onednn()
+
+
+def _has_onednn() -> bool:
+    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")

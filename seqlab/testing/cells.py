@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqlab.model.products import MANY_ROWS
 from seqlab.model.state import carry, map_state
 from seqlab.packing import pack, unpack
 from seqlab.testing.chance import chance_left_alone
@@ -191,6 +192,24 @@ def from_ids_equals_one_hots(subject: Subject) -> None:
 
 
 @torch.no_grad()
+def id_stepper_equals_one_hots(subject: Subject) -> None:
+    """The step of `id_stepper`, where a cell offers it, gives what one-hot vectors give."""
+    cell = build_cell(subject)
+    if not hasattr(cell, "id_stepper"):
+        raise NotApplicable("the cell has no `id_stepper`, and need not have it")
+    step = cell.id_stepper()
+    for rows in (1, ROWS, MANY_ROWS):
+        state = carried(cell, draw_inputs(rows, seed=2))
+        for seed in range(2):
+            ids = torch.randint(SIZE, (rows,), generator=torch.Generator().manual_seed(seed))
+            one_hots = nn.functional.one_hot(ids, SIZE).float().unsqueeze(1)
+            outputs, after = cell(one_hots, state)
+            wanted = outputs.squeeze(1), after
+            same(step(ids, state), wanted, f"a step of {rows} ids to equal one-hot vectors")
+            state = after
+
+
+@torch.no_grad()
 def dtype_is_followed(subject: Subject) -> None:
     """In float64 outputs and state are float64; under bfloat16 autocast a float32 state works."""
     cell, inputs = build_cell(subject, dtype=torch.float64), draw_inputs(dtype=torch.float64)
@@ -261,6 +280,7 @@ CHECKS: tuple[Check, ...] = (
     inputs_are_left_alone,
     nothing_is_remembered_outside_the_state,
     from_ids_equals_one_hots,
+    id_stepper_equals_one_hots,
     gradients_reach_every_parameter,
     gradients_are_right,
     dtype_is_followed,

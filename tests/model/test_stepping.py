@@ -7,7 +7,8 @@ import torch
 
 from seqlab.experiment.sections import Model
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.stepping import MANY_ROWS, stepper
+from seqlab.model.products import MANY_ROWS
+from seqlab.model.stepping import stepper
 
 MODELS = [
     Model(),

@@ -200,6 +200,27 @@ class FromIdsWithoutBias(Good):
         return outputs - self.inputs.bias, state
 
 
+class StepsIdsFromAFreshState(Good):
+    def id_stepper(self):
+        def step(ids, state):
+            one_hots = nn.functional.one_hot(ids, self.inputs.in_features).float()
+            after = self.step(one_hots, torch.zeros_like(state))
+            return after, after
+
+        return step
+
+
+class StepsIdsOverAWindow(Good):
+    """Gives (B, 1, O), as `from_ids` does."""
+
+    def id_stepper(self):
+        def step(ids, state):
+            one_hots = nn.functional.one_hot(ids, self.inputs.in_features).float()
+            return self(one_hots.unsqueeze(1), state)
+
+        return step
+
+
 class DetachesItsState(Good):
     def step(self, one, state):
         return torch.tanh(self.inputs(one) + self.recurrent(state).detach())
@@ -310,6 +331,8 @@ DEFECTS = [
     (CountsItsCalls, cells.nothing_is_remembered_outside_the_state),
     (FromIdsForgets, cells.from_ids_equals_one_hots),
     (FromIdsWithoutBias, cells.from_ids_equals_one_hots),
+    (StepsIdsFromAFreshState, cells.id_stepper_equals_one_hots),
+    (StepsIdsOverAWindow, cells.id_stepper_equals_one_hots),
     (DetachesItsState, cells.gradients_reach_every_parameter),
     (HasAnUnusedWeight, cells.gradients_reach_every_parameter),
     (WrongBackward, cells.gradients_are_right),
@@ -340,7 +363,8 @@ def test_every_check_catches_something():
 
 def test_the_cell_that_the_planted_ones_are_made_from_keeps_every_promise():
     results = [look_at(check, Subject.of("cell", Good, {})) for check in cells.CHECKS]
-    assert {r.check for r in results if r.verdict == "skipped"} == {"from_ids_equals_one_hots"}
+    skipped = {r.check for r in results if r.verdict == "skipped"}
+    assert skipped == {"from_ids_equals_one_hots", "id_stepper_equals_one_hots"}
     assert not [r for r in results if r.verdict == "broken"]
 
 
