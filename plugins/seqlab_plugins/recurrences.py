@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from seqlab import outer, product, product_dtype
+from seqlab import outer, product, product_dtype, steady_linear
 
 ONE = torch.ones(())
 SHORT = 2**12  # numbers for which two operations more take longer than they spare
@@ -95,22 +95,21 @@ def tanh(values: Tensor, out: Tensor) -> Tensor:
     return torch.sub(ONE, out, alpha=2, out=out)
 
 
-def _scaled(gradient: Tensor, slopes: Tensor, out: Tensor) -> Tensor:
-    """Write gradient (B, H) times each of the slopes (B, G, H); one product would be slower."""
-    for slope, into in zip(slopes.unbind(1), out.unbind(1), strict=True):
+def _scale(gradient: Tensor, slopes: list[Tensor], out: list[Tensor]) -> None:
+    """Write the gradient times each slope; one product of all would be slower."""
+    for slope, into in zip(slopes, out, strict=True):
         torch.mul(gradient, slope, out=into)
-    return out
 
 
-def _steps(projected: Tensor, state: Tensor) -> Iterator[Tensor]:
-    """Split a window into its steps, each in the dtype of the state."""
-    return (step.to(state.dtype) for step in projected.unbind())
+def _forwards(*windows: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Go from the first step to the last; all are split at once, since indices take longer."""
+    return zip(*(window.unbind() for window in windows), strict=True)
 
 
 def _backwards(wanted: Tensor, *windows: Tensor) -> Iterator[tuple[Any, ...]]:
     """Go from the last step to the first: what is wanted of the step before, None at last.
 
-    With it come the steps of the windows. All are split at once, since indices take longer.
+    With it come the steps of the windows.
     """
     earlier = (None, *wanted.unbind()[:-1])
     steps = (window.unbind() for window in windows)
@@ -121,10 +120,10 @@ class _Elman(Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
         states = _states(state, len(projected))
-        matrix = weight.to(product_dtype(weight)).t()
-        for step, before, after in zip(_steps(projected, state), states, states[1:], strict=False):
-            tanh(product(before, matrix, step), out=after)
-        ctx.dtype = matrix.dtype
+        ctx.dtype = product_dtype(weight)
+        recur = steady_linear(weight.to(ctx.dtype))
+        for step, before, after in _forwards(projected.to(state.dtype), states[:-1], states[1:]):
+            tanh(recur(before, step), out=after)
         ctx.save_for_backward(states, weight)
         return states[1:]
 
@@ -144,19 +143,22 @@ class _Elman(Function):
 class _Gated(Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        states, two = _states(state, len(projected)), 2 * state.shape[1]
-        matrix = weight.to(product_dtype(weight)).t()
+        states, sizes = _states(state, len(projected)), (2 * state.shape[1], state.shape[1])
+        ctx.dtype = product_dtype(weight)
+        recur = steady_linear(weight.to(ctx.dtype))
         gates = states.new_empty(projected.shape)  # r, z and U_n h + b
         candidates = torch.empty_like(states[1:])
-        walk = zip(_steps(projected, state), states, states[1:], gates, candidates, strict=False)
-        for step, before, after, gate, candidate in walk:
-            added = product(before, matrix)
-            torch.add(added[:, :two], step[:, :two], out=gate[:, :two]).sigmoid_()
-            torch.add(added[:, two:], bias, out=gate[:, two:])
-            reset, update, inner = gate.chunk(3, 1)
-            new = torch.addcmul(step[:, two:], reset, inner, out=candidate)
-            torch.lerp(tanh(new, out=new), before, update, out=after)
-        ctx.dtype = matrix.dtype
+        opened, inners = gates.split_with_sizes(sizes, 2)
+        walk = _forwards(
+            *projected.to(state.dtype).split_with_sizes(sizes, 2), states[:-1], states[1:],
+            opened, *opened.chunk(2, 2), inners, candidates,
+        )  # fmt: skip
+        for add, add_new, before, after, open_, reset, update, inner, candidate in walk:
+            gating, into_new = recur(before).split_with_sizes(sizes, 1)
+            torch.add(gating, add, out=open_).sigmoid_()
+            torch.add(into_new, bias, out=inner)
+            torch.addcmul(add_new, reset, inner, out=candidate)
+            torch.lerp(tanh(candidate, out=candidate), before, update, out=after)
         ctx.save_for_backward(states, candidates, gates, weight)
         return states[1:]
 
@@ -175,12 +177,14 @@ class _Gated(Function):
         torch.mul(new, reset, out=slopes[:, :, 2])
         before, news = torch.empty_like(slopes), torch.empty_like(new)
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
-        walk = _backwards(wanted, before, slopes, news, new, update)
-        for add, now, slope, into_new, new_slope, share in walk:
-            torch.mul(gradient, new_slope, out=into_new)
-            kept = gradient * share if add is None else torch.addcmul(add, gradient, share)
-            gradient = product(_scaled(gradient, slope, now).flatten(1), matrix, kept)
         flat = before.flatten(2)
+        walk = _backwards(
+            wanted, flat, *before.unbind(2), news, *slopes.unbind(2), new, update
+        )  # fmt: skip
+        for add, now, *parts, share in walk:
+            _scale(gradient, parts[4:], parts[:4])
+            kept = gradient * share if add is None else torch.addcmul(add, gradient, share)
+            gradient = product(now, matrix, kept)
         return (
             torch.cat((flat[..., : 2 * news.shape[2]], news), 2),
             gradient.to(states.dtype),
@@ -195,20 +199,19 @@ class _LongShort(Function):
         ctx: Any, projected: Tensor, state: Tensor, memory: Tensor, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         states, memories = (_states(first, len(projected)) for first in (state, memory))
-        two, three = 2 * state.shape[1], 3 * state.shape[1]
-        matrix = weight.to(product_dtype(weight)).t()
+        ctx.dtype = product_dtype(weight)
+        recur = steady_linear(weight.to(ctx.dtype))
         gates, bent = states.new_empty(projected.shape), torch.empty_like(states[1:])
-        before, after = (
-            zip(states, memories, strict=True),
-            zip(states[1:], memories[1:], strict=True),
-        )
-        walk = zip(_steps(projected, state), before, after, gates, bent, strict=False)
-        for step, (h, c), (new_h, new_c), gate, bend in walk:
-            added = product(h, matrix, step)  # (B, 4 H), of i, f, g and o
-            into, forget, new, out = torch.sigmoid(added, out=gate).chunk(4, 1)
-            torch.mul(forget, c, out=new_c).addcmul_(into, tanh(added[:, two:three], out=new))
+        walk = _forwards(
+            projected.to(state.dtype), states[:-1], states[1:], memories[:-1], memories[1:],
+            bent, gates, *gates.chunk(4, 2),
+        )  # fmt: skip
+        for step, h, new_h, c, new_c, bend, gate, into, forget, new, out in walk:
+            added = recur(h, step)  # (B, 4 H), of i, f, g and o
+            torch.sigmoid(added, out=gate)
+            tanh(added.chunk(4, 1)[2], out=new)
+            torch.mul(forget, c, out=new_c).addcmul_(into, new)
             torch.mul(out, tanh(new_c, out=bend), out=new_h)
-        ctx.dtype = matrix.dtype
         ctx.save_for_backward(states, memories, gates, bent, weight)
         return states[1:], memories[-1].clone()
 
@@ -231,12 +234,12 @@ class _LongShort(Function):
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
         flat = before.flatten(2)
         walk = _backwards(
-            wanted, flat, before[:, :, :3], before[:, :, 3], slopes, outs, bends, forget
-        )
-        for add, now, into_memory, into_out, slope, out_slope, bend, share in walk:
+            wanted, flat, *before.unbind(2), *slopes.unbind(2), outs, bends, forget
+        )  # fmt: skip
+        for add, now, *parts, out_slope, bend, share in walk:
             memory = torch.addcmul(kept, gradient, bend)
-            _scaled(memory, slope, into_memory)
-            torch.mul(gradient, out_slope, out=into_out)
+            _scale(memory, parts[4:], parts[:3])
+            torch.mul(gradient, out_slope, out=parts[3])
             kept = memory * share
             gradient = product(now, matrix, add)
         into_weight = _weight_gradient(flat, states, weight, ctx.dtype)

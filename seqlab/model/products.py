@@ -5,16 +5,22 @@ Shapes: N rows, K summed, M columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-SMALLEST = 2**20  # N K M from which oneDNN's start is paid back
-MANY_ROWS = 16  # from here on oneDNN's product with a weight in its own layout is faster
+# From which N K M on oneDNN is quicker than the BLAS, and how much earlier with a weight laid out.
+SMALLEST, SMALLEST_LAID_OUT = 2**24, 2**22
+MANY_ROWS = 16  # fewer never fill oneDNN's blocks
+
+
+class Linear(Protocol):
+    """A linear map of rows, (N, K) -> (N, M), to which (N, M) may be added."""
+
+    def __call__(self, rows: Tensor, add: Tensor | None = None, /) -> Tensor: ...
 
 
 def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
@@ -28,8 +34,7 @@ def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
     if not _suits_onednn(rows, matrix):
         if add is not None and add.dtype == matrix.dtype:
             return torch.addmm(add, rows, matrix)
-        found = rows @ matrix
-        return found if add is None else add + found
+        return _plus(rows @ matrix, add)
     kernel = torch.ops.mkldnn._linear_pointwise
     if add is None:
         return cast("Tensor", kernel(rows, matrix.t(), None, "none", [], ""))
@@ -43,25 +48,33 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return cast("Tensor", cast("Any", _Linear.apply)(inputs, weight, bias))
 
 
-def steady_linear(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return `torch.nn.functional.linear` as a function of (N, K), for weights that stay.
+def steady_linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
+    """Return what gives rows (N, K) @ weight^T + bias (M,) + add (N, M), for a weight that stays.
 
-    In float32 on a CPU many rows go through oneDNN, with a copy of the weight in its layout that is
-    made when it is first needed. It has no gradient.
+    It is computed in the dtype of the weight, and has no gradient. On a CPU many rows go through
+    oneDNN, with a copy of the weight (M, K) in its layout that is made when it is first needed.
     """
-    weight, bias = weight.detach(), bias.detach()
-    fast = weight.is_cpu and weight.dtype == torch.float32 and _has_onednn()
+    weight, bias = weight.detach(), None if bias is None else bias.detach()
     laid_out: list[Tensor] = []
 
-    def apply(rows: Tensor) -> Tensor:
-        if not fast or len(rows) < MANY_ROWS:
-            return functional.linear(rows, weight, bias)
+    def apply(rows: Tensor, add: Tensor | None = None) -> Tensor:
+        rows = rows.to(weight.dtype)
+        if not _is_worth_a_layout(rows, weight):
+            if bias is None and add is not None and add.dtype == weight.dtype:
+                return torch.addmm(add, rows, weight.t())
+            return _plus(functional.linear(rows, weight, bias), add)
         if not laid_out:
             laid_out.append(torch.ops.mkldnn._reorder_linear_weight(weight, len(rows)))
         kernel = torch.ops.mkldnn._linear_pointwise
-        return cast("Tensor", kernel(rows, laid_out[0], bias, "none", [], ""))
+        if add is None or add.dtype != weight.dtype:
+            return _plus(kernel(rows, laid_out[0], bias, "none", [], ""), add)
+        return cast("Tensor", kernel.binary(rows, add, laid_out[0], bias, "add"))
 
     return apply
+
+
+def _plus(found: Tensor, add: Tensor | None) -> Tensor:
+    return found if add is None else add + found
 
 
 def product_dtype(weight: Tensor) -> torch.dtype:
@@ -113,6 +126,23 @@ def _suits_onednn(rows: Tensor, matrix: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and _has_wide_onednn()
     )
+
+
+def _is_worth_a_layout(rows: Tensor, weight: Tensor) -> bool:
+    return (
+        len(rows) >= MANY_ROWS
+        and rows.numel() * len(weight) >= SMALLEST_LAID_OUT
+        and rows.is_cpu
+        and not torch.compiler.is_compiling()
+        and _has_onednn_for(weight.dtype)
+    )
+
+
+@cache
+def _has_onednn_for(dtype: torch.dtype) -> bool:
+    if dtype == torch.bfloat16:
+        return _has_onednn() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return dtype == torch.float32 and _has_wide_onednn()
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seqlab import linear, outer, product, product_dtype
+from seqlab import linear, outer, product, product_dtype, steady_linear
 from seqlab.model import products
 
 SIZES = [(1, 1, 1), (3, 5, 7), (128, 96, 130), (33, 256, 768)]  # N, K, M; the last two are large
@@ -18,8 +18,10 @@ both_kernels = pytest.mark.parametrize("quick", [True, False])
 def kernel(request, monkeypatch):
     """Take the quick kernel where there is one, or never."""
     quick = getattr(request.node, "callspec", None)
-    if quick is not None and quick.params.get("quick") is False:
-        monkeypatch.setattr(products, "SMALLEST", float("inf"))
+    if quick is not None and "quick" in quick.params:
+        smallest = 2**20 if quick.params["quick"] else float("inf")
+        monkeypatch.setattr(products, "SMALLEST", smallest)
+        monkeypatch.setattr(products, "SMALLEST_LAID_OUT", smallest)
 
 
 def drawn(*shapes, dtype=torch.float32):
@@ -66,6 +68,28 @@ def test_linear_has_the_values_and_gradients_of_torchs(quick):
         outputs = function(*given)
         found.append([outputs, *torch.autograd.grad(outputs.sin().sum(), given)])
     torch.testing.assert_close(*found, rtol=1e-5, atol=1e-4)
+
+
+@both_kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 128, 33])
+def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(rows, dtype, quick):
+    weight, bias = drawn((300, 200), (300,), dtype=dtype)
+    steady = steady_linear(weight, bias)
+    for count in (rows, 128, rows):
+        given, add = drawn((count, 200), (count, 300))
+        wanted = functional.linear(given.to(dtype), weight, bias)
+        close = (
+            {"rtol": 2e-2, "atol": 0.3} if dtype == torch.bfloat16 else {"rtol": 0, "atol": 3e-4}
+        )
+        torch.testing.assert_close(steady(given), wanted, **close)
+        torch.testing.assert_close(steady(given, add), add + wanted, **close)
+
+
+@both_kernels
+def test_a_steady_linear_map_adds_in_the_dtype_of_what_is_added(quick):
+    rows, weight, add = drawn((128, 200), (300, 200), (128, 300))
+    assert steady_linear(weight.bfloat16())(rows, add).dtype == torch.float32
 
 
 def test_linear_may_be_differentiated_twice(monkeypatch):
