@@ -175,7 +175,9 @@ class _Gated(Function):
         _sigmoid_slope(new * inner, reset, slopes[:, :, 0])
         _sigmoid_slope(states[:-1] - candidates, update, slopes[:, :, 1])
         torch.mul(new, reset, out=slopes[:, :, 2])
-        before, news = torch.empty_like(slopes), torch.empty_like(new)
+        # As the products take them: they are written once, and read by each product and at the end.
+        before = torch.empty_like(slopes, dtype=ctx.dtype)
+        news = torch.empty_like(new, dtype=ctx.dtype)
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
         flat = before.flatten(2)
         walk = _backwards(
@@ -189,7 +191,7 @@ class _Gated(Function):
             torch.cat((flat[..., : 2 * news.shape[2]], news), 2),
             gradient.to(states.dtype),
             _weight_gradient(flat, states, weight, ctx.dtype),
-            before[:, :, 2].sum((0, 1)),
+            before[:, :, 2].sum((0, 1), dtype=weight.dtype),
         )
 
 
@@ -230,7 +232,7 @@ class _LongShort(Function):
         _tanh_slope(into, new, slopes[:, :, 2])
         _sigmoid_slope(bent, out, outs)
         _tanh_slope(out, bent, bends)
-        before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2])
+        before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2], dtype=ctx.dtype)
         matrix, gradient = weight.to(ctx.dtype), wanted[-1]
         flat = before.flatten(2)
         walk = _backwards(

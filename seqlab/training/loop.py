@@ -141,7 +141,8 @@ class Training:
     def _step(self) -> Step:
         self.check()
         epoch, group = divmod(self.done, self.steps_per_epoch)
-        self.model.train()
+        if not self.model.training:  # the walk over its modules is not free
+            self.model.train()
         for parameter in self._parameters:
             parameter.grad = None
         sums = self._gradients(epoch, group)
