@@ -159,7 +159,8 @@ def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
 
 def test_the_latest_checkpoints_are_kept_and_the_best_besides(full, whole):
     train = full["train"] | {"average": None, "checkpoint": {"every": 4, "keep": 2}}
-    run = whole(optimizer={"name": "sgd", "lr": 12.0}, train=train)
+    doubled = {"name": "sgd", "lr": 1.0, "weight_decay": 3.0}  # weights, at each step
+    run = whole(optimizer=doubled, train=train)
     best = run.description["best"]["step"]
     losses = {row["step"]: row["loss"] for row in run.metrics if row["split"] == "valid"}
     assert best == min(losses, key=losses.get) < 16
