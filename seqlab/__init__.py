@@ -41,9 +41,9 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.model.products import outer as outer
     from seqlab.model.products import product as product
     from seqlab.model.products import product_dtype as product_dtype
-    from seqlab.model.products import steady_linear as steady_linear
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
+    from seqlab.model.steady import steady_linear as steady_linear
     from seqlab.model.unroll import unroll as unroll
     from seqlab.registry import Registry as Registry
     from seqlab.registry import load_plugins as load_plugins
@@ -64,8 +64,9 @@ _HOMES = {
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.model.dropout": "Dropout",
-    "seqlab.model.products": "linear outer product product_dtype steady_linear",
+    "seqlab.model.products": "linear outer product product_dtype",
     "seqlab.model.state": "map_state select_rows",
+    "seqlab.model.steady": "steady_linear",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",
     "seqlab.runs.opened": "Run open_run",

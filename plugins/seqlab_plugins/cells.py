@@ -9,13 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
-import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Dropout, IdStep, State, hookimpl, linear, map_state, steady_linear
-from seqlab_plugins.recurrences import elman, gated, long_short, tanh
+from seqlab_plugins.recurrences import elman, gated, long_short
+from seqlab_plugins.steps import elman_step, gated_step, long_short_step, step_of_ids
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -40,6 +40,7 @@ class Recurrent(nn.Module, ABC):
     """
 
     fused: ClassVar[Callable[..., nn.RNNBase]]
+    take_step: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -76,10 +77,6 @@ class Recurrent(nn.Module, ABC):
     def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
         """From W x with its bias, (T, B, G H), to the outputs (T, B, H) and the state after."""
 
-    @abstractmethod
-    def step(self, projected: Tensor, state: Any, recurrent: Tensor) -> Any:
-        """Take one step from W x + b_W and U h + b_U, both (B, G H), in torch's order of gates."""
-
     def output(self, state: Any) -> Tensor:
         """Return the part of a state that is the output: (B, H)."""
         return cast("Tensor", state)
@@ -110,12 +107,11 @@ class Recurrent(nn.Module, ABC):
         """Equal `from_ids` for one id a row; what W and b_W give for each id is laid out once."""
         layer: Layer = self.layers[0]
         columns = layer.weight_ih_l0.detach().t() + layer.bias_ih_l0.detach()  # (V, G H)
-        columns = columns.contiguous()
         recurrent = steady_linear(layer.weight_hh_l0, layer.bias_hh_l0)
+        take_step = step_of_ids(self.take_step, columns.contiguous())
 
         def step(ids: Tensor, state: Any) -> tuple[Tensor, State]:
-            product = recurrent(self.output(state[0]))
-            after = self.step(torch.embedding(columns, ids), state[0], product)
+            after = take_step(ids, state[0], recurrent(self.output(state[0])))
             if len(state) == 1:
                 return self.output(after), (after,)
             outputs, states = self._above(self.output(after).unsqueeze(1), after, state)
@@ -149,6 +145,7 @@ class RNN(Recurrent):
     """Elman's network: h' = tanh(W x + b_W + U h + b_U). "Finding structure in time", 1990."""
 
     fused = nn.RNN
+    take_step = staticmethod(elman_step)
 
     def bias(self, layer: Layer) -> Tensor:
         return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
@@ -158,10 +155,6 @@ class RNN(Recurrent):
         outputs = elman(projected, first, layer.weight_hh_l0)
         return outputs, outputs[-1]
 
-    def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
-        total = projected + recurrent
-        return tanh(total, out=total)
-
 
 class GRU(Recurrent):
     """Gated recurrent unit: h' = (1 - z) n + z h. Cho et al., 2014, https://arxiv.org/abs/1406.1078.
@@ -170,6 +163,7 @@ class GRU(Recurrent):
     """
 
     fused = nn.GRU
+    take_step = staticmethod(gated_step)
 
     def bias(self, layer: Layer) -> Tensor:
         gates = 2 * self.output_size
@@ -182,12 +176,6 @@ class GRU(Recurrent):
         outputs = gated(projected, first, layer.weight_hh_l0, inner)
         return outputs, outputs[-1]
 
-    def step(self, projected: Tensor, state: Tensor, recurrent: Tensor) -> Tensor:
-        reset_in, update_in, new_in = projected.chunk(3, 1)
-        reset, update, new = recurrent.chunk(3, 1)
-        candidate = new_in + (reset_in + reset).sigmoid() * new
-        return tanh(candidate, out=candidate).lerp(state, (update_in + update).sigmoid())
-
 
 class LSTM(Recurrent):
     """Long short-term memory: c' = f c + i g, h' = o tanh(c').
@@ -197,6 +185,7 @@ class LSTM(Recurrent):
     """
 
     fused = nn.LSTM
+    take_step = staticmethod(long_short_step)
 
     def bias(self, layer: Layer) -> Tensor:
         return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
@@ -212,13 +201,6 @@ class LSTM(Recurrent):
 
     def output(self, state: tuple[Tensor, Tensor]) -> Tensor:
         return state[0]
-
-    def step(
-        self, projected: Tensor, state: tuple[Tensor, Tensor], recurrent: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        into, forget, new, out = (projected + recurrent).chunk(4, 1)
-        memory = forget.sigmoid() * state[1] + into.sigmoid() * new.tanh()
-        return out.sigmoid() * memory.tanh(), memory
 
 
 @hookimpl

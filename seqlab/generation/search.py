@@ -6,6 +6,8 @@ Shapes: B rows on their way, V vocabulary size, t tokens so far.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -208,8 +210,10 @@ class _Noted:
 
     def continuations(self) -> list[Continuation]:
         self._score()
-        for rows, ids, scores in self._scored:
-            for row, own, its in zip(rows, ids.tolist(), scores.tolist(), strict=True):
+        for rows, steps in groupby(self._scored, key=itemgetter(0)):
+            _, ids, scores = zip(*steps, strict=True)
+            joined = torch.cat(ids, 1).tolist(), torch.cat(scores, 1).tolist()
+            for row, own, its in zip(rows, *joined, strict=True):
                 self._ids[row] += own
                 self._scores[row] += its
         pairs = zip(self._ids, self._scores, strict=True)

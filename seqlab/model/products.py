@@ -6,21 +6,13 @@ Shapes: N rows, K summed, M columns.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-# From which N K M on oneDNN is quicker than the BLAS, and how much earlier with a weight laid out.
-SMALLEST, SMALLEST_LAID_OUT = 2**24, 2**22
-MANY_ROWS = 16  # fewer never fill oneDNN's blocks
-
-
-class Linear(Protocol):
-    """A linear map of rows, (N, K) -> (N, M), to which (N, M) may be added."""
-
-    def __call__(self, rows: Tensor, add: Tensor | None = None, /) -> Tensor: ...
+SMALLEST = 2**24  # from which N K M on oneDNN is quicker than the BLAS
 
 
 def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
@@ -46,31 +38,6 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if not _suits_onednn(inputs, weight.t()) or torch.is_autocast_enabled(inputs.device.type):
         return functional.linear(inputs, weight, bias)
     return cast("Tensor", cast("Any", _Linear.apply)(inputs, weight, bias))
-
-
-def steady_linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
-    """Return what gives rows (N, K) @ weight^T + bias (M,) + add (N, M), for a weight that stays.
-
-    It is computed in the dtype of the weight, and has no gradient. On a CPU many rows go through
-    oneDNN, with a copy of the weight (M, K) in its layout that is made when it is first needed.
-    """
-    weight, bias = weight.detach(), None if bias is None else bias.detach()
-    laid_out: list[Tensor] = []
-
-    def apply(rows: Tensor, add: Tensor | None = None) -> Tensor:
-        rows = rows.to(weight.dtype)
-        if not _is_worth_a_layout(rows, weight):
-            if bias is None and add is not None and add.dtype == weight.dtype:
-                return torch.addmm(add, rows, weight.t())
-            return _plus(functional.linear(rows, weight, bias), add)
-        if not laid_out:
-            laid_out.append(torch.ops.mkldnn._reorder_linear_weight(weight, len(rows)))
-        kernel = torch.ops.mkldnn._linear_pointwise
-        if add is None or add.dtype != weight.dtype:
-            return _plus(kernel(rows, laid_out[0], bias, "none", [], ""), add)
-        return cast("Tensor", kernel.binary(rows, add, laid_out[0], bias, "add"))
-
-    return apply
 
 
 def _plus(found: Tensor, add: Tensor | None) -> Tensor:
@@ -128,18 +95,9 @@ def _suits_onednn(rows: Tensor, matrix: Tensor) -> bool:
     )
 
 
-def _is_worth_a_layout(rows: Tensor, weight: Tensor) -> bool:
-    return (
-        len(rows) >= MANY_ROWS
-        and rows.numel() * len(weight) >= SMALLEST_LAID_OUT
-        and rows.is_cpu
-        and not torch.compiler.is_compiling()
-        and _has_onednn_for(weight.dtype)
-    )
-
-
 @cache
-def _has_onednn_for(dtype: torch.dtype) -> bool:
+def has_onednn_for(dtype: torch.dtype) -> bool:
+    """Return whether oneDNN computes in a dtype at the full width of the processor."""
     if dtype == torch.bfloat16:
         return _has_onednn() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return dtype == torch.float32 and _has_wide_onednn()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seqlab.contracts import Advance, IdStep, State
 from seqlab.model.language_model import LanguageModel, Layer, OneHot
-from seqlab.model.products import steady_linear
+from seqlab.model.steady import steady_linear
 
 
 def stepper(model: LanguageModel) -> Advance:

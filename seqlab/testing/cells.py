@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqlab.model.products import MANY_ROWS
 from seqlab.model.state import carry, map_state
+from seqlab.model.steady import MANY_ROWS
 from seqlab.packing import pack, unpack
 from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.gradients import gradients_are_right, gradients_reach_every_parameter

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from seqlab import linear, outer, product, product_dtype, steady_linear
-from seqlab.model import products
+from seqlab.model import products, steady
 
 SIZES = [(1, 1, 1), (3, 5, 7), (128, 96, 130), (33, 256, 768)]  # N, K, M; the last two are large
 
@@ -21,7 +21,7 @@ def kernel(request, monkeypatch):
     if quick is not None and "quick" in quick.params:
         smallest = 2**20 if quick.params["quick"] else float("inf")
         monkeypatch.setattr(products, "SMALLEST", smallest)
-        monkeypatch.setattr(products, "SMALLEST_LAID_OUT", smallest)
+        monkeypatch.setattr(steady, "SMALLEST", smallest)
 
 
 def drawn(*shapes, dtype=torch.float32):
@@ -72,18 +72,18 @@ def test_linear_has_the_values_and_gradients_of_torchs(quick):
 
 @both_kernels
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("rows", [1, 128, 33])
+@pytest.mark.parametrize("rows", [1, 3, 128, 33])
 def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(rows, dtype, quick):
     weight, bias = drawn((300, 200), (300,), dtype=dtype)
-    steady = steady_linear(weight, bias)
+    apply = steady_linear(weight, bias)
     for count in (rows, 128, rows):
         given, add = drawn((count, 200), (count, 300))
         wanted = functional.linear(given.to(dtype), weight, bias)
         close = (
             {"rtol": 2e-2, "atol": 0.3} if dtype == torch.bfloat16 else {"rtol": 0, "atol": 3e-4}
         )
-        torch.testing.assert_close(steady(given), wanted, **close)
-        torch.testing.assert_close(steady(given, add), add + wanted, **close)
+        torch.testing.assert_close(apply(given), wanted, **close)
+        torch.testing.assert_close(apply(given, add), add + wanted, **close)
 
 
 @both_kernels

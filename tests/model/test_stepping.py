@@ -7,7 +7,7 @@ import torch
 
 from seqlab.experiment.sections import Model
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.products import MANY_ROWS
+from seqlab.model.steady import MANY_ROWS
 from seqlab.model.stepping import stepper
 
 MODELS = [
