@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from torch.nn import functional
@@ -44,6 +46,28 @@ def test_a_matrix_may_be_given_transposed(quick):
     left, right = drawn((128, 96), (130, 96))
     torch.testing.assert_close(product(left, right.t()), left @ right.t(), rtol=0, atol=2e-5)
     torch.testing.assert_close(product(left.t(), right[:128]), left.t() @ right[:128])
+
+
+def part_of_a_matrix(rows, columns):
+    return drawn((rows, 2 * columns))[0][:, :columns]
+
+
+def repeated_row(rows, columns):
+    return drawn((columns,))[0].expand(rows, columns)
+
+
+@both_kernels
+@pytest.mark.parametrize("strided", [part_of_a_matrix, repeated_row])
+def test_a_matrix_that_is_not_dense_takes_no_longer_than_a_copy_of_it(strided, quick):
+    rows, matrix = drawn((512, 512))[0], strided(512, 512)
+    took = []
+    for given in (matrix.contiguous(), matrix):
+        product(rows, given)
+        begun = time.perf_counter()
+        found = product(rows, given)
+        took.append(time.perf_counter() - begun)
+        torch.testing.assert_close(found, rows @ matrix, rtol=1e-4, atol=1e-3)
+    assert took[1] < 20 * took[0] + 0.05  # the slow way takes 500 times as long
 
 
 @both_kernels
