@@ -86,7 +86,7 @@ def _backward_of_linear(inputs: Tensor, weight: Tensor, gradient: Tensor) -> tup
 
 
 def _dense(matrix: Tensor) -> Tensor:
-    """Copy a part of a matrix, or a repeated row: oneDNN takes a thousand times as long for them."""
+    """Copy a part of a matrix, or a repeated row: for them oneDNN has only a reference loop."""
     plain = matrix.is_contiguous() or matrix.t().is_contiguous()
     return matrix if plain else matrix.contiguous()
 
