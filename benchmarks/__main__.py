@@ -20,6 +20,7 @@ BENCHMARKS = {
     "reproduction": "the textbook's results with its own settings",
     "timings": "an epoch, the command's start, a first run",
     "steps": "training steps against the reference's loop and the machine's limits",
+    "parts": "what the parts of a step take alone",
     "scaling": "training steps against corpus, window and vocabulary; memory",
     "lyrics": "seconds until the lyrics are known by heart",
     "shakespeare": "Tiny Shakespeare against nanoGPT's recipe for a CPU",

@@ -17,7 +17,6 @@ import seqlab
 from benchmarks.turns import Step
 from seqlab.experiment.sections import Model, Train
 from seqlab.model.language_model import LanguageModel
-from seqlab.training.device import pick_device
 from seqlab.training.loop import Training
 from seqlab.training.measures import TokenSizes
 
@@ -39,7 +38,7 @@ def training_step(
     torch.manual_seed(0)
     make = REGISTRY.find("cell", cell).factory if isinstance(cell, str) else cell
     build = cast("Callable[[int], seqlab.Cell]", partial(make, hidden_size=hidden))
-    lm = LanguageModel(vocabulary, build, model or Model()).to(pick_device("auto"))
+    lm = LanguageModel(vocabulary, build, model or Model())  # on the CPU, as its peers are
     ids = random_ids(vocabulary) if ids is None else ids
     tokens = seqlab.Tokens(ids, np.zeros(1, dtype=np.int64))
     sampler = REGISTRY.find("sampler", "consecutive").factory(

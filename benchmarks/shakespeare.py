@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -66,9 +67,9 @@ def _peer(seed: int) -> Result:
 def _ours(name: str, seed: int) -> Result:
     """The whole of `seqlab run`, with nothing prepared before."""
     with tempfile.TemporaryDirectory() as place:
-        os.environ["SEQLAB_CACHE"] = f"{place}/cache"
         begun = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()):
+        own_cache = mock.patch.dict(os.environ, SEQLAB_CACHE=f"{place}/cache")
+        with own_cache, contextlib.redirect_stdout(io.StringIO()):
             run = seqlab.run(_file(name), overrides=[f"train.seed={seed}"], root=place)
         seconds = time.perf_counter() - begun
         scores = [record["loss"] for record in run.metrics if record["split"] == "valid"]

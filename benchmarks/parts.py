@@ -1,0 +1,182 @@
+"""What the parts of a step take alone, and what some ways to do them take: prints a table.
+
+python -m benchmarks.parts [--rounds 15]
+
+Shapes are those of `benchmarks.steps`: 1,120 tokens of 32 rows, vocabulary 1,027, hidden 256.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import repeat
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.machine import describe
+from benchmarks.ours import training_step
+from benchmarks.turns import Row, Step, here, in_turn, ratio, said
+from seqlab import outer, product, steady_linear
+from seqlab.training.allocator import keep_freed_memory
+from seqlab.training.eager import spare_compiler
+
+TOKENS, ROWS, WINDOW, VOCABULARY, HIDDEN = 1120, 32, 35, 1027, 256
+OPERATIONS = 2 * TOKENS * HIDDEN  # for each column of a product
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    spare_compiler()
+    keep_freed_memory()
+    print(f"{describe()}; median (smallest – largest) of {rounds}\n")
+    print("| what | ms | against | ratio |\n|---|---|---|---|")
+    with torch.no_grad():
+        for row in _rows(rounds):
+            print(f"| {' | '.join(row)} |", flush=True)
+    for row in _threads(rounds):
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _rows(rounds: int) -> Iterator[Row]:
+    for dtype in (torch.float32, torch.bfloat16):
+        name = str(dtype).removeprefix("torch.")
+        peak = _peak(dtype, rounds)
+        works = {
+            "the output layer's three products": (_output_layer(dtype), 3 * VOCABULARY),
+            "a GRU's 35 products forwards": (_chain(dtype), 3 * HIDDEN),
+            "a GRU's 35 products backwards": (_chain_back(dtype), 3 * HIDDEN),
+        }
+        times = in_turn([here(work) for work, _ in works.values()], rounds)
+        for (what, (_, columns)), found in zip(works.items(), times, strict=True):
+            rate = OPERATIONS * columns / statistics.median(found) / 1e6
+            limit = f"a product of 2048 × 2048, {peak:.0f} GFLOP/s"
+            yield f"{what}, {name}", said(found), limit, f"{rate:.0f} GFLOP/s, {rate / peak:.0%}"
+    yield _pair("W and its gradient transposed, GRU", _copies(), "not at all", None, rounds)
+    yield from _generation(rounds)
+
+
+def _pair(what: str, one: Step, against: str, other: Step | None, rounds: int) -> Row:
+    if other is None:
+        (mine,) = in_turn([here(one)], rounds)
+        return what, said(mine), against, ""
+    mine, theirs = in_turn([here(one), here(other)], rounds)
+    return what, said(mine), f"{against}, {said(theirs)}", f"{ratio(mine, theirs)} ×"
+
+
+def _peak(dtype: torch.dtype, rounds: int) -> float:
+    square = torch.randn(2048, 2048).to(dtype)
+    kernels: list[Step] = [partial(kernel, square, square) for kernel in (torch.mm, product)]
+    times = in_turn([here(kernel) for kernel in kernels], max(rounds // 3, 3))
+    return 2 * 2048**3 / min(map(statistics.median, times)) / 1e6
+
+
+def _output_layer(dtype: torch.dtype) -> Step:
+    hidden, weight, errors = _drawn(dtype, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN), (TOKENS, 1027))
+
+    def step() -> None:
+        product(hidden, weight.t())
+        product(errors, weight)
+        outer(hidden, errors, dtype)
+
+    return step
+
+
+def _chain(dtype: torch.dtype) -> Step:
+    weight, state = _drawn(dtype, (3 * HIDDEN, HIDDEN), (ROWS, HIDDEN))
+
+    def step() -> None:
+        apply, rows = steady_linear(weight), state
+        for _ in range(WINDOW):
+            rows = apply(rows)[:, :HIDDEN].contiguous()  # each waits for the one before
+
+    return step
+
+
+def _chain_back(dtype: torch.dtype) -> Step:
+    weight, gates, add = _drawn(dtype, (3 * HIDDEN, HIDDEN), (ROWS, 3 * HIDDEN), (ROWS, HIDDEN))
+
+    def step() -> None:
+        for _ in range(WINDOW):
+            gates[:, :HIDDEN] = product(gates, weight, add)
+
+    return step
+
+
+def _copies() -> Step:
+    (weight,) = _drawn(torch.float32, (3 * HIDDEN, VOCABULARY))
+    columns = weight.t().contiguous()
+
+    def step() -> None:
+        weight.t().contiguous()
+        columns.t().contiguous()
+
+    return step
+
+
+def _generation(rounds: int) -> Iterator[Row]:
+    """The two products of a step of `rnn`, for one row by numpy and torch, for 64 by oneDNN."""
+    weights = _drawn(torch.float32, (HIDDEN, HIDDEN), (VOCABULARY, HIDDEN))
+    one, many = _drawn(torch.float32, (1, HIDDEN), (64, HIDDEN))
+    arrays = [weight.numpy().T for weight in weights]
+    yield _pair(
+        "1,000 steps of one row: the two products by numpy",
+        _often(lambda: [one.numpy() @ array for array in arrays]),
+        "by torch",
+        _often(lambda: [torch.nn.functional.linear(one, weight) for weight in weights]),
+        rounds,
+    )
+    steady = [steady_linear(weight) for weight in weights]
+    yield _pair(
+        "1,000 steps of 64 rows: the two products, laid out",
+        _often(lambda: [apply(many) for apply in steady]),
+        "not laid out",
+        _often(lambda: [many @ weight.t() for weight in weights]),
+        rounds,
+    )
+    logits = torch.randn(64, VOCABULARY)
+    yield _pair(
+        "1,000 × argmax of 64 rows, by numpy",
+        _often(lambda: np.argmax(logits.numpy(), -1)),
+        "by torch",
+        _often(lambda: logits.argmax(-1)),
+        rounds,
+    )
+
+
+def _often(work: Callable[[], object]) -> Step:
+    def step() -> None:
+        for _ in repeat(None, 1000):
+            work()
+
+    return step
+
+
+def _threads(rounds: int) -> Iterator[Row]:
+    """A step of `gru` on one thread and on two."""
+    step = training_step("gru")
+
+    def on(threads: int) -> Step:
+        def work() -> None:
+            torch.set_num_threads(threads)
+            step()
+
+        return work
+
+    before = torch.get_num_threads()
+    yield _pair("a step of `gru`, one thread", on(1), f"{before} threads", on(before), rounds)
+    torch.set_num_threads(before)
+
+
+def _drawn(dtype: torch.dtype, *shapes: tuple[int, int]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator).mul_(0.05).to(dtype) for shape in shapes]
+
+
+if __name__ == "__main__":
+    main()
