@@ -25,46 +25,70 @@ def linear_scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
         initial: h_0, (B, ...); its dtype is computed in.
     """
     dtype = initial.dtype
-    scan = cast("Any", _LinearScan.apply)
-    return cast("Tensor", scan(decay.to(dtype), inputs.to(dtype), initial))
+    return _apply(decay.to(dtype), inputs.to(dtype), initial, False)
+
+
+def _apply(decay: Tensor, inputs: Tensor, initial: Tensor, backwards: bool) -> Tensor:
+    return cast("Tensor", cast("Any", _LinearScan.apply)(decay, inputs, initial, backwards))
 
 
 class _LinearScan(torch.autograd.Function):
-    """The backward of a scan is a scan from the end: l_t = g_t + a_{t+1} l_{t+1}.
+    """The gradient of a scan is a scan from its end: l_t = g_t + a_{t+1} l_{t+1}.
 
     Written as one, it keeps h alone; autograd would keep every level of the way down.
     """
 
     @staticmethod
-    def forward(ctx: Any, decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
-        states = _scan(decay, inputs, initial)
+    def forward(
+        ctx: Any, decay: Tensor, inputs: Tensor, initial: Tensor, backwards: bool
+    ) -> Tensor:
+        states = inputs.new_empty(inputs.shape)
+        _scan(decay, inputs, initial, states, backwards)
         ctx.save_for_backward(decay, initial, states)
+        ctx.backwards = backwards
         return states
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         decay, initial, states = ctx.saved_tensors
         (gradient,) = gradients
-        # 0, T - 1, ..., 1: what the first is does not matter, since this scan starts from zeros.
-        backwards = -torch.arange(decay.shape[1], device=decay.device) % decay.shape[1]
-        onwards = decay.index_select(1, backwards)
-        total = linear_scan(onwards, gradient.flip(1), torch.zeros_like(initial)).flip(1)
-        before = torch.cat((initial.unsqueeze(1), states[:, :-1]), 1)
-        return total * before, total, total[:, 0] * decay[:, 0]
+        window = gradient.shape[1]
+        begin, end = (window - 1, 0) if ctx.backwards else (0, window - 1)
+        later, earlier = slice(1, None), slice(None, -1)
+        if ctx.backwards:
+            later, earlier = earlier, later
+        last, start = gradient[:, end], initial.unsqueeze(1)
+        rest = gradient[:, earlier]  # none, if the window is 1
+        if window > 1:
+            rest = _apply(decay[:, later], rest, last, not ctx.backwards)
+        total = _append(rest, last.unsqueeze(1), ctx.backwards)
+        before = _append(states[:, earlier], start, not ctx.backwards)
+        return total * before, total, total[:, begin] * decay[:, begin], None
 
 
-def _scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
-    """Scan without a gradient of its own."""
-    first = torch.addcmul(inputs[:, 0], decay[:, 0], initial)
-    if inputs.shape[1] == 1:
-        return first.unsqueeze(1)
-    # Counted from 0: an odd step and the even one before it make one step of half as many.
-    odd, even = decay[:, 1::2], inputs[:, ::2]
-    pairs = odd.shape[1]
-    joined = torch.addcmul(inputs[:, 1::2], odd, even[:, :pairs])
-    ends = _scan(odd * decay[:, ::2][:, :pairs], joined, initial)
-    states = torch.empty_like(inputs)
-    states[:, 0], states[:, 1::2] = first, ends
-    between = ends[:, : even.shape[1] - 1]
-    torch.addcmul(even[:, 1:], decay[:, 2::2], between, out=states[:, 2::2])
-    return states
+def _append(many: Tensor, one: Tensor, in_front: bool) -> Tensor:
+    return torch.cat((one, many) if in_front else (many, one), 1)
+
+
+def _scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
+    """Write the states, from the first step on or from the last, without a gradient of its own."""
+    window = inputs.shape[1]
+    pairs = window // 2
+    begin = window - 1 if backwards else 0
+    torch.addcmul(inputs[:, begin], decay[:, begin], initial, out=states[:, begin])
+    if not pairs:
+        return
+    # Counted from the beginning, from 0: an odd step and the even one before it are joined to one
+    # of half as many. What it ends with is the state of the odd step; the next even one follows.
+    if backwards:
+        odd, even = slice(window % 2, None, 2), slice((window + 1) % 2, None, 2)
+        joined, following, ended = slice(-pairs, None), slice(None, -1), slice(1 - window % 2, None)
+    else:
+        odd, even = slice(1, None, 2), slice(0, None, 2)
+        joined, following, ended = slice(pairs), slice(1, None), slice(pairs - 1 + window % 2)
+    ends, steps = states[:, odd], decay[:, odd]
+    before, decay_before = inputs[:, even], decay[:, even]
+    into = torch.addcmul(inputs[:, odd], steps, before[:, joined])
+    _scan(steps * decay_before[:, joined], into, initial, ends, backwards)
+    rest = before[:, following], decay_before[:, following], ends[:, ended]
+    torch.addcmul(*rest, out=states[:, even][:, following])
