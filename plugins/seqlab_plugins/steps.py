@@ -16,8 +16,8 @@ from torch import Tensor
 Values: TypeAlias = Any  # a Tensor or an array
 
 
-class Functions(NamedTuple):
-    """What bends sums."""
+class Activations(NamedTuple):
+    """Those of tensors, or of arrays."""
 
     tanh: Callable[[Values], Values]
     sigmoid: Callable[[Values], Values]
@@ -31,35 +31,38 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
     return found
 
 
-OF_TENSORS = Functions(torch.tanh, torch.sigmoid)
-OF_ARRAYS = Functions(np.tanh, _sigmoid)
+OF_TENSORS = Activations(torch.tanh, torch.sigmoid)
+OF_ARRAYS = Activations(np.tanh, _sigmoid)
 
 
-def elman_step(projected: Values, _: Values, recurrent: Values, bend: Functions) -> Values:
+def elman_step(projected: Values, _: Values, recurrent: Values, activations: Activations) -> Values:
     """Return h' from W x + b_W and U h + b_U, all (B, H); h is in U h already."""
-    return bend.tanh(projected + recurrent)
+    return activations.tanh(projected + recurrent)
 
 
-def gated_step(projected: Values, state: Values, recurrent: Values, bend: Functions) -> Values:
+def gated_step(
+    projected: Values, state: Values, recurrent: Values, activations: Activations
+) -> Values:
     """Return h' of a GRU from h, (B, H), W x + b_W and U h + b_U, both (B, 3 H)."""
     size = state.shape[1]
-    gates = bend.sigmoid(projected[:, : 2 * size] + recurrent[:, : 2 * size])
+    gates = activations.sigmoid(projected[:, : 2 * size] + recurrent[:, : 2 * size])
     reset, update = gates[:, :size], gates[:, size:]
-    new = bend.tanh(projected[:, 2 * size :] + reset * recurrent[:, 2 * size :])
+    new = activations.tanh(projected[:, 2 * size :] + reset * recurrent[:, 2 * size :])
     return new + update * (state - new)
 
 
 def long_short_step(
-    projected: Values, state: tuple[Values, Values], recurrent: Values, bend: Functions
+    projected: Values, state: tuple[Values, Values], recurrent: Values, activations: Activations
 ) -> tuple[Values, Values]:
     """Return h' and c' of an LSTM from h and c, W x + b_W and U h + b_U, both (B, 4 H)."""
     _, memory = state
     size = memory.shape[1]
     total = projected + recurrent
-    opened = bend.sigmoid(total[:, : 2 * size])
-    new, out = bend.tanh(total[:, 2 * size : 3 * size]), bend.sigmoid(total[:, 3 * size :])
+    opened = activations.sigmoid(total[:, : 2 * size])
+    new = activations.tanh(total[:, 2 * size : 3 * size])
+    out = activations.sigmoid(total[:, 3 * size :])
     memory = opened[:, size:] * memory + opened[:, :size] * new
-    return out * bend.tanh(memory), memory
+    return out * activations.tanh(memory), memory
 
 
 def step_of_ids(take_step: Callable[..., Values], columns: Tensor) -> Callable[..., Any]:
@@ -80,11 +83,16 @@ def step_of_ids(take_step: Callable[..., Values], columns: Tensor) -> Callable[.
 
 def _step_of_arrays(take_step: Callable[..., Values], columns: np.ndarray) -> Callable[..., Any]:
     def take(ids: Tensor, state: Any, recurrent: Tensor) -> Any:
-        before = _each(Tensor.numpy, state)
-        after = take_step(columns.take(ids.numpy(), 0), before, recurrent.numpy(), OF_ARRAYS)
+        before = _each(_array, state)
+        with np.errstate(all="ignore"):  # as torch does
+            after = take_step(columns.take(ids.numpy(), 0), before, recurrent.numpy(), OF_ARRAYS)
         return _each(torch.from_numpy, after)
 
     return take
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().numpy()
 
 
 def _each(change: Callable[[Values], Values], state: Any) -> Any:

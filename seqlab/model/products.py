@@ -26,7 +26,7 @@ def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
     if not _suits_onednn(rows, matrix):
         if add is not None and add.dtype == matrix.dtype:
             return torch.addmm(add, rows, matrix)
-        return _plus(rows @ matrix, add)
+        return plus(rows @ matrix, add)
     kernel, weight = torch.ops.mkldnn._linear_pointwise, _dense(matrix).t()
     if add is None:
         return cast("Tensor", kernel(rows, weight, None, "none", [], ""))
@@ -40,7 +40,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return cast("Tensor", cast("Any", _Linear.apply)(inputs, weight, bias))
 
 
-def _plus(found: Tensor, add: Tensor | None) -> Tensor:
+def plus(found: Tensor, add: Tensor | None) -> Tensor:
+    """Add what may be added, in the dtype of the wider."""
     return found if add is None else add + found
 
 
@@ -93,7 +94,8 @@ def _dense(matrix: Tensor) -> Tensor:
 
 def _suits_onednn(rows: Tensor, matrix: Tensor) -> bool:
     return (
-        rows.dtype == matrix.dtype == torch.float32
+        rows.dim() > 1
+        and rows.dtype == matrix.dtype == torch.float32
         and rows.device.type == "cpu"
         and rows.numel() * matrix.shape[1] >= SMALLEST
         and not torch.compiler.is_compiling()

@@ -5,6 +5,7 @@ Shapes: N rows, K summed, M columns.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Protocol, cast
 
@@ -13,10 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqlab.model.products import has_onednn_for
+from seqlab.model.products import has_onednn_for, plus
 
 SMALLEST = 2**22  # from which N K M on oneDNN is quicker, with its weight laid out once
-MANY_ROWS = 16  # fewer never fill oneDNN's blocks; numpy asks less for a call than torch does
+MANY_ROWS = 16  # fewer never fill its blocks
+# Up to which K M, and N K M of more rows, numpy is taken: a call of it costs less than one of
+# torch's. What is larger its BLAS splits over threads of its own, which beside torch's and those
+# of other processes wait for each other for milliseconds.
+ONE_ROW, FEW_ROWS = 450_000, 2**18
 
 
 class Linear(Protocol):
@@ -28,9 +33,9 @@ class Linear(Protocol):
 def steady_linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
     """Return what gives rows (N, K) @ weight^T + bias (M,) + add (N, M), for a weight that stays.
 
-    It is computed in the dtype of the weight, and has no gradient. On a CPU a few rows go to
-    numpy and many to oneDNN, each with a copy of the weight (M, K) as it reads it best, which is
-    made when it is first needed.
+    It is computed in the dtype of the weight (M, K), and has no gradient. On a CPU small products
+    of a few rows go to numpy, and large ones of many to oneDNN where it is at hand, each with a
+    copy of the weight as it reads it best, which is made when it is first needed.
     """
     return _Steady(weight.detach(), None if bias is None else bias.detach())
 
@@ -42,26 +47,26 @@ class _Steady:
         self._dtype = weight.dtype
         self._laid_out: Tensor | None = None
         here = weight.is_cpu and not torch.compiler.is_compiling()
-        self._few = here and weight.dtype.itemsize >= 4  # numpy has no smaller ones that compute
-        self._many = here and has_onednn_for(weight.dtype)
-        self._worth_a_layout = SMALLEST / max(len(weight), 1)  # numbers in the rows
+        self._few = _few_rows(weight) if here else 0
+        self._many = _many_rows(weight) if here else math.inf
 
     def __call__(self, rows: Tensor, add: Tensor | None = None, /) -> Tensor:
         if rows.dtype != self._dtype:
             rows = rows.to(self._dtype)
-        if self._few and rows.shape[0] < MANY_ROWS:
-            return _plus(self._by_numpy(rows), add)
-        if self._many and rows.shape[0] >= MANY_ROWS and rows.numel() >= self._worth_a_layout:
+        if rows.shape[0] <= self._few:
+            return plus(self._by_numpy(rows), add)
+        if rows.shape[0] >= self._many:
             return self._by_onednn(rows, add)
         if self._bias is None and add is not None and add.dtype == self._dtype:
             return torch.addmm(add, rows, self._weight.t())
-        return _plus(functional.linear(rows, self._weight, self._bias), add)
+        return plus(functional.linear(rows, self._weight, self._bias), add)
 
     def _by_numpy(self, rows: Tensor) -> Tensor:
         values = (rows.detach() if rows.requires_grad else rows).numpy()
-        found = values @ (self._matrix if len(values) == 1 else self._transposed)
-        if self._bias is not None:
-            found += self._added
+        with np.errstate(all="ignore"):  # as torch does
+            found = values @ (self._matrix if len(values) == 1 else self._transposed)
+            if self._bias is not None:
+                found += self._added
         return torch.from_numpy(found)
 
     def _by_onednn(self, rows: Tensor, add: Tensor | None) -> Tensor:
@@ -69,7 +74,7 @@ class _Steady:
             self._laid_out = torch.ops.mkldnn._reorder_linear_weight(self._weight, len(rows))
         kernel = torch.ops.mkldnn._linear_pointwise
         if add is None or add.dtype != self._dtype:
-            return _plus(kernel(rows, self._laid_out, self._bias, "none", [], ""), add)
+            return plus(kernel(rows, self._laid_out, self._bias, "none", [], ""), add)
         return cast("Tensor", kernel.binary(rows, add, self._laid_out, self._bias, "add"))
 
     @cached_property
@@ -85,5 +90,16 @@ class _Steady:
         return cast("Tensor", self._bias).numpy()
 
 
-def _plus(found: Tensor, add: Tensor | None) -> Tensor:
-    return found if add is None else add + found
+def _few_rows(weight: Tensor) -> int:
+    """Up to how many rows are numpy's."""
+    if weight.dtype.itemsize < 4:  # it computes in nothing smaller
+        return 0
+    several = min(FEW_ROWS // max(weight.numel(), 1), MANY_ROWS - 1)
+    return max(several, int(weight.numel() <= ONE_ROW))
+
+
+def _many_rows(weight: Tensor) -> float:
+    """From how many rows on they are oneDNN's."""
+    if not has_onednn_for(weight.dtype):
+        return math.inf
+    return max(SMALLEST / max(weight.numel(), 1), MANY_ROWS)

@@ -46,6 +46,12 @@ def test_nothing_is_dropped_without_a_share_or_outside_training(share, mode):
     assert torch.equal(getattr(Dropout(share), mode)()(values), values)
 
 
+@pytest.mark.parametrize("share", [1.0, 1 - 1e-7])
+def test_of_a_share_of_one_nothing_is_left(share):
+    torch.manual_seed(0)
+    assert Dropout(share)(torch.ones(400, 400)).count_nonzero() == 0
+
+
 def test_a_share_near_one_and_no_values_are_no_special_cases():
     torch.manual_seed(0)
     assert Dropout(1 - 1e-9)(torch.ones(100)).isfinite().all()

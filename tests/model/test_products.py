@@ -110,10 +110,30 @@ def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(rows, dty
         torch.testing.assert_close(apply(given, add), add + wanted, **close)
 
 
+@pytest.mark.parametrize("size", [(512, 512), (1200, 512)])
+def test_numpy_gets_no_product_that_its_blas_would_split_over_threads(size, monkeypatch):
+    def refuse(rows):
+        raise AssertionError(f"{len(rows)} rows went to numpy")
+
+    (weight,) = drawn(size)
+    apply = steady_linear(weight)
+    monkeypatch.setattr(apply, "_by_numpy", refuse)
+    for rows in range(1 + (weight.numel() <= steady.ONE_ROW), 20):
+        (given,) = drawn((rows, 512))
+        torch.testing.assert_close(apply(given), given @ weight.t(), rtol=1e-5, atol=1e-3)
+
+
 @both_kernels
 def test_a_steady_linear_map_adds_in_the_dtype_of_what_is_added(quick):
     rows, weight, add = drawn((128, 200), (300, 200), (128, 300))
     assert steady_linear(weight.bfloat16())(rows, add).dtype == torch.float32
+
+
+def test_linear_takes_a_vector_as_torchs_does():
+    vector, weight, bias = drawn((4096,), (5000, 4096), (5000,))
+    torch.testing.assert_close(
+        linear(vector, weight, bias), functional.linear(vector, weight, bias)
+    )
 
 
 def test_linear_may_be_differentiated_twice(monkeypatch):

@@ -10,6 +10,17 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.steady import MANY_ROWS
 from seqlab.model.stepping import stepper
 
+
+def test_a_step_may_begin_where_a_model_with_gradients_ended(registry):
+    factory = registry.find("cell", "gru").factory
+    model = LanguageModel(29, lambda size: factory(size, hidden_size=16), Model()).eval()
+    ids = torch.tensor([[3, 4]])
+    expected, _ = model(ids, None)
+    _, state = model(ids[:, :1], None)
+    found, _ = stepper(model)(ids[:, 1], state)
+    torch.testing.assert_close(found, expected[:, 1], rtol=1e-5, atol=1e-6)
+
+
 MODELS = [
     Model(),
     Model(layers=3, residual=True, norm="rms"),

@@ -42,6 +42,15 @@ def test_arrays_and_tensors_give_the_same(step, scale):
 
 
 @pytest.mark.parametrize("step", STEPS)
+def test_what_is_no_number_stays_so_without_a_warning(step):
+    columns = torch.full((V, STEPS[step] * H), torch.inf)
+    state = torch.full((B, H), torch.nan)
+    before = (state, state) if step is long_short_step else state
+    after = step_of_ids(step, columns)(torch.arange(B), before, -columns[:B])
+    assert all(part.isnan().all() for part in parts(after))
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_what_numpy_has_no_numbers_for_is_computed_by_torch(step):
     gates = STEPS[step]
     found = []
