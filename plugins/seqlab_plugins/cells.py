@@ -1,4 +1,4 @@
-"""Recurrent cells on torch's fused layers.
+"""Recurrent cells with the weights of torch's layers, and on a GPU with their kernels.
 
 Shapes: B rows, T window, I input size, H hidden size, G gates.
 """
@@ -34,7 +34,7 @@ OneDirection = Annotated[bool, AfterValidator(_causal)]
 
 
 class Recurrent(nn.Module, ABC):
-    """What `rnn`, `lstm` and `gru` share: a stack of fused layers, dropout between them.
+    """What `rnn`, `lstm` and `gru` share: a stack of layers, dropout between them.
 
     The state is a tuple with one entry a layer.
     """
@@ -153,7 +153,7 @@ class RNN(Recurrent):
     def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
         first = cast("Tensor", state) if state is not None else _fresh(projected, layer)
         outputs = elman(projected, first, layer.weight_hh_l0)
-        return outputs, outputs[-1]
+        return outputs, outputs[-1].clone()
 
 
 class GRU(Recurrent):
@@ -174,7 +174,7 @@ class GRU(Recurrent):
         first = cast("Tensor", state) if state is not None else _fresh(projected, layer)
         inner = layer.bias_hh_l0[2 * self.output_size :]
         outputs = gated(projected, first, layer.weight_hh_l0, inner)
-        return outputs, outputs[-1]
+        return outputs, outputs[-1].clone()
 
 
 class LSTM(Recurrent):
@@ -197,7 +197,7 @@ class LSTM(Recurrent):
         fresh = _fresh(projected, layer)
         first = cast("tuple[Tensor, Tensor]", state) if state is not None else (fresh, fresh)
         outputs, memory = long_short(projected, first, layer.weight_hh_l0)
-        return outputs, (outputs[-1], memory)
+        return outputs, (outputs[-1].clone(), memory)
 
     def output(self, state: tuple[Tensor, Tensor]) -> Tensor:
         return state[0]

@@ -131,11 +131,11 @@ def _draw(logits: Tensor, uniform: Tensor) -> Tensor:
     """Invert the cumulated probabilities: float64 (B, V) and (B,) -> ids (B,).
 
     The first id whose sum exceeds the number, so never one of probability 0. The last sum is the
-    scale, as rounding may leave it a little below 1.
+    scale, as rounding may leave it a little below 1. Of logits that are not numbers, the last id.
     """
     sums = logits.softmax(-1).cumsum(-1)
     wanted = uniform[:, None] * sums[:, -1:]
-    return torch.searchsorted(sums, wanted, right=True)[:, 0]
+    return torch.searchsorted(sums, wanted, right=True)[:, 0].clamp_(max=sums.shape[1] - 1)
 
 
 @hookimpl

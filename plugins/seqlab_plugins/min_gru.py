@@ -39,12 +39,13 @@ class MinGRU(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         projected = linear(inputs, self.project.weight, self.project.bias)
+        projected = projected.to(self.project.weight.dtype)  # a decay near 1 needs its digits
         gate, candidate = projected.chunk(2, -1)  # (B, T, H) each
         gate = gate.sigmoid()
         if state is None:
             state = self.project.weight.new_zeros(len(inputs), self.output_size)
         outputs = linear_scan(1 - gate, gate * _positive(candidate), state)
-        return outputs, outputs[:, -1]
+        return outputs, outputs[:, -1].clone()  # a view would hold the whole window
 
 
 def _positive(candidate: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class Characters:
 
     @property
     def end_of_document(self) -> int | None:
-        return None if self._separator is None else self._characters.index(self._separator)
+        return self._end
 
     def fit(self, documents: Iterable[Document]) -> None:
         seen = _Seen()
@@ -81,6 +81,8 @@ class Characters:
         missing = len(characters) if self._unknown == "token" else _NO_ID
         self._table = np.full(_CODES, missing, dtype=np.int32)  # from code point to token id
         self._table[codes] = np.arange(len(characters), dtype=np.int32)
+        places = (place for place, own in enumerate(characters) if own == self._separator)
+        self._end = next(places, None)
 
 
 class _Seen:

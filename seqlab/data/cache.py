@@ -109,7 +109,7 @@ def kept_state(key: str, make: Callable[[], Any]) -> tuple[Any, bool]:
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
         state = make()
     tensors: dict[str, Tensor] = {}
-    text = json.dumps(pack(state, "", tensors), ensure_ascii=False)
+    text = json.dumps(pack(state, "", tensors))  # ASCII: half a surrogate has no UTF-8
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with _written(file):
         file.parent.mkdir(parents=True, exist_ok=True)

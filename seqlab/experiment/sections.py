@@ -28,8 +28,8 @@ ALWAYS_OBSERVING = "console"
 
 
 def _device_name(name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
-        raise ValueError("auto, cpu, mps, cuda or cuda:N")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError("auto, cpu, cuda or cuda:N; mps lacks float64, in which losses are summed")
     return name
 
 
@@ -142,7 +142,7 @@ class Train:
         epochs: how many times the sampler's epoch is trained; 0 leaves the model untrained.
         steps: stop after this many optimizer steps instead.
         seed: the number that everything random is derived from.
-        device: auto, cpu, mps, cuda or cuda:N.
+        device: auto, cpu, cuda or cuda:N.
         accumulate: how many batches make one optimizer step.
         precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
             the device computes in it.

@@ -157,11 +157,11 @@ def _pieces(
 def _search(
     model: LanguageModel, decoder: SearchDecoder, encoded: Sequence[list[int]], bounds: Limits
 ) -> list[list[Continuation]]:
-    """Search for the prefixes of each length together."""
+    """Search for prefixes of one length together, as many as fit."""
     found: dict[int, list[Continuation]] = {}
     advance = stepper(model)
     numbers = row_numbers(encoded)
-    for rows in by_length(encoded):
+    for rows in (part for same in by_length(encoded) for part in _parts(same)):
         start = read(model, [encoded[row] for row in rows], [numbers[row] for row in rows])
         results = decoder.search(advance, start, bounds)
         for row, continuations in zip(rows, results, strict=True):
@@ -181,19 +181,26 @@ def _choose(
     order = [row for rows in by_length(encoded) for row in rows]
     found: dict[int, Continuation] = {}
     advance = stepper(model)
-    for first in range(0, len(order), ROWS_AT_ONCE):
-        rows = order[first : first + ROWS_AT_ONCE]
+    for rows in _parts(order):
         starts = list(read_all(model, encoded, numbers, rows))
         results = choose_all(decoder, seed, advance, starts, bounds)
         found.update(zip(rows, results, strict=True))
     return [found[row] for row in range(len(encoded))]
 
 
+def _parts(rows: list[int]) -> Iterator[list[int]]:
+    """As many at a time as go through the model together."""
+    return (rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE))
+
+
 def _cut(one: Continuation, bounds: Limits) -> Continuation:
     """End a continuation where it should have: a search may ask for less than `Limits` says."""
-    ends = (end for end in range(1, len(one.ids)) if bounds.ended(one.ids[:end]))
-    end = next(ends, len(one.ids))
-    return Continuation(one.ids[:end], one.log_probabilities[:end])
+    kept: list[int] = []
+    for token in one.ids:
+        kept.append(token)
+        if bounds.ended(kept):
+            break
+    return Continuation(tuple(kept), one.log_probabilities[: len(kept)])
 
 
 def _expect_enough(prefix: str, found: Sequence[Continuation], num: int) -> None:

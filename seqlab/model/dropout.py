@@ -17,9 +17,10 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, values: Tensor) -> Tensor:
-        if not self.training or not self.p or not values.is_cpu or torch.compiler.is_compiling():
+        dropped = round(self.p * LEVELS)
+        some = self.training and 0 < dropped < LEVELS
+        if not some or not values.is_cpu or torch.compiler.is_compiling():
             return functional.dropout(values, self.p, self.training)
-        dropped = min(round(self.p * LEVELS), LEVELS - 1)
         draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         levels = draws.view(torch.int16)[: values.numel()].view(values.shape)
         kept = (levels >= dropped - LEVELS // 2).to(values.dtype)

@@ -8,20 +8,15 @@ from seqlab.errors import Complaint, ExperimentError
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is the first there is of cuda, mps and cpu.
+    """Return the device of that name; `auto` is cuda where there is one, and else cpu.
 
     Raises:
         ExperimentError: this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-        name = "mps" if name == "cpu" and torch.backends.mps.is_available() else name
     device = torch.device(name)
-    available = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }[device.type]
+    available = {"cpu": 1, "cuda": torch.cuda.device_count()}[device.type]
     if (device.index or 0) >= available:
         message = f"this machine has no {name}; device: auto takes the best there is"
         raise ExperimentError([Complaint("", "train.device", message)])

@@ -139,13 +139,13 @@ class Training:
         log.warning("%s. It is skipped, and the state starts afresh.", said.capitalize())
 
     def _step(self) -> Step:
-        self.check()
         epoch, group = divmod(self.done, self.steps_per_epoch)
         if not self.model.training:  # the walk over its modules is not free
             self.model.train()
         for parameter in self._parameters:
             parameter.grad = None
         sums = self._gradients(epoch, group)
+        self.check()  # of the step before, which a GPU has finished by now
         with self.phase("clip"):
             gradients = [p.grad for p in self._parameters if p.grad is not None]
             norm = torch.nn.utils.get_total_norm(gradients)
@@ -247,13 +247,13 @@ class Training:
         for _ in range(self.done):
             self.schedule.step()
 
-    @torch.inference_mode()
     def _moved(self, state: State | None) -> State | None:
         """Bring a carried state to the model's device, if it is one of this model's."""
         if state is None:
             return None
         one = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
-        fresh = self.model.eval()(one, None)[1]
+        with torch.no_grad():
+            fresh = self.model.eval()(one, None)[1]
         if _form(state) != _form(fresh):
             raise ValueError("the carried state is not one of this model's")
         return map_state(lambda tensor: tensor.to(self.device), state)

@@ -115,7 +115,7 @@ class _HeadLoss(torch.autograd.Function):
                 errors = chances.scatter_add_(
                     1, target, chances.new_full((), -1.0).expand_as(target)
                 )
-                into_bias += errors.sum(0) if share is None else errors.t() @ share.squeeze(1)
+                into_bias += _times(errors, share).sum(0)
                 errors = errors.to(matrix.dtype)
                 into[chunk] = _times(product(errors, matrix), share)
                 found = product(_times(rows, share).t(), errors, into_weight)

@@ -148,6 +148,11 @@ def test_a_damaged_store_is_built_anew(prepared, name, text_file):
     assert text(found) == text_file.read_text("utf-8")
 
 
+def test_a_vocabulary_may_hold_half_a_surrogate():
+    kept = [cache.kept_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
+    assert kept == [({"words": ["\ud800", "猫"]}, False), ({"words": ["\ud800", "猫"]}, True)]
+
+
 def test_a_damaged_vocabulary_is_learnt_anew(prepared):
     first, _ = prepared()
     (file,) = (cache.cache_folder() / "vocabularies").iterdir()

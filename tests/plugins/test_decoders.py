@@ -143,3 +143,12 @@ def test_a_sampled_text_is_that_of_its_seed(tiny, registry):
     run = seqlab.run(tiny | {"decoder": "sample"}, registry=registry)
     texts = [run.generate("the ", length=30, seed=seed)[0].text for seed in (0, 0, 1)]
     assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize("name", ["greedy", "sample"])
+def test_an_id_of_the_vocabulary_is_chosen_even_of_logits_that_are_no_numbers(registry, name):
+    decoder = registry.find("decoder", name).factory()
+    history, chance = torch.zeros(2, 1, dtype=torch.int64), torch.full((2,), 0.5).double()
+    logits = torch.full((2, 5), torch.nan)
+    assert ((ids := decoder.choose(logits, history, chance)) >= 0).all()
+    assert (ids < 5).all()

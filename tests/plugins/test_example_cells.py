@@ -233,3 +233,17 @@ def test_a_size_of_zero_is_refused(registry, tiny, name):
     for option in ("hidden_size", *CELLS[name]):
         with pytest.raises(ExperimentError, match=rf"cell\.{option}: should be greater than"):
             resolve(read_experiment(tiny | {"cell": {"name": name, option: 0}}), registry)
+
+
+def test_min_gru_remembers_as_long_under_autocast(registry):
+    """Its decays are near 1 there, where bfloat16 has steps of 1 / 256."""
+    torch.manual_seed(0)
+    cell = registry.find("cell", "min_gru").factory(16, hidden_size=16)
+    cell.project.bias.data[:16] -= 4
+    inputs = torch.randn(4, 512, 16)
+    with torch.no_grad():
+        with torch.autocast("cpu", torch.bfloat16):
+            found, _ = cell(inputs, None)
+        wanted, _ = cell.double()(inputs.double(), None)
+    assert found.dtype == torch.float32
+    assert (found - wanted).abs().mean() < 3e-3 * wanted.abs().mean()

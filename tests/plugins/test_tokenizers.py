@@ -127,8 +127,9 @@ def test_end_of_document_is_one_token_whether_or_not_the_text_has_it(documents):
     assert decode(tokenizer, [tokenizer.end_of_document]) == "|"
 
 
-def test_there_is_no_end_of_document_unless_asked_for():
+def test_there_is_no_end_of_document_unless_asked_for_and_none_before_training():
     assert fitted("ab").end_of_document is None
+    assert Characters(end_of_document="|").end_of_document is None
 
 
 def test_end_of_document_of_two_characters_is_refused_where_it_was_written(registry, tiny):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 import seqlab
+from seqlab import map_state
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
+from seqlab.training import loop
 from seqlab.training.epoch import RunningEpoch
 
 DICE = """
@@ -156,6 +159,21 @@ def test_every_step_drops_other_values(training):
     ours = training(lr=0.0, model={"embedding": 8, "dropout": 0.5})
     ours.sampler = Always(ours.sampler.batch(0, 0))
     assert len({step.loss for step in ours.steps(3)}) == 3
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "min_gru"])
+def test_a_state_that_was_copied_to_the_models_device_can_be_trained_on(
+    training, cell, monkeypatch
+):
+    """As on a GPU, where bringing it there makes other tensors."""
+    model = {"embedding": 8}
+    before, after = (training(cell=cell, model=model) for _ in range(2))
+    list(before.steps(2))
+    copied = partial(map_state, torch.clone)
+    monkeypatch.setattr(loop, "map_state", lambda _, state: copied(state))
+    after.load_state_dict(before.state_dict())
+    (step,) = after.steps(3)
+    assert math.isfinite(step.loss)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

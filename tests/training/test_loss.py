@@ -77,6 +77,17 @@ def test_in_bfloat16_it_is_as_close_to_exact_numbers_as_whole_logits_are():
         assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 
+def test_in_bfloat16_weighted_errors_are_summed_in_float32_for_the_bias():
+    """Of a hidden of zeros every product is exact, so all that is rounded is the sum."""
+    head, hidden, targets, shares = drawn(torch.float32)
+    nothing = torch.zeros_like(hidden).requires_grad_()
+    exact = gradients(whole(head, nothing, targets, shares)[0], head, nothing)[2]
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = head_loss(head, nothing, targets, shares)
+    found = gradients(loss, head, nothing)[2]
+    torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-6)
+
+
 def test_a_very_unlikely_target_costs_what_it_should():
     head, hidden, targets, _ = drawn(torch.float32)
     with torch.no_grad():
