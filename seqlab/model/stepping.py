@@ -1,7 +1,7 @@
 """A model in evaluation -> one step of it, with all that does not change looked up once.
 
 Shapes: B rows, O output size, V vocabulary size. A step of one row takes about as
-long in Python as in the products, so what is spared here is heard in characters a second.
+long in Python as in the products, so what is spared here shows in characters a second.
 """
 
 from __future__ import annotations
