@@ -21,12 +21,14 @@ from seqlab.errors import UsageError
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
 from seqlab.registry.compatibility import too_new, written_for
+from seqlab.registry.failures import reason
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, core_names, read_signature
 
 GROUP = "seqlab"
 OWN = "seqlab"
+REGISTERS = "seqlab_register_"  # begins the name of every hook
 AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
 
 
@@ -122,7 +124,7 @@ def _entry_points(name: str, distribution: Distribution) -> Iterator[tuple[Plugi
         version = distribution.metadata["Version"] or ""
     except Exception as error:
         failed = Plugin(name, None, name, "")
-        yield failed, _Importer(TypeError(f"its entry points are damaged: {_reason(error)}"))
+        yield failed, _Importer(TypeError(f"its entry points are damaged: {reason(error)}"))
         return
     for point in points:
         yield Plugin(point.name, _module_path(point), name, version), _Importer(point)
@@ -168,7 +170,7 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) ->
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise SystemExit, or what it likes
-        return plugin.with_problem(Problem(f"cannot be imported: {_reason(error)}"))
+        return plugin.with_problem(Problem(f"cannot be imported: {reason(error)}"))
     plugin = replace(plugin, seconds=time.perf_counter() - begun)
     try:
         _register(manager, plugin, module)
@@ -194,18 +196,26 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType)
     except Exception as error:
         if manager.is_registered(module):
             manager.unregister(module)
-        raise _Refused(_say_hook_error(module, _reason(error))) from None
-    hooks = [caller.name for caller in manager.get_hookcallers(module) or []]
+        raise _Refused(_say_hook_error(module, reason(error))) from None
+    hooks = {caller.name for caller in manager.get_hookcallers(module) or []}
+    wrong = _wrong_with(hooks, module)
+    if wrong:
+        manager.unregister(module)
+        raise _Refused(wrong)
+
+
+def _wrong_with(hooks: set[str], module: ModuleType) -> str:
     if not hooks:
-        manager.unregister(module)
-        raise _Refused("implements no hook; is @hookimpl missing?")
-    events = sorted(EVENTS & set(hooks))
-    if events:
-        manager.unregister(module)
-        raise _Refused(
+        return "implements no hook; is @hookimpl missing?"
+    if events := sorted(EVENTS & hooks):
+        return (
             f"implements {events[0]} as a hook; events are told to observers: make it a method of"
             " a class that seqlab_register_observers offers"
         )
+    meant = {name for name in vars(module) if name.startswith(REGISTERS)}
+    if unmarked := sorted(meant - hooks):
+        return f"has a function '{unmarked[0]}' that is no hook; is @hookimpl missing?"
+    return ""
 
 
 def _say_hook_error(module: ModuleType, message: str) -> str:
@@ -233,7 +243,7 @@ def _call(kind: Kind, function: Any) -> Iterator[tuple[Kind, str, Any, str]]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        yield kind, "", None, f"hook {kind.hook} failed: {_reason(error)}"
+        yield kind, "", None, f"hook {kind.hook} failed: {reason(error)}"
         return
     if offers is None or not all(isinstance(name, str) for name, _ in offers):
         yield kind, "", None, f"hook {kind.hook} should return a dict of names and factories"
@@ -254,7 +264,7 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
         except SignatureError as error:
             problems.append(Problem(str(error), kind.name, name))
         except Exception as error:  # a factory may have a docstring or attributes that raise
-            problems.append(Problem(f"cannot be looked at: {_reason(error)}", kind.name, name))
+            problems.append(Problem(f"cannot be looked at: {reason(error)}", kind.name, name))
     return replace(plugin, components=tuple(components), problems=tuple(problems))
 
 
@@ -269,12 +279,3 @@ def _check_events(factory: Any) -> None:
     for name in dir(factory):
         if name.startswith("seqlab_") and name not in EVENTS:
             raise SignatureError(f"has a method '{name}', which is no event{suggest(name, EVENTS)}")
-
-
-def _reason(error: BaseException) -> str:
-    """The error as one line: its type, and its message if it has one."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # its own message may fail
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -188,7 +188,10 @@ def _bind_observers(
     """Those that the experiment names, in that order, and the console."""
     listed = tree.get("observers", Located([], origin))
     if not isinstance(listed.value, list):
-        findings.complain(listed.origin, "observers", "should be a list of names or mappings")
+        message = "should be a list of names or mappings"
+        if isinstance(listed.value, dict):
+            message += "; an item of a list cannot be set alone, so give the whole: [{name: …}]"
+        findings.complain(listed.origin, "observers", message)
         return []
     entries = [(f"observers.{i}", item) for i, item in enumerate(listed.value)]
     bound = [bind("observer", key, item, registry, findings) for key, item in entries]

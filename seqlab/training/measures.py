@@ -12,10 +12,15 @@ from torch import Tensor
 from seqlab.contracts import Batch, Tokenizer
 from seqlab.training.loss import perplexity
 
+STAND_IN = "\ufffd".encode()  # Unicode's character for text that is not known
+
 
 @dataclass(frozen=True)
 class TokenSizes:
-    """(2, V) float64: how many characters begin in each token, and how many bytes it has."""
+    """(2, V) float64: how many characters begin in each token, and how many bytes it has.
+
+    Of a token that stands for unknown text, neither is known: they are NaN, and so is every sum.
+    """
 
     table: Tensor
 
@@ -23,13 +28,16 @@ class TokenSizes:
     def of(cls, tokenizer: Tokenizer, device: torch.device) -> TokenSizes:
         everything = [tokenizer.token_bytes(token) for token in range(tokenizer.size)]
         characters = [sum((byte & 0xC0) != 0x80 for byte in data) for data in everything]
-        sizes = [characters, [len(data) for data in everything]]
-        return cls(torch.tensor(sizes, dtype=torch.float64, device=device))
+        table = torch.tensor([characters, list(map(len, everything))], dtype=torch.float64)
+        table[:, [data == STAND_IN for data in everything]] = math.nan
+        return cls(table.to(device))
 
     def count(self, targets: Tensor, weights: Tensor | None) -> Tensor:
         """Return (2,): characters and bytes of the targets that count at all."""
         sizes = self.table[:, targets.flatten()]
-        return (sizes if weights is None else sizes * (weights > 0).flatten()).sum(1)
+        if weights is not None:
+            sizes = sizes.where((weights > 0).flatten(), 0)
+        return sizes.sum(1)
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,8 @@ class Sums:
         return {
             "loss": loss,
             "perplexity": perplexity(loss),
-            "bits_per_character": bits / characters if characters else None,
-            "bits_per_byte": bits / size if size else None,
+            "bits_per_character": bits / characters if characters > 0 else None,
+            "bits_per_byte": bits / size if size > 0 else None,
             "accuracy": right / weight if accuracy and weight else None,
             "tokens": weight,
             "seconds": seconds,

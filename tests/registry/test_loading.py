@@ -70,7 +70,10 @@ def offered(definition: str) -> str:
 
 BROKEN = {
     "missing module": ("import not_installed\n" + GOOD, "No module named 'not_installed'"),
-    "own error": ("raise ValueError('two\\nlines')\n", "ValueError: two lines"),
+    "own error": (
+        "raise ValueError('two\\nlines')\n",
+        "two lines (plugins/dropped.py, line 1)",
+    ),
     "exit": ("import sys\nsys.exit(3)\n" + GOOD, "cannot be imported: SystemExit: 3"),
     "exit without a word": ("raise SystemExit\n", "cannot be imported: SystemExit"),
     "no Exception": ("raise BaseException('x')\n", "cannot be imported: BaseException: x"),
@@ -84,6 +87,10 @@ BROKEN = {
     "no hook": ("x = 1\n", "implements no hook; is @hookimpl missing?"),
     "empty": ("", "implements no hook; is @hookimpl missing?"),
     "no marker": (GOOD.replace("@hookimpl\n", ""), "is @hookimpl missing?"),
+    "no marker beside one that has it": (
+        f"{GOOD}def seqlab_register_cells(): return {{}}\n",
+        "has a function 'seqlab_register_cells' that is no hook; is @hookimpl missing?",
+    ),
     "misspelt hook": (
         GOOD.replace("decoders", "decoder"),
         "implements 'seqlab_register_decoder', which is no hook of seqlab;"
@@ -102,7 +109,10 @@ BROKEN = {
         "implements seqlab_run_ended as a hook; events are told to observers",
     ),
     "hook with an argument": (GOOD.replace("s():", "s(manager):"), "seqlab_register_decoders"),
-    "hook raises": (broken("return {'mine': 1 / 0}"), "hook seqlab_register_decoders failed: Zero"),
+    "hook raises": (
+        broken("return {'mine': 1 / 0}"),
+        "failed: ZeroDivisionError: division by zero (plugins/dropped.py, line ",
+    ),
     "hook exits": (broken("raise SystemExit(0)"), "hook seqlab_register_decoders failed: SystemE"),
     "hook returns a list": (broken("return ['mine']"), "should return a dict of names and factor"),
     "hook returns nothing": (broken("pass"), "should return a dict of names and factories"),
