@@ -9,7 +9,6 @@ them. Both ways are timed in one process, on one thread, in turn.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -21,6 +20,7 @@ import torch
 from seqlab_plugins.tokenizers import Characters
 
 from benchmarks.machine import describe
+from benchmarks.turns import said
 
 PIECE = 1 << 20  # characters
 GROUP = 16  # pieces that one way does before it is the other's turn
@@ -51,8 +51,8 @@ def main() -> None:
     print("| | MB/s | the plain way | faster |\n|---|---|---|---|")
     for name, ours, plain in ways:
         rounds = [_round(ours, plain, groups) for _ in range(given.rounds)]
-        speeds = [_spread([megabytes / one[way] for one in rounds], 0) for way in (0, 1)]
-        faster = _spread([other / own for own, other in rounds], 1)
+        speeds = [said([megabytes / one[way] for one in rounds], 0) for way in (0, 1)]
+        faster = said([other / own for own, other in rounds], 1)
         print(f"| {name} | {' | '.join(speeds)} | {faster} × |", flush=True)
 
 
@@ -108,11 +108,6 @@ def _round(ours: Way, plain: Way, groups: list[list[str]]) -> tuple[float, float
 
 def _size(piece: str) -> int:
     return len(piece.encode())
-
-
-def _spread(values: list[float], digits: int) -> str:
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:,.{digits}f} ({low:,.{digits}f} – {high:,.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 import seqlab
 from benchmarks.machine import describe
+from benchmarks.turns import in_turn, said, timed
 from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate
 from seqlab.model.language_model import LanguageModel
@@ -36,7 +37,8 @@ def main() -> None:
         assert own([PREFIX])[0] == peer(), "the loops disagree"
     prefixes = [LETTERS[place : place + 2] for place in range(TOGETHER)]
     works = {"one row": lambda: own([PREFIX]), f"{TOGETHER} rows": lambda: own(prefixes), **peers}
-    times = _interleaved(works, options.rounds)
+    measures = [partial(timed, work, 1) for work in works.values()]
+    times = dict(zip(works, in_turn(measures, options.rounds), strict=True))
     print(
         f"{describe()}; RNN, hidden {HIDDEN}, {CHARACTERS:,} characters, {options.length} a row;"
         f" median (smallest – largest) of {options.rounds}\n"
@@ -45,10 +47,10 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for ours, rows in (("one row", 1), (f"{TOGETHER} rows", TOGETHER)):
         for name in peers:
-            speed = [rows * options.length / seconds for seconds in times[ours]]
-            other = [options.length / seconds for seconds in times[name]]
+            speed = [1e3 * rows * options.length / ms for ms in times[ours]]
+            other = [1e3 * options.length / ms for ms in times[name]]
             ratios = [a / b for a, b in zip(speed, other, strict=True)]
-            print(f"| {ours} | {_k(speed)} | {name} | {_k(other)} | {_spread(ratios)} × |")
+            print(f"| {ours} | {_k(speed)} | {name} | {_k(other)} | {said(ratios, 1)} × |")
 
 
 def _ours(length: int) -> tuple[Callable[[list[str]], list[str]], LanguageModel]:
@@ -101,24 +103,8 @@ def _textbook(
     return timed
 
 
-def _interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Do each in turn, `rounds` times; return the seconds of each."""
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for round_ in range(rounds + 1):
-        for name, work in works.items():
-            begun = time.perf_counter()
-            work()
-            if round_:  # the first warms up
-                times[name].append(time.perf_counter() - begun)
-    return times
-
-
 def _k(speeds: list[float]) -> str:
     return f"{statistics.median(speeds) / 1000:.1f} k"
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} – {max(values):.1f})"
 
 
 if __name__ == "__main__":

@@ -13,11 +13,9 @@ import contextlib
 import io
 import math
 import os
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -26,6 +24,7 @@ import torch
 import seqlab
 from benchmarks.machine import describe
 from benchmarks.timings import plain_epoch
+from benchmarks.turns import said
 from seqlab.data.preparing import prepare
 from seqlab.registry import resolve
 
@@ -49,10 +48,10 @@ def main() -> None:
     print("|---|---|---|---|")
     for name, found, share in (
         ("the textbook's loop", plain, ""),
-        ("`jay_fast`", ours, _said(ratios, 3)),
+        ("`jay_fast`", ours, said(ratios, 3)),
     ):
-        epochs = _said([epochs for epochs, _ in found], 0)
-        seconds = _said([seconds for _, seconds in found], 1)
+        epochs = said([epochs for epochs, _ in found], 0)
+        seconds = said([seconds for _, seconds in found], 1)
         print(f"| {name} | {epochs} | {seconds} | {share} |")
 
 
@@ -83,11 +82,6 @@ def _ours(seed: int) -> tuple[int, float]:
         last = run.metrics[-1]
         reached = last["perplexity"] <= TARGET
         return last["epoch"] if reached else MOST, seconds if reached else math.inf
-
-
-def _said(values: Sequence[float], digits: int) -> str:
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
 
 
 if __name__ == "__main__":

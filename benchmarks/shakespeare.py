@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import io
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ import torch
 import seqlab
 from benchmarks.machine import describe
 from benchmarks.transformer import Result, train_and_score
+from benchmarks.turns import said
 from seqlab.data.preparing import prepare
 from seqlab.registry import resolve
 
@@ -48,7 +48,7 @@ def main() -> None:
     for name, found in results.items():
         shares = [a.seconds / b.seconds for a, b in zip(found, results[PEER], strict=True)]
         losses, seconds = [r.loss for r in found], [r.seconds for r in found]
-        print(f"| {name} | {_said(losses, 4)} | {_said(seconds, 1)} | {_said(shares, 3)} |")
+        print(f"| {name} | {said(losses, 4)} | {said(seconds, 1)} | {said(shares, 3)} |")
 
 
 def _timed(name: str, seed: int, run: Callable[[int], Result]) -> Result:
@@ -78,11 +78,6 @@ def _ours(name: str, seed: int) -> Result:
 
 def _file(name: str) -> Path:
     return EXPERIMENTS / f"{name}.yaml"
-
-
-def _said(values: list[float], digits: int) -> str:
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
 
 
 if __name__ == "__main__":

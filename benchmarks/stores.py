@@ -25,6 +25,7 @@ import torch
 
 import seqlab
 from benchmarks.machine import describe
+from benchmarks.turns import said
 from seqlab.data import cache
 from seqlab.data.preparing import prepare
 from seqlab.registry import resolve
@@ -141,7 +142,7 @@ def _opening(experiment: dict[str, Any]) -> str:
         return time.perf_counter() - begun
 
     registry = _plugins()
-    return f"{_said([once() for _ in range(REPEATS)])} s"
+    return f"{said([once() for _ in range(REPEATS)])} s"
 
 
 def _cold(tokens: seqlab.Tokens, file: Path) -> str:
@@ -158,7 +159,7 @@ def _cold(tokens: seqlab.Tokens, file: Path) -> str:
             plain = _timed(partial(_read, opened.fileno(), others * size, size))
             times.append(stored)
             ratios.append(stored / plain)
-    return f"{_said(ratios)} × `pread`; {_said([1e3 * t for t in times])} ms"
+    return f"{said(ratios)} × `pread`; {said([1e3 * t for t in times])} ms"
 
 
 def _read(descriptor: int, places: Any, size: int) -> None:
@@ -189,7 +190,7 @@ def _later(tokens: seqlab.Tokens, name: str) -> str:
         for place in places.values()
     )
     micro = [[1e6 * value for value in times] for times in (first, last)]
-    return f"{_said(micro[0], 0)} µs; {_said(micro[1], 0)} µs"
+    return f"{said(micro[0], 0)} µs; {said(micro[1], 0)} µs"
 
 
 def _memory(text: Path) -> str:
@@ -221,12 +222,7 @@ def _steps(experiment: dict[str, Any]) -> str:
             into.append(_timed(partial(next, run)))
     chunks = [np.array(into).reshape(REPEATS, -1).sum(1) for into in times]
     ratios = (chunks[0] / chunks[1]).tolist()
-    return f"{_said(ratios)} ×; {1e3 * statistics.median(times[0]):.2f} ms"
-
-
-def _said(values: list[float], digits: int = 2) -> str:
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
+    return f"{said(ratios)} ×; {1e3 * statistics.median(times[0]):.2f} ms"
 
 
 if __name__ == "__main__":

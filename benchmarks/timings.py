@@ -6,7 +6,6 @@ python -m benchmarks.timings [--rounds 15]
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 import seqlab
 from benchmarks.machine import describe
 from benchmarks.peers import BATCH, WINDOW, plain_step, plain_steps_per_epoch
+from benchmarks.turns import said
 from seqlab.registry import resolve
 from seqlab.runs.building import build
 from seqlab.training.epoch import RunningEpoch
@@ -47,7 +47,7 @@ def _compare_epochs(rounds: int) -> None:
     pairs = [(_seconds(ours), _seconds(plain)) for _ in range(rounds)]
     mine = [pair[0] for pair in pairs]
     ratios = [own / other for own, other in pairs]
-    print(f"| one epoch of `jay_rnn` | {_spread(mine)} | a plain loop | {_spread(ratios)} × |")
+    print(f"| one epoch of `jay_rnn` | {said(mine)} | a plain loop | {said(ratios)} × |")
 
 
 def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
@@ -74,7 +74,7 @@ def plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], float]:
 
 def _time_help(rounds: int) -> None:
     times = [_seconds(lambda: _seqlab("--help")) for _ in range(rounds)]
-    print(f"| `seqlab --help` | {_spread(times)} | | |")
+    print(f"| `seqlab --help` | {said(times)} | | |")
 
 
 def _time_first_run(rounds: int) -> None:
@@ -86,8 +86,8 @@ def _time_first_run(rounds: int) -> None:
         outside.append(taken)
         difference.append(taken - imported)
     print(
-        f"| a first run: start, build, save | {_spread(outside)} | `import torch` |"
-        f" + {_spread(difference)} s |"
+        f"| a first run: start, build, save | {said(outside)} | `import torch` |"
+        f" + {said(difference)} s |"
     )
 
 
@@ -111,10 +111,6 @@ def _seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} – {max(values):.2f})"
 
 
 if __name__ == "__main__":

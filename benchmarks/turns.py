@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 Step = Callable[[], object]
@@ -33,7 +33,7 @@ def elsewhere(make: Callable[[], Step]) -> Round:
     return lambda: pool.submit(_timed_there).result()
 
 
-def in_turn(measures: list[Round], rounds: int) -> list[list[float]]:
+def in_turn(measures: Sequence[Round], rounds: int) -> list[list[float]]:
     """Milliseconds a step of each, round by round, after one round that does not count."""
     times: list[list[float]] = [[] for _ in measures]
     for _ in range(rounds + 1):
@@ -62,9 +62,10 @@ def ratio(mine: list[float], theirs: list[float]) -> str:
     return said([one / other for one, other in zip(mine, theirs, strict=True)])
 
 
-def said(values: list[float]) -> str:
+def said(values: Sequence[float], digits: int = 2) -> str:
     """The median with the smallest and the largest."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} – {max(values):.2f})"
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:,.{digits}f} ({low:,.{digits}f} – {high:,.{digits}f})"
 
 
 def _keep(make: Callable[[], Step]) -> None:
