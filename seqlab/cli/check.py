@@ -28,12 +28,15 @@ def command(
     context: click.Context, name: str, kind: str | None, options: tuple[str, ...], as_json: bool
 ) -> None:
     """Check NAME: a component, all that a plugin offers, or all in a FILE that ends with .py."""
-    from seqlab.testing import checks_of, look_at
+    from seqlab.testing import Subject, checks_of, look_at
 
     plugins: PluginChoice = context.obj
     results: list[tuple[str, Result]] = []
-    for component in _chosen(name, kind, plugins):
-        subject = _subject(component, options)
+    components = _chosen(name, kind, plugins)
+    given = _given(options, components)
+    for component in components:
+        known = component.signature.options
+        subject = Subject.of_component(component, {k: v for k, v in given.items() if k in known})
         results += [(str(subject), look_at(check, subject)) for check in checks_of(component.kind)]
     if as_json:
         print_json([{"component": what, **vars(result)} for what, result in results])
@@ -55,18 +58,30 @@ def _chosen(name: str, kind: str | None, plugins: PluginChoice) -> list[Componen
 
     Raises:
         PluginError: the plugin failed, so there is nothing to check.
-        UsageError: nothing has that name.
+        UsageError: nothing has that name, or there is no such kind.
     """
+    _refuse_unknown(kind)
     registry, plugin = _load(name, plugins)
     _refuse_failed(registry, plugin)
-    every = [c for p in registry.plugins for c in p.components if kind in (None, c.kind)]
-    found = [c for c in every if plugin in (c.plugin, c.name)]
-    if not found:
-        from seqlab.registry.checking import suggest
+    every = [c for p in registry.plugins for c in p.components]
+    named = [c for c in every if plugin in (c.plugin, c.name)]
+    found = [c for c in named if kind in (None, c.kind)]
+    if found:
+        return found
+    from seqlab.registry.checking import suggest
 
-        known = {word for c in every for word in (c.name, c.plugin)}
-        raise UsageError(f"no component, plugin or file '{name}'{suggest(name, known)}")
-    return found
+    if named:
+        kinds = ", ".join(sorted({c.kind for c in named}))
+        raise UsageError(f"'{name}' offers no {kind}; what it offers is of kind: {kinds}")
+    known = {word for c in every if kind in (None, c.kind) for word in (c.name, c.plugin)}
+    raise UsageError(f"no component, plugin or file '{name}'{suggest(name, known)}")
+
+
+def _refuse_unknown(kind: str | None) -> None:
+    from seqlab.registry.kinds import KINDS
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"unknown kind '{kind}'; there are: {', '.join(KINDS)}")
 
 
 def _load(name: str, plugins: PluginChoice) -> tuple[Registry, str]:
@@ -88,13 +103,23 @@ def _refuse_failed(registry: Registry, name: str) -> None:
             raise PluginError(f"plugin '{name}' ({plugin.origin}): {said}")
 
 
-def _subject(component: Component, options: tuple[str, ...]) -> Any:
-    """The component with those of the options that it has."""
+def _given(options: tuple[str, ...], components: list[Component]) -> dict[str, Any]:
+    """The values of options by name; each component takes those that it has.
+
+    Raises:
+        UsageError: none of the components has one of them.
+    """
     from seqlab.experiment import read_experiment
     from seqlab.experiment.located import plain
-    from seqlab.testing import Subject
+    from seqlab.registry.checking import suggest
 
     tree = read_experiment({}, [f"options.{option}" for option in options]).tree
-    given = plain(tree).get("options", {})
-    known = component.signature.options
-    return Subject.of_component(component, {k: v for k, v in given.items() if k in known})
+    given: dict[str, Any] = plain(tree).get("options", {})
+    known = {option for c in components for option in c.signature.options}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        what = " or ".join(f"{c.kind} '{c.name}'" for c in components[:3])
+        more = f" or {len(components) - 3} others" if len(components) > 3 else ""
+        said = [f"no option '{name}' of {what}{more}{suggest(name, known)}" for name in unknown]
+        raise UsageError("\n".join(said))
+    return given

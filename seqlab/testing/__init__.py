@@ -89,4 +89,4 @@ def _check(kind: str, factory: Factory, options: dict[str, Any]) -> None:
     broken = [f"{r.check}: {r.message}" for r in results if r.verdict == "broken"]
     if broken:
         kept = f"{subject} to keep all {len(results)} promises of its kind"
-        raise Broken(kept, f"{len(broken)} broken\n" + "\n".join(broken))
+        raise Broken(kept, f"{len(broken)} broken", broken)

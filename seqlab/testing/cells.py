@@ -6,25 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqlab.model.state import carry, map_state
-from seqlab.model.steady import MANY_ROWS
+from seqlab.model.state import carry, map_state, select_rows
 from seqlab.packing import pack, unpack
-from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.by_ids import from_ids_equals_one_hots, id_stepper_equals_one_hots
+from seqlab.testing.chance import NOBODYS, chance_left_alone
 from seqlab.testing.gradients import gradients_are_right, gradients_reach_every_parameter
-from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.testing.placement import device_is_followed, dtype_is_followed
+from seqlab.testing.promises import Check, Subject, expect
 from seqlab.testing.windows import (
-    CLOSE,
     ROWS,
     SIZE,
     WINDOW,
+    Result,
+    alike,
     build_cell,
     carried,
-    distance,
     draw_inputs,
     leaves,
+    roads,
     same,
+    seeded,
 )
 
 
@@ -77,17 +80,24 @@ def two_windows_equal_a_long_one(subject: Subject) -> None:
 
 @torch.no_grad()
 def rows_do_not_mix(subject: Subject) -> None:
-    """What a row gives does not depend on the other rows."""
-    cell, inputs, state = (
-        build_cell(subject),
-        draw_inputs(),
-        carried(build_cell(subject), draw_inputs(seed=2)),
-    )
+    """What a row gives does not depend on the other rows, in evaluation and in training."""
+    cell, inputs = build_cell(subject), draw_inputs()
+    state = carried(cell, draw_inputs(seed=2))
     together = cell(inputs, state)
     for row in range(ROWS):
-        alone = cell(inputs[row : row + 1], map_state(lambda t, r=row: t[r : r + 1], state))  # type: ignore[misc] # r is bound at once
-        part = together[0][row : row + 1], map_state(lambda t, r=row: t[r : r + 1], together[1])  # type: ignore[misc]
-        same(part, alone, f"row {row} among others to equal the row alone")
+        alone = cell(*_rows((inputs, state), [row]))
+        same(_rows(together, [row]), alone, f"row {row} among others to equal the row alone")
+    cell.train()
+    together = seeded(cell, inputs, state)
+    for row in range(ROWS):  # as many rows as before, so that dropout is the same
+        copies = seeded(cell, *_rows((inputs, state), [row] * ROWS))
+        promise = f"in training, row {row} among others to equal the row among copies of it"
+        same(_rows(together, [row]), _rows(copies, [row]), promise)
+
+
+def _rows(values: Result, rows: list[int]) -> Result:
+    places = torch.tensor(rows)
+    return values[0][places], select_rows(values[1], places)
 
 
 @torch.no_grad()
@@ -98,9 +108,8 @@ def later_inputs_change_nothing_earlier(subject: Subject) -> None:
     for place in range(1, WINDOW):
         changed = inputs.clone()
         changed[:, place:] = 3.0 - changed[:, place:]
-        found = distance(cell(changed, None)[0][:, :place], whole[:, :place])
-        said = f"those before token {place} changed by {found:.1e}"
-        expect(found <= CLOSE, "outputs that no later input changes", said)
+        found = cell(changed, None)[0][:, :place]
+        alike(found, whole[:, :place], f"that inputs from token {place} on change no output before")
 
 
 @torch.no_grad()
@@ -143,9 +152,8 @@ def row_of_zeros_is_a_fresh_row(subject: Subject) -> None:
     for row in range(ROWS):
         mixed = carry(before, torch.arange(ROWS) != row)
         found = cell(inputs, mixed)[0][row : row + 1]
-        apart = distance(found, cell(inputs[row : row + 1], None)[0])
-        said = f"row {row} differs by {apart:.1e}"
-        expect(apart <= CLOSE, "a row of zeros among others to be a fresh row", said)
+        fresh = cell(inputs[row : row + 1], None)[0]
+        alike(found, fresh, f"row {row}, of zeros among others, to be a fresh row")
 
 
 @torch.no_grad()
@@ -162,86 +170,41 @@ def state_survives_saving(subject: Subject) -> None:
 
 @torch.no_grad()
 def inputs_are_left_alone(subject: Subject) -> None:
-    """Neither the inputs nor the state that were given are changed in place."""
-    cell, inputs = build_cell(subject), draw_inputs()
-    state = carried(cell, draw_inputs(seed=2))
-    before = inputs.clone(), map_state(torch.clone, state)
-    cell(inputs, state)
-    same((inputs, state), before, "inputs and state to be left as they were given", close=0.0)
-
-
-@torch.no_grad()
-def nothing_is_remembered_outside_the_state(subject: Subject) -> None:
-    """The same inputs and state give the same, whatever the cell was called with between."""
-    cell, inputs = build_cell(subject), draw_inputs()
-    first = cell(inputs, None)
-    cell(draw_inputs(seed=3), first[1])
-    same(cell(inputs, None), first, "the same inputs to give the same", close=0.0)
-
-
-@torch.no_grad()
-def from_ids_equals_one_hots(subject: Subject) -> None:
-    """`from_ids`, where a cell offers it, gives what one-hot vectors give."""
-    cell = build_cell(subject)
-    if not hasattr(cell, "from_ids"):
-        raise NotApplicable("the cell has no `from_ids`, and need not have it")
-    ids = torch.randint(SIZE, (ROWS, WINDOW), generator=torch.Generator().manual_seed(4))
-    one_hots = nn.functional.one_hot(ids, SIZE).float()
-    for state in (None, carried(cell, draw_inputs(seed=2))):
-        same(cell.from_ids(ids, state), cell(one_hots, state), "ids to equal one-hot vectors")
-
-
-@torch.no_grad()
-def id_stepper_equals_one_hots(subject: Subject) -> None:
-    """The step of `id_stepper`, where a cell offers it, gives what one-hot vectors give."""
-    cell = build_cell(subject)
-    if not hasattr(cell, "id_stepper"):
-        raise NotApplicable("the cell has no `id_stepper`, and need not have it")
-    step = cell.id_stepper()
-    for rows in (1, ROWS, MANY_ROWS):
-        state = carried(cell, draw_inputs(rows, seed=2))
-        for seed in range(2):
-            ids = torch.randint(SIZE, (rows,), generator=torch.Generator().manual_seed(seed))
-            one_hots = nn.functional.one_hot(ids, SIZE).float().unsqueeze(1)
-            outputs, after = cell(one_hots, state)
-            wanted = outputs.squeeze(1), after
-            same(step(ids, state), wanted, f"a step of {rows} ids to equal one-hot vectors")
+    """Neither inputs, ids nor state that were given are changed in place."""
+    for road in roads(build_cell(subject)):
+        inputs, state = road.draw(1), road.state
+        for _ in range(2):  # a state that it made itself is given back too
+            before = inputs.clone(), map_state(torch.clone, state)
+            _, after = road.call(inputs, state)
+            promise = f"inputs and state to be left by `{road.name}` as they were given"
+            same((inputs, state), before, promise, close=0.0)
             state = after
 
 
 @torch.no_grad()
-def dtype_is_followed(subject: Subject) -> None:
-    """In float64 outputs and state are float64; under bfloat16 autocast a float32 state works."""
-    cell, inputs = build_cell(subject, dtype=torch.float64), draw_inputs(dtype=torch.float64)
-    outputs, state = cell(inputs, None)
-    floating = [outputs, *(part for part in leaves(state) if part.is_floating_point())]
-    seen = {part.dtype for part in floating}
-    expect(seen == {torch.float64}, "float64 from float64", seen)
+def nothing_is_remembered_outside_the_state(subject: Subject) -> None:
+    """The same inputs and state give the same, whatever the cell was called with before."""
+    for road in roads(build_cell(subject)):
+        inputs, state = road.draw(1), road.states[0]
+        first = road.call(inputs, state)
+        road.call(road.draw(3), first[1])
+        same(road.call(inputs, state), first, "the same inputs to give the same", close=0.0)
+    one, other = (_trained_after(subject, seed) for seed in (3, 4))
+    for found, wanted in zip(one, other, strict=True):
+        same(found, wanted, "the same inputs to give the same in training", close=0.0)
+
+
+def _trained_after(subject: Subject, seed: int) -> list[Result]:
+    """What a new cell gives in training after it was called with other inputs, those of a seed."""
     cell = build_cell(subject)
-    state = carried(cell, draw_inputs(seed=2))
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs, after = cell(draw_inputs(), state)
-    finite = all(bool(part.isfinite().all()) for part in (outputs, *leaves(after)))
-    expect(finite, "finite numbers under bfloat16 autocast", "not a number, or infinity")
-
-
-@torch.no_grad()
-def device_is_followed(subject: Subject) -> None:
-    """Tensors are made on the device of the inputs, wherever that is."""
-    if torch.cuda.is_available():
-        cell, inputs = build_cell(subject).to("cuda"), draw_inputs().to("cuda")
-        cell(inputs, cell(inputs, None)[1])
-        return
-    cell, inputs = build_cell(subject).to("meta"), draw_inputs().to("meta")
-    try:
-        outputs, state = cell(inputs, None)
-        cell(inputs, state)
-    except (RuntimeError, NotImplementedError) as error:
-        mixed = "same device" in str(error) or "cpu" in str(error)
-        expect(not mixed, "tensors made on the inputs' device", str(error)[:200])
-        raise NotApplicable("no second device, and its operations need values") from error
-    places = {str(part.device) for part in (outputs, *leaves(state))}
-    expect(places == {"meta"}, "outputs and state on the inputs' device", places)
+    ways = [road for road in roads(cell) if not road.generates]
+    cell.train()
+    found = []
+    for road in ways:
+        for state in road.states:
+            seeded(road.call, road.draw(seed), state)
+            found.append(seeded(road.call, road.draw(1), state))
+    return found
 
 
 @torch.no_grad()
@@ -253,7 +216,7 @@ def weights_survive_saving(subject: Subject) -> None:
 
 
 def seed_decides_everything(subject: Subject) -> None:
-    """Under one seed cells are built alike and train alike; in evaluation there is no chance."""
+    """Under one seed cells are built and train alike; none sets a seed, or draws in evaluation."""
     inputs = draw_inputs()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         trained = []
@@ -264,6 +227,11 @@ def seed_decides_everything(subject: Subject) -> None:
         same(trained[0], trained[1], "one seed to give the same in training", close=0.0)
     with torch.no_grad(), chance_left_alone():
         cell.eval()(inputs, None)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(NOBODYS)
+        subject.build(SIZE)
+        seed = torch.initial_seed()
+    expect(seed == NOBODYS, "torch's seed to be left alone while it is built", f"it is now {seed}")
 
 
 CHECKS: tuple[Check, ...] = (

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError
 from torch.func import functional_call
 
-from seqlab.testing.promises import Subject, expect
+from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.windows import build_cell, carried, draw_inputs, leaves
 
 WINDOWS = 2  # a fresh state may hide a weight, so gradients are looked at behind a carried one
 
 
+def trained_parameters(cell: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in cell.named_parameters() if p.requires_grad}
+
+
+def gradients_of(total: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The gradient of a sum for each parameter: zeros for those that it does not depend on."""
+    if not total.requires_grad:
+        return {name: torch.zeros_like(p) for name, p in parameters.items()}
+    found = torch.autograd.grad(
+        total, list(parameters.values()), allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(parameters, found, strict=True))
+
+
 def gradients_reach_every_parameter(subject: Subject) -> None:
     """After two windows every parameter that is trained has a gradient that is not all zero."""
     cell, state = build_cell(subject), None
+    trained = trained_parameters(cell)
+    if not trained:
+        raise NotApplicable("the cell has no parameters that are trained, and need not have any")
     total = torch.zeros(())
     for number in range(WINDOWS):
         outputs, state = cell(draw_inputs(seed=number), state)
         weights = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(5))
         total = total + (outputs * weights).sum()
-    total.backward()  # type: ignore[no-untyped-call] # torch's own
-    trained = [(name, p.grad) for name, p in cell.named_parameters() if p.requires_grad]
-    dead = [name for name, gradient in trained if gradient is None or not gradient.any()]
+    dead = [name for name, gradient in gradients_of(total, trained).items() if not gradient.any()]
     expect(not dead, "a gradient for every parameter", f"none for {', '.join(dead)}")
 
 
@@ -34,15 +50,15 @@ def gradients_are_right(subject: Subject) -> None:
     cell = build_cell(subject, dtype=torch.float64)
     inputs = draw_inputs(2, 4, dtype=torch.float64).requires_grad_()
     before = carried(cell, draw_inputs(2, 4, dtype=torch.float64, seed=2))
-    names = [name for name, p in cell.named_parameters() if p.requires_grad]
+    trained = trained_parameters(cell)
 
     def values(given: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         outputs, after = functional_call(
-            cell, dict(zip(names, weights, strict=True)), (given, before)
+            cell, dict(zip(trained, weights, strict=True)), (given, before)
         )
         return outputs, *(part for part in leaves(after) if part.is_floating_point())
 
-    weights = [dict(cell.named_parameters())[name].detach().requires_grad_() for name in names]
+    weights = [parameter.detach().requires_grad_() for parameter in trained.values()]
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")

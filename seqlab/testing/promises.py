@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
@@ -21,12 +21,15 @@ PAGE = "docs/conformance.md"
 
 
 class Broken(AssertionError):
-    """A promise that a component does not keep: what was expected, and what was seen."""
+    """A promise that a component does not keep: what was expected, and what was seen.
 
-    def __init__(self, expected: str, seen: object) -> None:
+    That is one line; each of `details` is one more.
+    """
+
+    def __init__(self, expected: str, seen: object, details: Sequence[str] = ()) -> None:
         self.expected = expected
         self.seen = " ".join(str(seen).split())
-        super().__init__(f"expected {expected}; seen: {self.seen}")
+        super().__init__("\n".join((f"expected {expected}; seen: {self.seen}", *details)))
 
 
 class NotApplicable(Exception):
@@ -57,12 +60,16 @@ class Subject:
         """Take a factory as a test has it; its options are checked as an experiment's would be.
 
         Raises:
-            UsageError: no such kind, or an option that the factory does not have or take.
+            UsageError: no such kind, an object where its class was meant, or an option that the
+                factory does not have or take.
         """
         if kind not in KINDS:
             raise UsageError(f"unknown kind '{kind}'; there are {', '.join(KINDS)}")
         name = getattr(factory, "__name__", type(factory).__name__)
-        return cls(kind, name, factory).with_options(options)
+        subject = cls(kind, name, factory)
+        if not subject.is_a_factory:
+            raise UsageError(f"{subject} is an object, not a class or function: give what makes it")
+        return subject.with_options(options)
 
     @classmethod
     def of_component(cls, component: Component, options: Mapping[str, Any]) -> Subject:
@@ -86,6 +93,16 @@ class Subject:
         except ValidationError as error:
             raise UsageError(f"{self}: {error.errors()[0]['msg']} ({dict(options)})") from None
         return Subject(self.kind, self.name, self.factory, checked)
+
+    @property
+    def is_a_factory(self) -> bool:
+        """Not so of an object that was made already, unless it is called as a factory would be."""
+        if inspect.isclass(self.factory) or inspect.isroutine(self.factory):
+            return True
+        try:
+            return bool(self.signature)
+        except SignatureError:
+            return isinstance(self.factory, partial)
 
     @cached_property
     def signature(self) -> Signature:

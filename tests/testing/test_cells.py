@@ -90,6 +90,17 @@ class TakesTheStateOfTheFirstRow(Good):
         return super().step(one, state[:1].expand_as(state))
 
 
+class NormalisesTheBatch(Good):
+    """In evaluation it has running statistics, which mix nothing."""
+
+    def __init__(self, input_size):
+        super().__init__(input_size)
+        self.norm = nn.BatchNorm1d(5)
+
+    def step(self, one, state):
+        return self.norm(super().step(one, state))
+
+
 class LooksAhead(Good):
     def forward(self, inputs, state):
         outputs, state = super().forward(inputs, state)
@@ -179,6 +190,16 @@ class RemembersByItself(Good):
         return outputs, state
 
 
+class RemembersInTraining(Good):
+    kept = None
+
+    def forward(self, inputs, state):
+        state = self.kept if self.training and self.kept is not None else state
+        outputs, state = super().forward(inputs, state)
+        self.kept = state.detach() if self.training else None
+        return outputs, state
+
+
 class CountsItsCalls(Good):
     calls = 0
 
@@ -188,42 +209,144 @@ class CountsItsCalls(Good):
         return outputs * self.calls, state
 
 
-class FromIdsForgets(Good):
+class ById(Good):
+    """What is right with ids too: a table of what W x is for each, made when it is asked for."""
+
+    def table(self):
+        return self.inputs.weight.t() + self.inputs.bias
+
     def from_ids(self, ids, state):
-        return self(nn.functional.one_hot(ids, self.inputs.in_features).float(), None)
+        table = self.table()
+        state = table.new_zeros(len(ids), 5) if state is None else state
+        outputs = []
+        for one in ids.unbind(1):
+            state = torch.tanh(table[one] + self.recurrent(state))
+            outputs.append(state)
+        return torch.stack(outputs, 1), state
 
-
-class FromIdsWithoutBias(Good):
-    def from_ids(self, ids, state):
-        one_hots = nn.functional.one_hot(ids, self.inputs.in_features).float()
-        outputs, state = self(one_hots, state)
-        return outputs - self.inputs.bias, state
-
-
-class StepsIdsFromAFreshState(Good):
     def id_stepper(self):
+        table = self.table()
+
         def step(ids, state):
-            one_hots = nn.functional.one_hot(ids, self.inputs.in_features).float()
-            after = self.step(one_hots, torch.zeros_like(state))
+            after = torch.tanh(table[ids] + self.recurrent(state))
             return after, after
 
         return step
 
 
-class StepsIdsOverAWindow(Good):
+class FromIdsForgets(ById):
+    def from_ids(self, ids, state):
+        return super().from_ids(ids, None)
+
+
+class FromIdsWithoutBias(ById):
+    def from_ids(self, ids, state):
+        outputs, state = super().from_ids(ids, state)
+        return outputs - self.inputs.bias, state
+
+
+class FromIdsWithoutGradients(ById):
+    def table(self):
+        return super().table().detach()
+
+
+class FromIdsOnTheCpu(ById):
+    def from_ids(self, ids, state):
+        return super().from_ids(ids, torch.zeros(len(ids), 5) if state is None else state)
+
+
+class StepsIdsOnTheCpu(ById):
+    def id_stepper(self):
+        step, scale = super().id_stepper(), torch.ones(5)
+        return lambda ids, state: step(ids, state * scale)
+
+
+class FromIdsInFloat32(ById):
+    def from_ids(self, ids, state):
+        outputs, state = super().from_ids(ids, state)
+        return outputs.float(), state
+
+
+class KeepsItsTable(ById):
+    kept = None
+
+    def table(self):
+        self.kept = super().table().detach() if self.kept is None else self.kept
+        return self.kept
+
+
+class KeepsItsTableUntilAnOptimizerComes(ById):
+    """An average of the weights is put in without another version."""
+
+    kept = (-1, None)
+
+    def table(self):
+        version = self.inputs.weight._version
+        if self.kept[0] != version:
+            self.kept = version, super().table().detach()
+        return self.kept[1]
+
+
+class StepsIdsFromAFreshState(ById):
+    def id_stepper(self):
+        step = super().id_stepper()
+        return lambda ids, state: step(ids, torch.zeros_like(state))
+
+
+class StepsIdsOverAWindow(ById):
     """Gives (B, 1, O), as `from_ids` does."""
 
     def id_stepper(self):
-        def step(ids, state):
-            one_hots = nn.functional.one_hot(ids, self.inputs.in_features).float()
-            return self(one_hots.unsqueeze(1), state)
+        return lambda ids, state: self.from_ids(ids.unsqueeze(1), state)
 
-        return step
+
+class StepsInPlace(ById):
+    """Gives what is right, but in the tensor that it was given."""
+
+    def id_stepper(self):
+        step = super().id_stepper()
+
+        def in_place(ids, state):
+            state.copy_(step(ids, state)[1])
+            return state.clone(), state
+
+        return in_place
+
+
+class StepsInOneBuffer(ById):
+    """Each step overwrites what the step before it gave."""
+
+    def id_stepper(self):
+        step, buffers = super().id_stepper(), {}
+
+        def in_a_buffer(ids, state):
+            buffer = buffers.setdefault(len(ids), torch.empty_like(state))
+            buffer.copy_(step(ids, state)[1])
+            return buffer.clone(), buffer
+
+        return in_a_buffer
+
+
+class SpoilsItsIds(ById):
+    def id_stepper(self):
+        step = super().id_stepper()
+
+        def spoil(ids, state):
+            found = step(ids, state)
+            ids.zero_()
+            return found
+
+        return spoil
 
 
 class DetachesItsState(Good):
     def step(self, one, state):
         return torch.tanh(self.inputs(one) + self.recurrent(state).detach())
+
+
+class DetachesAll(Good):
+    def step(self, one, state):
+        return super().step(one, state).detach()
 
 
 class HasAnUnusedWeight(Good):
@@ -298,6 +421,12 @@ class OwnGenerator(Good):
         return outputs + self.training * noise, state
 
 
+class SeedsTorch(Good):
+    def __init__(self, input_size):
+        torch.manual_seed(0)
+        super().__init__(input_size)
+
+
 class NoModule:
     output_size = 5
 
@@ -317,6 +446,7 @@ DEFECTS = [
     (GivesTheStateBefore, cells.two_windows_equal_a_long_one),
     (NormalisesOverRows, cells.rows_do_not_mix),
     (TakesTheStateOfTheFirstRow, cells.rows_do_not_mix),
+    (NormalisesTheBatch, cells.rows_do_not_mix),
     (LooksAhead, cells.later_inputs_change_nothing_earlier),
     (AttendsToAll, cells.later_inputs_change_nothing_earlier),
     (LayersFirst, cells.state_has_the_batch_first),
@@ -327,21 +457,34 @@ DEFECTS = [
     (NamesThePartsOfItsState, cells.state_survives_saving),
     (ChangesItsState, cells.inputs_are_left_alone),
     (ChangesItsInputs, cells.inputs_are_left_alone),
+    (StepsInPlace, cells.inputs_are_left_alone),
+    (StepsInOneBuffer, cells.inputs_are_left_alone),
+    (SpoilsItsIds, cells.inputs_are_left_alone),
     (RemembersByItself, cells.nothing_is_remembered_outside_the_state),
+    (RemembersInTraining, cells.nothing_is_remembered_outside_the_state),
     (CountsItsCalls, cells.nothing_is_remembered_outside_the_state),
     (FromIdsForgets, cells.from_ids_equals_one_hots),
     (FromIdsWithoutBias, cells.from_ids_equals_one_hots),
+    (FromIdsWithoutGradients, cells.from_ids_equals_one_hots),
+    (KeepsItsTable, cells.from_ids_equals_one_hots),
+    (KeepsItsTable, cells.id_stepper_equals_one_hots),
+    (KeepsItsTableUntilAnOptimizerComes, cells.id_stepper_equals_one_hots),
     (StepsIdsFromAFreshState, cells.id_stepper_equals_one_hots),
     (StepsIdsOverAWindow, cells.id_stepper_equals_one_hots),
     (DetachesItsState, cells.gradients_reach_every_parameter),
+    (DetachesAll, cells.gradients_reach_every_parameter),
     (HasAnUnusedWeight, cells.gradients_reach_every_parameter),
     (WrongBackward, cells.gradients_are_right),
     (AlwaysFloat32, cells.dtype_is_followed),
+    (FromIdsInFloat32, cells.dtype_is_followed),
     (MixesTypesUnderAutocast, cells.dtype_is_followed),
     (MakesTensorsOnTheCpu, cells.device_is_followed),
+    (FromIdsOnTheCpu, cells.device_is_followed),
+    (StepsIdsOnTheCpu, cells.device_is_followed),
     (KeepsAWeightToItself, cells.weights_survive_saving),
     (DrawsInEvaluation, cells.seed_decides_everything),
     (OwnGenerator, cells.seed_decides_everything),
+    (SeedsTorch, cells.seed_decides_everything),
 ]
 
 
@@ -350,6 +493,28 @@ def test_a_planted_mistake_is_caught_by_its_check(bad, check):
     said = f"expected .*; seen: .*; why: docs/conformance.md#{check.__name__}"
     with pytest.raises(Broken, match=said):
         verify(check, Subject.of("cell", bad, {}))
+
+
+@pytest.mark.parametrize(
+    ("bad", "check", "said"),
+    [
+        (
+            StepsIdsOverAWindow,
+            cells.id_stepper_equals_one_hots,
+            "the shape (1, 1, 5), not (1, 5)",
+        ),
+        (NormalisesTheBatch, cells.rows_do_not_mix, "expected in training, row 0 among others"),
+        (KeepsItsTable, cells.id_stepper_equals_one_hots, "after weights changed in place"),
+        (FromIdsWithoutGradients, cells.from_ids_equals_one_hots, "gradients for 'inputs.weight'"),
+        (StepsInPlace, cells.inputs_are_left_alone, "left by `id_stepper` as they were given"),
+        (DetachesAll, cells.gradients_reach_every_parameter, "none for inputs.weight, inputs.bias"),
+        (SeedsTorch, cells.seed_decides_everything, "torch's seed to be left alone"),
+        (FromIdsOnTheCpu, cells.device_is_followed, "tensors made on the inputs' device"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_failure_says_what_it_is(bad, check, said):
+    assert said in look_at(check, Subject.of("cell", bad, {})).message
 
 
 def test_wrong_gradients_are_shown():
@@ -361,11 +526,51 @@ def test_every_check_catches_something():
     assert {check for _, check in DEFECTS} == set(cells.CHECKS)
 
 
-def test_the_cell_that_the_planted_ones_are_made_from_keeps_every_promise():
-    results = [look_at(check, Subject.of("cell", Good, {})) for check in cells.CHECKS]
-    skipped = {r.check for r in results if r.verdict == "skipped"}
-    assert skipped == {"from_ids_equals_one_hots", "id_stepper_equals_one_hots"}
+class WithoutParameters(nn.Module):
+    """As in the pages of the documentation."""
+
+    def __init__(self, input_size):
+        super().__init__()
+        self.output_size = input_size
+
+    @seqlab.unroll
+    def forward(self, inputs, state):
+        return inputs, state
+
+
+class DropsOut(ById):
+    """In other places for its rows, and in others again through ids."""
+
+    def forward(self, inputs, state):
+        outputs, state = super().forward(inputs, state)
+        return nn.functional.dropout(outputs, 0.5, self.training), state
+
+
+class NormalisesItsWeights(Good):
+    """Takes one step in training towards the norm, whatever its inputs are."""
+
+    def __init__(self, input_size):
+        super().__init__(input_size)
+        nn.utils.parametrizations.spectral_norm(self.recurrent)
+
+
+BY_IDS = {"from_ids_equals_one_hots", "id_stepper_equals_one_hots"}
+
+
+@pytest.mark.parametrize(
+    ("good", "unasked"),
+    [
+        (Good, BY_IDS),
+        (ById, set()),
+        (WithoutParameters, {*BY_IDS, "gradients_reach_every_parameter"}),
+        (DropsOut, set()),
+        (NormalisesItsWeights, BY_IDS),
+    ],
+)
+def test_a_cell_without_a_defect_keeps_every_promise(good, unasked):
+    results = [look_at(check, Subject.of("cell", good, {})) for check in cells.CHECKS]
     assert not [r for r in results if r.verdict == "broken"]
+    assert {r.check for r in results if r.verdict == "skipped"} == unasked
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,21 @@ def test_an_unknown_kind_is_a_mistake_of_use():
         Subject.of("cel", Good, {})
 
 
+@pytest.mark.parametrize(("kind", "made"), [("cell", nn.Identity()), ("decoder", object())])
+def test_an_object_is_no_factory(kind, made):
+    with pytest.raises(UsageError, match="is an object, not a class or function: give what makes"):
+        Subject.of(kind, made, {})
+
+
+def test_a_factory_may_be_a_partial_or_an_object_that_is_called_as_one():
+    class Factory:
+        def __call__(self, input_size: int) -> nn.Module:
+            return nn.Linear(input_size, 3)
+
+    for factory in (partial(Good, path=Path("x")), Factory()):
+        assert Subject.of("cell", factory, {}).build(3)
+
+
 def test_what_must_be_given_and_is_not_leaves_a_check_without_an_answer():
     with pytest.raises(NotApplicable, match="option 'path' has no default; give it a value"):
         Subject.of("cell", Good, {}).build(3)
@@ -185,6 +201,16 @@ def test_check_cell_names_all_that_is_broken_at_once():
     assert "expected cell 'Undocumented' to keep all" in message
     assert "summary_says_what_it_is" in message
     assert "output_size_is_true" in message
+
+
+def test_check_cell_has_a_line_for_each_broken_promise():
+    with pytest.raises(Broken) as caught:
+        seqlab.testing.check_cell(Undocumented)
+    first, *others = str(caught.value).splitlines()
+    assert first.endswith(f"seen: {len(others)} broken")
+    names = {check.__name__ for check in checks_of("cell")}
+    assert {line.partition(": ")[0] for line in others} <= names
+    assert all("; why: docs/conformance.md#" in line for line in others)
 
 
 @pytest.mark.parametrize("component", ["Cell", '"gru"'])
