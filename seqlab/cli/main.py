@@ -35,6 +35,10 @@ VERBS = {
 }
 
 
+class Escaped(Exception):
+    """Its cause is an error of a plugin's that looks like one of the command's own."""
+
+
 class Verbs(click.Group):
     """Imports a verb's module when it is called for, so that `--help` costs nothing."""
 
@@ -56,6 +60,19 @@ class Verbs(click.Group):
             from seqlab.registry.checking import suggest
 
             raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], VERBS)}") from None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb. The core never exits, and click does so outside: a plugin did it."""
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            raise Escaped from error
+        except OSError as error:
+            from seqlab.registry.blaming import raised_in_plugin
+
+            if raised_in_plugin(error):
+                raise Escaped from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -105,20 +122,20 @@ def call(arguments: list[str]) -> int:
             place = f"{error.filename}: " if error.filename else ""
             click.echo(f"seqlab: {place}{error.strerror or error}", err=True)
             return SeqlabError.exit_code
+        except Escaped as error:
+            return _report(error.__cause__ or error)
         except Exception as error:
-            traceback.print_exc()
-            click.echo(f"seqlab: this is a bug in {_whose(error)}; please report it", err=True)
-            return PluginError.exit_code
+            return _report(error)
 
 
-def _whose(error: BaseException) -> str:
-    """Name the dropped-in plugin in whose code an error came up, if it was one's."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    for frame in reversed(frames):
-        module = str(frame.f_globals.get("__name__"))
-        if module.startswith("seqlab_dropped_in_"):
-            return f"plugin '{module.removeprefix('seqlab_dropped_in_')}'"
-    return "seqlab or in a plugin"
+def _report(error: BaseException) -> int:
+    """Show the traceback of an error that nobody foresaw, and say whose it is."""
+    from seqlab.registry.blaming import plugin_of
+
+    traceback.print_exception(error)
+    whose = plugin_of(error) or "seqlab or in a plugin"
+    click.echo(f"seqlab: this is a bug in {whose}; please report it", err=True)
+    return PluginError.exit_code
 
 
 def _prefixed(message: str) -> str:
@@ -137,7 +154,7 @@ class _Stderr(logging.Handler):
     """Writes to whatever stderr is now: a progress bar may have taken its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        word = "warning: " if record.levelno >= logging.WARNING else ""
+        word = "warning: " if record.levelno == logging.WARNING else ""
         click.echo(f"seqlab: {word}{record.getMessage()}", err=True)
 
 

@@ -80,15 +80,21 @@ def _fit(tokenizer: Tokenizer, source: Source, bound: Bound, progress: Progress)
 
     def learn() -> Any:
         tokenizer.fit(counted(source.documents(TRAIN), "Learning the vocabulary", progress))
-        return tokenizer.state_dict()
+        state = tokenizer.state_dict()
+        _check_vocabulary(state)
+        return state
 
     key = cache.key_of(corpus=source.identity, tokenizer=bound.identity())
-    try:
-        state, kept = cache.kept_state(key, learn)
-    except TypeError as error:
-        raise PluginError(f"the vocabulary cannot be saved ({error})") from None
+    state, kept = cache.kept_state(key, learn)
     if kept:
         tokenizer.load_state_dict(state)
+
+
+def _check_vocabulary(state: Any) -> None:
+    try:
+        pack(state, "", {})
+    except TypeError as error:
+        raise PluginError(f"the vocabulary cannot be saved ({error})") from None
 
 
 def prepare_split(

@@ -11,7 +11,7 @@ from typing import Any
 from seqlab.contracts import Corpus, Document
 from seqlab.data.cache import kept_fingerprint, key_of
 from seqlab.data.pieces import recut
-from seqlab.data.text import between, first_characters, length
+from seqlab.data.text import between, checked_documents, first_characters, length
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
@@ -91,10 +91,11 @@ class Source:
 
     def _limited(self, split: str) -> Iterator[Document]:
         with self.bound.blamed():
-            documents = self.corpus.documents(split)
+            name, documents = self.bound.component.name, self.corpus.documents(split)
             if isinstance(documents, str):
                 raise TypeError("documents() should yield documents, not be a text itself")
-            yield from first_characters(documents, self.keys.max_characters)
+            checked = checked_documents(documents, f"corpus '{name}', split '{split}'")
+            yield from first_characters(checked, self.keys.max_characters)
 
 
 def open_source(resolved: Text) -> Source:

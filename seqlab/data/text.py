@@ -4,9 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from itertools import chain
+from typing import Any
 
 from seqlab.contracts import Document, Ids
-from seqlab.errors import CorpusError
+from seqlab.errors import CorpusError, PluginError
+
+A_DOCUMENT = "a document is a str, an iterable of str, or seqlab.Ids (for token ids)"
+
+
+def checked_documents(documents: Iterable[Document], where: str) -> Iterator[Document]:
+    """Yield the documents that a corpus gives, as long as they are documents.
+
+    Raises:
+        PluginError: one is something else; `where` and its number say which.
+    """
+    for number, document in enumerate(documents, start=1):
+        if isinstance(document, str | Ids):
+            yield document
+        else:
+            yield _checked_pieces(document, f"{where}: document {number}")
+
+
+def _checked_pieces(document: Any, where: str) -> Iterator[str]:
+    """Known only once the first piece is taken: a document streams."""
+    kind = type(document).__name__
+    if not isinstance(document, Iterable):
+        raise PluginError(f"{where} is of type {kind}; {A_DOCUMENT}")
+    for piece in document:
+        if not isinstance(piece, str):
+            held = type(piece).__name__
+            raise PluginError(f"{where} is of type {kind}, and holds {held}; {A_DOCUMENT}")
+        yield piece
 
 
 def text_pieces(document: Document) -> Iterator[str]:

@@ -13,6 +13,7 @@ from seqlab.contracts import Cell, State
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.sections import Model
 from seqlab.model.dropout import Dropout
+from seqlab.model.state import as_pair
 
 CellFactory = Callable[[int], Cell]
 
@@ -71,7 +72,7 @@ class LanguageModel(nn.Module):
         from_ids = getattr(layer.cell, "from_ids", None)
         if from_ids is None:
             return cast("tuple[Tensor, State]", layer(self.embedding(ids), state))
-        return cast("tuple[Tensor, State]", from_ids(ids, state))
+        return as_pair(from_ids(ids, state), layer.cell, "from_ids")
 
     def _tie(self) -> None:
         if isinstance(self.embedding, OneHot):
@@ -101,7 +102,7 @@ class Layer(nn.Module):
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """(B, T, I) and the state before -> (B, T, O) and the state after."""
-        outputs, state = self.cell(self.norm(inputs), state)
+        outputs, state = as_pair(self.cell(self.norm(inputs), state), self.cell, "forward")
         return (inputs + outputs if self.residual else outputs), state
 
 

@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from seqlab.contracts import State
+from seqlab.errors import PluginError
+
+A_STATE = "a state is a tensor or a nested tuple of tensors"
+
+
+def as_pair(returned: Any, cell: object, method: str) -> tuple[Tensor, State]:
+    """Return what a method of a cell returned, once it is known to be outputs and a state.
+
+    Raises:
+        PluginError: it is something else.
+    """
+    if isinstance(returned, tuple) and len(returned) == 2:
+        outputs, state = returned
+        if isinstance(outputs, Tensor) and _is_state(state):
+            return returned
+    raise PluginError(
+        f"cell {type(cell).__name__}: `{method}` should return (outputs, state), where {A_STATE};"
+        f" it returned {_form(returned)}"
+    )
+
+
+def _is_state(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_state(part) for part in value)
+    return isinstance(value, Tensor)
+
+
+def _form(value: Any) -> str:
+    """The types in a value, for messages."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_form, value))})"
+    return "None" if value is None else type(value).__name__
 
 
 def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
-    """Apply a function to every tensor of a state."""
+    """Apply a function to every tensor of a state.
+
+    Raises:
+        TypeError: it is no state.
+    """
     if isinstance(state, Tensor):
         return change(state)
+    if not isinstance(state, tuple):
+        raise TypeError(f"{A_STATE}, not {_form(state)}")
     return tuple(map_state(change, part) for part in state)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts import State
-from seqlab.model.state import zeros
+from seqlab.model.state import as_pair, zeros
 
 CellT = TypeVar("CellT")
 Step = Callable[[CellT, Tensor, Any], tuple[Tensor, Any]]
@@ -27,6 +27,7 @@ def unroll(step: Step[CellT]) -> Window[CellT]:
     Example:
         `forward = unroll(step)` in the body of the class, or `@unroll` above `def forward`.
     """
+    name = getattr(step, "__name__", "step")
 
     @wraps(step)
     def forward(self: CellT, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -34,7 +35,7 @@ def unroll(step: Step[CellT]) -> Window[CellT]:
             state = zeros(_state_shape(self), len(inputs), inputs)
         outputs = []
         for one in inputs.unbind(1):
-            output, state = step(self, one, state)
+            output, state = as_pair(step(self, one, state), self, name)
             outputs.append(output)
         return torch.stack(outputs, 1), state
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import Complaint, ExperimentError, PluginError, SeqlabError
+from seqlab.registry.kinds import KINDS
 from seqlab.registry.plugins import Component
 
 
@@ -26,14 +27,28 @@ class Bound:
 
         Raises:
             ExperimentError: the component refuses its options (it raised ValueError).
-            PluginError: it failed in any other way.
+            PluginError: it failed in any other way, or what it made lacks a method.
         """
         with self.blamed():
             try:
-                return self.component.factory(*supplied, **self.options)
+                part = self.component.factory(*supplied, **self.options)
             except ValueError as error:
                 complaint = Complaint(self.where, self.component.kind, str(error))
                 raise ExperimentError([complaint]) from error
+        self._expect_methods(part)
+        return part
+
+    def _expect_methods(self, part: Any) -> None:
+        """See to it, before anything is trained, that a part has the methods of its promise."""
+        component = self.component
+        forms = KINDS[component.kind].methods
+        lacking = [[name for name in form if not hasattr(part, name)] for form in forms]
+        if lacking and all(lacking):
+            said = " or ".join(" and ".join(f"`{name}`" for name in form) for form in lacking)
+            raise PluginError(
+                f"{component.kind} '{component.name}' of plugin '{component.plugin}' lacks the"
+                f" method {said}, which every {component.kind} has (see seqlab.contracts)"
+            )
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -46,7 +61,7 @@ class Bound:
             yield
         except SeqlabError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             component = self.component
             raise PluginError(
                 f"{component.kind} '{component.name}' of plugin '{component.plugin}' failed:"

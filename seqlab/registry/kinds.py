@@ -13,11 +13,16 @@ EVENTS = frozenset(
 
 @dataclass(frozen=True)
 class Kind:
-    """`supplied` are the names of a factory's positional parameters, in order."""
+    """What the registry knows of a kind.
+
+    `supplied` are the names of a factory's positional parameters, in order; `methods` those that
+    are asked of what it makes, in each form that the promise has.
+    """
 
     name: str
     plural: str
     supplied: tuple[str, ...] = ()
+    methods: tuple[tuple[str, ...], ...] = ()
 
     @property
     def hook(self) -> str:
@@ -25,13 +30,17 @@ class Kind:
 
 
 _ALL = (
-    Kind("corpus", "corpora"),
-    Kind("tokenizer", "tokenizers"),
-    Kind("sampler", "samplers", ("tokens", "seed")),
+    Kind("corpus", "corpora", methods=(("documents", "fingerprint"),)),
+    Kind(
+        "tokenizer",
+        "tokenizers",
+        methods=(("fit", "encode", "token_bytes", "state_dict", "load_state_dict"),),
+    ),
+    Kind("sampler", "samplers", ("tokens", "seed"), (("__len__", "batch", "left_out"),)),
     Kind("cell", "cells", ("input_size",)),
     Kind("optimizer", "optimizers", ("parameters",)),
     Kind("schedule", "schedules", ("optimizer", "total_steps")),
-    Kind("decoder", "decoders"),
+    Kind("decoder", "decoders", methods=(("choose",), ("search",))),
     Kind("observer", "observers"),
 )
 KINDS = {kind.name: kind for kind in _ALL}

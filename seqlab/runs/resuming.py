@@ -155,7 +155,7 @@ def _resume(
         )
     if saved is not None and known["status"] == "finished":
         _check_goes_on(folder, resolved, saved, parts.total_steps)
-    _compare(environment(known), environment(found))
+    _compare(known, found)
     changed = parts.total_steps != known["total_steps"]
     if changed:
         log.warning(
@@ -202,10 +202,24 @@ def _check_goes_on(
         )
 
 
-def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Say what is not as it was, and whether the bits can still be equal."""
-    different = [key for key in before if before[key] != after.get(key)]
+def _compare(known: dict[str, Any], found: dict[str, Any]) -> None:
+    """Say what is not as it was, and what that means for the numbers."""
+    before, after = environment(known), environment(found)
+    different = [key for key in before if before[key] != after.get(key, before[key])]
     for key in different:
-        log.warning("%s was %s and is now %s", key, before[key], after.get(key))
-    if different:
+        log.warning("%s was %s and is now %s", key, before[key], after[key])
+    rewritten = _rewritten(known, found)
+    if rewritten:
+        log.warning(
+            "Another source than the run's: %s. So what follows may be another model's numbers",
+            ", ".join(f"plugin '{name}'" for name in rewritten),
+        )
+    elif different:
         log.warning("So the run goes on correctly, but its numbers may differ in the last bits")
+
+
+def _rewritten(known: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """The plugins that are still used, but have another source."""
+    now = {plugin["name"]: plugin["source_sha256"] for plugin in found["plugins"]}
+    before = {plugin["name"]: plugin["source_sha256"] for plugin in known["plugins"]}
+    return [name for name, source in before.items() if now.get(name, source) != source]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.interval import interval
 from seqlab.registry import Resolved
+from seqlab.registry.blaming import raised_in_plugin
 from seqlab.runs.building import Parts
 from seqlab.runs.description import now
 from seqlab.runs.folder import RunFolder
@@ -221,7 +223,7 @@ class Session:
             raise
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"
-            log.debug("The run failed", exc_info=True)
+            self._say_where_it_stopped()
             raise
         finally:
             self.recorder.ended(status)
@@ -236,6 +238,14 @@ class Session:
             with disk_errors(self.folder.path):
                 self.folder.describe(self.description)
 
+    def _say_where_it_stopped(self) -> None:
+        """The traceback is for the run's log; on the terminal it comes by itself, or not at all."""
+        path, done = self.folder.path, self.training.done
+        log.error(
+            "The run in %s stopped after step %d. To go on: seqlab resume %s", path, done, path,
+            exc_info=True
+        )  # fmt: skip
+
 
 def _due(every: int | str, step: Step, since: float) -> bool:
     minutes = (time.monotonic() - since) / 60
@@ -246,9 +256,14 @@ def _due(every: int | str, step: Step, since: float) -> bool:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what the system says of a disk into one clear message."""
+    """Turn what the system says of a disk into one clear message.
+
+    What a plugin cannot open is its own trouble; that a disk is full is everybody's.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and raised_in_plugin(error):
+            raise
         place = error.filename or folder
-        raise RunFailed(f"{place}: cannot be written ({error.strerror})") from error
+        raise RunFailed(f"{place}: cannot be written ({error.strerror or error})") from error

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from seqlab.errors import PluginError
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
 
@@ -13,10 +14,15 @@ log = logging.getLogger(__name__)
 
 
 class Observers:
-    """The observers of one run, in the order of the experiment."""
+    """The observers of one run, in the order of the experiment.
+
+    Raises:
+        PluginError: one cannot be built, or could be saved but never be loaded again.
+    """
 
     def __init__(self, bound: Sequence[Bound]) -> None:
-        self._observers = {f"{i}:{b.component.name}": b.build() for i, b in enumerate(bound)}
+        self._bound = {f"{i}:{b.component.name}": b for i, b in enumerate(bound)}
+        self._observers = {name: _build(b) for name, b in self._bound.items()}
         self.failures: list[str] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -25,9 +31,19 @@ class Observers:
         return {name: observer.state_dict() for name, observer in having.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Give their states back to those who are still there."""
+        """Give their states back to those who are still there.
+
+        Raises:
+            PluginError: one does not take its state.
+        """
         for name in state.keys() & self._observers.keys():
-            self._observers[name].load_state_dict(state[name])
+            try:
+                self._observers[name].load_state_dict(state[name])
+            except Exception as error:
+                raise PluginError(
+                    f"{_said(self._bound[name])} does not take the state that the checkpoint has"
+                    f" of it ({type(error).__name__}: {error}); --set observers=[] goes on without"
+                ) from error
 
     def tell(self, event: str, record: Record) -> None:
         """Call the method named as the event on everyone who has it."""
@@ -53,3 +69,17 @@ class Observers:
             self.failures.append(said)
             log.warning("%s; it is switched off", said)
             del self._observers[name]
+
+
+def _build(bound: Bound) -> Any:
+    observer = bound.build()
+    if hasattr(observer, "state_dict") and not hasattr(observer, "load_state_dict"):
+        raise PluginError(
+            f"{_said(bound)} has `state_dict` and no `load_state_dict`, so a run with it could"
+            " not be resumed"
+        )
+    return observer
+
+
+def _said(bound: Bound) -> str:
+    return f"observer '{bound.component.name}' of plugin '{bound.component.plugin}'"

@@ -19,7 +19,8 @@ STAND_IN = "\ufffd".encode()  # Unicode's character for text that is not known
 class TokenSizes:
     """(2, V) float64: how many characters begin in each token, and how many bytes it has.
 
-    Of a token that stands for unknown text, neither is known: they are NaN, and so is every sum.
+    A token that stands for unknown text is one character, and of bytes that nobody knows: NaN, as
+    is every sum with it.
     """
 
     table: Tensor
@@ -29,7 +30,7 @@ class TokenSizes:
         everything = [tokenizer.token_bytes(token) for token in range(tokenizer.size)]
         characters = [sum((byte & 0xC0) != 0x80 for byte in data) for data in everything]
         table = torch.tensor([characters, list(map(len, everything))], dtype=torch.float64)
-        table[:, [data == STAND_IN for data in everything]] = math.nan
+        table[1, [data == STAND_IN for data in everything]] = math.nan
         return cls(table.to(device))
 
     def count(self, targets: Tensor, weights: Tensor | None) -> Tensor:

@@ -151,6 +151,7 @@ def test_plugins_lists_origin_offers_and_failures(seqlab_command):
     assert rows["seqlab-cells"]["distribution"] == "seqlab"
     assert rows["broken"]["problems"] == [
         "cannot be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'"
+        " (plugins/broken.py, line 1)"
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 import seqlab
 from seqlab import CorpusError, CorpusUnavailable, read_experiment
 from seqlab.data.preparing import prepare, vocabulary_hash
+from seqlab.errors import PluginError
 from seqlab.registry import resolve
 
 COUNTING = '''
@@ -40,13 +41,24 @@ class Nowhere(Counting):
         raise CorpusUnavailable("nowhere to be had")
 
 
+class Wrong(Counting):
+    """One text, then what a beginner may take for a document of token ids."""
+
+    def __init__(self, *, kind: str) -> None:
+        wrong = {"ndarray": np.arange(3), "bytes": b"abc", "int": 7, "list": ["a", b"b"]}
+        self._wrong = wrong[kind]
+
+    def documents(self, split):
+        yield from ("abc", self._wrong)
+
+
 class Untrained(Counting):
     splits = ("valid",)
 
 
 @hookimpl
 def seqlab_register_corpora():
-    return {"counting": Counting, "nowhere": Nowhere, "untrained": Untrained}
+    return {"counting": Counting, "nowhere": Nowhere, "wrong": Wrong, "untrained": Untrained}
 '''
 
 
@@ -101,6 +113,20 @@ def test_max_characters_of_a_corpus_of_ids_is_refused_by_that_name(prepared):
     corpus = {"name": "counting", "max_characters": 5}
     with pytest.raises(CorpusError, match="max_characters"):
         prepared(corpus=corpus, tokenizer="ids")
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        *(("ndarray", "ndarray, and holds int64"), ("bytes", "bytes, and holds int")),
+        *(("int", "int"), ("list", "list, and holds bytes")),
+    ],
+)
+def test_what_is_no_document_is_named_by_its_split_number_and_type(kind, said, limit, prepared):
+    match = rf"'wrong', split 'train': document 2 is of type {said}; a document is a str, an"
+    with pytest.raises(PluginError, match=match):
+        prepared(corpus={"name": "wrong", "kind": kind, "max_characters": limit})
 
 
 def test_a_corpus_without_a_training_split_is_refused(prepared):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from seqlab import select_rows
-from seqlab.model.state import carry, map_state, settle, zeros
+from seqlab.errors import PluginError
+from seqlab.model.state import as_pair, carry, map_state, settle, zeros
 
 FIRST_ONLY = torch.tensor([True, False])
 
@@ -77,6 +78,32 @@ def test_a_fresh_state_has_the_declared_shape_and_the_rows_first(shape, expected
     fresh = zeros(shape, 2, torch.ones(1, dtype=torch.float64))
     assert [tuple(tensor.shape) for tensor in tensors(fresh)] == expected
     assert all(t.dtype == torch.float64 and not t.any() for t in tensors(fresh))
+
+
+@pytest.mark.parametrize(
+    ("bad", "name"), [({"h": torch.ones(2)}, "dict"), ([torch.ones(2)], "list"), (None, "None")]
+)
+def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
+    for state in (bad, (torch.ones(2), (bad,))):
+        with pytest.raises(TypeError, match=f"a nested tuple of tensors, not {name}"):
+            select_rows(state, torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (torch.ones(2, 3), "Tensor"),
+        (None, "None"),
+        ((torch.ones(2, 3), None), r"\(Tensor, None\)"),
+        ((torch.ones(2, 3), {"h": 1}), r"\(Tensor, dict\)"),
+        ((torch.ones(2, 3), (torch.ones(2), [])), r"\(Tensor, \(Tensor, list\)\)"),
+        ((torch.ones(2),) * 3, r"\(Tensor, Tensor, Tensor\)"),
+    ],
+)
+def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, said):
+    match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {said}$"
+    with pytest.raises(PluginError, match=match):
+        as_pair(returned, torch.nn.Linear(1, 1), "forward")
 
 
 @pytest.mark.parametrize("shape", [4, [4], "4", (4, (4,))])

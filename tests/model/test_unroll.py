@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from seqlab import unroll
+from seqlab.errors import PluginError
 
 INPUTS = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
 
@@ -117,6 +118,19 @@ def test_gradients_flow_through_all_steps():
 
 def test_the_step_keeps_its_name_and_text():
     assert unroll(Leaky.step).__name__ == "step"
+
+
+class OutputsAlone(Leaky):
+    """Forgets to return the state; for two rows that would unpack."""
+
+    @unroll
+    def forward(self, inputs, state):
+        return inputs + state
+
+
+def test_a_step_that_forgets_the_state_is_told_with_its_class():
+    with pytest.raises(PluginError, match=r"cell OutputsAlone: `forward` .* it returned Tensor"):
+        OutputsAlone(3)(INPUTS, None)
 
 
 def test_a_state_shape_that_is_no_tuple_is_refused_by_its_value():

@@ -244,6 +244,16 @@ def test_a_plugin_whose_source_changed_is_told(full, drop, caplog):
     drop(STOPS_AT + "\n    # changed\n")
     seqlab.resume("whole", checkpoint=10)
     assert "plugin dropped was file " in caplog.text
+    assert "plugin 'dropped'. So what follows may be another model's numbers" in caplog.text
+    assert "in the last bits" not in caplog.text
+
+
+def test_an_observer_that_is_left_out_of_the_rest_is_no_warning(full, drop, caplog):
+    drop(STOPS_AT)
+    seqlab.run(full | {"observers": [{"name": "stops", "step": 99}]}, run_dir="whole")
+    caplog.clear()
+    seqlab.resume("whole", checkpoint=10, overrides=["observers=[]"])
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 @pytest.mark.parametrize(
