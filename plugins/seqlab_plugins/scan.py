@@ -73,22 +73,29 @@ def _append(many: Tensor, one: Tensor, in_front: bool) -> Tensor:
 def _scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
     """Write the states, from the first step on or from the last, without a gradient of its own."""
     window = inputs.shape[1]
-    pairs = window // 2
     begin = window - 1 if backwards else 0
     torch.addcmul(inputs[:, begin], decay[:, begin], initial, out=states[:, begin])
-    if not pairs:
+    if window == 1:
         return
-    # Counted from the beginning, from 0: an odd step and the even one before it are joined to one
-    # of half as many. What it ends with is the state of the odd step; the next even one follows.
-    if backwards:
-        odd, even = slice(window % 2, None, 2), slice((window + 1) % 2, None, 2)
-        joined, following, ended = slice(-pairs, None), slice(None, -1), slice(1 - window % 2, None)
-    else:
-        odd, even = slice(1, None, 2), slice(0, None, 2)
-        joined, following, ended = slice(pairs), slice(1, None), slice(pairs - 1 + window % 2)
+    odd, even, joined, following, ended = _halves(window, backwards)
     ends, steps = states[:, odd], decay[:, odd]
     before, decay_before = inputs[:, even], decay[:, even]
     into = torch.addcmul(inputs[:, odd], steps, before[:, joined])
     _scan(steps * decay_before[:, joined], into, initial, ends, backwards)
     rest = before[:, following], decay_before[:, following], ends[:, ended]
     torch.addcmul(*rest, out=states[:, even][:, following])
+
+
+def _halves(window: int, backwards: bool) -> tuple[slice, slice, slice, slice, slice]:
+    """Where the odd and the even steps are, counted from 0 where the scan begins.
+
+    An even step and the odd one after it are joined to one of half as many. The third slice is of
+    the even ones that are; the fourth of those that follow an odd one, whose state is its end; the
+    last of the ends that are followed.
+    """
+    pairs, single = divmod(window, 2)
+    if backwards:
+        odd, even = slice(single, None, 2), slice(1 - single, None, 2)
+        return odd, even, slice(-pairs, None), slice(None, -1), slice(1 - single, None)
+    odd, even = slice(1, None, 2), slice(0, None, 2)
+    return odd, even, slice(pairs), slice(1, None), slice(pairs - 1 + single)
