@@ -65,6 +65,20 @@ def discard(path: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a folder as `discard` does, or a file.
+
+    Raises:
+        OSError: something is left of it.
+    """
+    if not path.is_dir():
+        path.unlink()
+        return
+    gone = _beside(path)
+    path.rename(gone)
+    shutil.rmtree(gone)
+
+
 def remove_litter(folder: Path) -> None:
     """Remove what processes that are gone left half made."""
     for path in folder.glob(".*.tmp"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, hookimpl
-from seqlab_plugins.split_files import all_files, by_split
+from seqlab_plugins.split_files import all_files, by_split, matching, real_paths, unreadable
 from seqlab_plugins.text_files import Newlines, fingerprint, read_pieces
 
 
@@ -135,17 +134,44 @@ class Folder:
         return {"train": named.pop("train"), **named}
 
     def _found(self, split: str) -> list[Path]:
-        places = self._places()
-        folder = places[split]
-        held_out = [place for place in places.values() if folder in place.parents]
-        _listed(folder)
+        """The files of a split, each once; what another split has as well is not trained."""
+        found = self._below(split)
+        if split == "train":
+            real = self._real_places()
+            others = [other for other in real if real[other] != real[split]]
+            held_out = {file for other in others for file in self._below(other)}
+            found = {file: path for file, path in found.items() if file not in held_out}
+        if not found:
+            folder, wanted = self._places()[split], ", ".join(self._match)
+            raise CorpusError(f"{folder}: no file in it matches {wanted}")
+        return list(found.values())
+
+    def _below(self, split: str) -> dict[Path, Path]:
+        """Files by where they really are: in the folder of a split, and in none that is not its."""
+        folder, not_its = self._places()[split], self._not_of(split)
         wanted = _globbed(folder, self._match) - _globbed(folder, self._leave_out)
-        files = [folder / name for name in sorted(wanted)]
-        files = [f for f in files if not any(place in f.parents for place in held_out)]
-        files = [file for file in files if file.is_file() and file.stat().st_size]
-        if not files:
-            raise CorpusError(f"{folder}: no file in it matches {', '.join(self._match)}")
-        return files
+        files = [file for file in sorted(wanted, key=Path.as_posix) if file.is_file()]
+        by_place: dict[Path, Path] = {}
+        for file, real in real_paths(file for file in files if file.stat().st_size).items():
+            if not_its.isdisjoint(real.parents):
+                by_place.setdefault(real, file)
+        return by_place
+
+    def _not_of(self, split: str) -> set[Path]:
+        """Folders of other splits: those in the split's own; for train, those elsewhere too.
+
+        A link may lead there. One from `valid` into what is trained holds that file out.
+        """
+        real = self._real_places()
+        own = real[split]
+        inside = {place for place in real.values() if own in place.parents}
+        return inside if split != "train" else {*real.values()} - {own, *own.parents}
+
+    def _real_places(self) -> dict[str, Path]:
+        places = self._places()
+        for place in places.values():
+            _listed(place)
+        return {split: place.resolve() for split, place in places.items()}
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -155,17 +181,15 @@ def _listed(folder: Path) -> list[Path]:
         raise CorpusUnavailable(f"{folder}: there is no such folder") from None
     except NotADirectoryError:
         raise CorpusError(f"{folder}: is a file; `corpus: text` reads single files") from None
+    except (OSError, ValueError) as error:
+        raise unreadable(folder, error) from None
+
+
+def _globbed(folder: Path, patterns: list[str]) -> set[Path]:
+    try:
+        return {file for pattern in patterns for file in matching(folder, pattern)}
     except OSError as error:
-        raise CorpusError(f"{folder}: cannot be read ({error.strerror})") from None
-
-
-def _globbed(folder: Path, patterns: list[str]) -> set[str]:
-    """Paths below a folder, with slashes, so that their order is the same everywhere."""
-    found: set[str] = set()
-    for pattern in patterns:
-        names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 # hides hidden files
-        found.update(Path(name).as_posix() for name in names)
-    return found
+        raise unreadable(Path(error.filename or folder), error) from None
 
 
 @hookimpl

@@ -185,12 +185,14 @@ class Parquet(_Records):
         test: Path | list[Path] | None = None,
     ) -> None:
         try:
+            import pyarrow as pa
             import pyarrow.parquet
         except ImportError:
             raise ValueError(
                 "corpus 'parquet' needs a package: pip install 'seqlab[parquet]'"
             ) from None
-        self._open = pyarrow.parquet.ParquetFile
+        self._open = pa.parquet.ParquetFile
+        self._damaged = (OSError, ValueError, MemoryError, pa.ArrowException)
         super().__init__(by_split(path, valid, test), text, split)
 
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -208,7 +210,7 @@ class Parquet(_Records):
         except UnicodeDecodeError as error:
             place = f"after row {number:,}" if number else "in the first rows"
             raise CorpusError(f"{path}: is not UTF-8 {place} ({error.reason})") from None
-        except (OSError, ValueError) as error:  # what Arrow raises is one of these
+        except self._damaged as error:
             reason = " ".join(str(error).split())
             raise CorpusError(f"{path}: cannot be read as Parquet ({reason})") from None
 
@@ -226,6 +228,8 @@ def _check_columns(schema: Any, wanted: list[str], path: Path) -> None:
     for name in wanted:
         if name not in schema.names:
             raise CorpusError(f"{path}: has no column '{name}' (its columns of text: {texts})")
+        if schema.names.count(name) > 1:
+            raise CorpusError(f"{path}: has several columns '{name}'")
         if not is_text(schema.field(name).type):
             kind = schema.field(name).type
             raise CorpusError(f"{path}: column '{name}' is {kind}, no text (that are: {texts})")

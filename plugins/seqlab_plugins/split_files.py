@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +19,7 @@ def by_split(train: Files, valid: Files | None, test: Files | None) -> dict[str,
 
     Raises:
         CorpusUnavailable: a glob matches nothing.
-        CorpusError: it matches nothing that could be read.
+        CorpusError: it matches nothing that could be read, or cannot be looked for.
     """
     named = {"train": train, "valid": valid, "test": test}
     return {split: _expand_all(files) for split, files in named.items() if files is not None}
@@ -27,6 +28,30 @@ def by_split(train: Files, valid: Files | None, test: Files | None) -> dict[str,
 def all_files(files: Mapping[str, list[Path]]) -> list[Path]:
     """Every file of every split, each once."""
     return list(dict.fromkeys(path for paths in files.values() for path in paths))
+
+
+def matching(folder: Path, pattern: str) -> set[Path]:
+    """Find what a glob below a folder stands for: nothing hidden, and no link round in a circle.
+
+    Raises:
+        OSError: a folder on the way cannot be read.
+    """
+    return set(_matching(folder, Path(pattern).parts, frozenset([folder.resolve()])))
+
+
+def real_paths(files: Iterable[Path]) -> dict[Path, Path]:
+    """Where files really are, whatever links their paths have."""
+    listed = list(files)
+    folders = {folder: folder.resolve() for folder in {file.parent for file in listed}}
+    return {
+        file: file.resolve() if file.is_symlink() else folders[file.parent] / file.name
+        for file in listed
+    }
+
+
+def unreadable(path: Path, error: Exception) -> CorpusError:
+    """What to raise about something that the system refuses to open."""
+    return CorpusError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
 
 
 def _expand_all(files: Files) -> list[Path]:
@@ -38,12 +63,42 @@ def _expand_all(files: Files) -> list[Path]:
 
 
 def _expand(path: Path) -> list[Path]:
-    if not glob.has_magic(str(path)) or path.exists():
-        return [path]
-    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 # Path.glob takes no absolute one
+    try:
+        return _globbed(path) if glob.has_magic(str(path)) and not path.exists() else [path]
+    except OSError as error:
+        raise unreadable(Path(error.filename or path), error) from None
+
+
+def _globbed(path: Path) -> list[Path]:
+    base = next(folder for folder in path.parents if folder.exists())  # its brackets are its name
+    found = sorted(matching(base, str(path.relative_to(base))), key=str)
     if not found:
         raise CorpusUnavailable(f"{path}: matches no file")
-    files = [Path(name) for name in found if Path(name).is_file() and Path(name).stat().st_size]
+    files = [file for file in found if file.is_file() and file.stat().st_size]
     if not files:
         raise CorpusError(f"{path}: matches only folders and empty files")
     return files
+
+
+def _matching(folder: Path, parts: tuple[str, ...], inside: frozenset[Path]) -> Iterator[Path]:
+    """Follow a glob part by part; `inside` are the folders that `**` has come through."""
+    if not parts:
+        yield folder
+    elif parts[0] == "**":
+        yield from _matching(folder, parts[1:] or ("*",), inside)
+        for inner in _entries(folder, "*"):
+            if inner.is_dir() and (real := inner.resolve()) not in inside:
+                yield from _matching(inner, parts, inside | {real})
+    elif glob.has_magic(parts[0]):
+        for inner in _entries(folder, parts[0]):
+            yield from _matching(inner, parts[1:], inside)
+    elif (folder / parts[0]).exists():
+        yield from _matching(folder / parts[0], parts[1:], inside)
+
+
+def _entries(folder: Path, pattern: str) -> list[Path]:
+    """What lies in a folder and fits; a star stands for nothing hidden."""
+    if not folder.is_dir():
+        return []
+    fitting = [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
+    return [p for p in fitting if pattern.startswith(".") or not p.name.startswith(".")]

@@ -131,7 +131,7 @@ def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile
         return files[member]
     if not names:
         raise CorpusError(f"{path}: is empty: it holds no file")
-    wanted = f"has no member '{member}'" if member else "needs `member: NAME`"
+    wanted = f"has no member '{member}'" if member else "needs `member: NAME` of `corpus: text`"
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
     raise CorpusError(f"{path}: {wanted}; it holds {len(names)} files: {shown}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,10 +12,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Ids, hookimpl
-from seqlab_plugins.split_files import all_files, by_split
+from seqlab_plugins.split_files import all_files, by_split, unreadable
 from seqlab_plugins.text_files import Fingerprint
+from seqlab_plugins.tokenizers import MOST_IDS
 
 CHUNK = 1 << 20  # ids that are looked at together
+
+_DAMAGED = (
+    *(ValueError, TypeError, EOFError, OverflowError, RecursionError, MemoryError),
+    *(SyntaxError, TokenError),  # the header is a literal of Python
+)
 
 Dtype = Literal["uint8", "uint16", "uint32", "int16", "int32", "int64"]
 
@@ -67,6 +74,7 @@ class TokenFiles:
         for split, paths in self._files.items():
             for path in paths:
                 ids = _mapped(path, self._dtype)
+                _check_largest(ids, path)
                 for chunk in _chunks(ids):
                     content.add_bytes(split, chunk.astype("<i8").tobytes())
                 for stop in self._stops(ids):
@@ -100,8 +108,8 @@ def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
         ids = _npy(path) if path.suffix.lower() == ".npy" else _raw(path, dtype)
     except FileNotFoundError:
         raise CorpusUnavailable(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
     if not len(ids):
         raise CorpusError(f"{path}: is empty: it holds no token id")
     if ids.dtype.kind == "i":
@@ -123,8 +131,8 @@ def _raw(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def _npy(path: Path) -> NDArray[Any]:
     try:
-        ids: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        ids: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except _DAMAGED as error:
         reason = " ".join(str(error).split())
         raise CorpusError(f"{path}: cannot be read as .npy ({reason})") from None
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
@@ -141,6 +149,17 @@ def _check_sign(ids: NDArray[Any], path: Path) -> None:
         if chunk.min() < 0:
             place = number * CHUNK + int(np.argmax(chunk < 0))
             raise CorpusError(f"{path}: has the id {ids[place]} at position {place:,}; ids are 0 …")
+
+
+def _check_largest(ids: NDArray[Any], path: Path) -> None:
+    """Refuse what would ask for a vocabulary that no memory holds; reads all of a wide type."""
+    if np.iinfo(ids.dtype).max < MOST_IDS:
+        return
+    largest = max(int(chunk.max()) for chunk in _chunks(ids))
+    if largest >= MOST_IDS:
+        advice = "" if path.suffix.lower() == ".npy" else f"; is `dtype` {ids.dtype.name} right?"
+        message = f"its largest id is {largest:,}; they end below {MOST_IDS:,}{advice}"
+        raise CorpusError(f"{path}: {message}")
 
 
 @hookimpl

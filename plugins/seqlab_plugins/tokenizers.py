@@ -14,6 +14,7 @@ from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
 _NO_ID = -1
 _CODES = sys.maxunicode + 1
 _BLOCK = 1 << 16  # characters looked up together: they and their ids stay in a core's cache
+MOST_IDS = 1 << 27  # no vocabulary is as large; numbers of a wrong type look like such ids
 
 
 class Characters:
@@ -169,6 +170,8 @@ class TokenIds:
                 raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
             if len(document.ids):
                 self.size = max(self.size, int(np.max(document.ids)) + 1)
+        if self.size > MOST_IDS:
+            raise CorpusError(f"has the token id {self.size - 1:,}; they end below {MOST_IDS:,}")
 
     def encode(self, text: str) -> NDArray[np.int64]:
         numbers = [_number(word) for word in text.split()]

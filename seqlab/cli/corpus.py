@@ -17,12 +17,13 @@ from seqlab.cli.options import (
     print_table,
     root_option,
 )
+from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
     from seqlab.contracts import Tokenizer
     from seqlab.data.preparing import Prepared
     from seqlab.experiment import Experiment
-    from seqlab.registry import Registry
+    from seqlab.registry import Registry, Text
 
 EXPERIMENTS = {".yaml", ".yml"}
 PACKED = {".gz", ".zip"}
@@ -63,7 +64,7 @@ def describe(
     from seqlab.data.describing import describe as described
 
     registry = plugins.load()
-    prepared = _prepare(_experiment(file, overrides, registry), registry)
+    prepared = _prepare(_resolved(file, overrides, registry))
     known = _vocabulary(against, root, registry) if against is not None else None
     facts = described(prepared, split, known)
     if as_json:
@@ -102,8 +103,12 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 
     What is kept already is not made again.
     """
+    from seqlab.data.cache import check_writable
+
     registry = plugins.load()
-    prepared = _prepare(_experiment(experiment, overrides, registry), registry)
+    text = _resolved(experiment, overrides, registry)
+    check_writable()
+    prepared = _prepare(text)
     rows = []
     for split in prepared.source.splits:
         tokens = prepared.split(split)
@@ -120,9 +125,10 @@ def cache(clear: bool, as_json: bool) -> None:
     from seqlab.data import cache as kept
 
     if clear:
-        size = sum(_size(folder) for folder, _ in kept.stores())
-        kept.clear()
-        click.echo(f"Removed {_bytes(size)} from {kept.cache_folder()}", err=True)
+        removed, refusals = kept.clear()
+        click.echo(f"Removed {_bytes(removed)} from {kept.cache_folder()}", err=True)
+        if refusals:
+            raise _not_removed(refusals)
         return
     found = sorted(kept.stores(), key=lambda store: -store[0].stat().st_mtime)
     facts = [_fact(folder, manifest) for folder, manifest in found]
@@ -133,6 +139,12 @@ def cache(clear: bool, as_json: bool) -> None:
         print_table(columns, [_row(fact) for fact in facts])
     else:
         click.echo(f"Nothing is kept in {kept.cache_folder()}", err=True)
+
+
+def _not_removed(refusals: Sequence[OSError]) -> RunFailed:
+    first, more = refusals[0], len(refusals) - 1
+    others = f", and {more:,} more" if more else ""
+    return RunFailed(f"{first.filename}: cannot be removed ({first.strerror}){others}")
 
 
 def _fact(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,12 +189,17 @@ def _experiment(file: Path, overrides: Sequence[str], registry: Registry) -> Exp
     return read_experiment({"corpus": {"name": name, "path": str(file.absolute())}}, overrides)
 
 
-def _prepare(experiment: Experiment, registry: Registry) -> Prepared:
-    from seqlab.cli.bars import reading_bar
-    from seqlab.data.preparing import prepare
+def _resolved(file: Path, overrides: Sequence[str], registry: Registry) -> Text:
     from seqlab.registry import resolve_text
 
-    return prepare(resolve_text(experiment, registry), progress=reading_bar())
+    return resolve_text(_experiment(file, overrides, registry), registry)
+
+
+def _prepare(text: Text) -> Prepared:
+    from seqlab.cli.bars import reading_bar
+    from seqlab.data.preparing import prepare
+
+    return prepare(text, progress=reading_bar())
 
 
 def _vocabulary(run: str, root: Path, registry: Registry) -> Tokenizer:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
@@ -30,7 +30,7 @@ from seqlab.data.store import Damaged, open_store, read_manifest, write_store
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import RunFailed
 from seqlab.packing import pack, unpack
-from seqlab.whole import discard, write_whole
+from seqlab.whole import discard, remove, remove_litter, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def kept_tokens(
             return shelf.opened(folder)  # another process was quicker
         except Damaged:
             shelf.build(folder)
-    return shelf.opened(folder)
+        return shelf.opened(folder)
 
 
 class _Shelf:
@@ -130,17 +130,31 @@ def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(text.encode() + save(dict(tensors))).hexdigest()
 
 
-def kept_fingerprint(key: str, files: Iterable[Path], make: Callable[[], str]) -> str:
+Seen: TypeAlias = Mapping[Path, tuple[int, int]]
+"""Size in bytes and time of change in ns of each file, when it was looked at."""
+
+
+def look_at(files: Iterable[Path]) -> Seen:
+    """Say how files are now.
+
+    Raises:
+        OSError: one of them is not there.
+        ValueError: one has a name that no file can have.
+    """
+    found = [(path, path.stat()) for path in files]
+    return {path: (at.st_size, at.st_mtime_ns) for path, at in found}
+
+
+def kept_fingerprint(key: str, seen: Seen, make: Callable[[], str]) -> str:
     """Return the fingerprint of a corpus whose files are as they were, or make it.
 
     Args:
         key: of the corpus and its options.
-        files: all that its content comes from.
+        seen: all files that its content comes from.
         make: reads it.
     """
-    seen = [(str(path.absolute()), path.stat()) for path in files]
-    state = [(path, at.st_size, at.st_mtime_ns) for path, at in seen]
-    latest = max((at.st_mtime for _, at in seen), default=0.0)
+    state = [(str(path.absolute()), *at) for path, at in seen.items()]
+    latest = max((ns for _, ns in seen.values()), default=0) / 1e9
     file = _root() / "fingerprints" / key_of(corpus=key, files=state)
     with suppress(OSError, UnicodeDecodeError):
         text = file.read_text("ascii")
@@ -150,8 +164,9 @@ def kept_fingerprint(key: str, files: Iterable[Path], make: Callable[[], str]) -
     fingerprint = make()
     if latest < before - RACY and fingerprint.isascii() and fingerprint.isprintable():
         with suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, f"{fingerprint}\n".encode())
+            if look_at(seen) == seen:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(file, f"{fingerprint}\n".encode())
     return fingerprint
 
 
@@ -163,10 +178,41 @@ def stores() -> Iterator[tuple[Path, dict[str, Any]]]:
                 yield folder, read_manifest(folder)
 
 
-def clear() -> None:
-    """Remove all that was prepared; runs that are using it go on."""
+def clear() -> tuple[int, list[OSError]]:
+    """Remove all that was prepared; runs that are using it go on, and so does whoever builds.
+
+    Returns:
+        Bytes that were removed, and why what is left could not be.
+    """
+    removed, refusals = 0, []
     for name in ("tokens", "vocabularies", "fingerprints"):
-        discard(cache_folder() / name)
+        with suppress(OSError):
+            remove_litter(cache_folder() / name)
+        for path in sorted((cache_folder() / name).glob("[0-9a-f]*")):
+            try:
+                removed += _cleared(path)
+            except FileNotFoundError:  # somebody else clears too
+                pass
+            except OSError as error:
+                refusals.append(OSError(error.errno, error.strerror, str(path)))
+    return removed, refusals
+
+
+def _cleared(path: Path) -> int:
+    """Remove one thing; return its size, or 0 where another process needs it."""
+    if path.suffix == ".lock":  # it is empty, and who waits for it must find the same one
+        return 0
+    size = sum(part.stat().st_size for part in (path.iterdir() if path.is_dir() else [path]))
+    lock = path.with_suffix(".lock")
+    if not lock.exists():
+        remove(path)
+        return size
+    try:
+        with FileLock(lock, timeout=0):
+            remove(path)
+    except Timeout:
+        return 0
+    return size
 
 
 @contextmanager
@@ -191,23 +237,43 @@ def _written(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunFailed(
-            f"{error.filename or place}: cannot be written ({error.strerror or error}); the tokens"
-            " of a corpus are kept on disk, $SEQLAB_CACHE names another folder for them"
-        ) from None
+        raise _unwritable(error.filename or place, error) from None
+
+
+def _unwritable(place: object, error: OSError) -> RunFailed:
+    return RunFailed(
+        f"{place}: cannot be written ({error.strerror or error}); the tokens"
+        " of a corpus are kept on disk, $SEQLAB_CACHE names another folder for them"
+    )
+
+
+def check_writable() -> None:
+    """See to it that what is prepared now can be kept.
+
+    Raises:
+        RunFailed: it cannot.
+    """
+    error = _refusal(cache_folder())
+    if error is not None:
+        raise _unwritable(cache_folder(), error)
 
 
 def _root() -> Path:
     """The cache folder, or one for this process alone where that cannot be written."""
     folder = cache_folder()
+    error = _refusal(folder)
+    if error is None or error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return folder  # whoever writes to a full disk will say so
+    return _temporary(folder, error.strerror)
+
+
+def _refusal(folder: Path) -> OSError | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            return None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return folder  # whoever writes will say so
-        return _temporary(folder, error.strerror)
+        return error
 
 
 @cache

@@ -81,6 +81,7 @@ def _fit(tokenizer: Tokenizer, source: Source, bound: Bound, progress: Progress)
     def learn() -> Any:
         tokenizer.fit(counted(source.documents(TRAIN), "Learning the vocabulary", progress))
         state = tokenizer.state_dict()
+        source.check_unchanged()
         _check_vocabulary(state)
         return state
 
@@ -117,6 +118,7 @@ def prepare_split(
         documents = source.documents(split)
         with bound.blamed():
             yield from encode(counted(documents, f"Encoding {split}", told), tokenizer)
+            source.check_unchanged()
 
     names = {"corpus": source.bound.component.name, "tokenizer": bound.component.name}
     key = cache.key_of(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from seqlab.contracts import Corpus, Document
-from seqlab.data.cache import kept_fingerprint, key_of
+from seqlab.data.cache import Seen, kept_fingerprint, key_of, look_at
 from seqlab.data.pieces import recut
 from seqlab.data.text import between, checked_documents, first_characters, length
 from seqlab.errors import CorpusError, CorpusUnavailable
@@ -29,6 +29,7 @@ class Source:
     corpus: Corpus
     fingerprint: str
     keys: CorpusKeys
+    seen: Seen = field(default_factory=dict)  # its files before the fingerprint was taken
 
     @property
     def splits(self) -> Sequence[str]:
@@ -62,10 +63,23 @@ class Source:
                 f" {', '.join(self.splits)}); corpus.holdout makes valid and test"
             )
 
+    def check_unchanged(self) -> None:
+        """See to it that what was read since is what the fingerprint says.
+
+        Raises:
+            CorpusError: a file is another by now.
+        """
+        now = _seen(self.corpus) if self.seen else {}
+        for path in sorted({*self.seen, *now}):
+            if self.seen.get(path) != now.get(path):
+                raise CorpusError(f"{path}: changed while it was read; run again")
+
     def _documents(self, split: str) -> Iterator[Document]:
         if not self.shares or split not in (TRAIN, *self.shares):
             return self._limited(split)
         start, stop = self._range(split)
+        if start < stop == self._length:
+            stop += 1  # empty documents at the end lie there
         return between(self._limited(TRAIN), start, stop)
 
     @property
@@ -123,20 +137,25 @@ def open_source(resolved: Text) -> Source:
 def _look_at(bound: Bound, keys: CorpusKeys) -> Source:
     corpus: Corpus = bound.build()
     with bound.blamed():
-        source = Source(bound, corpus, _fingerprint(bound, corpus), keys)
+        seen = _seen(corpus)
+        source = Source(bound, corpus, _fingerprint(bound, corpus, seen), keys, seen)
         _check_splits(source)
     return source
 
 
-def _fingerprint(bound: Bound, corpus: Corpus) -> str:
-    """Ask the corpus, or remember what it said while its files were the same."""
-    files = getattr(corpus, "files", None)
-    if not files:
-        return corpus.fingerprint()
+def _seen(corpus: Corpus) -> Seen:
+    """How the files of a corpus are; nothing, if it names none, or has its own words for them."""
     try:
-        return kept_fingerprint(key_of(**bound.identity()), files, corpus.fingerprint)
-    except OSError:  # a file is gone; the corpus has the words for that
+        return look_at(getattr(corpus, "files", None) or ())
+    except (OSError, ValueError):
+        return {}
+
+
+def _fingerprint(bound: Bound, corpus: Corpus, seen: Seen) -> str:
+    """Ask the corpus, or remember what it said while its files were the same."""
+    if not seen:
         return corpus.fingerprint()
+    return kept_fingerprint(key_of(**bound.identity()), seen, corpus.fingerprint)
 
 
 def _check_splits(source: Source) -> None:

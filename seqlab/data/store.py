@@ -89,7 +89,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         known = manifest.pop("sha256")
-    except (OSError, ValueError, LookupError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(f"{folder / MANIFEST}: {error}") from None
     if known != _hash_of(manifest) or manifest.get("format") != FORMAT:
         raise Damaged(f"{folder / MANIFEST}: is damaged, or of another format than {FORMAT}")

@@ -67,7 +67,8 @@ def length(documents: Iterable[Document]) -> int:
 def between(documents: Iterable[Document], start: int, stop: int) -> Iterator[Document]:
     """Yield what lies from character (or token id) `start` to `stop` of all documents joined.
 
-    Documents stream: what is yielded has to be read before the next one is asked for.
+    An empty document lies where the next character does. Documents stream: what is yielded has to
+    be read before the next one is asked for.
     """
     position = 0
     for document in documents:
@@ -75,14 +76,16 @@ def between(documents: Iterable[Document], start: int, stop: int) -> Iterator[Do
             return
         if isinstance(document, Ids):
             part = _cut_ids(document, start - position, stop - position)
-            position += len(document.ids)
-            if len(part.ids):
+            if len(part.ids) or (not len(document.ids) and position >= start):
                 yield part
+            position += len(document.ids)
             continue
         cut = _Cut(text_pieces(document), position, start, stop)
         first = next(cut, None)
         if first is not None:
             yield chain([first], cut)
+        elif start <= position == cut.position:
+            yield ""
         for _ in cut:  # whatever the reader left
             pass
         position = cut.position

@@ -84,15 +84,14 @@ class Resolved(Text):
 
 
 def resolve_text(experiment: Experiment, registry: Registry) -> Text:
-    """Bind the corpus and the tokenizer of an experiment, whatever the rest of it is.
+    """Bind the corpus and the tokenizer of an experiment; sections that it has must be known.
 
     Raises:
         ExperimentError: with all complaints at once.
     """
     findings = Findings()
-    given = {key: experiment.tree.items.get(key) for key in ("corpus", "tokenizer")}
-    here = {key: section for key, section in given.items() if section is not None}
-    tree = _with_defaults(here, experiment.tree.origin)
+    sections = _known_sections(experiment.tree, findings)
+    tree = _with_defaults(sections, experiment.tree.origin)
     if "corpus" not in tree:
         findings.complain(experiment.tree.origin, "corpus", "this section is missing")
     bound = {
@@ -143,16 +142,21 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
 
 def _checked_sections(tree: Located, findings: Findings) -> dict[str, Located]:
     """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
+    sections = _known_sections(tree, findings)
+    for key in REQUIRED_SECTIONS:
+        if key not in sections:
+            findings.complain(tree.origin, key, "this section is missing")
+    return _with_defaults(sections, tree.origin)
+
+
+def _known_sections(tree: Located, findings: Findings) -> dict[str, Located]:
+    """The sections that are there; unknown ones are complaints."""
     known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires"}
     for key in tree.items.keys() - known:
         message = f"unknown section '{key}'{suggest(key, known)}"
         findings.complain(tree.items[key].origin, key, message)
     given = {key: item for key, item in tree.items.items() if item.value is not None}
-    sections = {key: item for key, item in given.items() if key in known}
-    for key in REQUIRED_SECTIONS:
-        if key not in sections:
-            findings.complain(tree.origin, key, "this section is missing")
-    return _with_defaults(sections, tree.origin)
+    return {key: item for key, item in given.items() if key in known}
 
 
 def _with_defaults(sections: Mapping[str, Located], origin: Origin) -> dict[str, Located]:

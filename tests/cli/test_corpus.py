@@ -100,3 +100,55 @@ def test_what_is_kept_can_be_cleared(seqlab_command, experiment):
     nothing = seqlab_command("corpus", "cache")
     assert (nothing.code, nothing.out) == (0, "")
     assert "Nothing is kept" in nothing.err
+
+
+@pytest.mark.parametrize("verb", ["build", "describe"])
+def test_a_misspelt_section_is_refused_as_validate_refuses_it(seqlab_command, experiment, verb):
+    wrong = ("--set", "tokeniser={name: words}")
+    expected = seqlab_command("validate", experiment, *wrong)
+    found = seqlab_command("corpus", verb, experiment, *wrong)
+    assert (found.code, found.out) == (2, "")
+    assert "unknown section 'tokeniser'; did you mean 'tokenizer'?" in found.err
+    assert found.err == f"seqlab: {expected.err}"
+
+
+def test_sections_that_are_not_needed_may_be_missing(seqlab_command, text):
+    Path("e.yaml").write_text(f"corpus: {{name: text, path: {text}}}\nrequires: []\n")
+    assert seqlab_command("corpus", "build", "e.yaml").code == 0
+
+
+def test_a_build_that_cannot_be_kept_has_failed(seqlab_command, experiment, monkeypatch):
+    Path("a-file").touch()
+    monkeypatch.setenv("SEQLAB_CACHE", "a-file/cache")
+    result = seqlab_command("corpus", "build", experiment)
+    assert (result.code, result.out) == (1, "")
+    assert "a-file/cache: cannot be written (Not a directory)" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert seqlab_command("run", experiment).code == 0
+
+
+def test_what_cannot_be_cleared_is_told_with_what_was(seqlab_command, experiment, monkeypatch):
+    def refused(*_):
+        raise OSError(30, "Read-only file system")
+
+    assert seqlab_command("corpus", "build", experiment).code == 0
+    monkeypatch.setattr(Path, "rename", refused)  # which removes folders, not files
+    result = seqlab_command("corpus", "cache", "--clear")
+    assert result.code == 1
+    removed, left = result.err.splitlines()
+    assert removed.startswith("Removed ")
+    assert "kB" not in removed or float(removed.split()[1]) < 2
+    assert left.startswith("seqlab: ")
+    assert left.endswith("cannot be removed (Read-only file system)")
+
+
+def test_a_damaged_manifest_stops_no_verb(seqlab_command, experiment):
+    assert seqlab_command("corpus", "build", experiment).code == 0
+    (kept,) = json.loads(seqlab_command("corpus", "cache", "--json").out)
+    Path(kept["folder"], "manifest.json").write_text("[]")
+    assert seqlab_command("corpus", "cache").code == 0
+    assert seqlab_command("corpus", "build", experiment).code == 0
+    assert len(json.loads(seqlab_command("corpus", "cache", "--json").out)) == 1
+    Path(kept["folder"], "manifest.json").write_text("[]")
+    assert seqlab_command("corpus", "cache", "--clear").code == 0
+    assert not Path(kept["folder"]).exists()

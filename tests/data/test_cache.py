@@ -34,16 +34,22 @@ class Told:
         self._broken = broken
 
     def documents(self, split):
-        with open("readings.txt", "a") as readings:
-            readings.write("d")
-        yield self.files[0].read_text("utf-8")
+        yield self._read("d")
         if self._broken:
             raise CorpusError("the second document cannot be read")
 
     def fingerprint(self):
+        return str(hash_of(self._read("f").encode()))
+
+    def _read(self, what):
         with open("readings.txt", "a") as readings:
-            readings.write("f")
-        return str(hash_of(self.files[0].read_bytes()))
+            readings.write(what)
+        text = self.files[0].read_text("utf-8")
+        change = Path("change.txt")
+        if change.exists() and change.read_text() == Path("readings.txt").read_text():
+            change.unlink()
+            self.files[0].write_text("another text, and a longer one. " * 99)
+        return text
 
 
 def hash_of(data):
@@ -197,9 +203,64 @@ def test_what_is_cleared_goes_on_for_those_who_use_it(prepared, text_file):
     assert "d" in prepared()[1]
 
 
+@pytest.mark.parametrize("reading", ["f", "fd", "fdd"])
+def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(prepared, text_file, reading):
+    Path("change.txt").write_text(reading)  # for its fingerprint, to fit, or to encode
+    with pytest.raises(CorpusError, match=r"text\.txt: changed while it was read; run again"):
+        prepared()
+    assert list(cache.stores()) == []
+    found, readings = prepared()
+    assert readings == "fdd"
+    assert text(found) == text_file.read_text("utf-8")
+
+
+def test_a_damaged_store_can_be_cleared(prepared):
+    prepared()
+    ((folder, _),) = cache.stores()
+    (folder / "manifest.json").write_text("[]")
+    removed, refusals = cache.clear()
+    assert removed > 2016
+    assert refusals == []
+    assert not folder.exists()
+
+
+def test_what_cannot_be_removed_is_told_and_not_counted(prepared, monkeypatch):
+    def refused(*_):
+        raise OSError(30, "Read-only file system")
+
+    prepared()
+    kept = sorted(cache.cache_folder().rglob("*"))
+    monkeypatch.setattr(Path, "rename", refused)
+    monkeypatch.setattr(Path, "unlink", refused)
+    removed, refusals = cache.clear()
+    assert removed == 0
+    assert [str(refusal.filename).split("/")[-2] for refusal in refusals] == [
+        "tokens",
+        "vocabularies",
+        "fingerprints",
+    ]
+    assert sorted(cache.cache_folder().rglob("*")) == kept
+
+
+def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
+    def cleared_meanwhile(key, parts, *rest):
+        def some():
+            for part in parts():
+                cache.clear()
+                yield part
+
+        return kept_tokens(key, some, *rest)
+
+    kept_tokens = cache.kept_tokens
+    monkeypatch.setattr(cache, "kept_tokens", cleared_meanwhile)
+    found, _ = prepared()
+    assert text(found) == text_file.read_text("utf-8")
+    assert len(list(cache.stores())) == 1
+
+
 def test_of_two_processes_one_builds(tiny, text_file):
     Path("plugins").mkdir()
-    slow = CORPUS.replace("yield self.files", "import time; time.sleep(1.5); yield self.files")
+    slow = CORPUS.replace("yield self", "import time; time.sleep(1.5); yield self")
     Path("plugins/told.py").write_text(slow, "utf-8")
     script = f"""
 import seqlab

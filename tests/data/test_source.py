@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import seqlab
-from seqlab import CorpusError, read_experiment
+from seqlab import CorpusError, ExperimentError, read_experiment
 from seqlab.data.source import open_source
 from seqlab.registry import resolve
 
@@ -80,8 +80,11 @@ def text(source, split) -> str:
     return "".join("".join(document) for document in source.documents(split))
 
 
+SHARES = st.floats(0, 0.49, exclude_min=True)
+
+
 @settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
-@given(st.text("分开abc\r\n", min_size=1), st.floats(0, 0.49), st.floats(0, 0.5))
+@given(st.text("分开abc\r\n", min_size=1), SHARES, SHARES)
 def test_train_valid_and_test_follow_one_another_and_are_the_whole(source, whole, valid, test):
     found = source(whole, holdout={"valid": valid, "test": test})
     parts = [text(found, split) for split in ("train", "valid", "test")]
@@ -98,6 +101,15 @@ def test_one_share_is_that_of_valid(source):
 def test_max_characters_come_before_the_shares(source):
     found = source("abcdefghijklmnop", max_characters=10, holdout=0.3)
     assert (text(found, "train"), text(found, "valid")) == ("abcdefg", "hij")
+
+
+def test_no_empty_document_is_lost_to_the_shares(tiny, registry):
+    lines = ["", "abcde", "", "fghij", "", ""]
+    Path("some.jsonl").write_text("\n".join(f'{{"text": "{line}"}}' for line in lines))
+    corpus = {"name": "jsonl", "path": "some.jsonl", "holdout": 0.5}
+    found = open_source(resolve(read_experiment(tiny | {"corpus": corpus}), registry))
+    parts = [["".join(part) for part in found.documents(split)] for split in found.splits]
+    assert parts == [["", "abcde"], ["", "fghij", "", ""]]
 
 
 def test_a_split_streams_anew_at_each_call(source):
@@ -120,7 +132,7 @@ def test_without_holdout_the_advice_is_to_add_it(source):
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused(source):
-    with pytest.raises(CorpusError, match=r"corpus\.holdout: the shares leave nothing to train on"):
+    with pytest.raises(ExperimentError, match=r"corpus\.holdout: should be shares of less than 1"):
         source("abc", holdout={"valid": 0.5, "test": 0.5})
 
 

@@ -151,6 +151,14 @@ def test_every_bit_of_the_manifest_counts():
             opened()
 
 
+@pytest.mark.parametrize("text", ["[]", "7", "null", '"a"', '{"sha256": []}', "[" * 100_000])
+def test_a_manifest_that_is_another_json_is_damaged(text):
+    written()
+    (STORE / "manifest.json").write_text(text)
+    with pytest.raises(Damaged):
+        opened()
+
+
 def test_a_store_of_nothing_is_refused_and_leaves_nothing():
     with pytest.raises(CorpusError, match="it has no token"):
         write_store(STORE, [Part(np.empty(0, np.int64), begins=True)], 300, {})

@@ -40,21 +40,34 @@ def test_two_parts_make_the_whole_again(documents, cut):
 
 @relaxed
 @given(texts, places, places)
-def test_documents_stay_apart_and_none_is_empty(documents, start, stop):
-    whole, ends = "", []
+def test_documents_stay_apart_and_none_but_the_empty_are_empty(documents, start, stop):
+    whole, expected = "", []
     for document in documents:
-        whole += text(document)
-        ends.append(len(whole))
-    cuts = [max(start, begin) for begin in (0, *ends)]
-    expected = [whole[a : min(b, stop)] for a, b in zip(cuts, ends, strict=False)]
-    assert read(between(documents, start, stop)) == [part for part in expected if part]
+        begin, whole = len(whole), whole + text(document)
+        part = whole[max(start, begin) : stop]
+        if part or start <= begin == len(whole) < stop:
+            expected.append(part)
+    assert read(between(documents, start, stop)) == expected
+
+
+@relaxed
+@given(texts, places)
+def test_each_empty_document_is_in_one_of_two_parts(documents, cut):
+    both = (*read(between(documents, 0, cut)), *read(between(documents, cut, 99)))
+    assert both.count("") == read(documents).count("")
+
+
+@relaxed
+@given(texts)
+def test_a_limit_beyond_the_end_leaves_every_document(documents):
+    assert read(first_characters(documents, 99)) == read(documents)
 
 
 @relaxed
 @given(texts, places, places)
 def test_what_a_reader_leaves_of_a_document_shifts_nothing(documents, start, stop):
     expected = read(between(documents, start, stop))
-    begun = [next(iter(document)) for document in between(documents, start, stop)]
+    begun = [next(iter(document), "") for document in between(documents, start, stop)]
     assert len(begun) == len(expected)
     assert all(whole.startswith(first) for whole, first in zip(expected, begun, strict=True))
 
@@ -97,3 +110,9 @@ def test_token_ids_are_cut_as_text_is_with_their_weights(sizes, start, stop):
 def test_token_ids_have_no_characters_to_limit():
     with pytest.raises(CorpusError, match="max_characters: this corpus gives token ids"):
         list(first_characters([Ids(np.arange(3))], 2))
+
+
+def test_empty_documents_of_token_ids_are_kept():
+    documents = [Ids(np.arange(n)) for n in (0, 2, 0, 3, 0)]
+    parts = [[len(part.ids) for part in between(documents, *cut)] for cut in ((0, 2), (2, 9))]
+    assert parts == [[0, 2], [0, 3, 0]]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from seqlab import load_plugins, read_experiment
 from seqlab.cli.main import call
+from seqlab.data.preparing import prepare
+from seqlab.registry import resolve_text
 
 GOOD = "the quick brown fox jumps over the lazy dog. " * 40
 LINE = json.dumps({"text": GOOD}).encode()
@@ -107,3 +111,27 @@ def test_nul_mixed_newlines_and_an_empty_document_train(tiny, tokenizer):
     corpus = {"corpus": {"name": "jsonl", "path": "a.jsonl"}, "tokenizer": tokenizer}
     Path("experiment.yaml").write_text(json.dumps(tiny | corpus))
     assert call(["run", "experiment.yaml"]) == 0
+
+
+def test_end_of_document_is_counted_whatever_else_is_set(tiny):
+    rows = [{"text": text} for text in ("ab" * 40, "", "", "cd" * 40)]
+    Path("a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    tokenizer = {"name": "bytes", "end_of_document": True}
+    counts = []
+    for keys in ({}, {"max_characters": 10_000}):
+        corpus = {"name": "jsonl", "path": "a.jsonl", **keys}
+        experiment = read_experiment(tiny | {"corpus": corpus, "tokenizer": tokenizer})
+        counts.append(len(prepare(resolve_text(experiment, load_plugins())).tokens))
+    assert counts == [163, 163]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "folder"])
+def test_a_zip_of_several_files_is_advised_by_what_there_is(kind, tiny, capsys):
+    Path("songs").mkdir()
+    with zipfile.ZipFile("songs/a.zip", "w") as archive:
+        archive.writestr("one", GOOD)
+        archive.writestr("two", GOOD)
+    where = {"path": "songs/a.zip"} if kind == "jsonl" else {"path": "songs", "match": "*.zip"}
+    Path("experiment.yaml").write_text(json.dumps(tiny | {"corpus": {"name": kind, **where}}))
+    assert call(["run", "experiment.yaml"]) == 4
+    assert "needs `member: NAME` of `corpus: text`" in capsys.readouterr().err

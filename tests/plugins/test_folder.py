@@ -55,6 +55,89 @@ def test_what_is_held_out_is_not_trained():
     assert (texts(corpus), texts(corpus, "valid")) == (["one"], ["two"])
 
 
+@pytest.mark.parametrize("spelling", ["songs/held", "other/../songs/held", "link/held", "latest"])
+def test_what_is_held_out_is_not_trained_however_its_folder_is_spelt(spelling):
+    write(a="one", held__b="two")
+    Path("other").mkdir()
+    Path("link").symlink_to("songs")
+    Path("latest").symlink_to("songs/held")
+    for path in (Path("songs"), Path("other/../songs"), Path("songs").absolute()):
+        corpus = Folder(path=path, valid=Path(spelling))
+        assert (texts(corpus), texts(corpus, "valid")) == (["one"], ["two"])
+
+
+def test_a_link_to_what_is_held_out_is_not_trained():
+    corpus = Folder(path=write(a="one", held__b="two"), valid=Path("songs/held"))
+    Path("songs/latest").symlink_to("held")
+    Path("songs/c.txt").symlink_to("held/b.txt")
+    assert (texts(corpus), texts(corpus, "valid")) == (["one"], ["two"])
+
+
+def test_links_to_what_is_trained_hold_it_out():
+    write(a="one", b="two")
+    Path("held").mkdir()
+    Path("held/chosen.txt").symlink_to("../songs/b.txt")
+    corpus = Folder(path=Path("songs"), valid=Path("held"))
+    assert (texts(corpus), texts(corpus, "valid")) == (["one"], ["two"])
+
+
+def test_what_is_trained_may_lie_in_the_folder_of_the_rest():
+    corpus = Folder(path=write(a="one", b__c="two") / "b", valid=Path("songs"))
+    assert (texts(corpus), texts(corpus, "valid")) == (["two"], ["one"])
+
+
+def test_links_that_lead_back_add_nothing():
+    folder = write(a="one", b__c="two")
+    for name in ("self", "again", "b/up", "b/down"):
+        Path(folder, name).symlink_to(folder.absolute())
+    Path(folder, "b/nowhere").symlink_to("nowhere")
+    Path(folder, "same.txt").symlink_to("a.txt")
+    assert texts(Folder(path=folder)) == ["one", "two"]
+
+
+def test_files_may_be_reached_through_links():
+    write(a="one")
+    Path("all").mkdir()
+    Path("all/songs").symlink_to("../songs")
+    assert texts(Folder(path=Path("all"), match="songs/*.txt")) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ("**", ["one", "two", "three"]),
+        ("*.txt", ["one"]),
+        ("*/*.txt", ["two"]),
+        ("*/**/*.txt", ["two", "three"]),
+        ("b/../a.*", ["one"]),
+        (".h/*.txt", ["hidden"]),
+        ("[!b].txt", ["one"]),
+    ],
+)
+def test_a_glob_means_what_it_means_elsewhere(match, expected):
+    folder = write(a="one", b__b="two", b__c__d="three", **{".h__x": "hidden"})
+    assert texts(Folder(path=folder, match=match)) == expected
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(monkeypatch):
+    folder = write(a="one", b__c="two")
+    listed = Path.iterdir
+
+    def refused(path):
+        if path.name == "b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(CorpusError, match=r"songs/b: cannot be read \(Permission denied\)"):
+        Folder(path=folder).fingerprint()
+
+
+def test_a_name_that_no_folder_can_have_is_refused():
+    with pytest.raises(CorpusError, match="cannot be read"):
+        Folder(path=Path("a\0b")).fingerprint()
+
+
 def test_splits_have_the_names_of_folders():
     corpus = Folder(path=write(train__a="one", validation__b="two"), by_name=True)
     assert corpus.splits == ("train", "validation")

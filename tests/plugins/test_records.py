@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 import tracemalloc
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -202,6 +203,36 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are():
     path = parquet(title=["a"], n=[1])
     said = "has no column 'text' (its columns of text: title)"
     assert said in refusal(Parquet(path=path))
+
+
+def test_two_columns_of_one_name_are_refused():
+    pa, writer = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    writer.write_table(table, "some.parquet")
+    assert "has several columns 'text'" in refusal(Parquet(path=Path("some.parquet")))
+
+
+@pytest.mark.parametrize("kind", ["ArrowNotImplementedError", "ArrowKeyError", "ArrowTypeError"])
+def test_whatever_arrow_refuses_is_a_matter_of_the_file(monkeypatch, kind):
+    path, error = parquet(text=TEXTS), getattr(pytest.importorskip("pyarrow"), kind)
+
+    def refusing(*_, **__):
+        raise error("an unknown\nencoding")
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", refusing)
+    said = refusal(Parquet(path=path))
+    assert "some.parquet: cannot be read as Parquet (" in said
+    assert "an unknown" in said
+
+
+def test_a_parquet_file_with_any_byte_of_its_metadata_damaged_is_read_or_refused():
+    path = parquet(text=TEXTS)
+    whole = path.read_bytes()
+    for place in range(4, len(whole), 3):
+        for byte in (0, 1, 0x7F, 0xFF):
+            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            with suppress(CorpusError):
+                Parquet(path=path).fingerprint()
 
 
 def test_a_column_of_numbers_is_no_text():

@@ -184,6 +184,35 @@ def test_a_glob_that_matches_only_folders_is_refused(refusal):
     assert "matches only folders" in refusal("songs/*")
 
 
+@pytest.mark.parametrize("pattern", ["*.txt", "sub/../[ab].txt", "**/a.txt", "[[]x[]]/*.txt"])
+def test_a_glob_may_lie_in_a_folder_whose_name_has_brackets(monkeypatch, text, pattern):
+    Path("[x]/sub").mkdir(parents=True)
+    write("[x]/a.txt", SONG)
+    if not pattern.startswith("["):
+        monkeypatch.chdir("[x]")
+    assert text(pattern) == SONG
+
+
+def test_a_glob_goes_round_no_circle(text):
+    write("songs/a.txt", SONG)
+    Path("songs/self").symlink_to(".")
+    assert text("songs/**/*.txt") == SONG
+
+
+@pytest.mark.parametrize("path", ["*" + "a" * 300, "a\0b", "a\0*"])
+def test_a_name_or_glob_that_no_file_can_have_is_refused(refusal, path):
+    assert refusal(path)
+
+
+def test_a_glob_in_a_folder_that_cannot_be_read_is_refused(refusal, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    write("songs/a.txt", SONG)
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert "songs: cannot be read (Permission denied)" in refusal("songs/*.txt")
+
+
 def test_a_folder_is_refused_with_the_glob_that_would_be_right(refusal):
     Path("songs").mkdir()
     assert "songs: is a folder; write " in refusal("songs")
@@ -249,7 +278,7 @@ def test_a_zip_without_the_member_says_what_it_holds(refusal):
 
 def test_a_zip_of_several_members_needs_to_be_told_which(refusal):
     message = refusal(write_zip("songs.zip", one="1", two="2"))
-    assert "needs `member: NAME`; it holds 2 files: one.txt, two.txt" in message
+    assert "needs `member: NAME` of `corpus: text`; it holds 2 files: one.txt, two.txt" in message
 
 
 def test_a_zip_without_members_is_refused_as_empty(refusal):

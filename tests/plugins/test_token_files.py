@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,33 @@ def test_an_npy_file_that_is_cut_off_is_refused(kept):
     path = npy(range(100))
     path.write_bytes(path.read_bytes()[:kept])
     assert "ids.npy: cannot be read as .npy" in refusal(TokenFiles(path=path))
+
+
+def test_an_npy_file_with_any_byte_of_its_header_damaged_is_read_or_refused():
+    path = npy(range(20))
+    whole = path.read_bytes()
+    for place in range(128):
+        for byte in b"\0\n(\"'{x7\xff":
+            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            with suppress(CorpusError):
+                TokenFiles(path=path).fingerprint()
+
+
+def test_an_archive_of_numpy_is_no_npy_file():
+    np.savez("some.npz", ids=np.arange(3))
+    Path("some.npz").rename("ids.npy")
+    assert "ids.npy: cannot be read as .npy" in refusal(TokenFiles(path=Path("ids.npy")))
+
+
+def test_ids_of_another_dtype_are_refused_before_they_ask_for_a_vocabulary():
+    message = refusal(TokenFiles(path=raw([50_000, 49_999], "<u2"), dtype="uint32"))
+    assert "ids.bin: its largest id is 3,276,784,464; they end below 134,217,728" in message
+    assert message.endswith("is `dtype` uint32 right?")
+    assert "dtype" not in refusal(TokenFiles(path=npy([1 << 27])))
+
+
+def test_the_largest_id_there_may_be_is_taken():
+    TokenFiles(path=raw([(1 << 27) - 1], "<u4"), dtype="uint32").fingerprint()
 
 
 @pytest.mark.parametrize("ids", [[[1, 2]], [0.5], 3, [True], ["a"]])

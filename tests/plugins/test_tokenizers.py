@@ -180,3 +180,8 @@ def test_the_size_comes_back_from_a_checkpoint():
     other = TokenIds()
     other.load_state_dict(ids_below(12).state_dict())
     assert other.size == 12
+
+
+def test_ids_that_no_vocabulary_holds_are_refused():
+    with pytest.raises(CorpusError, match="has the token id 3,000,000,000; they end below"):
+        TokenIds().fit([Ids(np.array([3, 3_000_000_000]))])
