@@ -33,7 +33,7 @@ class Beam:
         self,
         *,
         beams: Annotated[int, Field(gt=0)] = 4,
-        length_penalty: Annotated[float, Field(ge=0, le=100)] = 0.0,
+        length_penalty: Annotated[float, Field(ge=0, le=10)] = 0.0,
     ) -> None:
         self._beams = beams
         self._power = length_penalty

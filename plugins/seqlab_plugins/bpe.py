@@ -16,6 +16,7 @@ from seqlab import CorpusError, Document, Tokenizer, hookimpl, text_pieces
 from seqlab_plugins.tokenizers import utf8
 
 _BYTES = 256
+_MOST_TOKENS = 1_000_000  # the library makes room for all of them before it reads a text
 _BLOCK = 1 << 15  # characters encoded at once, which takes some hundred times their size in memory
 _TOGETHER = 16  # blocks, shared out to the cores
 # No token reaches over a place before a single line feed between characters that are no spaces.
@@ -38,8 +39,8 @@ class BytePairs:
     def __init__(
         self,
         *,
-        vocabulary: Annotated[int, Field(ge=_BYTES)] = 4096,
-        min_frequency: Annotated[int, Field(gt=0)] = 2,
+        vocabulary: Annotated[int, Field(ge=_BYTES, le=_MOST_TOKENS)] = 4096,
+        min_frequency: Annotated[int, Field(gt=0, le=1_000_000_000)] = 2,
         end_of_document: bool = False,
     ) -> None:
         try:

@@ -57,7 +57,7 @@ class Sample:
         top_k: Count | None = None,
         top_p: Annotated[float, Field(gt=0, le=1)] = 1.0,
         min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
-        repetition_penalty: Annotated[float, Field(gt=0, le=1000)] = 1.0,
+        repetition_penalty: Annotated[float, Field(ge=0.001, le=1000)] = 1.0,
         presence_penalty: Penalty = 0.0,
         frequency_penalty: Penalty = 0.0,
         no_repeat: Count | None = None,

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from seqlab import Batch, CorpusError, Permutation, Sampler, Tokens, hookimpl
 
-Count = Annotated[int, Field(gt=0)]
+Rows = Annotated[int, Field(gt=0, le=2**20)]
+Window = Annotated[int, Field(gt=0, le=2**24)]
 Partial = Literal["drop", "keep"]
 
 
@@ -29,8 +30,8 @@ class Consecutive:
         tokens: Tokens,
         seed: int,
         *,
-        batch_size: Count = 32,
-        window: Count = 35,
+        batch_size: Rows = 32,
+        window: Window = 35,
         partial: Partial = "drop",
     ) -> None:
         _check_length(tokens, 2 if partial == "keep" else batch_size * (window + 1), partial)
@@ -75,8 +76,8 @@ class Random:
         tokens: Tokens,
         seed: int,
         *,
-        batch_size: Count = 32,
-        window: Count = 35,
+        batch_size: Rows = 32,
+        window: Window = 35,
         windows: Literal["aligned", "anywhere"] = "aligned",
         partial: Partial = "drop",
     ) -> None:
@@ -84,7 +85,7 @@ class Random:
         self.tokens = tokens
         self.seed = seed
         self.batch_size = batch_size
-        self.window = window
+        self.window = window = min(window, len(tokens) - 1)  # the rest would be padding
         self.anywhere = windows == "anywhere"
         self.keep = partial == "keep"
         targets = len(tokens) - 1
@@ -131,16 +132,16 @@ class Documents:
     """
 
     def __init__(
-        self, tokens: Tokens, seed: int, *, batch_size: Count = 32, window: Count = 35
+        self, tokens: Tokens, seed: int, *, batch_size: Rows = 32, window: Window = 35
     ) -> None:
         self.tokens = tokens
         self.seed = seed
-        self.window = window
         starts = np.asarray(tokens.documents, dtype=np.int64)
         targets = np.append(starts[1:], len(tokens)) - starts - 1
         some = np.flatnonzero(targets > 0)
         if not some.size:
             raise CorpusError("the corpus is too short: it has no document of two tokens")
+        self.window = window = min(window, len(tokens) - 1)  # the rest would be padding
         rows = _deal(-(-targets[some] // window), batch_size)
         by_row = np.argsort(rows, kind="stable")
         self._rows, some = rows[by_row], some[by_row]

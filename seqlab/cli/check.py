@@ -121,5 +121,5 @@ def _given(options: tuple[str, ...], components: list[Component]) -> dict[str, A
         what = " or ".join(f"{c.kind} '{c.name}'" for c in components[:3])
         more = f" or {len(components) - 3} others" if len(components) > 3 else ""
         said = [f"no option '{name}' of {what}{more}{suggest(name, known)}" for name in unknown]
-        raise UsageError("\n".join(said))
+        raise UsageError("; ".join(said))
     return given

@@ -112,12 +112,12 @@ def _check_use(prefixes: list[str], asking: bool, stream: bool, as_json: bool) -
         raise UsageError("--stream shows text as it comes and --json all at once: choose one")
     if stream and len(prefixes) > 1:
         raise UsageError(f"--stream is for one prefix; there are {len(prefixes)}")
-    if asking and (as_json or not sys.stdin.isatty()):
+    if asking and (as_json or sys.stdin is None or not sys.stdin.isatty()):
         raise UsageError("no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)")
 
 
 def _read_prefixes(path: Path) -> list[str]:
-    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    data = _read(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -127,6 +127,15 @@ def _read_prefixes(path: Path) -> list[str]:
     if not prefixes:
         raise UsageError(f"{path}: has no prefix; it should have one a line")
     return prefixes
+
+
+def _read(path: Path) -> bytes:
+    if str(path) == "-" and sys.stdin is None:
+        raise UsageError(f"{path}: there is no stdin; it is closed")
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
 
 
 def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:
@@ -143,14 +152,20 @@ def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> 
 
 
 def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
-    """Continue each line that is typed; a prefix that comes again goes on in another way."""
+    """Continue each line that is typed.
+
+    A prefix that comes again goes on in another way, unless a search has found the best already.
+    """
+    from seqlab.contracts import SearchDecoder
+
     with suppress(ImportError):  # not everywhere; with it, a line can be edited
         import readline  # noqa: F401
+    searches = isinstance(opened.decoder_with(settings["overrides"]), SearchDecoder)
     seen: Counter[str] = Counter()
     while (prefix := _asked()) is not None:
         try:
-            for _ in range(num if prefix else 0):
-                _stream(opened, prefix, seen[prefix], settings)
+            for number in range(num if prefix else 0):
+                _stream(opened, prefix, number if searches else seen[prefix], settings)
                 seen[prefix] += 1
         except UsageError as error:
             click.echo(f"seqlab: {error}", err=True)

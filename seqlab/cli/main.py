@@ -14,7 +14,7 @@ from importlib import import_module
 import click
 
 from seqlab import __version__
-from seqlab.errors import PluginError, SeqlabError
+from seqlab.errors import ExperimentError, PluginError, SeqlabError
 
 INTERRUPTED = 130
 
@@ -116,11 +116,11 @@ def call(arguments: list[str]) -> int:
         except SeqlabError as error:
             if "--debug" in arguments:
                 traceback.print_exc()
-            click.echo(_prefixed(str(error)), err=True)
+            click.echo(_said(error), err=True)
             return error.exit_code
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"seqlab: {place}{error.strerror or error}", err=True)
+            click.echo(_line(f"{place}{error.strerror or error}"), err=True)
             return SeqlabError.exit_code
         except Escaped as error:
             return _report(error.__cause__ or error)
@@ -138,9 +138,16 @@ def _report(error: BaseException) -> int:
     return PluginError.exit_code
 
 
-def _prefixed(message: str) -> str:
-    """Put the command's name before one line; several lines begin with places of their own."""
-    return message if "\n" in message else f"seqlab: {message}"
+def _said(error: SeqlabError) -> str:
+    """One line; but complaints, which begin with places of their own, have one each."""
+    message = str(error)
+    several = isinstance(error, ExperimentError | PluginError) and "\n" in message
+    return message if several else _line(message)
+
+
+def _line(message: str) -> str:
+    """Put the command's name before a message, whatever a name of a file in it may hold."""
+    return "seqlab: " + " ".join(message.split("\n"))
 
 
 def _close_stdout() -> None:

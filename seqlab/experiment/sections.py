@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -27,14 +27,24 @@ DEFAULT_COMPONENTS = {"tokenizer": "characters", "schedule": "constant", "decode
 ALWAYS_OBSERVING = "console"
 
 
+_Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
+
+
 def _device_name(name: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise ValueError("auto, cpu, cuda or cuda:N; mps lacks float64, in which losses are summed")
     return name
 
 
+def _less_than_all(shares: _Shares) -> _Shares:
+    if isinstance(shares, dict) and sum(shares.values()) >= 1:
+        raise ValueError("shares of less than 1 together, so that some is left to train on")
+    return shares
+
+
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +54,15 @@ class CorpusKeys:
     Args:
         max_characters: use no more than this many characters of each split, from its start.
         holdout: share at the end of the training split that becomes `valid`; or a share for each
-            of `valid` and `test`. For corpora that have no such split of their own.
+            of `valid` and `test`, less than 1 together. For corpora that have no such split of
+            their own.
         if_unavailable: a corpus that takes this one's place where it cannot be had.
     """
 
     max_characters: Count | None = None
-    holdout: Share | dict[Literal["valid", "test"], Share] | None = None
+    holdout: Annotated[
+        HeldOut | dict[Literal["valid", "test"], HeldOut] | None, AfterValidator(_less_than_all)
+    ] = None
     if_unavailable: str | dict[str, Any] | None = None
 
 

@@ -117,6 +117,8 @@ def stream(
         UsageError: as `generate` does, before the first piece.
     """
     bounds, text = limits(tokenizer, length, stop, stop_tokens)
+    if repeat < 0:
+        raise UsageError(f"repeat should be at least 0; it is {repeat}")
     ids = encode_prefix(tokenizer, prefix)
     model.eval()
     if isinstance(decoder, SearchDecoder):

@@ -13,7 +13,7 @@ class StopText:
     """Says whether the last of some ids completes one of the texts."""
 
     def __init__(self, tokenizer: Tokenizer, texts: Iterable[str]) -> None:
-        self.texts = tuple(text.encode("utf-8", "replace") for text in texts)
+        self.texts = tuple(map(_bytes, texts))
         self._bytes = tokenizer.token_bytes
         self._before = max(map(len, self.texts), default=0) - 1
 
@@ -68,7 +68,8 @@ def limits(
     """Put together what ends a continuation.
 
     Raises:
-        UsageError: a length below 1, an empty stop text, a stop token that does not exist.
+        UsageError: a length below 1, a stop text that is empty or no UTF-8, a stop token that does
+            not exist.
     """
     if isinstance(stop, str):
         raise UsageError(f"stop should be a list of texts, not the text {stop!r}")
@@ -82,3 +83,10 @@ def limits(
             raise UsageError(f"stop token {token} does not exist; ids are 0 … {tokenizer.size - 1}")
     text = StopText(tokenizer, stop)
     return Limits(length, tokens, text if text.texts else None), text
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"a text to stop at is not UTF-8: {text!r}") from None

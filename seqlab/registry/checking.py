@@ -80,7 +80,7 @@ def _complaint(
     located: Located, key: str, path: tuple[str | int, ...], wanted: list[str]
 ) -> Complaint:
     here = located.at(path)
-    value = json.dumps(plain(here), ensure_ascii=False)
+    value = _shown(plain(here))
     shown = value if len(value) <= 60 else value[:59] + "…"
     first, *others = dict.fromkeys(wanted)
     sentence = " or ".join([first, *(other.removeprefix("be ") for other in others)])
@@ -88,8 +88,16 @@ def _complaint(
     return Complaint(str(here.origin), full_key, f"should {sentence}; it is {shown}")
 
 
+def _shown(value: Any) -> str:
+    """A value as JSON, of what a name of a file may hold only what can be printed."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _wanted(detail: ErrorDetails) -> str:
     """What a value should do, as the end of a sentence that begins with 'should'."""
+    if detail["type"] == "json_invalid":
+        return "be text that has UTF-8"  # half a surrogate pair has none
     last = detail["loc"][-1]
     if detail["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"have '{last}'" if isinstance(last, str) else f"have an item {last}"

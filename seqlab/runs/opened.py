@@ -106,7 +106,7 @@ class Run:
         return generate(
             self.model,
             self.tokenizer,
-            self._overridden_decoder(overrides),
+            self.decoder_with(overrides),
             [prefix] if isinstance(prefix, str) else list(prefix),
             length=length,
             seed=seed,
@@ -134,7 +134,7 @@ class Run:
         return stream(
             self.model,
             self.tokenizer,
-            self._overridden_decoder(overrides),
+            self.decoder_with(overrides),
             prefix,
             length=length,
             seed=seed,
@@ -157,7 +157,8 @@ class Run:
         end = self.tokenizer.end_of_document
         return () if end is None else (end,)
 
-    def _overridden_decoder(self, overrides: Sequence[str]) -> Decoder | SearchDecoder:
+    def decoder_with(self, overrides: Sequence[str]) -> Decoder | SearchDecoder:
+        """Return what chooses: the decoder of the experiment, overrides laid over it."""
         if not overrides:
             return self.decoder
         _expect_of_decoder(overrides)
@@ -208,8 +209,10 @@ class Run:
             progress: is told how far reading the corpus has come; None: the log is.
 
         Raises:
+            UsageError: `rows`, `batch_size` or `window` is below 1.
             CorpusError: the corpus is another one, cannot be had, or has no such split.
         """
+        _expect_positive(rows=rows, batch_size=batch_size, window=window)
         source = open_source(self.resolved)
         known = self.description["corpus"]["fingerprint"]
         if source.fingerprint != known:
@@ -225,7 +228,7 @@ class Run:
             self.model,
             tokens,
             TokenSizes.of(self.tokenizer, self.model.head.weight.device),
-            rows=rows or settings.rows,
+            rows=settings.rows if rows is None else rows,
             batch_size=batch_size,
             window=window,
         )
@@ -264,6 +267,12 @@ class Run:
             said = damaged[0] if damaged else f"{self.path}: has no checkpoint (did the run end?)"
             raise CheckpointError(said)
         return found
+
+
+def _expect_positive(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise UsageError(f"{name} should be at least 1; it is {count}")
 
 
 def _expect_of_decoder(overrides: Sequence[str]) -> None:

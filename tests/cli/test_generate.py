@@ -100,9 +100,11 @@ IMPOSSIBLE = [
     (("--set", "decoder.temperature=-1"), "decoder.temperature"),
     (("--set", "decoder.temperature=.nan"), "decoder.temperature"),
     (("--set", "decoder.repetition_penalty=0"), "decoder.repetition_penalty"),
+    (("--set", "decoder.repetition_penalty=1e-308"), "decoder.repetition_penalty"),
     (("--set", "decoder.no_repeat=0"), "decoder.no_repeat"),
     (("--set", "decoder={name: beam, beams: 0}"), "decoder.beams"),
     (("--set", "decoder={name: beam, length_penalty: -1}"), "decoder.length_penalty"),
+    (("--set", "decoder={name: beam, length_penalty: 100}"), "decoder.length_penalty"),
     (("--set", "decoder=beem"), "did you mean 'beam'?"),
     (("--set", "decoder.temprature=1"), "did you mean 'temperature'?"),
     (("--set", "cell.hidden_size=3"), "generating changes the decoder only"),
@@ -112,8 +114,10 @@ IMPOSSIBLE = [
     (("--prefix", "分"), "prefix '分': character '分'"),
     (("--prefix", ""), "the prefix is empty"),
     (("--stop", ""), "a text to stop at is empty"),
+    (("--stop", "\udcff"), "a text to stop at is not UTF-8: '\\udcff'"),
     (("--stop-token", 999), "stop token 999 does not exist"),
     (("--prefixes-file", "nobody.txt"), "nobody.txt: No such file"),
+    (("--prefixes-file", "."), ".: Is a directory"),
     (("--prefixes-file", "empty.txt"), "empty.txt: has no prefix; it should have one a line"),
     (("--prefixes-file", "latin.txt"), "latin.txt: is not UTF-8 (byte 1)"),
 ]
@@ -124,7 +128,7 @@ def test_what_cannot_be_is_told_in_one_line_with_code_2(generate, arguments, sai
     Path("empty.txt").write_text("\n\n")
     Path("latin.txt").write_bytes("h\xe9\n".encode("latin-1"))
     result = generate("--prefix", "the", *arguments)
-    assert (result.code if "nobody.txt" not in arguments else 2, result.out) == (2, "")
+    assert (result.code, result.out) == (2, "")
     assert said in result.err
     assert len(result.err.splitlines()) == 1
 
@@ -134,6 +138,17 @@ def test_without_a_prefix_or_a_terminal_it_says_what_to_give(generate, monkeypat
     result = generate()
     assert result.code == 2
     assert "no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [((), "no prefix: give --prefix TEXT"), (("--prefixes-file", "-"), "-: there is no stdin")],
+)
+def test_a_stdin_that_is_closed_is_told_in_one_line(generate, monkeypatch, arguments, said):
+    monkeypatch.setattr("sys.stdin", None)
+    result = generate(*arguments)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert said in result.err
 
 
 class Terminal:
@@ -203,6 +218,16 @@ def test_a_terminal_is_asked_for_prefixes_until_control_d(generate, typed):
     assert "seqlab: prefix '分': character '分'" in terminal.until("> ")
     terminal.type(b"\x04")
     assert terminal.process.wait(30) == 0
+
+
+def test_a_search_gives_its_best_again_for_a_prefix_that_comes_again(generate, typed):
+    one = "decoder={name: beam, beams: 1}"
+    (expected,) = seqlab.open_run("here").generate("the", length=9, overrides=[one])
+    terminal = typed("here", "--length", "9", "--set", one)
+    terminal.until("> ")
+    for _ in range(2):
+        terminal.type(b"the\n")
+        assert expected.text in terminal.until("> ")
 
 
 def test_control_c_ends_a_continuation_and_nothing_else(generate, typed):

@@ -50,3 +50,17 @@ def test_every_verb_has_help(verb, seqlab_command):
     result = seqlab_command(verb, "--help")
     assert result.code == 0
     assert result.out.startswith(f"Usage: seqlab {verb}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("run", "no\nwhere.yaml"), 2),
+        (("corpus", "describe", "no\nwhere.txt"), 4),
+        (("corpus", "describe", "\udcff.txt"), 2),
+    ],
+)
+def test_a_strange_name_of_a_file_is_told_in_one_line(arguments, code, seqlab_command):
+    result = seqlab_command(*arguments)
+    assert (result.code, len(result.err.splitlines())) == (code, 1)
+    assert result.err.startswith("seqlab: ")

@@ -13,7 +13,7 @@ import seqlab
 from seqlab import Continuation, select_rows
 from seqlab.errors import UsageError
 from seqlab.experiment.sections import Model
-from seqlab.generation.generating import generate
+from seqlab.generation.generating import generate, stream
 from seqlab.model.language_model import LanguageModel
 
 LETTERS = "abcdefgh分开不"
@@ -195,6 +195,11 @@ def test_a_prefix_with_an_unseen_character_is_refused_with_its_place(text):
     said = r"^prefix '分猫': character '猫' .* at position 1 .*$"
     with pytest.raises(UsageError, match=said):
         text(["分开", "分猫"])
+
+
+def test_a_continuation_before_the_first_is_refused(model, tokenizer):
+    with pytest.raises(UsageError, match="repeat should be at least 0; it is -1"):
+        stream(model, tokenizer, Greedy(), "a", length=3, repeat=-1)
 
 
 def test_a_run_continues_what_it_is_given(tiny, registry):

@@ -74,6 +74,7 @@ def test_a_stop_text_may_lie_within_a_token():
     [
         (0, [], [], "length should be at least 1; it is 0"),
         (1, [""], [], "a text to stop at is empty"),
+        (1, ["a\udcff"], [], r"a text to stop at is not UTF-8: .a.udcff"),
         (1, "end", [], "a list of texts, not the text 'end'"),
         (1, [], [256], "stop token 256 does not exist; ids are 0 … 255"),
         (1, [], [-1], "stop token -1 does not exist"),

@@ -157,6 +157,21 @@ def test_a_mistake_in_an_override_names_the_override(said):
     assert line == "--set cell.dropout=2: cell.dropout: should be less than 1; it is 2"
 
 
+@pytest.mark.parametrize(
+    ("holdout", "place"),
+    [
+        ("0", "holdout: should be greater than 0"),
+        ("1", "holdout: should be less than 1"),
+        ("{valid: 0.1, test: 0}", "holdout.test: should be greater than 0"),
+        ("{valid: 0.6, test: 0.6}", "holdout: should be shares of less than 1 together"),
+    ],
+)
+def test_a_holdout_that_leaves_nothing_on_one_side_is_refused_at_its_place(said, holdout, place):
+    text = RIGHT.replace("t.txt", f"t.txt, holdout: {holdout}")
+    (line,) = said(text + "cell: rnn\noptimizer: adam\n")
+    assert re.match(rf"e\.yaml:1:\d+: corpus\.{place}", line)
+
+
 @pytest.mark.parametrize("value", ["x", 1.5, True, {"a": 1}])
 def test_the_types_of_a_union_are_said_in_one_line(says, value):
     ((key, message),) = says(either=value)
@@ -194,6 +209,11 @@ def test_a_key_that_a_dataclass_needs_is_named(says):
 def test_a_message_reads_as_one_sentence(says, options):
     ((_, message),) = says(**options)
     assert not re.search(r"should be (Field|Tuple|String|List|Input)\b", message)
+
+
+def test_text_that_no_file_can_hold_is_refused_and_shown_by_its_numbers(says):
+    said = 'should be text that has UTF-8; it is "a\\udcff"'
+    assert says(word="a\udcff") == [("decoder.word", said)]
 
 
 def test_a_long_value_is_shown_by_its_beginning(says):

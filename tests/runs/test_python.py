@@ -79,6 +79,14 @@ def test_a_length_of_nothing_is_refused(tiny):
         seqlab.run(tiny).generate("the", length=0)
 
 
+@pytest.mark.parametrize("count", ["rows", "batch_size", "window"])
+@pytest.mark.parametrize("value", [0, -3])
+def test_a_count_below_one_is_refused_by_its_name(count, value, tiny, registry):
+    run = seqlab.run(tiny | {"train": {"steps": 0}}, registry=registry)
+    with pytest.raises(UsageError, match=f"{count} should be at least 1; it is {value}"):
+        run.evaluate("train", **{count: value})
+
+
 def test_names_of_runs_cannot_leave_the_root(tiny):
     experiment = seqlab.read_experiment(tiny, name="../../elsewhere")
     run = seqlab.run(experiment, root="runs")
