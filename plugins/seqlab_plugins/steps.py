@@ -92,7 +92,7 @@ def _step_of_arrays(take_step: Callable[..., Values], columns: np.ndarray) -> Ca
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().numpy()
+    return (tensor.detach() if tensor.requires_grad else tensor).numpy()
 
 
 def _each(change: Callable[[Values], Values], state: Any) -> Any:

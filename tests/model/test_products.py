@@ -129,6 +129,12 @@ def test_a_steady_linear_map_adds_in_the_dtype_of_what_is_added(quick):
     assert steady_linear(weight.bfloat16())(rows, add).dtype == torch.float32
 
 
+def test_infinities_pass_through_a_steady_linear_map_without_a_warning():
+    weight = torch.full((4, 3), torch.inf)
+    found = steady_linear(weight, -weight[:, 0])(torch.tensor([[1.0, 1.0, -1.0]]))
+    assert found.isnan().all()
+
+
 def test_linear_takes_a_vector_as_torchs_does():
     vector, weight, bias = drawn((4096,), (5000, 4096), (5000,))
     torch.testing.assert_close(
