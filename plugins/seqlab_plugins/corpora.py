@@ -153,7 +153,7 @@ class Folder:
         files = [file for file in sorted(wanted, key=Path.as_posix) if file.is_file()]
         by_place: dict[Path, Path] = {}
         for file, real in real_paths(file for file in files if file.stat().st_size).items():
-            if not_its.isdisjoint(real.parents):
+            if not not_its or not_its.isdisjoint(real.parents):  # many files have as many parents
                 by_place.setdefault(real, file)
         return by_place
 

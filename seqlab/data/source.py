@@ -164,5 +164,3 @@ def _check_splits(source: Source) -> None:
         raise CorpusError(f"corpus '{name}' has no split '{TRAIN}'")
     for split in set(source.corpus.splits) & set(source.shares):
         raise CorpusError(f"corpus '{name}' has a split '{split}' of its own; leave out holdout")
-    if sum(source.shares.values()) >= 1:
-        raise CorpusError("corpus.holdout: the shares leave nothing to train on")
