@@ -77,7 +77,9 @@ def _peak(dtype: torch.dtype, rounds: int) -> float:
 
 
 def _output_layer(dtype: torch.dtype) -> Step:
-    hidden, weight, errors = _drawn(dtype, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN), (TOKENS, 1027))
+    hidden, weight, errors = _drawn(
+        dtype, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN), (TOKENS, VOCABULARY)
+    )
 
     def step() -> None:
         product(hidden, weight.t())

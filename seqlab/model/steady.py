@@ -20,7 +20,7 @@ SMALLEST = 2**22  # from which N K M on oneDNN is quicker, with its weight laid 
 MANY_ROWS = 16  # fewer never fill its blocks
 # Up to which K M, and N K M of more rows, numpy is taken: a call of it costs less than one of
 # torch's. What is larger its BLAS splits over threads of its own, which beside torch's and those
-# of other processes wait for each other for milliseconds.
+# of other processes wait for each other.
 ONE_ROW, FEW_ROWS = 450_000, 2**18
 
 
