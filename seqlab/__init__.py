@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.hookspecs import hookimpl as hookimpl
     from seqlab.model.dropout import Dropout as Dropout
+    from seqlab.model.kernels import contiguous as contiguous
+    from seqlab.model.kernels import tanh as tanh
     from seqlab.model.products import linear as linear
     from seqlab.model.products import outer as outer
     from seqlab.model.products import product as product
@@ -64,6 +66,7 @@ _HOMES = {
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.model.dropout": "Dropout",
+    "seqlab.model.kernels": "contiguous tanh",
     "seqlab.model.products": "linear outer product product_dtype",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.steady": "steady_linear",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Dropout, IdStep, State, hookimpl, linear, map_state, steady_linear
+from seqlab_plugins.columns import columns
 from seqlab_plugins.recurrences import elman, gated, long_short
 from seqlab_plugins.steps import elman_step, gated_step, long_short_step, step_of_ids
 
@@ -88,10 +89,7 @@ class Recurrent(nn.Module, ABC):
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Equal one-hots: W times the one-hot of i is column i of W, so it is gathered."""
         layer: Layer = self.layers[0]
-        columns = layer.weight_ih_l0.t()
-        if ids.numel() > len(columns) // 4:
-            columns = columns.contiguous()  # then each is read at once
-        projected = functional.embedding(ids.t(), columns).add_(self.bias(layer))
+        projected = columns(layer.weight_ih_l0, self.bias(layer), ids.t())
         outputs, after = self.walk(projected, state[0] if state is not None else None, layer)
         return self._above(outputs.transpose(0, 1), after, state)
 
@@ -106,9 +104,9 @@ class Recurrent(nn.Module, ABC):
     def id_stepper(self) -> IdStep:
         """Equal `from_ids` for one id a row; what W and b_W give for each id is laid out once."""
         layer: Layer = self.layers[0]
-        columns = layer.weight_ih_l0.detach().t() + layer.bias_ih_l0.detach()  # (V, G H)
+        table = layer.weight_ih_l0.detach().t() + layer.bias_ih_l0.detach()  # (V, G H)
         recurrent = steady_linear(layer.weight_hh_l0, layer.bias_hh_l0)
-        take_step = step_of_ids(self.take_step, columns.contiguous())
+        take_step = step_of_ids(self.take_step, table.contiguous())
 
         def step(ids: Tensor, state: Any) -> tuple[Tensor, State]:
             after = take_step(ids, state[0], recurrent(self.output(state[0])))

@@ -20,10 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from seqlab import outer, product, product_dtype, steady_linear
-
-ONE = torch.ones(())
-SHORT = 2**12  # numbers for which two operations more take longer than they spare
+from seqlab import contiguous, outer, product, product_dtype, steady_linear, tanh
 
 
 def elman(projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
@@ -71,7 +68,8 @@ def _states(first: Tensor, window: int) -> Tensor:
 
 def _weight_gradient(gates: Tensor, states: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
     """From the gradients of U h, (T, B, G H), and the states before each step."""
-    return outer(gates.flatten(0, 1), states[:-1].flatten(0, 1), dtype).to(weight.dtype)
+    found = outer(gates.flatten(0, 1), states[:-1].flatten(0, 1), dtype)
+    return contiguous(found.to(weight.dtype))
 
 
 def _sigmoid_slope(gradient: Tensor, value: Tensor, out: Tensor) -> None:
@@ -82,17 +80,6 @@ def _sigmoid_slope(gradient: Tensor, value: Tensor, out: Tensor) -> None:
 def _tanh_slope(gradient: Tensor, value: Tensor, out: Tensor) -> Tensor:
     """Write gradient * (1 - value^2), in one pass."""
     return cast("Tensor", torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=out))
-
-
-def tanh(values: Tensor, out: Tensor) -> Tensor:
-    """Write tanh; on a CPU as 1 - 2 sigmoid(-2 x), since torch's tanh takes four times as long.
-
-    In float32 the two differ by 1e-7 at most, whatever x is.
-    """
-    if not values.is_cpu or values.dtype.itemsize < 4 or values.numel() < SHORT:
-        return torch.tanh(values, out=out)
-    torch.mul(values, -2, out=out).sigmoid_()
-    return torch.sub(ONE, out, alpha=2, out=out)
 
 
 def _scale(gradient: Tensor, slopes: list[Tensor], out: list[Tensor]) -> None:
@@ -120,10 +107,12 @@ class _Elman(Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
         states = _states(state, len(projected))
+        states[1:] = projected
         ctx.dtype = product_dtype(weight)
         recur = steady_linear(weight.to(ctx.dtype))
-        for step, before, after in _forwards(projected.to(state.dtype), states[:-1], states[1:]):
-            tanh(recur(before, step), out=after)
+        for before, after in _forwards(states[:-1], states[1:]):
+            recur.add_to(after, before)
+            tanh(after, out=after)
         ctx.save_for_backward(states, weight)
         return states[1:]
 
@@ -143,21 +132,21 @@ class _Elman(Function):
 class _Gated(Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        states, sizes = _states(state, len(projected)), (2 * state.shape[1], state.shape[1])
+        states, size = _states(state, len(projected)), state.shape[1]
         ctx.dtype = product_dtype(weight)
         recur = steady_linear(weight.to(ctx.dtype))
         gates = states.new_empty(projected.shape)  # r, z and U_n h + b
+        opened, inners = gates.split_with_sizes((2 * size, size), 2)
+        opened[:], inners[:] = projected[:, :, : 2 * size], bias
         candidates = torch.empty_like(states[1:])
-        opened, inners = gates.split_with_sizes(sizes, 2)
         walk = _forwards(
-            *projected.to(state.dtype).split_with_sizes(sizes, 2), states[:-1], states[1:],
-            opened, *opened.chunk(2, 2), inners, candidates,
+            projected[:, :, 2 * size :].to(state.dtype), states[:-1], states[1:],
+            gates, opened, *opened.chunk(2, 2), inners, candidates,
         )  # fmt: skip
-        for add, add_new, before, after, open_, reset, update, inner, candidate in walk:
-            gating, into_new = recur(before).split_with_sizes(sizes, 1)
-            torch.add(gating, add, out=open_).sigmoid_()
-            torch.add(into_new, bias, out=inner)
-            torch.addcmul(add_new, reset, inner, out=candidate)
+        for add, before, after, gate, open_, reset, update, inner, candidate in walk:
+            recur.add_to(gate, before)
+            open_.sigmoid_()
+            torch.addcmul(add, reset, inner, out=candidate)
             torch.lerp(tanh(candidate, out=candidate), before, update, out=after)
         ctx.save_for_backward(states, candidates, gates, weight)
         return states[1:]
@@ -203,26 +192,27 @@ class _LongShort(Function):
         states, memories = (_states(first, len(projected)) for first in (state, memory))
         ctx.dtype = product_dtype(weight)
         recur = steady_linear(weight.to(ctx.dtype))
-        gates, bent = states.new_empty(projected.shape), torch.empty_like(states[1:])
+        gates = projected.to(state.dtype, copy=True)
+        news, bent = torch.empty_like(states[1:]), torch.empty_like(states[1:])
         walk = _forwards(
-            projected.to(state.dtype), states[:-1], states[1:], memories[:-1], memories[1:],
-            bent, gates, *gates.chunk(4, 2),
+            states[:-1], states[1:], memories[:-1], memories[1:], bent, news,
+            gates, *gates.chunk(4, 2),
         )  # fmt: skip
-        for step, h, new_h, c, new_c, bend, gate, into, forget, new, out in walk:
-            added = recur(h, step)  # (B, 4 H), of i, f, g and o
-            torch.sigmoid(added, out=gate)
-            tanh(added.chunk(4, 1)[2], out=new)
+        for h, new_h, c, new_c, bend, new, gate, into, forget, bends_to, out in walk:
+            recur.add_to(gate, h)
+            tanh(bends_to, out=new)
+            gate.sigmoid_()  # all in one pass; that of g is not used
             torch.mul(forget, c, out=new_c).addcmul_(into, new)
             torch.mul(out, tanh(new_c, out=bend), out=new_h)
-        ctx.save_for_backward(states, memories, gates, bent, weight)
+        ctx.save_for_backward(states, memories, gates, news, bent, weight)
         return states[1:], memories[-1].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        states, memories, gates, bent, weight = ctx.saved_tensors
+        states, memories, gates, new, bent, weight = ctx.saved_tensors
         wanted, kept = gradients  # (T, B, H), of h, and (B, H), of the last c
-        into, forget, new, out = gates.chunk(4, 2)
+        into, forget, _, out = gates.chunk(4, 2)
         # What the gradient of c is multiplied with to be that of i, f and g, and that of h to be
         # those of o and c.
         slopes = gates.new_empty(*bent.shape[:2], 3, bent.shape[2])

@@ -5,12 +5,13 @@ Shapes: N rows, K summed, M columns.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from seqlab.model.kernels import contiguous, has_onednn_for
 
 SMALLEST = 2**24  # from which N K M on oneDNN is quicker than the BLAS
 
@@ -18,9 +19,9 @@ SMALLEST = 2**24  # from which N K M on oneDNN is quicker than the BLAS
 def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
     """Return rows (N, K) @ matrix (K, M) + add (N, M), computed in the dtype of the matrix.
 
-    For inside a `torch.autograd.Function`: it has no gradient of its own. float32 goes to oneDNN
-    where the processor has AVX-512, since the BLAS that torch calls may use half of its width (on
-    AMD it does). Which kernel is taken depends on the machine and the sizes alone.
+    For inside a `torch.autograd.Function`: it has no gradient of its own. Large ones in float32 go
+    to oneDNN where the processor has AVX-512 and the BLAS that torch calls uses half of its width.
+    Which kernel is taken depends on the machine and the sizes alone.
     """
     rows = rows.to(matrix.dtype)
     if not _suits_onednn(rows, matrix):
@@ -53,12 +54,20 @@ def product_dtype(weight: Tensor) -> torch.dtype:
     return weight.dtype
 
 
-def outer(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """Sum the outer products of rows (N, K) and (N, M): (K, M). For a weight's gradient."""
+def outer(
+    left: Tensor, right: Tensor, dtype: torch.dtype, add: Tensor | None = None
+) -> Tensor:
+    """Sum the outer products of rows (N, K) and (N, M), and add (K, M). For a weight's gradient.
+
+    The rows of the result may be its columns in memory: see `contiguous`.
+    """
+    left, right = left.to(dtype), right.to(dtype)
+    if not _suits_onednn(left.t(), right):
+        return product(left.t(), right, add)
     # oneDNN reads a transposed matrix well on its right only; the narrow side is copied.
     if left.shape[1] <= right.shape[1]:
-        return product(left.to(dtype).t(), right.to(dtype))
-    return product(right.to(dtype).t(), left.to(dtype)).t()
+        return product(contiguous(left.t()), right, add)
+    return product(contiguous(right.t()), left, None if add is None else add.t()).t()
 
 
 class _Linear(torch.autograd.Function):
@@ -76,7 +85,7 @@ class _Linear(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         return (
             product(gradient, weight).view_as(inputs) if wanted[0] else None,
-            outer(gradient, inputs.flatten(0, -2), weight.dtype) if wanted[1] else None,
+            contiguous(outer(gradient, inputs.flatten(0, -2), weight.dtype)) if wanted[1] else None,
             gradient.sum(0) if wanted[2] else None,
         )
 
@@ -99,22 +108,5 @@ def _suits_onednn(rows: Tensor, matrix: Tensor) -> bool:
         and rows.device.type == "cpu"
         and rows.numel() * matrix.shape[1] >= SMALLEST
         and not torch.compiler.is_compiling()
-        and _has_wide_onednn()
+        and has_onednn_for(torch.float32)
     )
-
-
-@cache
-def has_onednn_for(dtype: torch.dtype) -> bool:
-    """Return whether oneDNN computes in a dtype at the full width of the processor."""
-    if dtype == torch.bfloat16:
-        return _has_onednn() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return dtype == torch.float32 and _has_wide_onednn()
-
-
-@cache
-def _has_wide_onednn() -> bool:
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_onednn()
-
-
-def _has_onednn() -> bool:
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -12,9 +12,8 @@ from typing import Protocol, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from seqlab.model.products import has_onednn_for, plus
+from seqlab.model.kernels import contiguous, has_onednn_for
 
 SMALLEST = 2**22  # from which N K M on oneDNN is quicker, with its weight laid out once
 MANY_ROWS = 16  # fewer never fill its blocks
@@ -25,17 +24,20 @@ ONE_ROW, FEW_ROWS = 450_000, 2**18
 
 
 class Linear(Protocol):
-    """A linear map of rows, (N, K) -> (N, M), to which (N, M) may be added."""
+    """A linear map of rows, (N, K) -> (N, M)."""
 
-    def __call__(self, rows: Tensor, add: Tensor | None = None, /) -> Tensor: ...
+    def __call__(self, rows: Tensor, /) -> Tensor: ...
+
+    def add_to(self, total: Tensor, rows: Tensor, /) -> None:
+        """Add what it gives to a total, (N, M)."""
 
 
 def steady_linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
-    """Return what gives rows (N, K) @ weight^T + bias (M,) + add (N, M), for a weight that stays.
+    """Return what gives rows (N, K) @ weight^T + bias (M,), for a weight that stays.
 
     It is computed in the dtype of the weight (M, K), and has no gradient. On a CPU small products
-    of a few rows go to numpy, and large ones of many to oneDNN where it is at hand, each with a
-    copy of the weight as it reads it best, which is made when it is first needed.
+    of a few rows go to numpy, and large ones of many to the quicker of torch's libraries, each with
+    a copy of the weight as it reads it best, which is made when it is first needed.
     """
     return _Steady(weight.detach(), None if bias is None else bias.detach())
 
@@ -47,43 +49,53 @@ class _Steady:
         self._dtype = weight.dtype
         self._laid_out: Tensor | None = None
         here = weight.is_cpu and not torch.compiler.is_compiling()
+        self._onednn = has_onednn_for(weight.dtype)
         self._few = _few_rows(weight) if here else 0
         self._many = _many_rows(weight) if here else math.inf
 
-    def __call__(self, rows: Tensor, add: Tensor | None = None, /) -> Tensor:
+    def __call__(self, rows: Tensor, /) -> Tensor:
         if rows.dtype != self._dtype:
             rows = rows.to(self._dtype)
-        if rows.shape[0] <= self._few:
-            return plus(self._by_numpy(rows), add)
-        if rows.shape[0] >= self._many:
-            return self._by_onednn(rows, add)
-        if self._bias is None and add is not None and add.dtype == self._dtype:
-            return torch.addmm(add, rows, self._weight.t())
-        return plus(functional.linear(rows, self._weight, self._bias), add)
+        count = rows.shape[0]
+        if count <= self._few:
+            return self._by_numpy(rows)
+        if self._onednn and count >= self._many:
+            return self._by_onednn(rows)
+        matrix = self._matrix_for(count)
+        return rows @ matrix if self._bias is None else torch.addmm(self._bias, rows, matrix)
+
+    def add_to(self, total: Tensor, rows: Tensor, /) -> None:
+        count = rows.shape[0]
+        blas = count > self._few and not (self._onednn and count >= self._many)
+        if blas and self._bias is None and total.dtype == rows.dtype == self._dtype:
+            total.addmm_(rows, self._matrix_for(count))
+        else:
+            total += self(rows)
 
     def _by_numpy(self, rows: Tensor) -> Tensor:
         values = (rows.detach() if rows.requires_grad else rows).numpy()
         with np.errstate(all="ignore"):  # as torch does
-            found = values @ (self._matrix if len(values) == 1 else self._transposed)
+            found = values @ (self._matrix if len(values) == 1 else self._transposed.numpy())
             if self._bias is not None:
                 found += self._added
         return torch.from_numpy(found)
 
-    def _by_onednn(self, rows: Tensor, add: Tensor | None) -> Tensor:
+    def _by_onednn(self, rows: Tensor) -> Tensor:
         if self._laid_out is None:
             self._laid_out = torch.ops.mkldnn._reorder_linear_weight(self._weight, len(rows))
         kernel = torch.ops.mkldnn._linear_pointwise
-        if add is None or add.dtype != self._dtype:
-            return plus(kernel(rows, self._laid_out, self._bias, "none", [], ""), add)
-        return cast("Tensor", kernel.binary(rows, add, self._laid_out, self._bias, "add"))
+        return cast("Tensor", kernel(rows, self._laid_out, self._bias, "none", [], ""))
+
+    def _matrix_for(self, rows: int) -> Tensor:
+        return self._transposed if rows >= self._many else self._weight.t()
 
     @cached_property
     def _matrix(self) -> np.ndarray:
         return self._weight.numpy().T  # (K, M)
 
     @cached_property
-    def _transposed(self) -> np.ndarray:
-        return np.ascontiguousarray(self._matrix)
+    def _transposed(self) -> Tensor:
+        return contiguous(self._weight.t())
 
     @cached_property
     def _added(self) -> np.ndarray:
@@ -99,7 +111,5 @@ def _few_rows(weight: Tensor) -> int:
 
 
 def _many_rows(weight: Tensor) -> float:
-    """From how many rows on they are oneDNN's."""
-    if not has_onednn_for(weight.dtype):
-        return math.inf
+    """From how many rows on the weight is laid out for them."""
     return max(SMALLEST / max(weight.numel(), 1), MANY_ROWS)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from seqlab.model.products import linear, product, product_dtype
+from seqlab.model.kernels import contiguous
+from seqlab.model.products import linear, outer, product, product_dtype
 
 LOGITS_AT_ONCE = 2**21  # on a CPU: 8 MB stay in the cache
 LOGITS_AT_ONCE_ELSEWHERE = 2**26  # on a GPU a launch costs more than memory does
@@ -48,7 +49,9 @@ def head_loss(
     learnt = [hidden.flatten(0, 1), head.weight, head.bias]
     if not torch.is_grad_enabled():
         learnt = [tensor.detach() for tensor in learnt]  # so that no gradients are made
-    loss, nats = cast("Any", _HeadLoss.apply)(*learnt, targets.flatten(), flat)
+    dtype = product_dtype(head.weight)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss, nats = cast("Any", _HeadLoss.apply)(*learnt, targets.flatten(), flat, dtype)
     return loss, nats.view(targets.shape)
 
 
@@ -84,8 +87,9 @@ def _chunks(rows: int, weight: Tensor) -> Iterator[slice]:
 class _HeadLoss(torch.autograd.Function):
     """The gradient of the nats with respect to the logits is p - 1 at the target and p elsewhere.
 
-    The share of a token is a factor of its row, so the narrow matrices take it, not the logits. One
-    share of all tokens is a factor of everything, and waits for that of the loss.
+    p is exp(logit - the largest of its row) over the sum of those. That sum and the share of a
+    token are factors of a row, so the narrow matrices take them, not the logits. One share of all
+    tokens is a factor of everything, and waits for that of the loss.
     """
 
     @staticmethod
@@ -96,33 +100,33 @@ class _HeadLoss(torch.autograd.Function):
         bias: Tensor,
         targets: Tensor,
         shares: Tensor | float,
+        dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
         exact = torch.float64 if weight.dtype == torch.float64 else torch.float32
-        matrix = weight.to(product_dtype(weight))
+        matrix = weight.to(dtype)
         nats = hidden.new_empty(len(hidden), dtype=exact)
-        counts = None
-        if isinstance(shares, Tensor):
-            counts = shares.to(exact).expand(len(hidden))[:, None]
+        counts = shares.to(exact).expand(len(hidden)) if isinstance(shares, Tensor) else 1
         into, into_bias = torch.empty_like(hidden), torch.zeros_like(bias)
-        into_weight = None  # (O, V), as the products give it
+        into_weight = None
         for chunk in _chunks(len(hidden), weight):
             rows, target = hidden[chunk], targets[chunk, None]
-            share = counts[chunk] if counts is not None else None
             logits = product(rows, matrix.t()).to(exact).add_(bias)
-            chances = logits.softmax(1)
-            nats[chunk] = _nats(logits, chances, target)
+            largest = logits.amax(1, keepdim=True)
+            below = largest - logits.gather(1, target)
+            powers = logits.sub_(largest).exp_()
+            sums = powers.sum(1, keepdim=True)
+            nats[chunk] = (below + sums.log()).squeeze(1)
             if any(ctx.needs_input_grad):
-                errors = chances.scatter_add_(
-                    1, target, chances.new_full((), -1.0).expand_as(target)
-                )
-                into_bias += _times(errors, share).sum(0)
-                errors = errors.to(matrix.dtype)
-                into[chunk] = _times(product(errors, matrix), share)
-                found = product(_times(rows, share).t(), errors, into_weight)
+                errors = powers.scatter_add_(1, target, -sums)
+                factor = (counts[chunk, None] if isinstance(counts, Tensor) else 1) / sums
+                into_bias += torch.mv(errors.t(), factor.squeeze(1))
+                errors = errors.to(dtype)
+                torch.mul(product(errors, matrix), factor, out=into[chunk])
+                found = outer(errors, rows * factor, dtype, into_weight)
                 into_weight = found.to(weight.dtype)  # sums are never kept in fewer digits
         if into_weight is not None:
             ctx.factor = 1 if isinstance(shares, Tensor) else shares
-            ctx.save_for_backward(into, into_weight, into_bias)
+            ctx.save_for_backward(into, contiguous(into_weight), into_bias)
         ctx.mark_non_differentiable(nats)
         return (nats * shares).sum(), nats
 
@@ -131,17 +135,4 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         factor = gradients[0] * ctx.factor
         into, weight, bias = (part.mul_(factor.to(part.dtype)) for part in ctx.saved_tensors)
-        return into, weight.t(), bias, None, None
-
-
-def _nats(logits: Tensor, chances: Tensor, target: Tensor) -> Tensor:
-    """-ln p(target), (N,), from (N, V) twice and (N, 1), without another pass of exponentials.
-
-    The likeliest token has a chance of at least 1 / V, whose logarithm loses nothing.
-    """
-    below = logits.amax(1) - logits.gather(1, target).squeeze(1)
-    return below - chances.amax(1).log()
-
-
-def _times(rows: Tensor, share: Tensor | None) -> Tensor:
-    return rows if share is None else rows * share
+        return into, weight, bias, None, None, None
