@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from seqlab import contiguous, outer, product, product_dtype, steady_linear, tanh
+from seqlab import contiguous, outer, product_dtype, steady_linear, tanh
 
 
 def elman(projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def elman(projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
         state: h_0, (B, H).
         weight: U, (H, H).
     """
-    return cast("Tensor", cast("Any", _Elman.apply)(projected, state, weight))
+    return cast("Tensor", _run(_Elman, weight, projected, state, weight))
 
 
 def gated(projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def gated(projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Ten
         weight: U, (3 H, H).
         bias: b, (H,), which the reset gate is applied to.
     """
-    return cast("Tensor", cast("Any", _Gated.apply)(projected, state, weight, bias))
+    return cast("Tensor", _run(_Gated, weight, projected, state, weight, bias))
 
 
 def long_short(
@@ -56,7 +56,14 @@ def long_short(
         state: h_0 and c_0, (B, H) each.
         weight: U, (4 H, H).
     """
-    return cast("tuple[Tensor, Tensor]", cast("Any", _LongShort.apply)(projected, *state, weight))
+    return cast("tuple[Tensor, Tensor]", _run(_LongShort, weight, projected, *state, weight))
+
+
+def _run(function: type[Function], weight: Tensor, projected: Tensor, *given: Tensor) -> Any:
+    """Apply one, with what autocast would compute small and large products in."""
+    small, large = product_dtype(weight, projected.shape[1]), product_dtype(weight)
+    with torch.autocast(weight.device.type, enabled=False):
+        return cast("Any", function.apply)(small, large, projected, *given)
 
 
 def _states(first: Tensor, window: int) -> Tensor:
@@ -93,23 +100,32 @@ def _forwards(*windows: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(window.unbind() for window in windows), strict=True)
 
 
-def _backwards(wanted: Tensor, *windows: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Go from the last step to the first: what is wanted of the step before, None at last.
+def _backwards(*windows: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Go from the last step to the first."""
+    return zip(*(reversed(window.unbind()) for window in windows), strict=True)
 
-    With it come the steps of the windows.
-    """
-    earlier = (None, *wanted.unbind()[:-1])
-    steps = (window.unbind() for window in windows)
-    return zip(*map(reversed, (earlier, *steps)), strict=True)
+
+def _wanted(gradients: Tensor, state: Tensor) -> Tensor:
+    """Make room for what is wanted of a state and those after it: (T + 1, B, H)."""
+    wanted = state.new_empty(len(gradients) + 1, *state.shape)
+    wanted[0], wanted[1:] = 0, gradients
+    return wanted
 
 
 class _Elman(Function):
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        small: torch.dtype,
+        large: torch.dtype,
+        projected: Tensor,
+        state: Tensor,
+        weight: Tensor,
+    ) -> Tensor:
         states = _states(state, len(projected))
         states[1:] = projected
-        ctx.dtype = product_dtype(weight)
-        recur = steady_linear(weight.to(ctx.dtype))
+        ctx.small, ctx.large = small, large
+        recur = steady_linear(weight.to(small))
         for before, after in _forwards(states[:-1], states[1:]):
             recur.add_to(after, before)
             tanh(after, out=after)
@@ -118,23 +134,30 @@ class _Elman(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         states, weight = ctx.saved_tensors
-        (wanted,) = gradients  # (T, B, H)
+        wanted = _wanted(gradients[0], states[0])
         before = 1 - states[1:] * states[1:]  # tanh's slopes, then the gradients of what it bends
-        matrix, gradient = weight.to(ctx.dtype), wanted[-1]
-        for add, now in _backwards(wanted, before):
-            gradient = product(now.mul_(gradient), matrix, add)
-        gradient = gradient.to(states.dtype)
-        return before, gradient, _weight_gradient(before, states, weight, ctx.dtype)
+        return_ = steady_linear(weight.to(ctx.small).t())
+        for into, gradient, now in _backwards(wanted[:-1], wanted[1:], before):
+            return_.add_to(into, now.mul_(gradient))
+        return None, None, before, wanted[0], _weight_gradient(before, states, weight, ctx.large)
 
 
 class _Gated(Function):
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, state: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        small: torch.dtype,
+        large: torch.dtype,
+        projected: Tensor,
+        state: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+    ) -> Tensor:
         states, size = _states(state, len(projected)), state.shape[1]
-        ctx.dtype = product_dtype(weight)
-        recur = steady_linear(weight.to(ctx.dtype))
+        ctx.small, ctx.large = small, large
+        recur = steady_linear(weight.to(small))
         gates = states.new_empty(projected.shape)  # r, z and U_n h + b
         opened, inners = gates.split_with_sizes((2 * size, size), 2)
         opened[:], inners[:] = projected[:, :, : 2 * size], bias
@@ -153,9 +176,9 @@ class _Gated(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         states, candidates, gates, weight = ctx.saved_tensors
-        (wanted,) = gradients  # (T, B, H)
+        wanted = _wanted(gradients[0], states[0])
         reset, update, inner = gates.chunk(3, 2)
         # What the gradient of h is multiplied with to be that of: p_n, then r, z and U_n h + b.
         new = torch.empty_like(candidates)
@@ -165,21 +188,21 @@ class _Gated(Function):
         _sigmoid_slope(states[:-1] - candidates, update, slopes[:, :, 1])
         torch.mul(new, reset, out=slopes[:, :, 2])
         # As the products take them: they are written once, and read by each product and at the end.
-        before = torch.empty_like(slopes, dtype=ctx.dtype)
-        news = torch.empty_like(new, dtype=ctx.dtype)
-        matrix, gradient = weight.to(ctx.dtype), wanted[-1]
-        flat = before.flatten(2)
+        before = torch.empty_like(slopes, dtype=ctx.small)
+        news = torch.empty_like(new, dtype=ctx.small)
+        return_, flat = steady_linear(weight.to(ctx.small).t()), before.flatten(2)
         walk = _backwards(
-            wanted, flat, *before.unbind(2), news, *slopes.unbind(2), new, update
+            wanted[:-1], wanted[1:], flat, *before.unbind(2), news, *slopes.unbind(2), new, update
         )  # fmt: skip
-        for add, now, *parts, share in walk:
+        for into, gradient, now, *parts, share in walk:
             _scale(gradient, parts[4:], parts[:4])
-            kept = gradient * share if add is None else torch.addcmul(add, gradient, share)
-            gradient = product(now, matrix, kept)
+            return_.add_to(into.addcmul_(gradient, share), now)
         return (
+            None,
+            None,
             torch.cat((flat[..., : 2 * news.shape[2]], news), 2),
-            gradient.to(states.dtype),
-            _weight_gradient(flat, states, weight, ctx.dtype),
+            wanted[0],
+            _weight_gradient(flat, states, weight, ctx.large),
             before[:, :, 2].sum((0, 1), dtype=weight.dtype),
         )
 
@@ -187,11 +210,17 @@ class _Gated(Function):
 class _LongShort(Function):
     @staticmethod
     def forward(
-        ctx: Any, projected: Tensor, state: Tensor, memory: Tensor, weight: Tensor
+        ctx: Any,
+        small: torch.dtype,
+        large: torch.dtype,
+        projected: Tensor,
+        state: Tensor,
+        memory: Tensor,
+        weight: Tensor,
     ) -> tuple[Tensor, Tensor]:
         states, memories = (_states(first, len(projected)) for first in (state, memory))
-        ctx.dtype = product_dtype(weight)
-        recur = steady_linear(weight.to(ctx.dtype))
+        ctx.small, ctx.large = small, large
+        recur = steady_linear(weight.to(small))
         gates = projected.to(state.dtype, copy=True)
         news, bent = torch.empty_like(states[1:]), torch.empty_like(states[1:])
         walk = _forwards(
@@ -209,9 +238,9 @@ class _LongShort(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         states, memories, gates, new, bent, weight = ctx.saved_tensors
-        wanted, kept = gradients  # (T, B, H), of h, and (B, H), of the last c
+        wanted, kept = _wanted(gradients[0], states[0]), gradients[1]  # the last c's, (B, H)
         into, forget, _, out = gates.chunk(4, 2)
         # What the gradient of c is multiplied with to be that of i, f and g, and that of h to be
         # those of o and c.
@@ -222,17 +251,17 @@ class _LongShort(Function):
         _tanh_slope(into, new, slopes[:, :, 2])
         _sigmoid_slope(bent, out, outs)
         _tanh_slope(out, bent, bends)
-        before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2], dtype=ctx.dtype)
-        matrix, gradient = weight.to(ctx.dtype), wanted[-1]
-        flat = before.flatten(2)
+        before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2], dtype=ctx.small)
+        return_, flat = steady_linear(weight.to(ctx.small).t()), before.flatten(2)
         walk = _backwards(
-            wanted, flat, *before.unbind(2), *slopes.unbind(2), outs, bends, forget
+            wanted[:-1], wanted[1:], flat, *before.unbind(2), *slopes.unbind(2),
+            outs, bends, forget,
         )  # fmt: skip
-        for add, now, *parts, out_slope, bend, share in walk:
+        for into_h, gradient, now, *parts, out_slope, bend, share in walk:
             memory = torch.addcmul(kept, gradient, bend)
             _scale(memory, parts[4:], parts[:3])
             torch.mul(gradient, out_slope, out=parts[3])
             kept = memory * share
-            gradient = product(now, matrix, add)
-        into_weight = _weight_gradient(flat, states, weight, ctx.dtype)
-        return flat, gradient.to(states.dtype), kept, into_weight
+            return_.add_to(into_h, now)
+        into_weight = _weight_gradient(flat, states, weight, ctx.large)
+        return None, None, flat, wanted[0], kept, into_weight

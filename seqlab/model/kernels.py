@@ -1,4 +1,4 @@
-"""Which of torch's libraries is quick on this processor, and what is computed by the quicker one."""
+"""Which of torch's libraries is quick on this processor, and what goes to the quicker one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def mkl_is_quick() -> bool:
 
     It does on Intel's processors. On AMD's it uses half their width or less, and oneDNN is quicker.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.backends.mkl.is_available() and "Intel" in capabilities.get("cpu_name", "")
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.11
+        return False
+    name = torch.cpu.get_capabilities().get("cpu_name", "")
+    return bool(torch._C.has_mkl) and "Intel" in str(name)
 
 
 @cache

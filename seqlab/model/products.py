@@ -14,6 +14,7 @@ from torch.nn import functional
 from seqlab.model.kernels import contiguous, has_onednn_for
 
 SMALLEST = 2**24  # from which N K M on oneDNN is quicker than the BLAS
+WORTH_FEWER_DIGITS = 2**22  # from which N K M in bfloat16 is quicker, its conversions counted
 
 
 def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
@@ -46,17 +47,21 @@ def plus(found: Tensor, add: Tensor | None) -> Tensor:
     return found if add is None else add + found
 
 
-def product_dtype(weight: Tensor) -> torch.dtype:
-    """Return what products with a weight are computed in: its own dtype, or that of autocast."""
+def product_dtype(weight: Tensor, rows: int | None = None) -> torch.dtype:
+    """Return what products with a weight are computed in: its own dtype, or that of autocast.
+
+    Args:
+        weight: what is multiplied with.
+        rows: how many are multiplied at once, where a CPU may have too few to gain from autocast.
+    """
     kind = weight.device.type
-    if weight.dtype == torch.float32 and torch.is_autocast_enabled(kind):
-        return torch.get_autocast_dtype(kind)
-    return weight.dtype
+    small = weight.is_cpu and rows is not None and rows * weight.numel() < WORTH_FEWER_DIGITS
+    if weight.dtype != torch.float32 or small or not torch.is_autocast_enabled(kind):
+        return weight.dtype
+    return torch.get_autocast_dtype(kind)
 
 
-def outer(
-    left: Tensor, right: Tensor, dtype: torch.dtype, add: Tensor | None = None
-) -> Tensor:
+def outer(left: Tensor, right: Tensor, dtype: torch.dtype, add: Tensor | None = None) -> Tensor:
     """Sum the outer products of rows (N, K) and (N, M), and add (K, M). For a weight's gradient.
 
     The rows of the result may be its columns in memory: see `contiguous`.

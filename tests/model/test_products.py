@@ -8,22 +8,27 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seqlab import linear, outer, product, product_dtype, steady_linear
-from seqlab.model import products, steady
+from seqlab import contiguous, linear, outer, product, product_dtype, steady_linear, tanh
+from seqlab.model import kernels, products, steady
 
 SIZES = [(1, 1, 1), (3, 5, 7), (128, 96, 130), (33, 256, 768)]  # N, K, M; the last two are large
 
-both_kernels = pytest.mark.parametrize("quick", [True, False])
+every_kernel = pytest.mark.parametrize(
+    "kernel", ["MKL is quick", "MKL is slow", "all are small"], indirect=True
+)
 
 
 @pytest.fixture(autouse=True)
 def kernel(request, monkeypatch):
-    """Take the quick kernel where there is one, or never."""
-    quick = getattr(request.node, "callspec", None)
-    if quick is not None and "quick" in quick.params:
-        smallest = 2**20 if quick.params["quick"] else float("inf")
-        monkeypatch.setattr(products, "SMALLEST", smallest)
-        monkeypatch.setattr(steady, "SMALLEST", smallest)
+    """Have large products taken to be quick by one library or the other, or have none."""
+    which = getattr(request, "param", "MKL is quick")
+    smallest = float("inf") if which == "all are small" else 2**20
+    monkeypatch.setattr(products, "SMALLEST", smallest)
+    monkeypatch.setattr(steady, "SMALLEST", smallest)
+    monkeypatch.setattr(kernels, "mkl_is_quick", lambda: which == "MKL is quick")
+    kernels.has_onednn_for.cache_clear()
+    yield
+    kernels.has_onednn_for.cache_clear()
 
 
 def drawn(*shapes, dtype=torch.float32):
@@ -31,9 +36,9 @@ def drawn(*shapes, dtype=torch.float32):
     return [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
 
 
-@both_kernels
+@every_kernel
 @pytest.mark.parametrize(("rows", "inner", "columns"), SIZES)
-def test_a_product_is_that_of_exact_numbers_to_rounding(rows, inner, columns, quick):
+def test_a_product_is_that_of_exact_numbers_to_rounding(rows, inner, columns, kernel):
     left, right, add = drawn((rows, inner), (inner, columns), (rows, columns))
     exact = left.double() @ right.double() + add
     bound = 1e-6 * (left.double().abs() @ right.double().abs() + add.abs())
@@ -41,8 +46,8 @@ def test_a_product_is_that_of_exact_numbers_to_rounding(rows, inner, columns, qu
     assert ((product(left, right) - (exact - add)).abs() <= bound).all()
 
 
-@both_kernels
-def test_a_matrix_may_be_given_transposed(quick):
+@every_kernel
+def test_a_matrix_may_be_given_transposed(kernel):
     left, right = drawn((128, 96), (130, 96))
     torch.testing.assert_close(product(left, right.t()), left @ right.t(), rtol=0, atol=2e-5)
     torch.testing.assert_close(product(left.t(), right[:128]), left.t() @ right[:128])
@@ -56,9 +61,9 @@ def repeated_row(rows, columns):
     return drawn((columns,))[0].expand(rows, columns)
 
 
-@both_kernels
+@every_kernel
 @pytest.mark.parametrize("strided", [part_of_a_matrix, repeated_row])
-def test_a_matrix_that_is_not_dense_takes_no_longer_than_a_copy_of_it(strided, quick):
+def test_a_matrix_that_is_not_dense_takes_no_longer_than_a_copy_of_it(strided, kernel):
     rows, matrix = drawn((512, 512))[0], strided(512, 512)
     took = []
     for given in (matrix.contiguous(), matrix):
@@ -70,22 +75,46 @@ def test_a_matrix_that_is_not_dense_takes_no_longer_than_a_copy_of_it(strided, q
     assert took[1] < 20 * took[0] + 0.05  # the slow way takes 500 times as long
 
 
-@both_kernels
-def test_nothing_that_is_given_is_changed(quick):
+@every_kernel
+def test_nothing_that_is_given_is_changed(kernel):
     given = drawn((128, 96), (96, 130), (128, 130))
     copies = [tensor.clone() for tensor in given]
     product(*given)
     assert all(map(torch.equal, given, copies))
 
 
-@pytest.mark.parametrize("sizes", [(40, 30), (30, 40)])
-def test_outer_products_are_summed_over_the_rows(sizes):
-    left, right = drawn(*((500, size) for size in sizes), dtype=torch.float64)
-    torch.testing.assert_close(outer(left, right, torch.float64), left.t() @ right)
+@every_kernel
+@pytest.mark.parametrize("sizes", [(80, 60), (60, 80)])
+def test_outer_products_are_summed_over_the_rows_and_added(sizes, kernel):
+    left, right, add = drawn(*((500, size) for size in sizes), sizes)
+    sums = outer(left, right, torch.float32)
+    torch.testing.assert_close(sums, left.t() @ right, rtol=0, atol=1e-4)
+    torch.testing.assert_close(outer(left, right, torch.float32, sums), 2 * sums)
+    torch.testing.assert_close(outer(left, right, torch.float32, add), sums + add)
 
 
-@both_kernels
-def test_linear_has_the_values_and_gradients_of_torchs(quick):
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (127, 129), (300, 256), (256, 300), (768, 1024)])
+def test_contiguous_has_the_values_of_a_transposed_matrix_in_their_order(shape, dtype):
+    (matrix,) = drawn(shape, dtype=dtype)
+    for given in (matrix, matrix.t(), matrix[:, : shape[1] // 2], matrix[:1].expand(shape)):
+        found = contiguous(given)
+        assert found.equal(given)
+        assert found.is_contiguous()
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_tanh_is_torchs_to_rounding_and_may_be_written_in_place(dtype, quick, monkeypatch):
+    monkeypatch.setattr(kernels, "mkl_is_quick", lambda: quick)
+    values = torch.linspace(-100, 100, 2 * kernels.SHORT).to(dtype)
+    wanted = values.tanh()
+    tanh(values, out=values)
+    torch.testing.assert_close(values, wanted, rtol=0, atol=2e-7)
+
+
+@every_kernel
+def test_linear_has_the_values_and_gradients_of_torchs(kernel):
     found = []
     for function in (linear, functional.linear):
         given = [t.requires_grad_() for t in drawn((4, 32, 96), (130, 96), (130,))]
@@ -94,10 +123,10 @@ def test_linear_has_the_values_and_gradients_of_torchs(quick):
     torch.testing.assert_close(*found, rtol=1e-5, atol=1e-4)
 
 
-@both_kernels
+@every_kernel
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 3, 128, 33])
-def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(rows, dtype, quick):
+def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(rows, dtype, kernel):
     weight, bias = drawn((300, 200), (300,), dtype=dtype)
     apply = steady_linear(weight, bias)
     for count in (rows, 128, rows):
@@ -125,8 +154,8 @@ def test_numpy_gets_no_product_that_its_blas_would_split_over_threads(size, monk
         torch.testing.assert_close(apply(given), given @ weight.t(), rtol=1e-5, atol=1e-3)
 
 
-@both_kernels
-def test_a_steady_linear_map_adds_in_the_dtype_of_what_it_is_added_to(quick):
+@every_kernel
+def test_a_steady_linear_map_adds_in_the_dtype_of_what_it_is_added_to(kernel):
     rows, weight, total = drawn((128, 200), (300, 200), (128, 300))
     total.fill_(1 + 2**-20)
     steady_linear(0 * weight.bfloat16()).add_to(total, rows)
@@ -147,7 +176,7 @@ def test_linear_takes_a_vector_as_torchs_does():
 
 
 def test_linear_may_be_differentiated_twice(monkeypatch):
-    monkeypatch.setattr(products, "_suits_onednn", lambda rows, matrix: True)
+    monkeypatch.setattr(products, "_suits_onednn", lambda rows, matrix: rows.dim() > 1)
     monkeypatch.setattr(products, "product", lambda rows, matrix, add=None: rows @ matrix)
     given = [t.requires_grad_() for t in drawn((2, 3, 4), (5, 4), (5,), dtype=torch.float64)]
     assert torch.autograd.gradcheck(linear, given)
