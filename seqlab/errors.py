@@ -11,7 +11,14 @@ class SeqlabError(Exception):
 
 
 class RunFailed(SeqlabError):
-    """Training could not go on: a loss that is not finite, a disk that is full."""
+    """Training could not go on: a loss that is not finite, a disk that is full.
+
+    `resume_with` are the options with which it can, if it cannot without.
+    """
+
+    def __init__(self, message: str, resume_with: str = "") -> None:
+        super().__init__(message)
+        self.resume_with = resume_with
 
 
 class Interrupted(SeqlabError):

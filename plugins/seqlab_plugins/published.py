@@ -44,7 +44,8 @@ class Published:
     def get(self, path: Path | None = None) -> Path:
         """Return where the file lies: at `path`, or in a folder where it is looked for.
 
-        These are $SEQLAB_DATA, data/ and the cache folder; at last it is downloaded into the cache.
+        These are $SEQLAB_DATA, data/ and the cache folder; at last it is downloaded into the cache,
+        unless $SEQLAB_OFFLINE says that nothing is.
 
         Raises:
             CorpusError: it is another file, or there is none at `path`.
@@ -74,6 +75,8 @@ class Published:
         return path
 
     def _download(self) -> Path:
+        if os.environ.get("SEQLAB_OFFLINE"):
+            raise self._unavailable("SEQLAB_OFFLINE is set, so nothing is downloaded")
         import pooch
 
         log.info("Downloading %s from %s", self.what, self.home)
@@ -83,11 +86,13 @@ class Published:
         try:
             return Path(pooch.retrieve(self.home, known, self.name, _cache(), downloader=fetch))
         except (OSError, ValueError):  # what requests raises is an OSError
-            raise CorpusUnavailable(
-                f"{self.name} is neither in $SEQLAB_DATA nor in data/ nor in the cache, and the"
-                f" download failed; to use {self.what}, put that file into data/ (from"
-                f" {self.home})."
-            ) from None
+            raise self._unavailable("the download failed") from None
+
+    def _unavailable(self, why: str) -> CorpusUnavailable:
+        return CorpusUnavailable(
+            f"{self.name} is neither in $SEQLAB_DATA nor in data/ nor in the cache, and {why}; to"
+            f" use {self.what}, put that file into data/ (from {self.home})."
+        )
 
 
 def _cache() -> Path:

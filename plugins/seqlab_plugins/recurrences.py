@@ -225,12 +225,13 @@ class _LongShort(Function):
         news, bent = torch.empty_like(states[1:]), torch.empty_like(states[1:])
         walk = _forwards(
             states[:-1], states[1:], memories[:-1], memories[1:], bent, news,
-            gates, *gates.chunk(4, 2),
+            gates, gates[:, :, : 2 * state.shape[1]], *gates.chunk(4, 2),
         )  # fmt: skip
-        for h, new_h, c, new_c, bend, new, gate, into, forget, bends_to, out in walk:
+        for h, new_h, c, new_c, bend, new, gate, opened, into, forget, for_new, out in walk:
             recur.add_to(gate, h)
-            tanh(bends_to, out=new)
-            gate.sigmoid_()  # all in one pass; that of g is not used
+            opened.sigmoid_()  # i and f side by side
+            out.sigmoid_()
+            tanh(for_new, out=new)
             torch.mul(forget, c, out=new_c).addcmul_(into, new)
             torch.mul(out, tanh(new_c, out=bend), out=new_h)
         ctx.save_for_backward(states, memories, gates, news, bent, weight)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,11 +52,22 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
 
 
 def _components(registry: Registry) -> Iterator[Finding]:
-    """Build everything that has a name, with its defaults."""
+    """Build everything that has a name, with its defaults; nothing is downloaded for it."""
     from seqlab.registry.kinds import KINDS
 
-    for component in (c for kind in KINDS for c in registry.components(kind)):
-        yield f"{component.kind} {component.name}", *_built(component)
+    with _offline():
+        for component in (c for kind in KINDS for c in registry.components(kind)):
+            yield f"{component.kind} {component.name}", *_built(component)
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    before = os.environ.get("SEQLAB_OFFLINE", "")
+    os.environ["SEQLAB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        os.environ["SEQLAB_OFFLINE"] = before  # empty is as good as not there
 
 
 def _built(component: Component) -> tuple[str, int]:

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts import Advance, Continuation, Decoder, Limits, SearchDecoder, Start
+from seqlab.errors import PluginError
 from seqlab.model.state import join_rows, select_rows
 from seqlab.randomness import uniforms
 
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
 
 STEPS_AT_ONCE = 64  # whose chance is derived, and whose place is made, together
-LOGITS_AT_ONCE = 1 << 16  # numbers whose logarithms are taken together; more leave the cache
+SCORED_AT_ONCE = 1 << 16  # numbers whose logarithms are taken together; more leave the cache
 
 
 def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
@@ -114,6 +115,8 @@ class _Group:
     def choose(self, decoder: Decoder, logits: Tensor, chance: Tensor) -> Tensor:
         history = self._tokens.narrow(1, 0, self._filled)
         ids = decoder.choose(logits, history, chance)
+        if not isinstance(ids, Tensor) or ids.shape != chance.shape or ids.dtype != torch.int64:
+            raise _refusal(decoder, ids, len(self))
         column = next(self._free, None)
         if column is None:
             self._hold(history)
@@ -125,6 +128,16 @@ class _Group:
     def keep(self, places: list[int]) -> None:
         rows = torch.tensor(places, device=self._tokens.device)
         self._hold(self._tokens[rows, : self._filled])
+
+
+def _refusal(decoder: Decoder, ids: object, rows: int) -> PluginError:
+    found = type(ids).__name__
+    if isinstance(ids, Tensor):
+        found = f"{str(ids.dtype).removeprefix('torch.')} {tuple(ids.shape)}"
+    return PluginError(
+        f"decoder {type(decoder).__name__}: `choose` should return the ids of {rows} rows, int64"
+        f" ({rows},); it returned {found}"
+    )
 
 
 def _kept(groups: Sequence[_Group], going: Sequence[int]) -> Iterator[_Group]:
@@ -193,7 +206,7 @@ class _Noted:
         self._scored: list[tuple[Sequence[int], Tensor, Tensor]] = []
 
     def add(self, step: Step) -> None:
-        full = (len(self._steps) + 1) * step.logits.numel() > LOGITS_AT_ONCE
+        full = (len(self._steps) + 1) * step.logits.numel() > SCORED_AT_ONCE
         if self._steps and (full or len(step.rows) != len(self._steps[0].rows)):
             self._score()
         self._steps.append(step)

@@ -72,7 +72,8 @@ class LanguageModel(nn.Module):
         from_ids = getattr(layer.cell, "from_ids", None)
         if from_ids is None:
             return cast("tuple[Tensor, State]", layer(self.embedding(ids), state))
-        return as_pair(from_ids(ids, state), layer.cell, "from_ids")
+        shape = (*ids.shape, layer.output_size)
+        return as_pair(from_ids(ids, state), layer.cell, "from_ids", shape)
 
     def _tie(self) -> None:
         if isinstance(self.embedding, OneHot):
@@ -102,7 +103,8 @@ class Layer(nn.Module):
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """(B, T, I) and the state before -> (B, T, O) and the state after."""
-        outputs, state = as_pair(self.cell(self.norm(inputs), state), self.cell, "forward")
+        shape = (*inputs.shape[:-1], self.output_size)
+        outputs, state = as_pair(self.cell(self.norm(inputs), state), self.cell, "forward", shape)
         return (inputs + outputs if self.residual else outputs), state
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from seqlab.model.kernels import contiguous, has_onednn_for
 
-SMALLEST = 2**24  # from which N K M on oneDNN is quicker than the BLAS
+ONEDNN_FROM = 2**24  # from which N K M on oneDNN is quicker than the BLAS
 WORTH_FEWER_DIGITS = 2**22  # from which N K M in bfloat16 is quicker, its conversions counted
 
 
@@ -111,7 +111,7 @@ def _suits_onednn(rows: Tensor, matrix: Tensor) -> bool:
         rows.dim() > 1
         and rows.dtype == matrix.dtype == torch.float32
         and rows.device.type == "cpu"
-        and rows.numel() * matrix.shape[1] >= SMALLEST
+        and rows.numel() * matrix.shape[1] >= ONEDNN_FROM
         and not torch.compiler.is_compiling()
         and has_onednn_for(torch.float32)
     )

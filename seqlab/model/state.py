@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -14,26 +14,53 @@ from seqlab.errors import PluginError
 A_STATE = "a state is a tensor or a nested tuple of tensors"
 
 
-def as_pair(returned: Any, cell: object, method: str) -> tuple[Tensor, State]:
+def as_pair(returned: Any, cell: object, method: str, shape: Sequence[int]) -> tuple[Tensor, State]:
     """Return what a method of a cell returned, once it is known to be outputs and a state.
+
+    Args:
+        returned: by the method.
+        cell: whose method it is.
+        method: its name.
+        shape: that the outputs should have, the batch first.
 
     Raises:
         PluginError: it is something else.
     """
-    if isinstance(returned, tuple) and len(returned) == 2:
-        outputs, state = returned
-        if isinstance(outputs, Tensor) and _is_state(state):
-            return returned
-    raise PluginError(
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        raise _refusal(cell, method, returned)
+    outputs, state = returned
+    parts = list(_parts(state))
+    if not all(isinstance(part, Tensor) for part in (outputs, *parts)):
+        raise _refusal(cell, method, returned)
+    who = f"cell {type(cell).__name__}: `{method}`"
+    if outputs.shape != tuple(shape):
+        raise PluginError(
+            f"{who} should return outputs of the shape {tuple(shape)}, whose last number is the"
+            f" cell's output_size; they have {tuple(outputs.shape)}"
+        )
+    if any(part.shape[:1] != shape[:1] for part in parts):
+        shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+        raise PluginError(
+            f"{who} should return a state whose tensors have the {shape[0]} rows of the batch"
+            f" first; their shapes are {shapes}"
+        )
+    return outputs, state
+
+
+def _refusal(cell: object, method: str, returned: Any) -> PluginError:
+    return PluginError(
         f"cell {type(cell).__name__}: `{method}` should return (outputs, state), where {A_STATE};"
         f" it returned {_form(returned)}"
     )
 
 
-def _is_state(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(_is_state(part) for part in value)
-    return isinstance(value, Tensor)
+def _parts(value: Any) -> Iterator[Any]:
+    """What lies in a nested tuple."""
+    if not isinstance(value, tuple):
+        yield value
+        return
+    for part in value:
+        yield from _parts(part)
 
 
 def _form(value: Any) -> str:

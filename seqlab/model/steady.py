@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqlab.model.kernels import contiguous, has_onednn_for
 
-SMALLEST = 2**22  # from which N K M is worth laying out the weight
+LAID_OUT_FROM = 2**22  # from which N K M is worth laying out the weight
 MANY_ROWS = 16  # fewer never fill its blocks
 # Up to which K M, and N K M of more rows, numpy is taken: a call of it costs less than one of
 # torch's. What is larger its BLAS splits over threads of its own, which beside torch's and those
@@ -112,4 +112,4 @@ def _few_rows(weight: Tensor) -> int:
 
 def _many_rows(weight: Tensor) -> float:
     """From how many rows on the weight is laid out for them."""
-    return max(SMALLEST / max(weight.numel(), 1), MANY_ROWS)
+    return max(LAID_OUT_FROM / max(weight.numel(), 1), MANY_ROWS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -33,9 +33,9 @@ def unroll(step: Step[CellT]) -> Window[CellT]:
     def forward(self: CellT, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         if state is None:
             state = zeros(_state_shape(self), len(inputs), inputs)
-        outputs = []
+        outputs, shape = [], (len(inputs), cast("Any", self).output_size)
         for one in inputs.unbind(1):
-            output, state = as_pair(step(self, one, state), self, name)
+            output, state = as_pair(step(self, one, state), self, name, shape)
             outputs.append(output)
         return torch.stack(outputs, 1), state
 

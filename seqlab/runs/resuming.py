@@ -153,8 +153,10 @@ def _resume(
             f" (fingerprint {found['corpus']['fingerprint'][:12]}, it was"
             f" {known['corpus']['fingerprint'][:12]})"
         )
-    if saved is not None and known["status"] == "finished":
-        _check_goes_on(folder, resolved, saved, parts.total_steps)
+    if saved is not None:
+        _check_length(folder, resolved, saved, parts.total_steps, known["status"])
+        if known["status"] == "finished":
+            _check_goes_on(folder, resolved, saved)
     _compare(known, found)
     changed = parts.total_steps != known["total_steps"]
     if changed:
@@ -179,16 +181,21 @@ def _resume(
     session.go()
 
 
-def _check_goes_on(
-    folder: RunFolder, resolved: Resolved, saved: Checkpoint, total_steps: int
+def _check_length(
+    folder: RunFolder, resolved: Resolved, saved: Checkpoint, total_steps: int, status: str
 ) -> None:
-    """Refuse to resume a run that has nothing left to do."""
-    if saved.step >= total_steps:
+    """Refuse to resume a run that has all of its steps, unless it was killed before it ended."""
+    if saved.step > total_steps or (saved.step == total_steps and status == "finished"):
         length = "epochs" if resolved.train.steps is None else "steps"
+        has = "all" if saved.step == total_steps else f"{saved.step} steps, which is more than all"
         raise UsageError(
-            f"{folder.path}: has all of its {total_steps} steps; to go on, say"
+            f"{folder.path}: has {has} of its {total_steps} steps; to go on, say"
             f" --set train.{length}=N"
         )
+
+
+def _check_goes_on(folder: RunFolder, resolved: Resolved, saved: Checkpoint) -> None:
+    """Refuse to resume a run that was ended by what has not changed."""
     stopping = Stopping(resolved.train.stop)
     limit = resolved.train.max_minutes
     with understood(checkpoint_path(folder.checkpoints, saved.step)):

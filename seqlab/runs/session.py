@@ -223,7 +223,7 @@ class Session:
             raise
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"
-            self._say_where_it_stopped()
+            self._say_where_it_stopped(getattr(error, "resume_with", ""))
             raise
         finally:
             self.recorder.ended(status)
@@ -238,13 +238,13 @@ class Session:
             with disk_errors(self.folder.path):
                 self.folder.describe(self.description)
 
-    def _say_where_it_stopped(self) -> None:
+    def _say_where_it_stopped(self, resume_with: str) -> None:
         """The traceback is for the run's log; on the terminal it comes by itself, or not at all."""
         path, done = self.folder.path, self.training.done
+        how = f"seqlab resume {path} {resume_with}".rstrip()
         log.error(
-            "The run in %s stopped after step %d. To go on: seqlab resume %s", path, done, path,
-            exc_info=True
-        )  # fmt: skip
+            "The run in %s stopped after step %d. To go on: %s", path, done, how, exc_info=True
+        )
 
 
 def _due(every: int | str, step: Step, since: float) -> bool:

@@ -135,7 +135,8 @@ class Training:
             f" rate {step.lr:g}"
         )
         if self.settings.on_nonfinite == "stop":
-            raise RunFailed(f"{said}. It was not taken; a smaller lr or a clip_norm may help.")
+            message = f"{said}. It was not taken; a smaller lr or a clip_norm may help."
+            raise RunFailed(message, resume_with="--set train.on_nonfinite=skip")
         log.warning("%s. It is skipped, and the state starts afresh.", said.capitalize())
 
     def _step(self) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -231,6 +232,13 @@ def test_doctor_names_what_cannot_be_built(seqlab_command, drop):
     assert result.code == 3
     said = "cannot be built: RuntimeError: oh no (plugin 'dropped')"
     assert f"decoder nothing\t{said}" in result.out
+
+
+def test_doctor_downloads_nothing(seqlab_command, monkeypatch):
+    monkeypatch.delenv("SEQLAB_OFFLINE", raising=False)
+    result = seqlab_command("doctor")
+    assert result.out.count("SEQLAB_OFFLINE is set, so nothing is downloaded") == 2
+    assert not os.environ["SEQLAB_OFFLINE"]
 
 
 def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):

@@ -7,6 +7,7 @@ import torch
 from seqlab_plugins.decoders import Greedy
 
 from seqlab import Limits, Start
+from seqlab.errors import PluginError
 from seqlab.generation.search import as_search
 
 V = 10
@@ -112,6 +113,25 @@ def test_a_row_has_its_own_chance_in_any_company():
 
 def test_another_seed_is_another_chance():
     assert not uniforms([0], 5, seed=0).equal(uniforms([0], 5, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (torch.zeros(2, 1, dtype=torch.int64), r"int64 \(2, 1\)"),
+        (torch.zeros(1, dtype=torch.int64), r"int64 \(1,\)"),
+        (torch.zeros(2), r"float32 \(2,\)"),
+        ([0, 0], "list"),
+    ],
+)
+def test_a_choice_that_is_no_ids_is_refused_with_the_decoders_class(returned, said):
+    class Odd:
+        def choose(self, logits, history, uniform):
+            return returned
+
+    match = rf"decoder Odd: `choose` should .* of 2 rows, int64 \(2,\); it returned {said}$"
+    with pytest.raises(PluginError, match=match):
+        search([0, 3], Limits(4), Odd())
 
 
 def test_a_decoder_that_searches_is_used_as_it_is():

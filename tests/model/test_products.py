@@ -23,8 +23,8 @@ def kernel(request, monkeypatch):
     """Have large products taken to be quick by one library or the other, or have none."""
     which = getattr(request, "param", "MKL is quick")
     smallest = float("inf") if which == "all are small" else 2**20
-    monkeypatch.setattr(products, "SMALLEST", smallest)
-    monkeypatch.setattr(steady, "SMALLEST", smallest)
+    monkeypatch.setattr(products, "ONEDNN_FROM", smallest)
+    monkeypatch.setattr(steady, "LAID_OUT_FROM", smallest)
     monkeypatch.setattr(kernels, "mkl_is_quick", lambda: which == "MKL is quick")
     kernels.has_onednn_for.cache_clear()
     yield

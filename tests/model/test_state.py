@@ -103,7 +103,19 @@ def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
 def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, said):
     match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {said}$"
     with pytest.raises(PluginError, match=match):
-        as_pair(returned, torch.nn.Linear(1, 1), "forward")
+        as_pair(returned, torch.nn.Linear(1, 1), "forward", (2, 3))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3, 1), (2,)])
+def test_outputs_of_another_shape_are_refused_with_the_one_that_they_should_have(shape):
+    with pytest.raises(PluginError, match=r"`forward` should .* the shape \(2, 3\), .* they have"):
+        as_pair((torch.ones(shape), torch.ones(2)), torch.nn.Linear(1, 1), "forward", (2, 3))
+
+
+@pytest.mark.parametrize("state", [torch.ones(1, 2, 3), (torch.ones(2), (torch.ones(()),))])
+def test_a_state_that_does_not_have_its_rows_first_is_refused_with_its_shapes(state):
+    with pytest.raises(PluginError, match="the 2 rows of the batch first; their shapes are"):
+        as_pair((torch.ones(2, 3), state), torch.nn.Linear(1, 1), "forward", (2, 3))
 
 
 @pytest.mark.parametrize("shape", [4, [4], "4", (4, (4,))])

@@ -111,6 +111,13 @@ def test_a_download_is_tried_when_the_lyrics_are_nowhere(opened, downloads):
     assert downloads == [LYRICS.home]
 
 
+def test_nothing_is_downloaded_where_the_environment_says_so(opened, downloads, monkeypatch):
+    monkeypatch.setenv("SEQLAB_OFFLINE", "1")
+    with pytest.raises(CorpusUnavailable, match="SEQLAB_OFFLINE is set, so nothing is downloaded"):
+        opened("jay_lyrics")
+    assert not downloads
+
+
 def test_lyrics_that_cannot_be_had_come_with_advice(opened, downloads):
     with pytest.raises(CorpusUnavailable) as caught:
         opened("jay_lyrics")

@@ -73,6 +73,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(fu
     assert (run.description["status"], run.checkpoint.step) == ("failed", 12)
 
 
+def test_who_stopped_at_a_step_is_told_how_to_go_on_without_it(full, whole, caplog):
+    with pytest.raises(RunFailed):
+        whole(**fragile(full, 13))
+    advice = "To go on: seqlab resume here --set train.on_nonfinite=skip"
+    assert caplog.messages[-1].endswith(advice)
+
+
 def test_a_run_that_failed_goes_on_from_its_last_checkpoint(full, whole, facts):
     expected = facts(whole("whole", **fragile(full)))
     with pytest.raises(RunFailed):

@@ -301,6 +301,17 @@ def test_a_finished_run_is_not_resumed_and_says_how_to_go_on(whole, registry):
         seqlab.resume(run.path, registry=registry)
 
 
+def test_a_run_is_not_resumed_to_fewer_steps_than_it_has_however_it_ended(whole, killed, registry):
+    copy = killed(whole(), at=10)
+    with pytest.raises(UsageError, match=r"has 10 steps, which is more than all of its 8 steps"):
+        seqlab.resume(copy, overrides=["train.steps=8"], registry=registry)
+
+
+def test_a_run_killed_after_its_last_step_is_ended(whole, killed, registry, facts):
+    run = whole()
+    assert facts(seqlab.resume(killed(run, at=20), registry=registry)) == facts(run)
+
+
 @pytest.mark.parametrize("key", ["steps", "epochs"])
 def test_the_advice_for_a_finished_run_can_be_followed(key, full, whole, registry):
     train = {name: value for name, value in full["train"].items() if name != "steps"}
