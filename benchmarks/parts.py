@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benchmarks.machine import describe
 from benchmarks.ours import training_step
@@ -132,13 +136,12 @@ def _generation(rounds: int) -> Iterator[Row]:
     weights = _drawn(torch.float32, (HIDDEN, HIDDEN), (VOCABULARY, HIDDEN))
     one, many = _drawn(torch.float32, (1, HIDDEN), (64, HIDDEN))
     arrays = [weight.numpy().T for weight in weights]
-    yield _pair(
-        "1,000 steps of one row: the two products by numpy",
-        _often(lambda: [one.numpy() @ array for array in arrays]),
-        "by torch",
-        _often(lambda: [torch.nn.functional.linear(one, weight) for weight in weights]),
-        rounds,
-    )
+    by_numpy = _often(lambda: [one.numpy() @ array for array in arrays])
+    by_torch = _often(lambda: [functional.linear(one, weight) for weight in weights])
+    what = "1,000 steps of one row: the two products by numpy"
+    yield _pair(what, by_numpy, "by torch", by_torch, rounds)
+    with _busy_process():
+        yield _pair(f"{what}, beside a busy process", by_numpy, "by torch", by_torch, rounds)
     steady = [steady_linear(weight) for weight in weights]
     yield _pair(
         "1,000 steps of 64 rows: the two products, laid out",
@@ -155,6 +158,15 @@ def _generation(rounds: int) -> Iterator[Row]:
         _often(lambda: logits.argmax(-1)),
         rounds,
     )
+
+
+@contextmanager
+def _busy_process() -> Iterator[None]:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def _often(work: Callable[[], object]) -> Step:

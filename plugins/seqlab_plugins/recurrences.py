@@ -138,9 +138,9 @@ class _Elman(Function):
         states, weight = ctx.saved_tensors
         wanted = _wanted(gradients[0], states[0])
         before = 1 - states[1:] * states[1:]  # tanh's slopes, then the gradients of what it bends
-        return_ = steady_linear(weight.to(ctx.small).t())
+        back = steady_linear(weight.to(ctx.small).t())
         for into, gradient, now in _backwards(wanted[:-1], wanted[1:], before):
-            return_.add_to(into, now.mul_(gradient))
+            back.add_to(into, now.mul_(gradient))
         return None, None, before, wanted[0], _weight_gradient(before, states, weight, ctx.large)
 
 
@@ -190,13 +190,13 @@ class _Gated(Function):
         # As the products take them: they are written once, and read by each product and at the end.
         before = torch.empty_like(slopes, dtype=ctx.small)
         news = torch.empty_like(new, dtype=ctx.small)
-        return_, flat = steady_linear(weight.to(ctx.small).t()), before.flatten(2)
+        back, flat = steady_linear(weight.to(ctx.small).t()), before.flatten(2)
         walk = _backwards(
             wanted[:-1], wanted[1:], flat, *before.unbind(2), news, *slopes.unbind(2), new, update
         )  # fmt: skip
         for into, gradient, now, *parts, share in walk:
             _scale(gradient, parts[4:], parts[:4])
-            return_.add_to(into.addcmul_(gradient, share), now)
+            back.add_to(into.addcmul_(gradient, share), now)
         return (
             None,
             None,
@@ -253,7 +253,7 @@ class _LongShort(Function):
         _sigmoid_slope(bent, out, outs)
         _tanh_slope(out, bent, bends)
         before = gates.new_empty(*bent.shape[:2], 4, bent.shape[2], dtype=ctx.small)
-        return_, flat = steady_linear(weight.to(ctx.small).t()), before.flatten(2)
+        back, flat = steady_linear(weight.to(ctx.small).t()), before.flatten(2)
         walk = _backwards(
             wanted[:-1], wanted[1:], flat, *before.unbind(2), *slopes.unbind(2),
             outs, bends, forget,
@@ -263,6 +263,6 @@ class _LongShort(Function):
             _scale(memory, parts[4:], parts[:3])
             torch.mul(gradient, out_slope, out=parts[3])
             kept = memory * share
-            return_.add_to(into_h, now)
+            back.add_to(into_h, now)
         into_weight = _weight_gradient(flat, states, weight, ctx.large)
         return None, None, flat, wanted[0], kept, into_weight

@@ -126,8 +126,13 @@ def test_linear_has_the_values_and_gradients_of_torchs(kernel):
 @every_kernel
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 3, 128, 33])
-def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(rows, dtype, kernel):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_steady_linear_map_gives_what_torchs_gives_whatever_the_rows(
+    rows, transposed, dtype, kernel
+):
     weight, bias = drawn((300, 200), (300,), dtype=dtype)
+    if transposed:  # a product of gradients has the rows of a weight as its columns
+        weight = weight.t().contiguous().t()
     apply = steady_linear(weight, bias)
     for count in (rows, 128, rows):
         given, add = drawn((count, 200), (count, 300))
