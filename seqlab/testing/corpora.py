@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, zip_longest
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic_core import to_jsonable_python
 
 from seqlab.contracts import Document, Ids
 from seqlab.data.source import TRAIN
 from seqlab.data.text import text_pieces
 from seqlab.errors import CorpusError, CorpusUnavailable, SeqlabError, UsageError
 from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.elsewhere import ask
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
 from seqlab.testing.variants import variants
 
@@ -73,7 +76,8 @@ class _Digest:
         return Content(self._hash.hexdigest(), self._size)
 
 
-def _content(corpus: Any) -> Content:
+def content(corpus: Any) -> Content:
+    """Read everything."""
     digest = _Digest()
     for part in _parts(corpus):
         digest.add(part)
@@ -146,15 +150,15 @@ def documents_can_be_read_again(subject: Subject) -> None:
     corpus, other = _corpus(subject), _corpus(subject)
     for split in corpus.splits:
         next(iter(corpus.documents(split)), None)  # a pass may be begun and left
-    wanted = _content(corpus)
-    expect(wanted == _content(corpus), "a second pass to give the same", "something else")
+    wanted = content(corpus)
+    expect(wanted == content(corpus), "a second pass to give the same", "something else")
     one, two = _Digest(), _Digest()
     for first, second in zip_longest(_parts(corpus), _parts(corpus), fillvalue=b""):
         one.add(first)
         two.add(second)
     both = one.content() == two.content() == wanted
     expect(both, "two passes at the same time to give the same", "something else")
-    expect(wanted == _content(other), "another instance to give the same", "something else")
+    expect(wanted == content(other), "another instance to give the same", "something else")
 
 
 def fingerprint_is_one_text(subject: Subject) -> None:
@@ -162,7 +166,7 @@ def fingerprint_is_one_text(subject: Subject) -> None:
     corpus = _corpus(subject)
     first = corpus.fingerprint()
     expect(isinstance(first, str) and bool(first), "a text that is not empty", repr(first))
-    _content(corpus)
+    content(corpus)
     after, other = corpus.fingerprint(), subject.build().fingerprint()
     expect(after == first, "the same fingerprint after reading", f"{first}, then {after}")
     expect(other == first, "the same fingerprint of another instance", f"{first}, and {other}")
@@ -188,13 +192,13 @@ def fingerprint_follows_the_content(subject: Subject) -> None:
 def _looks(subject: Subject, folder: Path) -> Iterator[tuple[str, Content, str]]:
     """Content and fingerprint as they are, and of each variant that is a corpus too."""
     corpus = subject.build()
-    content = _content(corpus)
-    yield "as it is", content, corpus.fingerprint()
-    limit = FEW if content.size > LARGE else None
+    whole = content(corpus)
+    yield "as it is", whole, corpus.fingerprint()
+    limit = FEW if whole.size > LARGE else None
     for said, options in islice(variants(subject, folder), limit):
         try:
             corpus = subject.with_options({**subject.options, **options}).build()
-            yield said, _content(corpus), corpus.fingerprint()
+            yield said, content(corpus), corpus.fingerprint()
         except (SeqlabError, ValueError):  # not every value goes with every other
             continue
 
@@ -229,7 +233,7 @@ def _says_missing(subject: Subject, name: str, missing: Path) -> bool:
     except CorpusError:
         return True
     try:
-        return _content(corpus) == _content(subject.build())
+        return content(corpus) == content(subject.build())
     except SeqlabError:
         return False
 
@@ -259,12 +263,23 @@ def files_are_all_that_is_read(subject: Subject) -> None:
     expect(not lost, "every file that an option names to be among `files`", lost)
 
 
+def same_in_every_process(subject: Subject) -> None:
+    """Fingerprint and documents are the same in every process, whatever seed Python hashes with."""
+    corpus = _corpus(subject)
+    own = {"fingerprint": corpus.fingerprint(), "documents": content(corpus).sha256}
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    options = to_jsonable_python(dict(subject.options))
+    found = ask("reads", subject.factory, {"PYTHONHASHSEED": seed}, options=options)
+    for what, value in own.items():
+        expect(found[what] == value, f"the same {what} in another process", "something else")
+
+
 def reading_leaves_chance_alone(subject: Subject) -> None:
     """Building, reading and the fingerprint neither seed global generators nor draw from them."""
     _corpus(subject)
     with chance_left_alone():
         corpus = subject.build()
-        _content(corpus)
+        content(corpus)
         corpus.fingerprint()
 
 
@@ -277,5 +292,6 @@ CHECKS: tuple[Check, ...] = (
     fingerprint_follows_the_content,
     missing_file_is_said,
     files_are_all_that_is_read,
+    same_in_every_process,
     reading_leaves_chance_alone,
 )

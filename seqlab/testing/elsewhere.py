@@ -89,6 +89,15 @@ def encodes(job: Mapping[str, Any]) -> dict[str, Any]:
     return {"size": tokenizer.size, "ids": ids}
 
 
+def reads(job: Mapping[str, Any]) -> dict[str, str]:
+    """What a corpus is known by, and what it gives."""
+    from seqlab.testing.corpora import content
+
+    factory = reduce(getattr, job["qualname"].split("."), imported(job))
+    corpus = Subject.of("corpus", factory, job["options"]).build()
+    return {"fingerprint": corpus.fingerprint(), "documents": content(corpus).sha256}
+
+
 class _Printed:
     """Everything that is written to stdout and stderr inside the block, by any code at all."""
 
@@ -116,7 +125,7 @@ class _Printed:
 def main() -> None:
     job = json.load(sys.stdin)
     sys.path[:] = job["path"]
-    answer = {"imports": imports, "encodes": encodes}[job["task"]](job)
+    answer = {"imports": imports, "encodes": encodes, "reads": reads}[job["task"]](job)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

@@ -219,6 +219,20 @@ class AnotherOrderEachBuilding(Shelf):
             yield shuffled("".join(lines), random.Random(self.seed))  # noqa: S311
 
 
+class LinesInASet(Shelf):
+    def documents(self, split):
+        for lines in super().documents(split):
+            yield list(set(lines))
+
+    def fingerprint(self):
+        return sha256(*(path.read_text("utf-8") for path in self.paths))
+
+
+class FingerprintOfAHash(Shelf):
+    def fingerprint(self):
+        return str(hash(super().fingerprint()))
+
+
 class FingerprintIsBytes(Shelf):
     def fingerprint(self):
         return bytes.fromhex(super().fingerprint())
