@@ -91,18 +91,20 @@ def _output_layer(dtype: torch.dtype) -> Step:
     def step() -> None:
         product(hidden, weight.t())
         product(errors, weight)
-        outer(hidden, errors, dtype)
+        outer(errors, hidden, dtype)
 
     return step
 
 
 def _chain(dtype: torch.dtype) -> Step:
-    weight, state = _drawn(dtype, (3 * HIDDEN, HIDDEN), (ROWS, HIDDEN))
+    weight, state, add = _drawn(dtype, (3 * HIDDEN, HIDDEN), (ROWS, HIDDEN), (ROWS, 3 * HIDDEN))
 
     def step() -> None:
-        apply, rows = steady_linear(weight), state
+        apply, rows, gates = steady_linear(weight), state, torch.empty_like(add)
         for _ in range(WINDOW):
-            rows = apply(rows)[:, :HIDDEN].contiguous()  # each waits for the one before
+            gates.copy_(add)
+            apply.add_to(gates, rows)
+            rows = gates[:, :HIDDEN].contiguous()  # each waits for the one before
 
     return step
 
@@ -132,7 +134,7 @@ def _copies(copy: Callable[[Tensor], Tensor]) -> Step:
 
 
 def _generation(rounds: int) -> Iterator[Row]:
-    """The two products of a step of `rnn`, for one row by numpy and torch, for 64 by oneDNN."""
+    """The two products of a step of `rnn`, for one row by numpy and torch, for 64 laid out."""
     weights = _drawn(torch.float32, (HIDDEN, HIDDEN), (VOCABULARY, HIDDEN))
     one, many = _drawn(torch.float32, (1, HIDDEN), (64, HIDDEN))
     arrays = [weight.numpy().T for weight in weights]

@@ -1,5 +1,7 @@
 """Recurrent cells with the weights of torch's layers, and on a GPU with their kernels.
 
+Ids are the exception: there W is gathered, and the recurrence walked through, on a GPU as well.
+
 Shapes: B rows, T window, I input size, H hidden size, G gates.
 """
 

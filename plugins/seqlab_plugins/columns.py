@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from seqlab import contiguous
 
-FEW = 4  # ids for each of which there are so many columns are not worth a copy of all
+FEW = 4  # columns for each id, from which on a copy of all costs more than it spares
 
 
 def columns(weight: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
@@ -43,5 +43,5 @@ class _Columns(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         rows = gradients[0].flatten(0, -2)
-        table = rows.new_zeros(ctx.inputs, rows.shape[1]).index_add_(0, ids.flatten(), rows)
+        table = torch.ops.aten.embedding_dense_backward(rows, ids.flatten(), ctx.inputs, -1, False)
         return contiguous(table.t()), rows.sum(0), None

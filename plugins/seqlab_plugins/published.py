@@ -16,6 +16,7 @@ log = logging.getLogger("seqlab.published")
 
 HOST = "https://raw.githubusercontent.com/"
 TIMEOUT = 10  # seconds without an answer
+NO = ("", "0", "false", "no")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Published:
         return path
 
     def _download(self) -> Path:
-        if os.environ.get("SEQLAB_OFFLINE"):
+        if os.environ.get("SEQLAB_OFFLINE", "").lower() not in NO:
             raise self._unavailable("SEQLAB_OFFLINE is set, so nothing is downloaded")
         import pooch
 

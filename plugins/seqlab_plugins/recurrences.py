@@ -6,8 +6,8 @@ for the whole window at once, and the weight's gradient is one large product.
 
 Time comes first, so that a step is one block of memory. Shapes: T window, B rows, H hidden size.
 Weights are torch's, with its order of gates; biases of the inputs are in `projected`. Under
-autocast the products are computed in its dtype, everything else in that of the arguments. Each
-may be differentiated once.
+autocast all but small products are computed in its dtype, everything else in that of the arguments.
+Each may be differentiated once.
 """
 
 from __future__ import annotations

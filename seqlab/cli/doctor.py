@@ -62,12 +62,14 @@ def _components(registry: Registry) -> Iterator[Finding]:
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    before = os.environ.get("SEQLAB_OFFLINE", "")
+    before = os.environ.get("SEQLAB_OFFLINE")
     os.environ["SEQLAB_OFFLINE"] = "1"
     try:
         yield
     finally:
-        os.environ["SEQLAB_OFFLINE"] = before  # empty is as good as not there
+        del os.environ["SEQLAB_OFFLINE"]
+        if before is not None:
+            os.environ["SEQLAB_OFFLINE"] = before
 
 
 def _built(component: Component) -> tuple[str, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +13,13 @@ ONE = torch.ones(())
 SHORT = 2**12  # numbers for which two operations more take longer than they spare
 STRIDE = 512  # bytes; columns of rows that are multiples of it apart share few sets of a cache
 LARGE = 2**14  # numbers from which a copy is worth more than one core
+BLOCK = 512  # columns whose copy stays in a cache
+
+
+def capabilities() -> Mapping[str, Any]:
+    """Return what torch knows of the processor: nothing, before 2.11."""
+    known = getattr(torch.cpu, "get_capabilities", None)
+    return known() if known else {}
 
 
 @cache
@@ -20,10 +28,7 @@ def mkl_is_quick() -> bool:
 
     It does on Intel's processors. On AMD's it uses half their width or less, and oneDNN is quicker.
     """
-    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.11
-        return False
-    name = torch.cpu.get_capabilities().get("cpu_name", "")
-    return bool(torch._C.has_mkl) and "Intel" in str(name)
+    return bool(torch._C.has_mkl) and "Intel" in str(capabilities().get("cpu_name", ""))
 
 
 @cache
@@ -52,13 +57,17 @@ def tanh(values: Tensor, out: Tensor) -> Tensor:
 def contiguous(matrix: Tensor) -> Tensor:
     """Equal `matrix.contiguous()`, without a gradient; on a CPU it transposes on all cores.
 
-    torch copies a transposed matrix on one core, unless it is given as one of three dimensions.
-    Rows a power of two apart are spread first.
+    torch copies a whole transposed matrix on one core, but parts of it on all. Rows a power of two
+    apart are spread first.
     """
-    if matrix.is_contiguous() or not matrix.is_cpu or matrix.numel() < LARGE:
+    matrix = matrix.detach()
+    if matrix.is_contiguous() or not matrix.is_cpu or matrix.dim() != 2 or matrix.numel() < LARGE:
         return matrix.contiguous()
     rows, columns = matrix.shape
-    if matrix.stride(1) * matrix.itemsize % STRIDE == 0:
-        room = matrix.new_empty(columns, rows + STRIDE // 8 // matrix.itemsize)
-        matrix = room[:, :rows].copy_(matrix.t()).t()
-    return matrix.new_empty(1, rows, columns).copy_(matrix.unsqueeze(0)).squeeze(0)
+    crowded = matrix.stride(1) * matrix.itemsize % STRIDE == 0
+    room = matrix.new_empty(BLOCK, rows + STRIDE // 8 // matrix.itemsize)[:, :rows]
+    found = matrix.new_empty(rows, columns)
+    for some in (slice(first, first + BLOCK) for first in range(0, columns, BLOCK)):
+        part = matrix[:, some].t()
+        found[:, some] = (room[: len(part)].copy_(part) if crowded else part).t()
+    return found

@@ -14,7 +14,9 @@ from seqlab.errors import PluginError
 A_STATE = "a state is a tensor or a nested tuple of tensors"
 
 
-def as_pair(returned: Any, cell: object, method: str, shape: Sequence[int]) -> tuple[Tensor, State]:
+def as_pair(
+    returned: Any, cell: object, method: str, shape: tuple[int, ...]
+) -> tuple[Tensor, State]:
     """Return what a method of a cell returned, once it is known to be outputs and a state.
 
     Args:
@@ -33,9 +35,9 @@ def as_pair(returned: Any, cell: object, method: str, shape: Sequence[int]) -> t
     if not all(isinstance(part, Tensor) for part in (outputs, *parts)):
         raise _refusal(cell, method, returned)
     who = f"cell {type(cell).__name__}: `{method}`"
-    if outputs.shape != tuple(shape):
+    if outputs.shape != shape:
         raise PluginError(
-            f"{who} should return outputs of the shape {tuple(shape)}, whose last number is the"
+            f"{who} should return outputs of the shape {shape}, whose last number is the"
             f" cell's output_size; they have {tuple(outputs.shape)}"
         )
     if any(part.shape[:1] != shape[:1] for part in parts):

@@ -49,15 +49,14 @@ class _Steady:
         self._dtype = weight.dtype
         self._laid_out: Tensor | None = None
         here = weight.is_cpu and not torch.compiler.is_compiling()
-        self._onednn = has_onednn_for(weight.dtype)
+        self._onednn = here and has_onednn_for(weight.dtype)
         self._few = _few_rows(weight) if here else 0
         self._many = _many_rows(weight) if here else math.inf
 
     def __call__(self, rows: Tensor, /) -> Tensor:
-        if rows.dtype != self._dtype:
-            rows = rows.to(self._dtype)
+        rows = self._taken(rows)
         count = rows.shape[0]
-        if count <= self._few:
+        if 0 < count <= self._few:
             return self._by_numpy(rows)
         if self._onednn and count >= self._many:
             return self._by_onednn(rows)
@@ -68,12 +67,16 @@ class _Steady:
         count = rows.shape[0]
         blas = count > self._few and not (self._onednn and count >= self._many)
         if blas and self._bias is None and total.dtype == rows.dtype == self._dtype:
-            total.addmm_(rows, self._matrix_for(count))
+            total.addmm_(self._taken(rows), self._matrix_for(count))
         else:
             total += self(rows)
 
+    def _taken(self, rows: Tensor) -> Tensor:
+        rows = rows.detach() if rows.requires_grad else rows
+        return rows if rows.dtype == self._dtype else rows.to(self._dtype)
+
     def _by_numpy(self, rows: Tensor) -> Tensor:
-        values = (rows.detach() if rows.requires_grad else rows).numpy()
+        values = rows.numpy()
         with np.errstate(all="ignore"):  # as torch does
             found = values @ (self._matrix if len(values) == 1 else self._transposed.numpy())
             if self._bias is not None:

@@ -6,14 +6,15 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from seqlab.model.kernels import capabilities
+
 
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16, so that it gains something."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        abilities = torch.cpu.get_capabilities()
-        return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+        return bool(capabilities().get("avx512_bf16") or capabilities().get("amx_bf16"))
     return False
 
 

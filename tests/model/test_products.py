@@ -94,7 +94,9 @@ def test_outer_products_are_summed_over_the_rows_and_added(sizes, kernel):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (127, 129), (300, 256), (256, 300), (768, 1024)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 5), (127, 129), (300, 256), (256, 300), (768, 1024), (1100, 513)]
+)
 def test_contiguous_has_the_values_of_a_transposed_matrix_in_their_order(shape, dtype):
     (matrix,) = drawn(shape, dtype=dtype)
     for given in (matrix, matrix.t(), matrix[:, : shape[1] // 2], matrix[:1].expand(shape)):
@@ -195,6 +197,26 @@ def test_products_are_computed_in_autocasts_dtype_but_never_doubles():
         assert product_dtype(weight) == torch.bfloat16
         assert product_dtype(weight.double()) == torch.float64
         assert linear(weight, weight, weight[0]).dtype == torch.bfloat16
+
+
+def test_few_rows_of_a_small_weight_stay_in_its_own_dtype_under_autocast():
+    weight = torch.ones(64, 64)
+    worth = products.WORTH_FEWER_DIGITS // weight.numel()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert product_dtype(weight, worth - 1) == torch.float32
+        assert product_dtype(weight, worth) == torch.bfloat16
+
+
+@pytest.mark.parametrize("rows", [0, 1, 100])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_steady_linear_map_has_no_gradient_and_takes_no_rows_at_all(rows, dtype):
+    weight, bias = drawn((30, 20), (30,), dtype=dtype)
+    apply = steady_linear(weight.requires_grad_(), bias)
+    found = apply(torch.ones(rows, 20, requires_grad=True))
+    assert found.shape == (rows, 30)
+    assert not found.requires_grad
+    apply.add_to(total := torch.zeros(rows, 30), torch.ones(rows, 20, requires_grad=True))
+    assert not total.requires_grad
 
 
 def test_what_is_added_keeps_its_precision():
