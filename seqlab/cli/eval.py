@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from seqlab.cli.options import (
     PluginChoice,
+    checkpoint_option,
     json_option,
     plugin_options,
     print_json,
     print_table,
     root_option,
 )
+
+if TYPE_CHECKING:
+    from seqlab.runs.chosen import Which
 
 
 @click.command("eval")
@@ -32,6 +37,7 @@ from seqlab.cli.options import (
     show_default=True,
     help="Tokens at once; changes no number.",
 )
+@checkpoint_option
 @json_option
 @root_option
 @plugin_options
@@ -41,6 +47,7 @@ def command(
     rows: int | None,
     batch_size: int | None,
     window: int,
+    checkpoint: Which,
     as_json: bool,
     root: Path,
     plugins: PluginChoice,
@@ -55,7 +62,7 @@ def command(
     from seqlab.cli.bars import reading_bar
     from seqlab.runs.opened import open_run
 
-    opened = open_run(folder.path, registry=plugins.load())
+    opened = open_run(folder.path, checkpoint=checkpoint, registry=plugins.load())
     numbers = opened.evaluate(
         split, rows=rows, batch_size=batch_size, window=window, progress=reading_bar()
     )

@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli.options import PluginChoice, json_option, plugin_options, print_json, root_option
+from seqlab.cli.options import (
+    PluginChoice,
+    checkpoint_option,
+    json_option,
+    plugin_options,
+    print_json,
+    root_option,
+)
 from seqlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqlab.runs.chosen import Which
     from seqlab.runs.opened import Run
 
 
@@ -63,6 +71,7 @@ if TYPE_CHECKING:
     help="Change the decoder: decoder=sample, decoder.temperature=0.8.",
 )
 @click.option("--stream", is_flag=True, help="Show the text as it comes.")
+@checkpoint_option
 @json_option
 @root_option
 @plugin_options
@@ -74,6 +83,7 @@ def command(
     past_end: bool,
     num: int,
     stream: bool,
+    checkpoint: Which,
     as_json: bool,
     root: Path,
     plugins: PluginChoice,
@@ -91,7 +101,7 @@ def command(
     from seqlab.runs.opened import open_run
 
     find_run(run, root)  # a misspelt run is told before plugins are loaded
-    opened = open_run(run, root=root, registry=plugins.load())
+    opened = open_run(run, checkpoint=checkpoint, root=root, registry=plugins.load())
     settings["stop_tokens"] = stop_tokens or (() if past_end else None)
     if asking:
         opened.generate([], num=num, **settings)  # what is wrong is told before the first question

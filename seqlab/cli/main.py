@@ -162,7 +162,8 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         word = "warning: " if record.levelno == logging.WARNING else ""
-        click.echo(f"seqlab: {word}{record.getMessage()}", err=True)
+        with suppress(OSError):  # nobody reads it any more: no reason to end a run
+            click.echo(f"seqlab: {word}{record.getMessage()}", err=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -16,6 +16,7 @@ from seqlab.errors import PluginError
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
+    from seqlab.runs.chosen import Which
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,24 @@ class PluginChoice:
         for problem in problems if say else ():
             log.warning(problem)
         return registry
+
+
+def _which(_context: click.Context, _option: click.Parameter, value: str) -> Which:
+    if value in ("latest", "best"):
+        return cast("Which", value)
+    if value.isascii() and value.isdigit():
+        return int(value)
+    raise click.BadParameter(f"a step, best or latest, not '{value}'")
+
+
+checkpoint_option = click.option(
+    "--checkpoint",
+    default="latest",
+    show_default=True,
+    metavar="STEP",
+    callback=_which,
+    help="Of which step the model is; or `best`, on the split that was evaluated.",
+)
 
 
 def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -37,7 +37,7 @@ def command(as_json: bool, root: Path) -> None:
 def _row(folder: RunFolder) -> dict[str, Any]:
     """One run; a damaged one is listed as such instead of hiding the others."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {"run": folder.path.parent.name, "id": folder.path.name.rpartition("-")[2]}
+    row |= {"run": folder.name, "id": folder.path.name.rpartition("-")[2]}
     try:
         known = folder.description()
         row |= {key: known[key] for key in ("status", "step", "seed", "started")}

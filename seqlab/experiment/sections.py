@@ -36,6 +36,15 @@ def _device_name(name: str) -> str:
     return name
 
 
+def _not_for_choosing(split: str) -> str:
+    if split == "test":
+        raise ValueError(
+            "another split: what is scored in training decides what is kept, and `test` is for"
+            " `seqlab eval --split test`, when all is decided"
+        )
+    return split
+
+
 def _less_than_all(shares: _Shares) -> _Shares:
     if isinstance(shares, dict) and sum(shares.values()) >= 1:
         raise ValueError("shares of less than 1 together, so that some is left to train on")
@@ -107,7 +116,7 @@ class Checkpoints:
         keep: how many of the latest are kept; the best on the evaluated split is kept besides.
     """
 
-    every: Every | None = None
+    every: Every | None = "10 minutes"
     keep: Count = 2
 
 
@@ -142,7 +151,7 @@ class Evaluation:
     """
 
     every: Every = "1 epoch"
-    split: str = "valid"
+    split: Annotated[str, AfterValidator(_not_for_choosing)] = "valid"
     rows: Count = 16
     window: Count = 128
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -149,4 +150,10 @@ def _build_cell(bound: Bound, input_size: int) -> Cell:
     who = f"cell '{bound.component.name}' of plugin '{bound.component.plugin}'"
     if not isinstance(getattr(cell, "output_size", None), int):
         raise PluginError(f"{who} should have an integer `output_size`")
+    try:
+        if type(cell).forward is nn.Module.forward:
+            raise TypeError("it has none")
+        inspect.signature(cell.forward).bind("inputs", "state")
+    except TypeError as error:
+        raise PluginError(f"{who} should have forward(inputs, state): {error}") from None
     return cast("Cell", cell)

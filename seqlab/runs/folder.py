@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -25,6 +26,14 @@ class RunFolder:
     """Paths inside one run's folder, and its small files."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """Of the experiment; of the folder above, where that cannot be read."""
+        try:
+            return str(self.description()["name"])
+        except (UsageError, KeyError):
+            return self.path.parent.name
 
     @property
     def experiment(self) -> Path:
@@ -114,10 +123,30 @@ class RunFolder:
         for file, size in files.items():
             os.truncate(file, size)
 
+    def rows(self, file: Path) -> list[dict[str, Any]]:
+        """Read lines of JSON.
+
+        Raises:
+            UsageError: they cannot be read, or one is not JSON.
+        """
+        try:
+            return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        except OSError as error:
+            raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
+        except ValueError:
+            raise UsageError(f"{file}: has a line that is not JSON") from None
+
     def append(self, file: Path, row: Mapping[str, Any]) -> None:
-        """Add one line of JSON, at once on disk as far as the system is concerned."""
+        """Add one line of JSON, at once on disk as far as the system is concerned.
+
+        What is no finite number becomes null: JSON has no other word for it.
+        """
+        plain = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in row.items()
+        }
         with file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            lines.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def check_free(folder: Path) -> None:
@@ -200,7 +229,7 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
             raise UsageError(f"{run}: is a folder, but no run (it has no run.json)")
     if word == "latest" and runs:
         return runs[-1]
-    named = [found for found in runs if found.path.parent.name == word]
+    named = [found for found in runs if found.name == word]
     if named:
         return named[-1]
     begun = [f for f in runs if _id_begins(f.path.name, word)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import prepare_split
 from seqlab.data.progress import Progress
 from seqlab.data.source import open_source
-from seqlab.errors import CheckpointError, CorpusError, UsageError
+from seqlab.errors import CorpusError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate, stream
@@ -22,9 +21,10 @@ from seqlab.generation.scoring import Scored, score
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, load_weights
+from seqlab.runs.chosen import Which, chosen_checkpoint
 from seqlab.runs.folder import ROOT, RunFolder, find_run
 from seqlab.runs.needed import resolve_again, say_what_changed
-from seqlab.training.checkpoint import Checkpoint, latest_checkpoint, understood
+from seqlab.training.checkpoint import Checkpoint, understood
 from seqlab.training.device import pick_device
 from seqlab.training.evaluation import evaluate
 from seqlab.training.measures import TokenSizes
@@ -32,23 +32,38 @@ from seqlab.training.measures import TokenSizes
 log = logging.getLogger(__name__)
 
 
-def open_run(run: str | Path, *, root: str | Path = ROOT, registry: Registry | None = None) -> Run:
+def open_run(
+    run: str | Path,
+    *,
+    checkpoint: Which = "latest",
+    root: str | Path = ROOT,
+    registry: Registry | None = None,
+) -> Run:
     """Open a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+
+    Args:
+        run: which one.
+        checkpoint: of which step its model is; the latest, or the best on the evaluated split.
+        root: where runs are collected.
+        registry: the plugins; None: all that can be found from here.
 
     Raises:
         UsageError: there is no such run.
     """
     found = find_run(run, Path(root))
     found.description()
-    return Run(found, registry)
+    return Run(found, registry, checkpoint)
 
 
 class Run:
     """What one execution of an experiment left behind."""
 
-    def __init__(self, folder: RunFolder, registry: Registry | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, registry: Registry | None = None, checkpoint: Which = "latest"
+    ) -> None:
         self.folder = folder
         self._registry = registry
+        self._checkpoint = checkpoint
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -66,12 +81,12 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`."""
-        return _rows(self.folder.metrics)
+        return self.folder.rows(self.folder.metrics)
 
     @property
     def samples(self) -> list[dict[str, Any]]:
         """The rows of `samples.jsonl`."""
-        return _rows(self.folder.samples)
+        return self.folder.rows(self.folder.samples)
 
     def generate(
         self,
@@ -84,7 +99,7 @@ class Run:
         stop_tokens: Sequence[int] | None = None,
         overrides: Sequence[str] = (),
     ) -> list[Generated]:
-        """Continue one prefix or several, with the latest checkpoint.
+        """Continue one prefix or several.
 
         Args:
             prefix: what to continue.
@@ -170,7 +185,7 @@ class Run:
 
     @cached_property
     def model(self) -> LanguageModel:
-        """The model with the weights of the latest checkpoint."""
+        """The model with the weights of the checkpoint."""
         device = pick_device(self.resolved.train.device)
         model = build_model(self.resolved, self.tokenizer.size, device)
         load_weights(model, self.checkpoint.weights, str(self.path))
@@ -199,7 +214,7 @@ class Run:
         window: int = 128,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Score a split with the latest checkpoint: what `seqlab eval` does.
+        """Score a split: what `seqlab eval` does.
 
         Args:
             split: its name.
@@ -255,18 +270,12 @@ class Run:
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        """The latest checkpoint that is whole.
+        """The checkpoint that the run was opened with.
 
         Raises:
-            CheckpointError: there is none.
+            CheckpointError: there is none, or it is damaged.
         """
-        found, damaged = latest_checkpoint(self.folder.checkpoints)
-        for problem in damaged:
-            log.warning("%s; the one before it is used", problem)
-        if found is None:
-            said = damaged[0] if damaged else f"{self.path}: has no checkpoint (did the run end?)"
-            raise CheckpointError(said)
-        return found
+        return chosen_checkpoint(self.folder, self._checkpoint)
 
 
 def _expect_positive(**counts: int | None) -> None:
@@ -284,13 +293,3 @@ def _expect_of_decoder(overrides: Sequence[str]) -> None:
                 f"--set {override}: generating changes the decoder only, as in decoder=greedy or"
                 " decoder.temperature=0.8"
             )
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise UsageError(f"{path}: has a line that is not JSON") from None

@@ -61,6 +61,8 @@ def resume(
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
     """
+    if isinstance(overrides, str):
+        raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     folder = find_run(run, Path(root))
     _check_overrides(overrides)
     with locked(folder.path):

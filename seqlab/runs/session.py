@@ -241,10 +241,11 @@ class Session:
     def _say_where_it_stopped(self, resume_with: str) -> None:
         """The traceback is for the run's log; on the terminal it comes by itself, or not at all."""
         path, done = self.folder.path, self.training.done
-        how = f"seqlab resume {path} {resume_with}".rstrip()
-        log.error(
-            "The run in %s stopped after step %d. To go on: %s", path, done, how, exc_info=True
-        )
+        how = "It has no checkpoint yet (train.checkpoint.every says when), so it would begin anew"
+        if self._saved_step >= 0:
+            resume = f"seqlab resume {path} {resume_with}".rstrip()
+            how = f"To go on from step {self._saved_step}: {resume}"
+        log.error("The run in %s stopped after step %d. %s", path, done, how, exc_info=True)
 
 
 def _due(every: int | str, step: Step, since: float) -> bool:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: a run ends after the step that it is in."""
+"""Ctrl-C, SIGTERM and a closed terminal as requests: a run ends after the step that it is in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-ASKED = (signal.SIGINT, signal.SIGTERM)
+ASKED = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
 
 
 @dataclass
@@ -36,12 +36,13 @@ def stop_requests() -> Iterator[Request]:
         yield request
         return
     before = {number: signal.getsignal(number) for number in ASKED}
+    before = {number: known for number, known in before.items() if known != signal.SIG_IGN}  # nohup
 
     def ask(number: int, _frame: FrameType | None) -> None:
         request.signal = number
         _restore(before)
 
-    for number in ASKED:
+    for number in before:
         signal.signal(number, ask)
     try:
         yield request

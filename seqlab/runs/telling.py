@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from seqlab.errors import PluginError
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
+from seqlab.registry.failures import reason
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +28,13 @@ class Observers:
         self.failures: list[str] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of those observers that have one."""
-        having = {n: o for n, o in self._observers.items() if hasattr(o, "state_dict")}
-        return {name: observer.state_dict() for name, observer in having.items()}
+        """The states of those observers that have one, and can say it."""
+        states = {}
+        for name, observer in list(self._observers.items()):
+            if hasattr(observer, "state_dict"):
+                with self._switched_off_if_it_fails(name):
+                    states[name] = observer.state_dict()
+        return states
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Give their states back to those who are still there.
@@ -60,12 +66,17 @@ class Observers:
                 self._call(name, method, record())
 
     def _call(self, name: str, method: Any, record: Record) -> None:
-        try:
+        with self._switched_off_if_it_fails(name):
             method(record)
+
+    @contextmanager
+    def _switched_off_if_it_fails(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # an observer may call sys.exit
-            said = f"observer '{name.partition(':')[2]}' failed: {type(error).__name__}: {error}"
+            said = f"observer '{name.partition(':')[2]}' failed: {reason(error)}"
             self.failures.append(said)
             log.warning("%s; it is switched off", said)
             del self._observers[name]

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+import seqlab
+from seqlab.errors import PluginError
+from seqlab.experiment.yaml12 import dump_yaml
 
 CELL = """
     import sys
@@ -148,11 +155,48 @@ def test_a_full_disk_that_a_plugin_met_is_one_message(crashed):
     assert "seqlab: scratch: cannot be written (No space left on device)" in result.err
 
 
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        ("", "it has none"),
+        ("def forward(self, inputs): return inputs, None", "too many positional arguments"),
+        ("def forward(self, a, b, c): return a, b", "missing a required argument: 'c'"),
+    ],
+)
+def test_a_cell_that_cannot_be_called_is_told_before_it_is(forward, said, tiny, drop):
+    drop(f"""
+        from torch import nn
+        from seqlab import hookimpl
+
+        class Odd(nn.Module):
+            output_size = 4
+
+            def __init__(self, input_size: int):
+                super().__init__()
+
+            {forward}
+
+        @hookimpl
+        def seqlab_register_cells():
+            return {{"odd": Odd}}
+    """)
+    match = rf"cell 'odd' of plugin 'dropped' should have forward\(inputs, state\): {said}"
+    with pytest.raises(PluginError, match=match):
+        seqlab.run(tiny, overrides=["cell=odd"])
+
+
+def test_a_log_that_nobody_reads_any_more_ends_no_run(tiny):
+    Path("tiny.yaml").write_text(dump_yaml(tiny), "utf-8")
+    command = f"{sys.executable} -m seqlab run tiny.yaml --run-dir here 2>&1 | head -1"
+    subprocess.run(["bash", "-c", command], check=True, capture_output=True)
+    assert seqlab.open_run("here").description["status"] == "finished"
+
+
 def test_what_ended_a_run_is_in_its_log_and_how_to_go_on_is_said(crashed):
     result = crashed("raise ValueError('oh')")
-    said = "The run in here stopped after step 4. To go on: seqlab resume here"
-    assert f"seqlab: {said}" in result.err.splitlines()
+    said = "The run in here stopped after step 4. It has no checkpoint yet"
+    assert f"seqlab: {said}" in result.err
     log = Path("here/log.txt").read_text("utf-8")
-    assert f"ERROR {said}\nTraceback" in log
+    assert re.search(rf"ERROR {said} .*\nTraceback", log)
     assert log.endswith("ValueError: oh\n")
     assert json.loads(Path("here/run.json").read_text("utf-8"))["status"] == "failed"

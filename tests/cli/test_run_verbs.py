@@ -58,6 +58,23 @@ def test_resume_finds_a_run_by_its_name(word, seqlab_command, file):
     assert seqlab.open_run("latest").description["step"] == 22
 
 
+def test_a_run_in_a_folder_of_its_own_has_the_name_of_its_experiment(seqlab_command, file):
+    seqlab_command("run", file, "--run-dir", "runs/mine")
+    assert json.loads(seqlab_command("runs", "--json").out)[0]["run"] == "full"
+    assert seqlab_command("eval", "full").code == 0
+
+
+@pytest.mark.parametrize("verb", [("eval",), ("generate", "--prefix", "the")])
+def test_the_model_is_that_of_the_checkpoint_that_is_meant(verb, seqlab_command, here):
+    whole = seqlab_command(verb[0], "here", *verb[1:], "--checkpoint", "5")
+    assert whole.code == 0
+    assert whole.out != seqlab_command(verb[0], "here", *verb[1:]).out
+    refused = seqlab_command(verb[0], "here", *verb[1:], "--checkpoint", "4")
+    assert (refused.code, refused.err.count("\n")) == (4, 1)
+    mistaken = seqlab_command(verb[0], "here", *verb[1:], "--checkpoint", "worst")
+    assert (mistaken.code, "a step, best or latest, not 'worst'" in mistaken.err) == (2, True)
+
+
 def test_resume_of_a_finished_run_says_how_to_extend_it(seqlab_command, here):
     result = seqlab_command("resume", "here")
     assert result.code == 2

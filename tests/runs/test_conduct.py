@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,7 +59,9 @@ def pressing(step, *signals):
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_saves_the_run_and_says_how_to_go_on_to_the_bit(sent, code, full, whole, facts):
     expected = facts(whole("whole"))
@@ -79,6 +82,14 @@ def test_the_second_ctrl_c_ends_a_run_at_once(whole):
     assert seqlab.open_run("here").description["status"] == "interrupted"
 
 
+def test_a_signal_that_nohup_ignores_is_ignored(whole, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert whole(observers=pressing(12, signal.SIGHUP)).description["step"] == 20
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_signals_do_what_they_did_once_a_run_has_ended(whole):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted):
@@ -88,9 +99,37 @@ def test_signals_do_what_they_did_once_a_run_has_ended(whole):
 
 def test_an_observer_that_raises_is_switched_off_and_remembered(whole, facts, caplog):
     run = whole(observers=["broken"])
-    assert run.description["observer_failures"] == ["observer 'broken' failed: ValueError: oh"]
+    (failure,) = run.description["observer_failures"]
+    assert re.fullmatch(
+        r"observer 'broken' failed: ValueError: oh \(plugins/dropped\.py, line \d+\)", failure
+    )
     assert caplog.text.count("it is switched off") == 1
     assert facts(run) == facts(whole("unwatched"))
+
+
+FORGETFUL = """
+    from seqlab import hookimpl
+
+    class Forgetful:
+        def state_dict(self):
+            return {"seen": self.seen}
+
+        def load_state_dict(self, state):
+            self.seen = state["seen"]
+
+    @hookimpl
+    def seqlab_register_observers():
+        return {"forgetful": Forgetful}
+"""
+
+
+def test_an_observer_whose_state_cannot_be_had_is_switched_off(full, drop, registry, facts):
+    expected = facts(seqlab.run(full, run_dir="unwatched", registry=registry))
+    drop(FORGETFUL)
+    run = seqlab.run(full | {"observers": ["forgetful"]}, run_dir="here")
+    (failure,) = run.description["observer_failures"]
+    assert failure.startswith("observer 'forgetful' failed: AttributeError: ")
+    assert facts(run) == expected
 
 
 def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(

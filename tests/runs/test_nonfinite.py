@@ -75,8 +75,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(fu
 
 def test_who_stopped_at_a_step_is_told_how_to_go_on_without_it(full, whole, caplog):
     with pytest.raises(RunFailed):
-        whole(**fragile(full, 13))
-    advice = "To go on: seqlab resume here --set train.on_nonfinite=skip"
+        whole(**fragile(full, 13, checkpoint={"every": 5, "keep": 1}))
+    advice = "To go on from step 12: seqlab resume here --set train.on_nonfinite=skip"
     assert caplog.messages[-1].endswith(advice)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import seqlab
-from seqlab.errors import CheckpointError, UsageError
+from seqlab.errors import CheckpointError, ExperimentError, UsageError
 from seqlab.experiment.yaml12 import dump_yaml
 
 
@@ -72,6 +72,46 @@ def test_a_run_without_a_checkpoint_says_so(tiny):
     (run.path / "checkpoints").rename("elsewhere")
     with pytest.raises(CheckpointError, match="has no checkpoint"):
         seqlab.open_run(run.path).generate("the")
+
+
+def test_a_run_is_opened_at_its_best_checkpoint_or_at_a_step(full, registry):
+    run = seqlab.run(full, overrides=["optimizer.lr=0.3"], registry=registry)
+    scored = [row for row in run.metrics if row["split"] == "valid"]
+    best = min(scored, key=lambda row: row["loss"])
+    assert best["step"] < 20
+    opened = {
+        which: seqlab.open_run(run.path, checkpoint=which, registry=registry)
+        for which in ("latest", "best", 10)
+    }
+    steps = {which: one.checkpoint.step for which, one in opened.items()}
+    assert steps == {"latest": 20, "best": best["step"], 10: 10}
+    assert opened["best"].evaluate()["loss"] == pytest.approx(best["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("which", "error", "said"),
+    [
+        ("best", CheckpointError, "knows of no best checkpoint"),
+        (3, CheckpointError, "has no checkpoint of step 3; there are: "),
+        ("first", UsageError, "a checkpoint is a step, best or latest, not 'first'"),
+    ],
+)
+def test_a_checkpoint_that_is_not_there_is_told(which, error, said, tiny):
+    run = seqlab.run(tiny)
+    with pytest.raises(error, match=said):
+        seqlab.open_run(run.path, checkpoint=which).generate("the")
+
+
+def test_the_test_split_is_not_looked_at_in_training(full):
+    with pytest.raises(ExperimentError, match="`test` is for `seqlab eval --split test`"):
+        seqlab.run(full, overrides=["evaluation.split=test"])
+
+
+def test_rows_are_json_even_where_nothing_was_learnt(tiny):
+    skipping = ["train.on_nonfinite=skip", "optimizer.lr=1e38", "train.epochs=3"]
+    run = seqlab.run(tiny, overrides=skipping)
+    assert run.metrics[-1]["loss"] is None
+    assert "NaN" not in (run.path / "metrics.jsonl").read_text("utf-8")
 
 
 def test_a_length_of_nothing_is_refused(tiny):
