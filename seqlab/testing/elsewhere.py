@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -21,16 +21,17 @@ from seqlab.testing.promises import NotApplicable, Subject
 _SECONDS = 120
 
 
-def ask(
-    task: str, factory: Callable[..., Any], environment: Mapping[str, str] | None = None, **job: Any
-) -> Any:
+def ask(task: str, factory: Callable[..., Any], **job: Any) -> Any:
     """Have a function of this module called in a new process, with the module of a factory.
+
+    Python hashes texts with another seed there.
 
     Raises:
         NotApplicable: the factory is not at the top of a file, so another process cannot find it.
         RuntimeError: the process failed.
     """
     whole = {"task": task, "path": sys.path, **_place(factory), **job}
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     done = subprocess.run(
         [sys.executable, "-m", "seqlab.testing.elsewhere"],
         input=json.dumps(whole),
@@ -38,7 +39,7 @@ def ask(
         text=True,
         check=False,
         timeout=_SECONDS,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONHASHSEED": seed},
     )
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
@@ -83,9 +84,13 @@ def imports(job: Mapping[str, Any]) -> list[str]:
 def encodes(job: Mapping[str, Any]) -> dict[str, Any]:
     """What a tokenizer, fitted to texts, makes of them."""
     factory = reduce(getattr, job["qualname"].split("."), imported(job))
-    tokenizer = Subject.of("tokenizer", factory, job["options"]).build()
-    tokenizer.fit(job["texts"])
-    ids = [[int(token) for token in tokenizer.encode(text)] for text in job["texts"]]
+    return encoded(Subject.of("tokenizer", factory, job["options"]).build(), job["texts"])
+
+
+def encoded(tokenizer: Any, texts: Sequence[str]) -> dict[str, Any]:
+    """Fit a tokenizer to texts, and encode them."""
+    tokenizer.fit(texts)
+    ids = [[int(token) for token in tokenizer.encode(text)] for text in texts]
     return {"size": tokenizer.size, "ids": ids}
 
 

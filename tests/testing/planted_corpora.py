@@ -219,10 +219,10 @@ class AnotherOrderEachBuilding(Shelf):
             yield shuffled("".join(lines), random.Random(self.seed))  # noqa: S311
 
 
-class LinesInASet(Shelf):
+class CharactersInASet(Shelf):
     def documents(self, split):
         for lines in super().documents(split):
-            yield list(set(lines))
+            yield list(set("".join(lines)))
 
     def fingerprint(self):
         return sha256(*(path.read_text("utf-8") for path in self.paths))

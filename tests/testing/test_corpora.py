@@ -60,7 +60,7 @@ DEFECTS = [
     (planted.FilesTwice, corpora.files_are_all_that_is_read, "each file once"),
     (planted.FilesOfTheInstance, corpora.files_are_all_that_is_read, "of another instance"),
     (planted.FilesOfTheFirstSplit, corpora.files_are_all_that_is_read, r"second\.txt"),
-    (planted.LinesInASet, corpora.same_in_every_process, "the same documents in another"),
+    (planted.CharactersInASet, corpora.same_in_every_process, "the same documents in another"),
     (planted.FingerprintOfAHash, corpora.same_in_every_process, "the same fingerprint in another"),
     (planted.SeedsPython, corpora.reading_leaves_chance_alone, "Python's random state"),
     (planted.DrawsFromNumpyWhenBuilt, corpora.reading_leaves_chance_alone, "numpy's random state"),
