@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqlab.model.kernels import contiguous, has_onednn_for
+from seqlab.model.kernels import contiguous, has_onednn_for, mkl_is_quick
 
 ONEDNN_FROM = 2**24  # from which N K M on oneDNN is quicker than the BLAS
-WORTH_FEWER_DIGITS = 2**22  # from which N K M in bfloat16 is quicker, its conversions counted
+# From which N K M is quicker in fewer digits, conversions counted: where MKL is slow, and quick.
+WORTH_FEWER_DIGITS = (2**22, 3 * 2**22)
 
 
 def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
@@ -55,7 +56,8 @@ def product_dtype(weight: Tensor, rows: int | None = None) -> torch.dtype:
         rows: how many are multiplied at once, where a CPU may have too few to gain from autocast.
     """
     kind = weight.device.type
-    small = weight.is_cpu and rows is not None and rows * weight.numel() < WORTH_FEWER_DIGITS
+    worth = WORTH_FEWER_DIGITS[mkl_is_quick()]
+    small = weight.is_cpu and rows is not None and rows * weight.numel() < worth
     if weight.dtype != torch.float32 or small or not torch.is_autocast_enabled(kind):
         return weight.dtype
     return torch.get_autocast_dtype(kind)

@@ -101,7 +101,7 @@ def test_at_the_textbooks_size_float32_is_within_a_millionth(name):
 
 
 @every_recurrence
-@pytest.mark.parametrize("smallest", [0, products.WORTH_FEWER_DIGITS])
+@pytest.mark.parametrize("smallest", [(0, 0), products.WORTH_FEWER_DIGITS])
 def test_under_autocast_values_are_within_two_hundredths_and_stay_float32(
     name, smallest, monkeypatch
 ):
