@@ -58,6 +58,15 @@ def pressing(step, *signals):
     return [{"name": "signals", "step": step, "signals": [int(number) for number in signals]}]
 
 
+UNDER_A_TERMINAL = """
+import signal
+from seqlab.cli.main import main
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be run under nohup
+main()
+"""
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
@@ -66,7 +75,7 @@ def pressing(step, *signals):
 def test_a_signal_saves_the_run_and_says_how_to_go_on_to_the_bit(sent, code, full, whole, facts):
     expected = facts(whole("whole"))
     Path("full.yaml").write_text(dump_yaml(full | {"observers": pressing(12, sent)}), "utf-8")
-    command = [sys.executable, "-m", "seqlab", "run", "full.yaml", "--run-dir", "here"]
+    command = [sys.executable, "-c", UNDER_A_TERMINAL, "run", "full.yaml", "--run-dir", "here"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == code
     said = "seqlab: interrupted after step 12; it is saved. To go on: seqlab resume here"
