@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-ASKED = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
+ASKED = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)  # not on Windows
 
 
 @dataclass
@@ -36,7 +37,8 @@ def stop_requests() -> Iterator[Request]:
         yield request
         return
     before = {number: signal.getsignal(number) for number in ASKED}
-    before = {number: known for number, known in before.items() if known != signal.SIG_IGN}  # nohup
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # as nohup has it
+        before[HANGUP] = signal.getsignal(HANGUP)
 
     def ask(number: int, _frame: FrameType | None) -> None:
         request.signal = number

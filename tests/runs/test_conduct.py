@@ -91,7 +91,17 @@ def test_the_second_ctrl_c_ends_a_run_at_once(whole):
     assert seqlab.open_run("here").description["status"] == "interrupted"
 
 
-def test_a_signal_that_nohup_ignores_is_ignored(whole, monkeypatch):
+def test_ctrl_c_is_heard_where_a_shell_has_it_ignored(whole):
+    """As it does for what it starts with &."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(Interrupted):
+            whole(observers=pressing(12, signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_that_nohup_ignores_is_ignored(whole):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert whole(observers=pressing(12, signal.SIGHUP)).description["step"] == 20
