@@ -1,6 +1,6 @@
 """The lyrics learnt by heart: seconds to the textbook's perplexity, from scratch, against its loop.
 
-python -m benchmarks.lyrics [--seeds 3]
+python -m benchmarks.lyrics [--seeds 3] [--device cuda]
 
 The loop trains with `jay_rnn`'s settings until an epoch's perplexity is 1.0214; of seqlab
 everything is counted: reading, training, saving.
@@ -36,14 +36,16 @@ MOST = 400  # epochs
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    seeds, device = options.seeds, options.device
     plain, ours = [], []
     for seed in range(seeds):
-        plain.append(_plain(seed))
-        ours.append(_ours(seed))
+        plain.append(_plain(seed, device))
+        ours.append(_ours(seed, device))
         print(f"seed {seed}: {plain[-1]} {ours[-1]}", file=sys.stderr, flush=True)
     ratios = [own[1] / other[1] for own, other in zip(ours, plain, strict=True)]
-    print(f"{describe()}; seeds 0 to {seeds - 1}; median (smallest – largest)\n")
+    print(f"{describe(device)}; seeds 0 to {seeds - 1}; median (smallest – largest)\n")
     print(f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |")
     print("|---|---|---|---|")
     for name, found, share in (
@@ -55,14 +57,14 @@ def main() -> None:
         print(f"| {name} | {epochs} | {seconds} | {share} |")
 
 
-def _plain(seed: int) -> tuple[int, float]:
+def _plain(seed: int, device: str) -> tuple[int, float]:
     resolved = resolve(
         seqlab.read_experiment(EXPERIMENTS / "jay_rnn.yaml"), seqlab.load_plugins(local=False)
     )
     prepared = prepare(resolved)
     ids = torch.from_numpy(prepared.tokens.ids.astype("int64"))
     torch.manual_seed(seed)
-    epoch = plain_epoch(ids, prepared.tokenizer.size)
+    epoch = plain_epoch(ids, prepared.tokenizer.size, device)
     begun = time.perf_counter()
     for done in range(1, MOST + 1):
         if math.exp(epoch()) <= TARGET:
@@ -70,14 +72,13 @@ def _plain(seed: int) -> tuple[int, float]:
     return MOST, math.inf
 
 
-def _ours(seed: int) -> tuple[int, float]:
+def _ours(seed: int, device: str) -> tuple[int, float]:
+    overrides = [f"train.seed={seed}", f"train.device={device}"]
     with tempfile.TemporaryDirectory() as root:
         begun = time.perf_counter()
         own_cache = mock.patch.dict(os.environ, SEQLAB_CACHE=f"{root}/cache")
         with own_cache, contextlib.redirect_stdout(io.StringIO()):
-            run = seqlab.run(
-                EXPERIMENTS / "jay_fast.yaml", overrides=[f"train.seed={seed}"], root=root
-            )
+            run = seqlab.run(EXPERIMENTS / "jay_fast.yaml", overrides=overrides, root=root)
         seconds = time.perf_counter() - begun
         last = run.metrics[-1]
         reached = last["perplexity"] <= TARGET

@@ -11,9 +11,10 @@ import torch
 import seqlab
 
 
-def describe() -> str:
-    """One line: processor, cores, instruction set, versions."""
-    return (
+def describe(device: str = "cpu") -> str:
+    """One line: GPU where it is measured, processor, cores, instruction set, versions."""
+    gpu = "" if device == "cpu" else f"{torch.cuda.get_device_name(device)}; "
+    return gpu + (
         f"{_processor()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()},"
         f" {torch.get_num_threads()} threads; Python {platform.python_version()},"
         f" torch {torch.__version__}, seqlab {seqlab.__version__}"

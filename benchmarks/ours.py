@@ -33,12 +33,14 @@ def training_step(
     window: int = 35,
     precision: str = "float32",
     ids: Any = None,
+    device: str = "cpu",
+    cuda_graphs: bool = False,
 ) -> Step:
     """Return what takes one step of seqlab's loop, with Adam and clipping."""
     torch.manual_seed(0)
     make = REGISTRY.find("cell", cell).factory if isinstance(cell, str) else cell
     build = cast("Callable[[int], seqlab.Cell]", partial(make, hidden_size=hidden))
-    lm = LanguageModel(vocabulary, build, model or Model())  # on the CPU, as its peers are
+    lm = LanguageModel(vocabulary, build, model or Model()).to(device)
     ids = random_ids(vocabulary) if ids is None else ids
     tokens = seqlab.Tokens(ids, np.zeros(1, dtype=np.int64))
     sampler = REGISTRY.find("sampler", "consecutive").factory(
@@ -46,9 +48,12 @@ def training_step(
     )
     optimizer = REGISTRY.find("optimizer", "adam").factory(list(lm.named_parameters()), lr=1e-3)
     schedule = REGISTRY.find("schedule", "constant").factory(optimizer, 10**9)
-    device = lm.head.weight.device
     sizes = TokenSizes(torch.ones(2, vocabulary, dtype=torch.float64, device=device))
-    settings = Train(steps=10**9, precision=precision)  # type: ignore[arg-type] # a literal
+    settings = Train(
+        steps=10**9,
+        precision=precision,  # type: ignore[arg-type] # a literal
+        cuda_graphs=cuda_graphs,
+    )
     training = Training(
         lm, sampler, optimizer, schedule, sizes=sizes, clip_norm=1e-2, settings=settings
     )

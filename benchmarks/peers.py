@@ -47,7 +47,9 @@ class WholeGRU(nn.Module):
         return outputs, after.squeeze(0)
 
 
-def plain_step(layer: Layer, ids: Tensor, vocabulary: int) -> Callable[[], float]:
+def plain_step(
+    layer: Layer, ids: Tensor, vocabulary: int, device: str = "cpu"
+) -> Callable[[], float]:
     """Return what takes one step of the textbook's training, as it describes it.
 
     A list of one-hots, stacked, torch's layer, a clip that walks the gradients twice, Adam without
@@ -57,8 +59,9 @@ def plain_step(layer: Layer, ids: Tensor, vocabulary: int) -> Callable[[], float
         layer: of torch.
         ids: 1-D; they are walked through from the start again when they end.
         vocabulary: V.
+        device: where it trains.
     """
-    cell, dense = layer(vocabulary, HIDDEN), nn.Linear(HIDDEN, vocabulary)
+    cell, dense = layer(vocabulary, HIDDEN).to(device), nn.Linear(HIDDEN, vocabulary).to(device)
     parameters = [*cell.parameters(), *dense.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=False, foreach=False)
     windows = _windows(ids)
@@ -66,9 +69,10 @@ def plain_step(layer: Layer, ids: Tensor, vocabulary: int) -> Callable[[], float
 
     def step() -> float:
         nonlocal state
-        first, inputs, targets = next(windows)
+        first, *window = next(windows)
+        inputs, targets = (part.to(device) for part in window)
         state = None if first else _detached(state)
-        one_hots = [torch.zeros(BATCH, vocabulary).scatter_(1, x[:, None], 1) for x in inputs.T]
+        one_hots = [_one_hot(x, vocabulary) for x in inputs.T]
         outputs, state = cell(torch.stack(one_hots), state)
         wanted = targets.transpose(0, 1).contiguous().view(-1)
         loss = nn.functional.cross_entropy(dense(outputs.view(-1, HIDDEN)), wanted)
@@ -79,6 +83,10 @@ def plain_step(layer: Layer, ids: Tensor, vocabulary: int) -> Callable[[], float
         return loss.item() * wanted.numel()
 
     return step
+
+
+def _one_hot(ids: Tensor, vocabulary: int) -> Tensor:
+    return torch.zeros(len(ids), vocabulary, device=ids.device).scatter_(1, ids[:, None], 1)
 
 
 def plain_steps_per_epoch(ids: Tensor) -> int:

@@ -1,6 +1,6 @@
 """Training steps against the sizes of corpus, window and vocabulary, and their memory.
 
-python -m benchmarks.scaling [--rounds 15]
+python -m benchmarks.scaling [--rounds 15] [--device cuda]
 
 Ratios are medians over rounds of five steps, taken in turn.
 """
@@ -12,7 +12,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,31 +33,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--memory", choices=["ours", "whole"], help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     spare_compiler()
     if options.memory:
-        print(_peak(options.memory))
+        print(_peak(options.memory, options.device))
         return
-    print(f"{describe()}; median (smallest – largest) of {options.rounds}\n")
+    print(f"{describe(options.device)}; median (smallest – largest) of {options.rounds}\n")
     print("| what | ms | against | ratio |\n|---|---|---|---|")
-    for row in _rows(options.rounds):
+    for row in _rows(options.rounds, options.device):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
-def _rows(rounds: int) -> Iterator[Row]:
-    yield from _corpora(rounds)
-    yield from _windows(rounds)
-    yield from _vocabularies(rounds)
-    yield _memory()
+def _rows(rounds: int, device: str) -> Iterator[Row]:
+    step = partial(training_step, "rnn", device=device, cuda_graphs=device != "cpu")
+    yield from _corpora(step, rounds)
+    yield from _windows(step, rounds)
+    yield from _vocabularies(step, rounds, device)
+    yield _memory(device)
 
 
-def _corpora(rounds: int) -> Iterator[Row]:
+def _corpora(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         sizes = [10**power for power in range(4, 10)]
         steps = []
         for size in sizes:
             ids = np.memmap(Path(folder, str(size)), np.uint16, "w+", shape=(size,))
-            steps.append(here(training_step("rnn", ids=ids)))
+            steps.append(here(step(ids=ids)))
         times = in_turn(steps, rounds)
         for size, found in zip(sizes, times, strict=True):
             yield (
@@ -67,9 +70,9 @@ def _corpora(rounds: int) -> Iterator[Row]:
             )
 
 
-def _windows(rounds: int) -> Iterator[Row]:
+def _windows(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
     lengths = (35, 70, 140, 280)
-    times = in_turn([here(training_step("rnn", window=length)) for length in lengths], rounds)
+    times = in_turn([here(step(window=length)) for length in lengths], rounds)
     for length, found in zip(lengths, times, strict=True):
         share = ratio(found, times[0])
         yield (
@@ -80,22 +83,23 @@ def _windows(rounds: int) -> Iterator[Row]:
         )
 
 
-def _vocabularies(rounds: int) -> Iterator[Row]:
+def _vocabularies(step: Callable[..., Step], rounds: int, device: str) -> Iterator[Row]:
     """A learned embedding, so that the vocabulary shows in the output layer and the lookup."""
     for size in (100, 1_000, 10_000, 100_000):
-        ours = training_step("rnn", Model(embedding=128), vocabulary=size)
-        found, layer = in_turn([here(ours), here(_output_layer(size))], max(rounds // 3, 3))
+        ours = step(Model(embedding=128), vocabulary=size)
+        found, layer = in_turn([here(ours), here(_output_layer(size, device))], max(rounds // 3, 3))
         rest = statistics.median(found) - statistics.median(layer)
         layer_said = f"the output layer, its loss and Adam alone, {said(layer)}"
         yield f"a vocabulary of {size:,}", said(found), layer_said, f"{rest:+.1f} ms"
 
 
-def _output_layer(size: int) -> Step:
+def _output_layer(size: int, device: str) -> Step:
     torch.manual_seed(0)
-    head, embedding = nn.Linear(256, size), nn.Embedding(size, 128)
+    head, embedding = nn.Linear(256, size).to(device), nn.Embedding(size, 128).to(device)
     parameters = [*head.parameters(), *embedding.parameters()]
     optimizer = torch.optim.Adam(parameters, fused=True)
-    hidden, targets = torch.randn(32 * 35, 256), torch.randint(size, (32 * 35,))
+    hidden = torch.randn(32 * 35, 256, device=device)
+    targets = torch.randint(size, (32 * 35,), device=device)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -107,9 +111,9 @@ def _output_layer(size: int) -> Step:
     return step
 
 
-def _memory() -> Row:
-    """Peak resident memory of a process that takes three steps, over that before the first."""
-    peaks = {which: _child(which) for which in ("ours", "whole")}
+def _memory(device: str) -> Row:
+    """Peak memory of a process that takes three steps, over that before the first."""
+    peaks = {which: _child(which, device) for which in ("ours", "whole")}
     return (
         "peak memory of a step, vocabulary 100,000",
         f"{peaks['ours']:.0f} MB",
@@ -118,26 +122,32 @@ def _memory() -> Row:
     )
 
 
-def _child(which: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.scaling", "--memory", which]
+def _child(which: str, device: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.scaling", "--memory", which, "--device", device]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def _peak(which: str) -> float:
-    step = training_step("rnn", Model(embedding=128), vocabulary=100_000)
+def _peak(which: str, device: str) -> float:
+    step = training_step("rnn", Model(embedding=128), vocabulary=100_000, device=device)
     if which == "whole":
-        step = _whole_logits()
-    before = _status("VmRSS")
+        step = _whole_logits(device)
+    if device != "cpu":
+        before = torch.cuda.memory_allocated()
+        timed(step, 3)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    resident = _status("VmRSS")
     timed(step, 3)
-    return _status("VmHWM") - before
+    return _status("VmHWM") - resident
 
 
-def _whole_logits() -> Step:
+def _whole_logits(device: str) -> Step:
     """The same model and optimizer in a loop that asks torch for the loss of all logits."""
     make = REGISTRY.find("cell", "rnn").factory
-    lm = LanguageModel(100_000, lambda size: make(size, hidden_size=256), Model(embedding=128))
+    lm = LanguageModel(100_000, lambda size: make(size, hidden_size=256), Model(embedding=128)).to(
+        device
+    )
     optimizer = REGISTRY.find("optimizer", "adam").factory(list(lm.named_parameters()), lr=1e-3)
-    ids = torch.randint(100_000, (32, 36))
+    ids = torch.randint(100_000, (32, 36), device=device)
 
     def step() -> None:
         optimizer.zero_grad()

@@ -66,9 +66,9 @@ def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
     return epoch, ids, parts.prepared.tokenizer.size
 
 
-def plain_epoch(ids: Tensor, vocabulary: int) -> Callable[[], float]:
+def plain_epoch(ids: Tensor, vocabulary: int, device: str = "cpu") -> Callable[[], float]:
     """Return what trains one epoch as the textbook describes it, and gives its mean loss."""
-    step, steps = plain_step(nn.RNN, ids, vocabulary), plain_steps_per_epoch(ids)
+    step, steps = plain_step(nn.RNN, ids, vocabulary, device), plain_steps_per_epoch(ids)
     return lambda: sum(step() for _ in range(steps)) / (steps * BATCH * WINDOW)
 
 

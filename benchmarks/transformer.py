@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.turns import wait
+
 LAYERS, HEADS, WIDTH, CONTEXT, BATCH = 4, 4, 128, 64, 12
 STEPS, WARMUP, HIGHEST, LOWEST = 2000, 100, 1e-3, 1e-4
 
@@ -28,10 +30,12 @@ class Result:
     seconds: float
 
 
-def train_and_score(train: Tensor, valid: Tensor, vocabulary: int, seed: int) -> Result:
+def train_and_score(
+    train: Tensor, valid: Tensor, vocabulary: int, seed: int, device: str = "cpu"
+) -> Result:
     """Train on ids (N,) and score others; what scoring takes is not counted."""
     torch.manual_seed(seed)
-    model = GPT(vocabulary)
+    model = GPT(vocabulary).to(device)
     optimizer = _optimizer(model)
     begun = time.perf_counter()
     for step in range(STEPS):
@@ -39,13 +43,14 @@ def train_and_score(train: Tensor, valid: Tensor, vocabulary: int, seed: int) ->
             group["lr"] = _rate(step)
         starts = torch.randint(len(train) - CONTEXT - 1, (BATCH,))
         windows = torch.stack([train[start : start + CONTEXT + 1] for start in starts])
-        loss = _loss(model, windows)
+        loss = _loss(model, windows.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call] # torch's own
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+    wait()
     seconds = time.perf_counter() - begun
-    return Result(score(model, valid), seconds)
+    return Result(score(model, valid.to(device)), seconds)
 
 
 @torch.inference_mode()

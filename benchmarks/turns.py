@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+import torch
+
 Step = Callable[[], object]
 Round = Callable[[], float]  # milliseconds a step
 Row = tuple[str, str, str, str]
@@ -45,10 +47,18 @@ def in_turn(measures: Sequence[Round], rounds: int) -> list[list[float]]:
 def timed(step: Step, count: int = STEPS) -> float:
     """Milliseconds a step, after one that does not count: caches are then its own."""
     step()
+    wait()
     begun = time.perf_counter()
     for _ in range(count):
         step()
+    wait()
     return 1e3 * (time.perf_counter() - begun) / count
+
+
+def wait() -> None:
+    """Until a GPU has done what it was given; where none is in use there is nothing to wait for."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch's own
+        torch.cuda.synchronize()
 
 
 def against(name: str, ours: Round, other: str, peer: Round, rounds: int) -> Row:

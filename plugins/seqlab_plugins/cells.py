@@ -1,7 +1,5 @@
 """Recurrent cells with the weights of torch's layers, and on a GPU with their kernels.
 
-Ids are the exception: there W is gathered, and the recurrence walked through, on a GPU as well.
-
 Shapes: B rows, T window, I input size, H hidden size, G gates.
 """
 
@@ -11,12 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
+import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Dropout, IdStep, State, hookimpl, linear, map_state, steady_linear
 from seqlab_plugins.columns import columns
+from seqlab_plugins.cudnn import run_projected, suits_cudnn
 from seqlab_plugins.recurrences import elman, gated, long_short
 from seqlab_plugins.steps import elman_step, gated_step, long_short_step, step_of_ids
 
@@ -91,8 +91,13 @@ class Recurrent(nn.Module, ABC):
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Equal one-hots: W times the one-hot of i is column i of W, so it is gathered."""
         layer: Layer = self.layers[0]
-        projected = columns(layer.weight_ih_l0, self.bias(layer), ids.t())
-        outputs, after = self.walk(projected, state[0] if state is not None else None, layer)
+        before = state[0] if state is not None else None
+        if suits_cudnn(layer.weight_hh_l0):
+            projected = columns(layer.weight_ih_l0, layer.bias_ih_l0, ids.t())
+            outputs, after = run_projected(layer, projected, before)
+        else:
+            projected = columns(layer.weight_ih_l0, self.bias(layer), ids.t())
+            outputs, after = self.walk(projected, before, layer)
         return self._above(outputs.transpose(0, 1), after, state)
 
     def run(self, layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -132,7 +137,11 @@ class Recurrent(nn.Module, ABC):
 def _run_fused(layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
     """Call a fused layer, which keeps a dimension for layers before that of the batch."""
     packed = None if state is None else map_state(lambda part: part.unsqueeze(0), state)
-    outputs, after = layer(inputs, packed)
+    if inputs.is_cpu:
+        outputs, after = layer(inputs, packed)
+    else:
+        with torch.autocast(inputs.device.type, enabled=False):  # see seqlab_plugins.cudnn
+            outputs, after = layer(inputs.to(layer.weight_hh_l0.dtype), packed)
     return outputs, map_state(lambda part: part.squeeze(0), after)
 
 

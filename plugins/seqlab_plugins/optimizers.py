@@ -122,7 +122,8 @@ def adagrad(
         eps: added to the root of the sum of squares.
         weight_decay: L2 penalty, added to the gradient.
     """
-    return torch.optim.Adagrad(parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
+    fused = all(parameter.is_cpu for _, parameter in parameters) or None  # a GPU has no such kernel
+    return torch.optim.Adagrad(parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=fused)
 
 
 class Muon(Optimizer):

@@ -169,6 +169,8 @@ class Train:
         precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
             the device computes in it.
         compile: let torch compile the model; takes a while before the first step.
+        cuda_graphs: on a GPU, record what a step launches, and replay it; for models that do
+            not read values back from the GPU.
         deterministic: refuse operations that may give other bits in another run.
         max_minutes: end after this long, resumed time counted too.
         average: decay of a running average of the weights, which is what is evaluated, generated
@@ -187,6 +189,7 @@ class Train:
     accumulate: Count = 1
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     compile: bool = False
+    cuda_graphs: bool = False
     deterministic: bool = False
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -107,14 +107,22 @@ def join_rows(states: Sequence[State]) -> State:
     return tuple(join_rows(parts) for parts in zip(*states, strict=True))
 
 
-def carry(state: State | None, continues: Tensor) -> State | None:
-    """Start those rows of a state afresh that do not continue: (B,) bool.
+def agreement(rows: Tensor) -> bool | Tensor:
+    """Return what all rows say, (B,) bool on the CPU, or the rows if they do not agree."""
+    return bool(rows[0]) if rows.all() or not rows.any() else rows
 
-    By selection, never by multiplication: what is not a number would survive that.
+
+def carry(state: State | None, continues: bool | Tensor) -> State | None:
+    """Start those rows of a state afresh that do not continue: (B,) bool, or one for all.
+
+    By selection, never by multiplication: what is not a number would survive that. Where all rows
+    say the same nothing is selected; rows on a GPU are not read for that.
     """
-    if state is None or not continues.any():
+    if isinstance(continues, Tensor) and continues.is_cpu:
+        continues = agreement(continues)
+    if state is None or continues is False:
         return None
-    if continues.all():
+    if not isinstance(continues, Tensor):
         return state
 
     def keep(tensor: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from seqlab.runs.folder import RunFolder
 from seqlab.runs.telling import Observers
 from seqlab.training.epoch import RunningEpoch
 from seqlab.training.evaluation import evaluate
-from seqlab.training.loop import Step
+from seqlab.training.step import Step
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Recorder:
             step=step.number,
             epoch=step.epoch,
             loss=step.loss,
-            gradient_norm=float(step.gradient_norm),
+            gradient_norm=step.gradient_norm,
             lr=step.lr,
             tokens=int(step.sums.values[1]),
             seconds=time.monotonic() - self._begun,

@@ -28,9 +28,9 @@ from seqlab.training.checkpoint import (
     save_checkpoint,
 )
 from seqlab.training.epoch import RunningEpoch
-from seqlab.training.loop import Step, wants_metric
-from seqlab.training.measures import Sums
+from seqlab.training.loop import wants_metric
 from seqlab.training.profiling import Profile
+from seqlab.training.step import Step
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Session:
             "tokenizer": self.parts.prepared.tokenizer.state_dict(),
             "training": self.training.state_dict(),
             "epoch": self.recorder.epoch.state_dict(),
-            "last": self.last and vars(self.last) | {"sums": self.last.sums.values},
+            "last": self.last and self.last.state_dict(),
             "best": self.best.state_dict(),
             "stopping": self.stopping.state_dict(),
             "minutes": self.minutes,
@@ -184,7 +184,7 @@ class Session:
         self.training.load_state_dict(state["training"], total_steps_changed)
         self.recorder.epoch = RunningEpoch.from_state(state["epoch"])
         last = state["last"]
-        self.last = last and Step(**(last | {"sums": Sums(last["sums"])}))
+        self.last = last and Step.from_state(last)
         self.best = Best(**state["best"])
         self.stopping.load_state_dict(state["stopping"])
         self._minutes_before = float(state["minutes"])

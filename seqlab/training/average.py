@@ -23,11 +23,21 @@ class Average:
         self.tensors = {name: tensor.detach().clone() for name, tensor in self._live.items()}
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the weights as they are now."""
+    def update(self, taken: Tensor | None = None) -> None:
+        """Take in the weights as they are now.
+
+        Args:
+            taken: 1 or 0 on their device, which is not read: 0 leaves the average as it is.
+        """
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(list(self.tensors.values()), list(self._live.values()), 1 - decay)
+        share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        averages, live = list(self.tensors.values()), list(self._live.values())
+        if taken is None:
+            torch._foreach_lerp_(averages, live, share)
+            return
+        changes = torch._foreach_sub(live, averages)
+        torch._foreach_mul_(changes, taken * share)
+        torch._foreach_add_(averages, changes)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

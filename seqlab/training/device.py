@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from seqlab.errors import Complaint, ExperimentError
 
@@ -21,3 +22,21 @@ def pick_device(name: str) -> torch.device:
         message = f"this machine has no {name}; device: auto takes the best there is"
         raise ExperimentError([Complaint("", "train.device", message)])
     return device
+
+
+class Sent:
+    """Numbers on their way from their device to the host.
+
+    To read them is to wait for them, and not for what the device was given to do after them.
+    """
+
+    def __init__(self, value: Tensor) -> None:
+        self._value = value.to("cpu", non_blocking=True)
+        self._arrival = torch.Event(value.device) if value.is_cuda else None
+        if self._arrival is not None:
+            self._arrival.record()
+
+    def read(self) -> Tensor:
+        if self._arrival is not None:
+            self._arrival.synchronize()
+        return self._value

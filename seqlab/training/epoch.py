@@ -9,20 +9,16 @@ from typing import Any
 import torch
 
 from seqlab.records import EpochEnded
-from seqlab.training.loop import Step
 from seqlab.training.measures import Sums
-
-
-def _finite(norm: torch.Tensor) -> float | None:
-    value = float(norm)
-    return value if math.isfinite(value) else None
+from seqlab.training.step import Step
 
 
 class RunningEpoch:
     """Sums that the epoch's row of metrics is made of, and the time that it has taken."""
 
     def __init__(self, sums: Sums | None = None, seconds: float = 0.0) -> None:
-        self.sums = sums or Sums.zero()
+        self._sums = sums or Sums.zero()
+        self._latest: Step | None = None
         self._begun = time.perf_counter() - seconds
 
     @property
@@ -31,8 +27,14 @@ class RunningEpoch:
 
     def add(self, step: Step) -> None:
         """Take a step in; one that was not finite counts nothing."""
-        values = step.sums.values
-        self.sums += Sums(torch.where(step.finite, values, torch.zeros_like(values)))
+        self._read_latest()  # which a GPU has done by now
+        self._latest = step
+
+    def _read_latest(self) -> Sums:
+        step, self._latest = self._latest, None
+        if step is not None and step.finite:
+            self._sums += step.sums
+        return self._sums
 
     def record(self, last: Step) -> EpochEnded:
         """Return the row, with the learning rate and gradient norm of the epoch's last step."""
@@ -41,12 +43,12 @@ class RunningEpoch:
             epoch=last.epoch,
             split="train",
             lr=last.lr,
-            gradient_norm=_finite(last.gradient_norm),
-            **self.sums.measures(seconds=self.seconds, accuracy=False),
+            gradient_norm=last.gradient_norm if math.isfinite(last.gradient_norm) else None,
+            **self._read_latest().measures(seconds=self.seconds, accuracy=False),
         )
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": self.sums.values.tolist(), "seconds": self.seconds}
+        return {"sums": self._read_latest().values.tolist(), "seconds": self.seconds}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> RunningEpoch:

@@ -56,7 +56,7 @@ def evaluate(
             hidden, after = model.hidden(batch.inputs, carry(state, batch.continues))
             nats, right = score(model.head, hidden, batch.targets)
         state = settle(after, dtype)
-        total += Sums.of(nats, batch, sizes, right)
+        total += Sums.of(nats, batch.targets, batch.weights, sizes, right)
     return total
 
 

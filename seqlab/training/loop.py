@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,42 +16,20 @@ from seqlab.data.tokens import on_device
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry, fresh_unless, map_state, settle
+from seqlab.model.state import agreement, map_state
 from seqlab.randomness import derive, reseed
 from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.average import Average
+from seqlab.training.device import Sent
 from seqlab.training.eager import eager_step
-from seqlab.training.loss import head_loss
-from seqlab.training.measures import Sums, TokenSizes
-from seqlab.training.precision import autocast, choose_precision
+from seqlab.training.gradients import Gradients, Window
+from seqlab.training.measures import TokenSizes
+from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
+from seqlab.training.recording import Recorded
+from seqlab.training.step import Step
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one optimizer step has to report.
-
-    `number` counts all steps from 1, `place` those of its epoch, `epoch` from 1. `gradient_norm`
-    is the norm before clipping. `finite` says whether loss and gradients were numbers; if not, the
-    weights are as they were. Tensors are on the model's device until somebody reads them.
-    """
-
-    number: int
-    place: int
-    epoch: int
-    ends_epoch: bool
-    sums: Sums
-    gradient_norm: Tensor
-    lr: float
-    finite: Tensor
-
-    @property
-    def loss(self) -> float:
-        """Mean nats of the targets of this step; NaN where nothing counted."""
-        nats, weight, *_ = self.sums.values.tolist()
-        return nats / weight if weight else math.nan
 
 
 class Training:
@@ -96,14 +72,21 @@ class Training:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
-        self._clip_norm = clip_norm
-        self._sizes = sizes
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
-        self._hidden = torch.compile(model.hidden) if settings.compile else model.hidden
         self._take_step = eager_step(optimizer)
         self._steps_schedule = not wants_metric(schedule)
         self._unread: Step | None = None
-        self._reads_late = self.average is None and _can_read_late(self.device, optimizer)
+        self._reads_late = _can_read_late(self.device, optimizer)
+        gradients = Gradients(
+            model,
+            sizes,
+            precision=self.precision,
+            clip_norm=clip_norm,
+            compiled=settings.compile,
+            guarded=self._reads_late,
+        )
+        self._parameters = gradients.parameters
+        recorded = settings.cuda_graphs and self.device.type == "cuda"
+        self._gradients = Recorded(gradients, self._parameters) if recorded else gradients
 
     @property
     def steps_per_epoch(self) -> int:
@@ -127,11 +110,11 @@ class Training:
             RunFailed: it was not, and `on_nonfinite` says stop.
         """
         step, self._unread = self._unread, None
-        if step is None or bool(step.finite):
+        if step is None or step.finite:
             return
         said = (
             f"step {step.number} (number {step.place} of epoch {step.epoch}) is not finite: its"
-            f" loss is {step.loss:g}, the gradient norm {float(step.gradient_norm):g}, the learning"
+            f" loss is {step.loss:g}, the gradient norm {step.gradient_norm:g}, the learning"
             f" rate {step.lr:g}"
         )
         if self.settings.on_nonfinite == "stop":
@@ -145,74 +128,56 @@ class Training:
             self.model.train()
         for parameter in self._parameters:
             parameter.grad = None
-        sums = self._gradients(epoch, group)
-        self.check()  # of the step before, which a GPU has finished by now
-        with self.phase("clip"):
-            gradients = [p.grad for p in self._parameters if p.grad is not None]
-            norm = torch.nn.utils.get_total_norm(gradients)
+        with self.phase("data"):
+            windows = self._windows(epoch, group)
+        found = self._gradients(self.phase, windows, self.state)
+        self.check()  # the step before: a GPU has this one to go on with
+        self.state = found.state
         step = Step(
             number=self.done + 1,
             place=group + 1,
             epoch=epoch + 1,
             ends_epoch=group + 1 == self.steps_per_epoch,
-            sums=sums,
-            gradient_norm=norm,
             lr=float(self.optimizer.param_groups[0]["lr"]),
-            finite=torch.isfinite(norm) & torch.isfinite(sums.values[0]),
+            report=Sent(found.report),
         )
-        self._update(step)
+        self._update(step, found.wrong)
         self.done += 1
         if self._steps_schedule:
             self.schedule.step()
         return step
 
-    def _update(self, step: Step) -> None:
+    def _windows(self, epoch: int, group: int) -> tuple[Window, ...]:
+        """Draw a group of batches, and seed what the model draws for them."""
+        first = group * self.settings.accumulate
+        indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
+        number = epoch * len(self.sampler) + first
+        reseed(derive(self.settings.seed, "batch", number), self.device)
+        return tuple(self._window(self.sampler.batch(epoch, index)) for index in indices)
+
+    def _window(self, batch: Batch) -> Window:
+        inputs, targets, continues, weights = on_device(batch, self.device)
+        said = agreement(continues)
+        said = said.to(self.device) if isinstance(said, Tensor) else said
+        return Window(inputs, targets, said, weights)
+
+    def _update(self, step: Step, wrong: Tensor) -> None:
         """Take the step if it is finite; else leave the weights and start the state afresh."""
         self._unread = step
-        if self._clip_norm is not None:
-            with self.phase("clip"):
-                norm = step.gradient_norm
-                torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, norm)
         if self._reads_late:
-            self.optimizer.found_inf = (~step.finite).float()  # type: ignore[attr-defined] # fused
-            self._advance()
-            self.state = self.state and fresh_unless(step.finite, self.state)
-        elif bool(step.finite):
+            self.optimizer.found_inf = wrong  # type: ignore[attr-defined] # of a fused one
+            self._advance(1 - wrong)
+        elif step.finite:
             self._advance()
         else:
             self.check()
             self.state = None
 
-    def _advance(self) -> None:
+    def _advance(self, taken: Tensor | None = None) -> None:
         with self.phase("optimizer"):
             self._take_step()
             if self.average is not None:
-                self.average.update()
-
-    def _gradients(self, epoch: int, group: int) -> Sums:
-        """Add up the gradients of a group of batches, each weighted by its share of targets."""
-        first = group * self.settings.accumulate
-        indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
-        with self.phase("data"):
-            drawn = [self.sampler.batch(epoch, index) for index in indices]
-            batches = [on_device(batch, self.device) for batch in drawn]
-        weight = sum(_weight(batch) for batch in batches)
-        sums = Sums.zero()
-        for index, batch in zip(indices, batches, strict=True):
-            number = epoch * len(self.sampler) + index
-            reseed(derive(self.settings.seed, "batch", number), self.device)
-            sums += self._backward(batch, weight)
-        return sums
-
-    def _backward(self, batch: Batch, weight: Tensor | float) -> Sums:
-        with self.phase("forward"), autocast(self.device, self.precision):
-            hidden, after = self._hidden(batch.inputs, carry(self.state, batch.continues))
-            shares = (1 if batch.weights is None else batch.weights) / weight
-            loss, nats = head_loss(self.model.head, hidden, batch.targets, shares)
-        with self.phase("backward"):
-            loss.backward()  # type: ignore[no-untyped-call] # torch's own
-        self.state = settle(after, self.model.head.weight.dtype)
-        return Sums.of(nats, batch, self._sizes)
+                self.average.update(taken)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next step needs, but for the weights."""
@@ -284,13 +249,6 @@ def _can_read_late(device: torch.device, optimizer: Optimizer) -> bool:
 def is_fused(optimizer: Optimizer) -> bool:
     """Whether every group is updated by a kernel that can be told to do nothing."""
     return all(group.get("fused") for group in optimizer.param_groups)
-
-
-def _weight(batch: Batch) -> Tensor | float:
-    """What the loss of a batch is divided by; never nothing."""
-    if batch.weights is None:
-        return float(batch.targets.numel())
-    return batch.weights.sum(dtype=torch.float64).clamp(min=1e-12)
 
 
 def _plain_values(state: Mapping[str, Any]) -> dict[str, Any]:

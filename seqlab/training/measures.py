@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Batch, Tokenizer
+from seqlab.contracts import Tokenizer
 from seqlab.training.loss import perplexity
 
 STAND_IN = "\ufffd".encode()  # Unicode's character for text that is not known
@@ -55,12 +55,18 @@ class Sums:
         return cls(torch.zeros(5, dtype=torch.float64))
 
     @classmethod
-    def of(cls, nats: Tensor, batch: Batch, sizes: TokenSizes, right: Tensor | None = None) -> Sums:
+    def of(
+        cls,
+        nats: Tensor,
+        targets: Tensor,
+        weights: Tensor | None,
+        sizes: TokenSizes,
+        right: Tensor | None = None,
+    ) -> Sums:
         """Sum up one batch: nats (B, T) of its targets, and which guesses were right (B, T)."""
-        weights = torch.ones_like(nats) if batch.weights is None else batch.weights
-        exact = weights.double()
+        exact = (torch.ones_like(nats) if weights is None else weights).double()
         guessed = exact.new_zeros(()) if right is None else (right * exact).sum()
-        counted = sizes.count(batch.targets, batch.weights)
+        counted = sizes.count(targets, weights)
         parts = [(nats.detach() * exact).sum(), exact.sum(), counted[0], counted[1], guessed]
         return cls(torch.stack(parts))
 

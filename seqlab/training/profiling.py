@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Phase: TypeAlias = Callable[[str], AbstractContextManager[None]]
 """Is entered with a name around each part of a step."""
 
-PHASES = ("data", "forward", "backward", "clip", "optimizer")
 WARMUP, TRACED = 5, 10  # steps that are not counted; steps after them that the trace has
 
 _nothing = nullcontext()
@@ -43,7 +42,7 @@ class Profile:
 
     device: torch.device
     trace: Path
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
+    seconds: dict[str, float] = field(default_factory=dict)
     steps: int = 0
     total: float = 0.0
     _seen: int = 0
@@ -58,7 +57,8 @@ class Profile:
             yield
             self._wait()
         if self._seen >= WARMUP:
-            self.seconds[name] += time.perf_counter() - begun
+            taken = time.perf_counter() - begun
+            self.seconds[name] = self.seconds.get(name, 0.0) + taken
 
     @contextmanager
     def traced(self) -> Iterator[Callable[[], None]]:

@@ -49,7 +49,7 @@ def training(tiny, registry):
             parts.sampler,
             optimizer,
             torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
-            sizes=TokenSizes.of(parts.prepared.tokenizer, torch.device("cpu")),
+            sizes=TokenSizes.of(parts.prepared.tokenizer, model.head.weight.device),
             clip_norm=None,
             settings=Train(),
         )

@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from seqlab import Batch
 from seqlab.training.measures import Sums, TokenSizes
 
 HALVES = [b"a", "分".encode(), "分".encode()[:1], "分".encode()[1:], b""]
@@ -27,10 +26,9 @@ def sizes():
     return TokenSizes.of(Bytes(), torch.device("cpu"))
 
 
-def batch(targets, weights=None) -> Batch:
-    targets = torch.tensor([targets])
-    weights = None if weights is None else torch.tensor([weights])
-    return Batch(targets, targets, torch.tensor([False]), weights)
+def counted(targets, weights=None):
+    """Targets of one row, and their weights."""
+    return torch.tensor([targets]), None if weights is None else torch.tensor([weights])
 
 
 def row(sums, accuracy=False):
@@ -43,7 +41,7 @@ def test_a_character_in_two_tokens_counts_once(sizes):
 
 
 def test_bits_come_from_the_true_characters_and_bytes(sizes):
-    found = row(Sums.of(torch.tensor([[1.0, 2.0, 3.0]]), batch([0, 2, 3]), sizes))
+    found = row(Sums.of(torch.tensor([[1.0, 2.0, 3.0]]), *counted([0, 2, 3]), sizes))
     assert found["bits_per_character"] == pytest.approx(6 / math.log(2) / 2)
     assert found["bits_per_byte"] == pytest.approx(6 / math.log(2) / 4)
 
@@ -54,48 +52,48 @@ def test_nothing_is_said_of_bytes_where_a_token_stands_for_unknown_text():
             return "\ufffd".encode() if token == 1 else HALVES[token]
 
     sizes, nats = TokenSizes.of(Unknown(), torch.device("cpu")), torch.tensor([[1.0, 2.0]])
-    found = row(Sums.of(nats, batch([0, 1]), sizes) + Sums.of(nats, batch([0, 0]), sizes))
+    found = row(Sums.of(nats, *counted([0, 1]), sizes) + Sums.of(nats, *counted([0, 0]), sizes))
     assert found["bits_per_byte"] is None
     assert found["bits_per_character"] == pytest.approx(1.5 / math.log(2))
-    masked = row(Sums.of(nats, batch([0, 1], [1.0, 0.0]), sizes))
+    masked = row(Sums.of(nats, *counted([0, 1], [1.0, 0.0]), sizes))
     assert masked["bits_per_byte"] == pytest.approx(1 / math.log(2))
 
 
 def test_the_loss_is_the_weighted_mean_over_all_batches_and_not_a_mean_of_means(sizes):
-    first = Sums.of(torch.tensor([[1.0, 2.0]]), batch([0, 0]), sizes)
-    second = Sums.of(torch.tensor([[7.0]]), batch([0]), sizes)
+    first = Sums.of(torch.tensor([[1.0, 2.0]]), *counted([0, 0]), sizes)
+    second = Sums.of(torch.tensor([[7.0]]), *counted([0]), sizes)
     assert row(first + second)["loss"] == pytest.approx(10 / 3)
 
 
 def test_what_weighs_nothing_counts_nowhere(sizes):
-    weighted = batch([0, 1, 0], [1.0, 0.0, 0.5])
-    found = row(Sums.of(torch.tensor([[1.0, 99.0, 4.0]]), weighted, sizes))
+    weighted = counted([0, 1, 0], [1.0, 0.0, 0.5])
+    found = row(Sums.of(torch.tensor([[1.0, 99.0, 4.0]]), *weighted, sizes))
     assert (found["loss"], found["tokens"]) == (2.0, 1.5)
     assert found["bits_per_byte"] == pytest.approx(3 / math.log(2) / 2)
 
 
 def test_accuracy_is_the_share_of_the_weight_that_was_right(sizes):
     right = torch.tensor([[True, True, False]])
-    sums = Sums.of(torch.ones(1, 3), batch([0, 1, 0], [1.0, 0.0, 3.0]), sizes, right)
+    sums = Sums.of(torch.ones(1, 3), *counted([0, 1, 0], [1.0, 0.0, 3.0]), sizes, right)
     assert row(sums, accuracy=True)["accuracy"] == 0.25
     assert row(sums)["accuracy"] is None
 
 
 def test_a_perplexity_too_large_for_a_float_is_none(sizes):
-    assert row(Sums.of(torch.tensor([[1e3]]), batch([0]), sizes))["perplexity"] is None
+    assert row(Sums.of(torch.tensor([[1e3]]), *counted([0]), sizes))["perplexity"] is None
 
 
 def test_tokens_without_bytes_have_no_bits(sizes):
-    found = row(Sums.of(torch.ones(1, 1), batch([4]), sizes))
+    found = row(Sums.of(torch.ones(1, 1), *counted([4]), sizes))
     assert (found["bits_per_character"], found["bits_per_byte"]) == (None, None)
 
 
 def test_a_million_small_losses_lose_nothing_in_double_precision(sizes):
     sums = Sums.zero()
     for _ in range(1_000):
-        sums += Sums.of(torch.full((1, 1_000), 0.1), batch([0] * 1_000), sizes)
+        sums += Sums.of(torch.full((1, 1_000), 0.1), *counted([0] * 1_000), sizes)
     assert row(sums)["loss"] == pytest.approx(float(torch.tensor(0.1)), rel=1e-12)
 
 
 def test_speed_is_tokens_by_seconds(sizes):
-    assert row(Sums.of(torch.ones(1, 3), batch([0, 0, 0]), sizes))["tokens_per_second"] == 1.5
+    assert row(Sums.of(torch.ones(1, 3), *counted([0, 0, 0]), sizes))["tokens_per_second"] == 1.5
