@@ -39,7 +39,7 @@ def run_projected(layer: Any, projected: Tensor, state: Any) -> tuple[Tensor, An
     long_short = isinstance(layer, nn.LSTM)
     fresh = layer.weight_hh_l0.new_zeros(projected.shape[1], layer.hidden_size)
     zeros = (fresh, fresh) if long_short else fresh
-    before = _parts(zeros if state is None else state)
+    hidden, memory = _with_layers(zeros if state is None else state)
     identity = torch.eye(projected.shape[2], dtype=fresh.dtype, device=fresh.device)
     weights = [
         *(identity, layer.weight_hh_l0),
@@ -49,8 +49,7 @@ def run_projected(layer: Any, projected: Tensor, state: Any) -> tuple[Tensor, An
     with torch.autocast("cuda", enabled=False):
         outputs, last, last_memory, *_ = torch._cudnn_rnn(
             projected, weights, len(weights), _side_by_side(weights, mode, size),
-            *before, *[None] * (2 - len(before)),
-            mode, size, 0, 1, False, 0.0, torch.is_grad_enabled(), False, [], None,
+            hidden, memory, mode, size, 0, 1, False, 0.0, torch.is_grad_enabled(), False, [], None,
         )  # fmt: skip
     after = last.squeeze(0)
     return outputs, (after, last_memory.squeeze(0)) if long_short else after
@@ -66,6 +65,7 @@ def _side_by_side(weights: list[Tensor], mode: int, size: int) -> Tensor:
     )
 
 
-def _parts(state: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
-    """Give each tensor of a state the dimension for layers."""
-    return [part.unsqueeze(0) for part in (state if isinstance(state, tuple) else (state,))]
+def _with_layers(state: Any) -> tuple[Tensor, Tensor | None]:
+    """Give h, and c if there is one, a dimension for layers."""
+    hidden, memory = state if isinstance(state, tuple) else (state, None)
+    return hidden.unsqueeze(0), None if memory is None else memory.unsqueeze(0)

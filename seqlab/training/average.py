@@ -48,9 +48,13 @@ class Average:
         finally:
             self._swap()
 
+    @torch.no_grad()
     def _swap(self) -> None:
+        """Exchange values, not tensors: kernels and recordings know where the model's are."""
         for name, live in self._live.items():
-            live.data, self.tensors[name] = self.tensors[name], live.data
+            kept = live.clone()
+            live.copy_(self.tensors[name])
+            self.tensors[name].copy_(kept)
 
 
 def _floating(model: nn.Module) -> dict[str, Tensor]:
