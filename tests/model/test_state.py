@@ -7,7 +7,7 @@ import torch
 
 from seqlab import select_rows
 from seqlab.errors import PluginError
-from seqlab.model.state import as_pair, carry, map_state, settle, zeros
+from seqlab.model.state import agreement, as_pair, carry, map_state, settle, zeros
 
 FIRST_ONLY = torch.tensor([True, False])
 
@@ -63,6 +63,15 @@ def test_integers_stay_integers():
 def test_where_nothing_continues_there_is_no_state():
     assert carry(nested(), torch.tensor([False, False])) is None
     assert carry(None, FIRST_ONLY) is None
+
+
+def test_rows_that_agree_are_one_answer_and_others_stay_rows():
+    assert agreement(torch.tensor([True, True])) is True
+    assert agreement(torch.tensor([False, False])) is False
+    assert agreement(FIRST_ONLY) is FIRST_ONLY
+    before = nested()
+    assert carry(before, True) is before
+    assert carry(before, False) is None
 
 
 def test_where_all_continue_the_values_are_the_same():

@@ -48,6 +48,25 @@ def test_the_model_gets_its_weights_back_after_an_error(model):
     assert model[0].weight.equal(live)
 
 
+def test_a_step_that_was_not_taken_leaves_the_average_without_being_read(model):
+    told, plain = Average(model, 0.5), Average(model, 0.5)
+    model[0].weight.data += 1
+    told.update(torch.tensor(1.0))
+    plain.update()
+    assert told.tensors["0.weight"].allclose(plain.tensors["0.weight"])
+    before = told.tensors["0.weight"].clone()
+    model[0].weight.data += 1
+    told.update(torch.tensor(0.0))
+    assert told.tensors["0.weight"].equal(before)
+
+
+def test_weights_stay_where_they_are_in_memory(model):
+    average, places = Average(model, 0.5), [p.data_ptr() for p in model.parameters()]
+    with average.in_place():
+        assert [p.data_ptr() for p in model.parameters()] == places
+    assert [p.data_ptr() for p in model.parameters()] == places
+
+
 def test_averaging_changes_nothing_of_the_training(full, registry, facts):
     averaged = seqlab.run(full, registry=registry).checkpoint
     full["train"]["average"] = None

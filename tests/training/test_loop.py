@@ -155,6 +155,10 @@ def test_an_observer_that_draws_random_numbers_changes_nothing(trained):
     assert watched.equal(trained(model=model)[1])
 
 
+def test_what_is_for_a_gpu_changes_nothing_on_a_cpu(trained):
+    assert trained(train={"epochs": 1, "cuda_graphs": True})[1].equal(trained()[1])
+
+
 def test_every_step_drops_other_values(training):
     ours = training(lr=0.0, model={"embedding": 8, "dropout": 0.5})
     ours.sampler = Always(ours.sampler.batch(0, 0))
