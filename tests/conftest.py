@@ -30,6 +30,14 @@ def _away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _on_a_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digits that tests expect are a CPU's; those of a GPU have a file of their own."""
+    if request.path.name != "test_on_a_gpu.py":
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that a test starts
+
+
 @pytest.fixture
 def text_file() -> Path:
     """Two thousand characters that have something to learn in them."""

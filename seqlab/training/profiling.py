@@ -70,7 +70,10 @@ class Profile:
         if self.device.type == "cuda":
             kinds.append(ProfilerActivity.CUDA)
         plan = schedule(wait=WARMUP - 1, warmup=1, active=TRACED, repeat=1)
-        with profile(activities=kinds, schedule=plan, on_trace_ready=self._write) as profiler:
+        # There is one cycle, so nothing accumulates; without the word torch warns that it does not.
+        with profile(
+            activities=kinds, schedule=plan, on_trace_ready=self._write, acc_events=True
+        ) as profiler:
             begun = time.perf_counter()
 
             def step_ended() -> None:
