@@ -137,11 +137,11 @@ class Recurrent(nn.Module, ABC):
 def _run_fused(layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
     """Call a fused layer, which keeps a dimension for layers before that of the batch."""
     packed = None if state is None else map_state(lambda part: part.unsqueeze(0), state)
-    if inputs.is_cpu:
-        outputs, after = layer(inputs, packed)
-    else:
-        with torch.autocast(inputs.device.type, enabled=False):  # see seqlab_plugins.cudnn
+    if inputs.is_cuda:
+        with torch.autocast("cuda", enabled=False):  # see seqlab_plugins.cudnn
             outputs, after = layer(inputs.to(layer.weight_hh_l0.dtype), packed)
+    else:
+        outputs, after = layer(inputs, packed)
     return outputs, map_state(lambda part: part.squeeze(0), after)
 
 
