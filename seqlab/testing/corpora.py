@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from pydantic_core import to_jsonable_python
 
-from seqlab.contracts import Document, Ids
+from seqlab.contracts import Ids
 from seqlab.data.source import TRAIN
-from seqlab.data.text import text_pieces
 from seqlab.errors import CorpusError, CorpusUnavailable, SeqlabError, UsageError
 from seqlab.testing.chance import chance_left_alone
+from seqlab.testing.contents import Content, Digest, bytes_of, content, parts_of
 from seqlab.testing.elsewhere import ask
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
 from seqlab.testing.variants import variants
 
 LARGE = 8 << 20  # bytes of content
 FEW = 4  # variants of a large corpus that are looked at
-
-
-class Content(NamedTuple):
-    """What two corpora have in common if they give the same."""
-
-    sha256: str
-    size: int
 
 
 def _corpus(subject: Subject) -> Any:
@@ -40,47 +32,6 @@ def _corpus(subject: Subject) -> Any:
         return subject.build()
     except CorpusUnavailable as error:
         raise NotApplicable(str(error)) from error
-
-
-def _bytes(document: Document) -> Iterator[bytes]:
-    if isinstance(document, Ids):
-        yield np.asarray(document.ids, np.int64).tobytes()
-        ones = np.ones(len(document.ids))
-        weights = ones if document.weights is None else document.weights
-        yield np.asarray(weights, np.float32).tobytes()
-        return
-    for piece in text_pieces(document):
-        yield piece.encode("utf-8", "surrogatepass")
-
-
-def _parts(corpus: Any) -> Iterator[bytes]:
-    """Everything that is content, as a stream."""
-    for split in sorted(corpus.splits):
-        yield b"\xfe" + split.encode()  # UTF-8 never has these two
-        for document in corpus.documents(split):
-            yield from _bytes(document)
-            yield b"\xff"
-
-
-class _Digest:
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._size = 0
-
-    def add(self, part: bytes) -> None:
-        self._hash.update(part)
-        self._size += len(part)
-
-    def content(self) -> Content:
-        return Content(self._hash.hexdigest(), self._size)
-
-
-def content(corpus: Any) -> Content:
-    """Read everything."""
-    digest = _Digest()
-    for part in _parts(corpus):
-        digest.add(part)
-    return digest.content()
 
 
 def splits_are_names_with_train(subject: Subject) -> None:
@@ -140,7 +91,7 @@ def no_split_is_empty(subject: Subject) -> None:
     """Every split has a character or a token id."""
     corpus = _corpus(subject)
     for split in corpus.splits:
-        has_any = any(any(_bytes(document)) for document in corpus.documents(split))
+        has_any = any(any(bytes_of(document)) for document in corpus.documents(split))
         expect(has_any, "something to read in every split", f"nothing in '{split}'")
 
 
@@ -151,8 +102,8 @@ def documents_can_be_read_again(subject: Subject) -> None:
         next(iter(corpus.documents(split)), None)  # a pass may be begun and left
     wanted = content(corpus)
     expect(wanted == content(corpus), "a second pass to give the same", "something else")
-    one, two = _Digest(), _Digest()
-    for first, second in zip_longest(_parts(corpus), _parts(corpus), fillvalue=b""):
+    one, two = Digest(), Digest()
+    for first, second in zip_longest(parts_of(corpus), parts_of(corpus), fillvalue=b""):
         one.add(first)
         two.add(second)
     both = one.content() == two.content() == wanted

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 from seqlab.testing.promises import NotApplicable, Subject
@@ -30,7 +31,31 @@ def ask(task: str, factory: Callable[..., Any], **job: Any) -> Any:
         NotApplicable: the factory is not at the top of a file, so another process cannot find it.
         RuntimeError: the process failed.
     """
-    whole = {"task": task, "path": sys.path, **_place(factory), **job}
+    return _answered({"task": task, "path": sys.path, **_place(factory), **job})
+
+
+def ask_of_import(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what importing the module of a factory printed or changed, asked once a file.
+
+    Raises:
+        NotApplicable, RuntimeError: as `ask` does.
+    """
+    place = _place(factory)
+    del place["qualname"]
+    changed = Path(place["file"]).stat().st_mtime_ns
+    return _of_import(tuple(place.items()), tuple(sys.path), changed)
+
+
+@cache
+def _of_import(
+    place: tuple[tuple[str, str], ...],
+    path: tuple[str, ...],
+    changed: int,  # noqa: ARG001 # part of the key
+) -> tuple[str, ...]:
+    return tuple(_answered({"task": "imports", "path": path, **dict(place)}))
+
+
+def _answered(whole: Mapping[str, Any]) -> Any:
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     done = subprocess.run(
         [sys.executable, "-m", "seqlab.testing.elsewhere"],
@@ -96,7 +121,7 @@ def encoded(tokenizer: Any, texts: Sequence[str]) -> dict[str, Any]:
 
 def reads(job: Mapping[str, Any]) -> dict[str, str]:
     """What a corpus is known by, and what it gives."""
-    from seqlab.testing.corpora import content
+    from seqlab.testing.contents import content
 
     factory = reduce(getattr, job["qualname"].split("."), imported(job))
     corpus = Subject.of("corpus", factory, job["options"]).build()

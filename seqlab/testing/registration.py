@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqlab.registry.signature import SignatureError
-from seqlab.testing.elsewhere import ask
+from seqlab.testing.elsewhere import ask_of_import
 from seqlab.testing.promises import Broken, Check, Subject, expect
 
 
@@ -39,7 +39,7 @@ def options_have_defaults(subject: Subject) -> None:
 
 def import_changes_nothing(subject: Subject) -> None:
     """Importing the plugin prints nothing and leaves random state and global settings alone."""
-    found = ask("imports", subject.factory)
+    found = ask_of_import(subject.factory)
     expect(not found, "an import that nobody notices", "; ".join(found))
 
 
