@@ -38,24 +38,36 @@ def _on_a_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that a test starts
 
 
-@pytest.fixture
-def text_file() -> Path:
-    """Two thousand characters that have something to learn in them."""
-    path = Path("text.txt")
+def _tiny(path: Path) -> dict[str, Any]:
+    """An experiment on a text, which it writes."""
     path.write_text("the quick brown fox jumps over the lazy dog, and so on. " * 36, "utf-8")
-    return path.absolute()
-
-
-@pytest.fixture
-def tiny(text_file: Path) -> dict[str, Any]:
-    """An experiment that trains in a moment."""
     return {
-        "corpus": {"name": "text", "path": str(text_file)},
+        "corpus": {"name": "text", "path": str(path.absolute())},
         "sampler": {"name": "consecutive", "batch_size": 4, "window": 8},
         "cell": {"name": "rnn", "hidden_size": 16},
         "optimizer": {"name": "adam", "lr": 0.01},
         "train": {"epochs": 1},
     }
+
+
+@pytest.fixture
+def tiny() -> dict[str, Any]:
+    """An experiment that trains in a moment."""
+    return _tiny(Path("text.txt"))
+
+
+@pytest.fixture
+def text_file(tiny: dict[str, Any]) -> Path:
+    """Two thousand characters that have something to learn in them."""
+    return Path(tiny["corpus"]["path"])
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory, registry: seqlab.Registry) -> Path:
+    """A finished run of the tiny experiment with the decoder `sample`, to be copied."""
+    folder = tmp_path_factory.mktemp("once")
+    experiment = _tiny(folder / "text.txt") | {"decoder": "sample"}
+    return seqlab.run(experiment, run_dir=folder / "here", registry=registry).path
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -16,16 +17,14 @@ from pathlib import Path
 import pytest
 
 import seqlab
-from seqlab.experiment.yaml12 import dump_yaml
 
 WARM = ("--set", "decoder.temperature=0.8")
 
 
 @pytest.fixture
-def generate(seqlab_command, tiny):
+def generate(seqlab_command, trained_once):
     """Call generate for a run in `here`, whose decoder is `sample`."""
-    Path("tiny.yaml").write_text(dump_yaml(tiny | {"decoder": "sample"}), "utf-8")
-    assert seqlab_command("run", "tiny.yaml", "--run-dir", "here").code == 0
+    shutil.copytree(trained_once, "here")
     return lambda *arguments: seqlab_command("generate", "here", *arguments)
 
 
