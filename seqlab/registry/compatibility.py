@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,14 @@ def written_for(path: Path | None) -> Any:
     too new may fail there, over a name that this seqlab lacks.
     """
     try:
-        tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
+        return _declared(path, path.stat().st_mtime_ns) if path else None
     except (OSError, SyntaxError, ValueError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _declared(path: Path, changed: int) -> Any:  # noqa: ARG001 # the time is part of the key
+    tree = ast.parse(path.read_bytes())
     for node in tree.body:
         targets = [*getattr(node, "targets", ()), getattr(node, "target", None)]
         names = [target.id for target in targets if isinstance(target, ast.Name)]

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import GenericAlias, SimpleNamespace
+from types import FunctionType, GenericAlias, SimpleNamespace
 from typing import Any
 
 import docstring_parser
@@ -113,12 +113,21 @@ def read_signature(
     """
     if not callable(factory):
         raise SignatureError(f"is of type {type(factory).__name__}, not a class or function")
+    once = isinstance(factory, type | FunctionType)  # others may be equal and yet differ
+    read = _read if once else _read.__wrapped__
+    return read(factory, tuple(supplied), tuple(reserved))
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(
+    factory: Callable[..., Any], supplied: tuple[str, ...], reserved: tuple[str, ...]
+) -> Signature:
     try:
         whole = inspect.Signature() if _is_protocols_own(factory) else inspect.signature(factory)
         parameters = whole.parameters.values()
     except (ValueError, TypeError, NameError) as error:
         raise SignatureError(f"has no signature that can be read ({error})") from None
-    _check_positional(parameters, tuple(supplied))
+    _check_positional(parameters, supplied)
     texts = _documentation(factory)
     options = [
         _read_option(p, _namespace(factory), texts, _default_factories(factory))
@@ -128,7 +137,7 @@ def read_signature(
     for option in options:
         if option.name in {"name", *reserved}:
             raise SignatureError(f"has an option '{option.name}': that key is the core's own")
-    return Signature(tuple(supplied), {o.name: o for o in options}, _summary(factory), factory)
+    return Signature(supplied, {o.name: o for o in options}, _summary(factory), factory)
 
 
 @functools.cache
