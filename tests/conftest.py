@@ -67,7 +67,10 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, registry: seqlab.Regi
     """A finished run of the tiny experiment with the decoder `sample`, to be copied."""
     folder = tmp_path_factory.mktemp("once")
     experiment = _tiny(folder / "text.txt") | {"decoder": "sample"}
-    return seqlab.run(experiment, run_dir=folder / "here", registry=registry).path
+    experiment["train"]["device"] = "cpu"
+    with pytest.MonkeyPatch.context() as own:
+        own.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return seqlab.run(experiment, run_dir=folder / "here", registry=registry).path
 
 
 @pytest.fixture

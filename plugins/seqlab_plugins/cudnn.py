@@ -19,7 +19,9 @@ MODES: dict[type[nn.RNNBase], int] = {nn.RNN: 1, nn.LSTM: 2, nn.GRU: 3}  # cuDNN
 
 def suits_cudnn(tensor: Tensor) -> bool:
     """Return whether a tensor is where cuDNN is."""
-    return tensor.is_cuda and bool(cudnn.is_acceptable(tensor))  # type: ignore[no-untyped-call]
+    if not tensor.is_cuda or torch.version.hip:  # AMD's library is reached in another way
+        return False
+    return bool(cudnn.is_acceptable(tensor))  # type: ignore[no-untyped-call] # torch's own
 
 
 def run_projected(layer: Any, projected: Tensor, state: Any) -> tuple[Tensor, Any]:

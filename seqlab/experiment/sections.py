@@ -169,8 +169,8 @@ class Train:
         precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
             the device computes in it.
         compile: let torch compile the model; takes a while before the first step.
-        cuda_graphs: on a GPU, record what a step launches, and replay it; for models that do
-            not read values back from the GPU.
+        cuda_graphs: on a GPU, record what a step launches, and replay it; for models that bring
+            nothing to the GPU in a step and read nothing back.
         deterministic: refuse operations that may give other bits in another run.
         max_minutes: end after this long, resumed time counted too.
         average: decay of a running average of the weights, which is what is evaluated, generated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -37,7 +38,8 @@ def check_options(
     Raises:
         PluginError: an option's own check failed instead of refusing or accepting a value.
     """
-    checked = Checked({o.name: o.default for o in options.values() if not o.required}, [], [])
+    defaults = {o.name: deepcopy(o.default) for o in options.values() if not o.required}
+    checked = Checked(defaults, [], [])
     for name, located in section.items.items():
         if name in options:
             _check_value(options[name], located, f"{key}.{name}", what, checked)

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import typing
+from abc import ABCMeta
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,7 +114,8 @@ def read_signature(
     """
     if not callable(factory):
         raise SignatureError(f"is of type {type(factory).__name__}, not a class or function")
-    once = isinstance(factory, type | FunctionType)  # others may be equal and yet differ
+    # Others may be equal and yet differ, as may classes whose own class says when they are equal.
+    once = type(factory) in (type, ABCMeta, FunctionType)
     read = _read if once else _read.__wrapped__
     return read(factory, tuple(supplied), tuple(reserved))
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 CHANGEABLE = (
     *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
-    *("train.on_nonfinite", "evaluation", "samples", "observers"),
+    *("train.on_nonfinite", "train.cuda_graphs", "evaluation", "samples", "observers"),
 )
 
 

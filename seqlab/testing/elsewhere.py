@@ -42,7 +42,8 @@ def ask_of_import(factory: Callable[..., Any]) -> tuple[str, ...]:
     """
     place = _place(factory)
     del place["qualname"]
-    changed = Path(place["file"]).stat().st_mtime_ns
+    file = Path(place["file"])
+    changed = file.stat().st_mtime_ns if file.exists() else 0  # a module may lie in a zip
     return _of_import(tuple(place.items()), tuple(sys.path), changed)
 
 

@@ -27,7 +27,7 @@ class Average:
         """Take in the weights as they are now.
 
         Args:
-            taken: 1 or 0 on their device, which is not read: 0 leaves the average as it is.
+            taken: a bool on their device, which is not read: false leaves the average as it is.
         """
         self.updates += 1
         share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
@@ -35,9 +35,9 @@ class Average:
         if taken is None:
             torch._foreach_lerp_(averages, live, share)
             return
-        changes = torch._foreach_sub(live, averages)
-        torch._foreach_mul_(changes, taken * share)
-        torch._foreach_add_(averages, changes)
+        changes = torch._foreach_mul(torch._foreach_sub(live, averages), share)
+        # Selected, not multiplied: what is not a number would survive that.
+        torch._foreach_add_(averages, [torch.where(taken, change, 0) for change in changes])
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -23,10 +23,10 @@ from seqlab.training.average import Average
 from seqlab.training.device import Sent
 from seqlab.training.eager import eager_step
 from seqlab.training.gradients import Gradients, Window
+from seqlab.training.graphs import Replayed
 from seqlab.training.measures import TokenSizes
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
-from seqlab.training.recording import Recorded
 from seqlab.training.step import Step
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ class Training:
             guarded=self._reads_late,
         )
         self._parameters = gradients.parameters
-        recorded = settings.cuda_graphs and self.device.type == "cuda"
-        self._gradients = Recorded(gradients, self._parameters) if recorded else gradients
+        replayed = settings.cuda_graphs and self.device.type == "cuda"
+        self._gradients = Replayed(gradients, self._parameters) if replayed else gradients
 
     @property
     def steps_per_epoch(self) -> int:
@@ -130,7 +130,8 @@ class Training:
             parameter.grad = None
         with self.phase("data"):
             windows = self._windows(epoch, group)
-        found = self._gradients(self.phase, windows, self.state)
+        before = self.state if windows[0].continues is not False else None
+        found = self._gradients(self.phase, windows, before)
         self.check()  # the step before: a GPU has this one to go on with
         self.state = found.state
         step = Step(
@@ -151,14 +152,15 @@ class Training:
         """Draw a group of batches, and seed what the model draws for them."""
         first = group * self.settings.accumulate
         indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
+        windows = tuple(self._window(self.sampler.batch(epoch, index)) for index in indices)
         number = epoch * len(self.sampler) + first
         reseed(derive(self.settings.seed, "batch", number), self.device)
-        return tuple(self._window(self.sampler.batch(epoch, index)) for index in indices)
+        return windows
 
     def _window(self, batch: Batch) -> Window:
         inputs, targets, continues, weights = on_device(batch, self.device)
         said = agreement(continues)
-        said = said.to(self.device) if isinstance(said, Tensor) else said
+        said = said.to(self.device, non_blocking=True) if isinstance(said, Tensor) else said
         return Window(inputs, targets, said, weights)
 
     def _update(self, step: Step, wrong: Tensor) -> None:
@@ -166,7 +168,7 @@ class Training:
         self._unread = step
         if self._reads_late:
             self.optimizer.found_inf = wrong  # type: ignore[attr-defined] # of a fused one
-            self._advance(1 - wrong)
+            self._advance(wrong == 0)
         elif step.finite:
             self._advance()
         else:

@@ -77,6 +77,12 @@ def test_a_pause_changes_no_bit_in_bfloat16(cell, optimizer, full, whole, paused
     assert facts(paused(run)) == facts(run)
 
 
+def test_the_advice_for_a_model_that_cannot_be_recorded_can_be_followed(whole, full, paused, facts):
+    run = whole(train=full["train"] | {"cuda_graphs": True})
+    found = facts(paused(run, overrides=["train.cuda_graphs=false"]))
+    assert found["weights"] == facts(run)["weights"]
+
+
 @pytest.mark.parametrize("step", [5, 7, 14, 18])
 def test_a_pause_may_come_anywhere(step, full, whole, paused, facts):
     run = whole(train=full["train"] | {"checkpoint": {"every": 1, "keep": 99}})

@@ -11,8 +11,10 @@ from torch import Tensor
 from seqlab.errors import RunFailed
 from seqlab.training.profiling import Phase, unmeasured
 
+MOST = 16  # forms that are recorded; each keeps what it writes
 
-class Recorded:
+
+class Replayed:
     """Equals a function of tensors that leaves gradients in parameters, with one launch a call.
 
     A step of a recurrent model is hundreds of kernels, each of which a GPU finishes before the next
@@ -20,7 +22,7 @@ class Recorded:
     their tensors have the same shapes and dtypes, and everything else is equal: the first call of a
     form is an ordinary one, in which libraries set themselves up, the second is recorded, and from
     then on the recording is replayed on what is given. Random numbers are those that the generator
-    would have given.
+    would have given. Of more forms than a few, the last are never recorded.
 
     What is not a kernel happens while recording only. A function that reads a value back from the
     device cannot be recorded.
@@ -33,7 +35,8 @@ class Recorded:
     def __init__(self, function: Callable[..., Any], parameters: Sequence[Tensor]) -> None:
         self._function = function
         self._parameters = parameters
-        self._forms: dict[object, _Recording | None] = {}
+        self._forms: dict[object, _Graph | None] = {}
+        self._stream = torch.cuda.Stream(parameters[0].device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, phase: Phase, *arguments: Any) -> Any:
@@ -44,26 +47,33 @@ class Recorded:
         """
         form = _mapped(lambda tensor: (tensor.shape, tensor.dtype), arguments)
         if form not in self._forms:
-            self._forms[form] = None
+            if len(self._forms) < MOST:
+                self._forms[form] = None
             return self._function(phase, *arguments)
         recording = self._forms[form] or self._record(arguments)
         self._forms[form] = recording
         with phase("replay"):
             return recording.replay(arguments)
 
-    def _record(self, arguments: tuple[Any, ...]) -> _Recording:
+    def _record(self, arguments: tuple[Any, ...]) -> _Graph:
         try:
-            return _Recording(self._function, self._parameters, arguments, self._pool)
+            # Whatever happens, the stream is afterwards what it was.
+            with torch.cuda.stream(torch.cuda.current_stream(self._stream.device)):
+                return self._graph(arguments)
         except RuntimeError as error:
-            first_line = str(error).partition("\n")[0]
+            cause = error.__context__ or error  # to end a recording that failed fails as well
+            first_line = str(cause).partition("\n")[0]
             raise RunFailed(
                 "train.cuda_graphs: this model cannot be recorded, maybe because it reads a value"
-                f" back from the GPU: {first_line}",
+                f" back from the GPU ({first_line}); it runs with --set train.cuda_graphs=false",
                 resume_with="--set train.cuda_graphs=false",
             ) from error
 
+    def _graph(self, arguments: tuple[Any, ...]) -> _Graph:
+        return _Graph(self._function, self._parameters, arguments, self._stream, self._pool)
 
-class _Recording:
+
+class _Graph:
     """A graph, and the tensors that it reads and writes."""
 
     def __init__(
@@ -71,15 +81,24 @@ class _Recording:
         function: Callable[..., Any],
         parameters: Sequence[Tensor],
         arguments: tuple[Any, ...],
+        stream: torch.cuda.Stream,
         pool: Any,
     ) -> None:
         self._parameters = parameters
         self._graph = torch.cuda.CUDAGraph()
         given = _mapped(torch.clone, arguments)
-        # Other threads of a run may go on as they please while this one records.
-        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
-            self._found = function(unmeasured, *given)
         self._given = list(_tensors(given))
+        places = {_place(tensor) for tensor in self._given}
+
+        def apart(tensor: Tensor) -> Tensor:
+            """What is returned as it was given must not be where the next arguments are put."""
+            return tensor.clone() if _place(tensor) in places else tensor
+
+        # Other threads of a run may go on as they please while this one records.
+        with torch.cuda.graph(
+            self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"
+        ):
+            self._found = _mapped(apart, function(unmeasured, *given))
         self._gradients = [parameter.grad for parameter in parameters]
 
     def replay(self, arguments: tuple[Any, ...]) -> Any:
@@ -89,6 +108,10 @@ class _Recording:
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
         return self._found
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _mapped(change: Callable[[Tensor], Any], value: Any) -> Any:
