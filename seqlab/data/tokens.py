@@ -54,21 +54,20 @@ class Tokens:
         starts = np.asarray(starts, dtype=np.int64)
         positions = starts[:, None] + np.arange(length + 1)
         ids = torch.from_numpy(self.ids[np.minimum(positions, len(self) - 1)].astype(np.int64))
-        flags = np.broadcast_to(np.asarray(continues, dtype=bool), starts.shape).copy()
-        return Batch(
-            ids[:, :-1], ids[:, 1:], torch.from_numpy(flags), self._weights(positions, stops)
-        )
+        flags = torch.from_numpy(np.full(starts.shape, continues, dtype=bool))
+        return Batch(ids[:, :-1], ids[:, 1:], flags, self._weights(positions, stops))
 
     def _weights(
         self, positions: NDArray[np.int64], stops: ArrayLike | None
     ) -> torch.Tensor | None:
+        whole = stops is None or bool((positions[:, -1] <= stops).all())
+        if whole and self.weights is None:
+            return None
         inside = np.ones(positions[:, 1:].shape, dtype=np.float32)
         if stops is not None:
             inside *= positions[:, :-1] < np.asarray(stops)[:, None]
         if self.weights is not None:
             inside *= self.weights[np.minimum(positions[:, 1:], len(self) - 1)]
-        elif inside.all():
-            return None
         return torch.from_numpy(inside)
 
 
