@@ -60,7 +60,7 @@ class Tokens:
     def _weights(
         self, positions: NDArray[np.int64], stops: ArrayLike | None
     ) -> torch.Tensor | None:
-        whole = stops is None or bool((positions[:, -1] <= stops).all())
+        whole = stops is None or bool((positions[:, -1] <= np.asarray(stops)).all())
         if whole and self.weights is None:
             return None
         inside = np.ones(positions[:, 1:].shape, dtype=np.float32)
