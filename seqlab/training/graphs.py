@@ -59,7 +59,7 @@ class Replayed:
         try:
             # Whatever happens, the stream is afterwards what it was.
             with torch.cuda.stream(torch.cuda.current_stream(self._stream.device)):
-                return self._graph(arguments)
+                return _Graph(self._function, self._parameters, arguments, self._stream, self._pool)
         except RuntimeError as error:
             cause = error.__context__ or error  # to end a recording that failed fails as well
             first_line = str(cause).partition("\n")[0]
@@ -68,9 +68,6 @@ class Replayed:
                 f" back from the GPU ({first_line}); it runs with --set train.cuda_graphs=false",
                 resume_with="--set train.cuda_graphs=false",
             ) from error
-
-    def _graph(self, arguments: tuple[Any, ...]) -> _Graph:
-        return _Graph(self._function, self._parameters, arguments, self._stream, self._pool)
 
 
 class _Graph:
