@@ -93,6 +93,16 @@ def test_ids_give_what_one_hots_give_and_the_same_gradients(cell, window, carrie
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_autocast_does_not_reach_a_recurrence(cell, registry):
+    made = registry.find("cell", cell).factory(7, hidden_size=4).cuda()
+    ids = torch.arange(7, device="cuda").view(1, 7)
+    with torch.autocast("cuda", torch.bfloat16):
+        from_ids, _ = made.from_ids(ids, None)
+        from_vectors, _ = made(functional.one_hot(ids, 7).bfloat16(), None)
+    assert from_ids.dtype == from_vectors.dtype == torch.float32
+
+
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("precision", ["float32", "auto"])
