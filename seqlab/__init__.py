@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.hookspecs import hookimpl as hookimpl
     from seqlab.model.dropout import Dropout as Dropout
     from seqlab.model.kernels import contiguous as contiguous
+    from seqlab.model.kernels import has_onednn_for as has_onednn_for
     from seqlab.model.kernels import tanh as tanh
     from seqlab.model.products import linear as linear
     from seqlab.model.products import outer as outer
@@ -66,7 +67,7 @@ _HOMES = {
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.model.dropout": "Dropout",
-    "seqlab.model.kernels": "contiguous tanh",
+    "seqlab.model.kernels": "contiguous has_onednn_for tanh",
     "seqlab.model.products": "linear outer product product_dtype",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.steady": "steady_linear",

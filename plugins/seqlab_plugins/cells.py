@@ -14,7 +14,17 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import Cell, Dropout, IdStep, State, hookimpl, linear, map_state, steady_linear
+from seqlab import (
+    Cell,
+    Dropout,
+    IdStep,
+    State,
+    has_onednn_for,
+    hookimpl,
+    linear,
+    map_state,
+    steady_linear,
+)
 from seqlab_plugins.columns import columns
 from seqlab_plugins.cudnn import run_projected, suits_cudnn
 from seqlab_plugins.recurrences import elman, gated, long_short
@@ -200,6 +210,10 @@ class LSTM(Recurrent):
         return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
 
     def run(self, layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Call oneDNN's layer on a CPU as well; torch calls it for dtypes that it does not have."""
+        walked = inputs.is_cpu and torch.is_autocast_enabled("cpu")
+        if walked and not has_onednn_for(torch.get_autocast_dtype("cpu")):
+            return super().run(layer, inputs, state)
         return _run_fused(layer, inputs, state)
 
     def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:

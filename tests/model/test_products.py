@@ -201,7 +201,7 @@ def test_products_are_computed_in_autocasts_dtype_but_never_doubles():
 
 def test_few_rows_of_a_small_weight_stay_in_its_own_dtype_under_autocast():
     weight = torch.ones(64, 64)
-    worth = products.WORTH_FEWER_DIGITS[kernels.mkl_is_quick()] // weight.numel()
+    worth = products.WORTH_FEWER_DIGITS[products.mkl_is_quick()] // weight.numel()
     with torch.autocast("cpu", torch.bfloat16):
         assert product_dtype(weight, worth - 1) == torch.float32
         assert product_dtype(weight, worth) == torch.bfloat16
