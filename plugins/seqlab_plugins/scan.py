@@ -5,10 +5,15 @@ Shapes: B rows, T window, and whatever the state of a row has besides.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, cast
 
 import torch
 from torch import Tensor
+
+from seqlab_plugins.cores import compiled
+
+COMPILED_FROM = 2**18  # numbers from which it is worth loading a compiler, once in a process
 
 
 def linear_scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
@@ -52,6 +57,9 @@ class _LinearScan(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         decay, initial, states = ctx.saved_tensors
         (gradient,) = gradients
+        found = _compiled_for(gradient)
+        if found and not torch.is_grad_enabled():  # nobody wants the gradient of this gradient
+            return *found.scan_back(gradient, decay, initial, states, ctx.backwards), None
         window = gradient.shape[1]
         begin, end = (window - 1, 0) if ctx.backwards else (0, window - 1)
         later, earlier = slice(1, None), slice(None, -1)
@@ -72,6 +80,21 @@ def _append(many: Tensor, one: Tensor, in_front: bool) -> Tensor:
 
 def _scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
     """Write the states, from the first step on or from the last, without a gradient of its own."""
+    found = _compiled_for(inputs)
+    if found:
+        found.scan(decay, inputs, initial, states, backwards)
+    else:
+        _join(decay, inputs, initial, states, backwards)
+
+
+def _compiled_for(inputs: Tensor) -> ModuleType | None:
+    """Return what goes through (B, T, ...) step by step, where that is quicker than joining."""
+    quick = inputs.is_cpu and inputs.dtype == torch.float32 and inputs.numel() >= COMPILED_FROM
+    return compiled() if quick and not torch.compiler.is_compiling() else None
+
+
+def _join(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
+    """Join neighbours, scan what is half as long, and go on from the ends."""
     window = inputs.shape[1]
     begin = window - 1 if backwards else 0
     torch.addcmul(inputs[:, begin], decay[:, begin], initial, out=states[:, begin])
@@ -81,7 +104,7 @@ def _scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwa
     ends, steps = states[:, odd], decay[:, odd]
     before, decay_before = inputs[:, even], decay[:, even]
     into = torch.addcmul(inputs[:, odd], steps, before[:, joined])
-    _scan(steps * decay_before[:, joined], into, initial, ends, backwards)
+    _join(steps * decay_before[:, joined], into, initial, ends, backwards)
     rest = before[:, following], decay_before[:, following], ends[:, ended]
     torch.addcmul(*rest, out=states[:, even][:, following])
 

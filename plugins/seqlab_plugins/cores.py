@@ -1,0 +1,96 @@
+"""What a compiled loop takes from torch: its threads, and the BLAS that lies in its library.
+
+torch's threads look for more work for some milliseconds after each operation, so that threads of
+another pool would have to wait for them. Inside of them a BLAS takes one thread, its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ROWS = 2  # fewer are not worth a core
+_Body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+def on_all_cores(loop: Callable[..., None], rows: int, *tensors: Tensor) -> None:
+    """Call a loop with the tensors as arrays and the first and last of some rows, for all rows.
+
+    Args:
+        loop: is given contiguous arrays, then where its rows begin and end; lets go of the GIL.
+        rows: how many there are.
+        tensors: on the CPU; what the loop writes has to be contiguous.
+
+    Raises:
+        Exception: the first that a loop raised.
+    """
+    arrays = [tensor.detach().contiguous().numpy() for tensor in tensors]
+    threads = torch.get_num_threads()
+    parts = min(threads, rows // ROWS) if _openmp() else 1
+    if parts < 2:
+        loop(*arrays, 0, rows)
+        return
+    bounds = [rows * part // parts for part in range(parts + 1)]
+    problems = _in_parallel(lambda part: loop(*arrays, *bounds[part : part + 2]), parts, threads)
+    if problems:
+        raise problems[0]
+
+
+def _in_parallel(work: Callable[[int], None], parts: int, threads: int) -> list[BaseException]:
+    """Do the parts by OpenMP; with fewer threads than torch asks for it would end the others."""
+    library, problems = _openmp(), list[BaseException]()
+
+    def body(_: Any) -> None:
+        try:
+            for part in range(library.omp_get_thread_num(), parts, library.omp_get_num_threads()):
+                work(part)
+        except BaseException as problem:
+            problems.append(problem)
+
+    library.GOMP_parallel(_Body(body), None, threads, 0)
+    return problems
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """Return `seqlab_plugins.compiled`; None where there is no Numba or no BLAS."""
+    try:
+        from numba import config
+
+        from seqlab_plugins import compiled
+    except ImportError:  # nor where Numba does not know this Python or this numpy
+        return None
+    off = getattr(config, "DISABLE_JIT", False)
+    return None if off or sgemm() is None else compiled
+
+
+@cache
+def sgemm() -> int | None:
+    """Return the address of the BLAS's product in float32, or None where torch's has no name."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return ctypes.cast(library.sgemm_, ctypes.c_void_p).value
+    except (AttributeError, OSError):
+        return None
+
+
+@cache
+def _openmp() -> Any:
+    """Return the library whose threads torch uses, or None."""
+    if not torch.backends.openmp.is_available():  # type: ignore[no-untyped-call] # torch's own
+        return None
+    try:
+        library = ctypes.CDLL(None)  # whatever this process has loaded for all
+        library.GOMP_parallel.argtypes = (_Body, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+        library.GOMP_parallel.restype = None
+        _ = library.omp_get_thread_num, library.omp_get_num_threads
+    except (AttributeError, OSError, TypeError):  # TypeError: Windows knows no such library
+        return None
+    return library
