@@ -7,7 +7,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import FORMAT
+
+COMPUTING = ("torch", "seqlab", "numpy", "numba")  # of the versions, those of what gives the bits
 
 
 def describe_run(
@@ -60,6 +62,7 @@ def describe_run(
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": version("numpy"),
+            "numba": _version("numba"),
         },
         "plugins": [_describe_plugin(plugin) for plugin in used_plugins(resolved, registry)],
         "git": _git_state(),
@@ -73,8 +76,16 @@ def environment(description: Mapping[str, Any]) -> dict[str, Any]:
         for p in description["plugins"]
     }
     alone = {key: description[key] for key in ("device", "threads", "precision")}
-    versions = {key: description["versions"][key] for key in ("torch", "seqlab", "numpy")}
+    versions = {key: description["versions"].get(key) for key in COMPUTING}
     return {**versions, **alone, **plugins}
+
+
+def _version(library: str) -> str | None:
+    """Return the version of a library that may be missing."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def experiment_hash(resolved: Resolved) -> str:

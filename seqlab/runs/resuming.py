@@ -216,7 +216,7 @@ def _compare(known: dict[str, Any], found: dict[str, Any]) -> None:
     before, after = environment(known), environment(found)
     different = [key for key in before if before[key] != after.get(key, before[key])]
     for key in different:
-        log.warning("%s was %s and is now %s", key, before[key], after[key])
+        log.warning("%s was %s and is now %s", key, before[key] or "none", after[key] or "none")
     rewritten = _rewritten(known, found)
     if rewritten:
         log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from itertools import product
@@ -245,6 +246,19 @@ def test_another_number_of_threads_is_told(whole, paused, caplog):
     paused(run)
     assert "threads was 1 and is now 2" in caplog.text
     assert "its numbers may differ in the last bits" in caplog.text
+
+
+@pytest.mark.parametrize(("before", "said"), [("0.1", "0.1"), (None, "none")])
+def test_a_library_that_is_another_one_or_was_not_there_is_told(before, said, whole, paused):
+    pytest.importorskip("numba")
+    run = whole()
+    known = json.loads(Path("whole/run.json").read_text())
+    known["versions"]["numba"] = before
+    Path("whole/run.json").write_text(json.dumps(known))
+    paused(run)
+    told = Path("copy/log.txt").read_text()
+    assert f"numba was {said} and is now" in told
+    assert "its numbers may differ in the last bits" in told
 
 
 def test_nothing_is_told_where_nothing_changed(whole, paused, caplog):
