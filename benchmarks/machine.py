@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -17,8 +18,16 @@ def describe(device: str = "cpu") -> str:
     return gpu + (
         f"{_processor()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()},"
         f" {torch.get_num_threads()} threads; Python {platform.python_version()},"
-        f" torch {torch.__version__}, seqlab {seqlab.__version__}"
+        f" torch {torch.__version__}, {_numba()}, seqlab {seqlab.__version__}"
     )
+
+
+def _numba() -> str:
+    """The extra that compiles recurrences on a CPU."""
+    try:
+        return f"Numba {version('numba')}"
+    except PackageNotFoundError:
+        return "no Numba"
 
 
 def _processor() -> str:
