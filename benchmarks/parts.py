@@ -18,6 +18,7 @@ from itertools import repeat
 
 import numpy as np
 import torch
+from seqlab_plugins import cores, recurrences
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +28,7 @@ from benchmarks.turns import Row, Step, here, in_turn, ratio, said
 from seqlab import contiguous, outer, product, steady_linear
 from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.eager import spare_compiler
+from seqlab.training.precision import choose_precision
 
 TOKENS, ROWS, WINDOW, VOCABULARY, HIDDEN = 1120, 32, 35, 1027, 256
 OPERATIONS = 2 * TOKENS * HIDDEN  # for each column of a product
@@ -43,12 +45,12 @@ def main() -> None:
     with torch.no_grad():
         for row in _rows(rounds):
             print(f"| {' | '.join(row)} |", flush=True)
-    for row in _threads(rounds):
+    for row in (*_windows(rounds), *_threads(rounds)):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
 def _rows(rounds: int) -> Iterator[Row]:
-    for dtype in (torch.float32, torch.bfloat16):
+    for dtype in dict.fromkeys((torch.float32, choose_precision("auto", torch.device("cpu")))):
         name = str(dtype).removeprefix("torch.")
         peak = _peak(dtype, rounds)
         works = {
@@ -175,6 +177,43 @@ def _often(work: Callable[[], object]) -> Step:
     def step() -> None:
         for _ in repeat(None, 1000):
             work()
+
+    return step
+
+
+def _windows(rounds: int) -> Iterator[Row]:
+    """A window of each recurrence forwards and back, compiled and by torch's operations."""
+    names = {"elman": 1, "gated": 3, "long_short": 4} if cores.compiled() else {}
+    for name, gates in names.items():
+        window = _window(name, gates)
+
+        def walked(compiled_from: int, window: Step = window) -> Step:
+            def step() -> None:
+                recurrences.COMPILED_FROM = compiled_from
+                window()
+
+            return step
+
+        what = f"`{name}`, a window of a recurrence forwards and back, compiled"
+        yield _pair(what, walked(0), "by torch's operations", walked(sys.maxsize), rounds)
+
+
+def _window(name: str, gates: int) -> Step:
+    state, memory, weight = _drawn(
+        torch.float32, (ROWS, HIDDEN), (ROWS, HIDDEN), (gates * HIDDEN, HIDDEN)
+    )
+    projected = torch.randn(WINDOW, ROWS, gates * HIDDEN)
+    for tensor in (state, memory, weight, projected):
+        tensor.requires_grad_()
+
+    def step() -> None:
+        if name == "long_short":
+            outputs, _ = recurrences.long_short(projected, (state, memory), weight)
+        elif name == "gated":
+            outputs = recurrences.gated(projected, state, weight, memory[0])
+        else:
+            outputs = recurrences.elman(projected, state, weight)
+        torch.autograd.backward(outputs.sum())
 
     return step
 
