@@ -65,7 +65,7 @@ def compiled() -> ModuleType | None:
         from numba import config
 
         from seqlab_plugins import compiled
-    except ImportError:  # nor where Numba does not know this Python or this numpy
+    except (ImportError, OSError):  # nor where it does not know this numpy, or LLVM does not load
         return None
     off = getattr(config, "DISABLE_JIT", False)
     return None if off or sgemm() is None else compiled

@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 
 Array: TypeAlias = Any  # np.ndarray, in float32
 PLAIN, TRANSPOSED = map(np.uint8, b"NT")
-ONE, HALF = np.float32(1), np.float32(0.5)
+NOTHING, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 # tanh(x) = x P(x^2) / Q(x^2) within 3e-8 of it, from a least-squares fit that was reweighted until
 # its largest errors were equal; beyond 9 tanh is 1 in float32.
 FLAT = np.float32(9)
@@ -55,14 +55,15 @@ def _by_blas(  # Numba counts what it is given
     total: Any,  # noqa: ARG001
     sizes: Any,  # noqa: ARG001
     transposed: Any,  # noqa: ARG001
+    kept: Any,  # noqa: ARG001
 ) -> Any:
-    """Have a BLAS add a product to a total; it takes pointers alone, and goes down columns.
+    """Have a BLAS add a product to a share of a total; it takes pointers, and goes down columns.
 
     To it all three matrices are transposed, so that it is asked for right^T @ left^T.
     """
 
     def generate(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        sgemm, left, right, total, sizes, transposed = given
+        sgemm, left, right, total, sizes, transposed, kept = given
         pointer = ir.IntType(8).as_pointer()
 
         def at(value: Any) -> Any:
@@ -71,16 +72,17 @@ def _by_blas(  # Numba counts what it is given
 
         counts = (builder.extract_value(sizes, place) for place in range(4))
         rows, size, columns, length = (at(builder.trunc(count, ir.IntType(32))) for count in counts)
-        one, plain, way = at(ir.FloatType()(1)), at(ir.IntType(8)(ord("N"))), at(transposed)
+        one, plain = at(ir.FloatType()(1)), at(ir.IntType(8)(ord("N")))
+        way, share = at(transposed), at(kept)
         left, right, total = (builder.inttoptr(place, pointer) for place in (left, right, total))
         matrices = (right, length, left, size)
-        arguments = [way, plain, columns, rows, size, one, *matrices, one, total, columns]
+        arguments = [way, plain, columns, rows, size, one, *matrices, share, total, columns]
         kind = ir.FunctionType(ir.VoidType(), [pointer] * len(arguments))
         builder.call(builder.inttoptr(sgemm, kind.as_pointer()), arguments)
         return context.get_dummy_value()
 
     counts = types.UniTuple(types.intp, 4)  # type: ignore[no-untyped-call]
-    return types.void(*[types.intp] * 4, counts, types.uint8), generate
+    return types.void(*[types.intp] * 4, counts, types.uint8, types.float32), generate
 
 
 _call_sgemm: Any = intrinsic(_by_blas)
@@ -90,14 +92,15 @@ _call_sgemm: Any = intrinsic(_by_blas)
 def add_product(sgemm: int, total: Array, rows: Array, matrix: Array) -> None:
     """Add rows (N, K) @ matrix (K, M) to a total, (N, M)."""
     places = rows.ctypes.data, matrix.ctypes.data, total.ctypes.data
-    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN)
+    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, ONE)
 
 
 @compiled
-def add_linear(sgemm: int, total: Array, rows: Array, weight: Array) -> None:
-    """Add rows (N, K) @ weight^T, where the weight is (M, K), to a total, (N, M)."""
+def linear(sgemm: int, total: Array, rows: Array, weight: Array, kept: float) -> None:
+    """Write rows (N, K) @ weight^T, of a weight (M, K), plus a share of the total, (N, M)."""
     places = rows.ctypes.data, weight.ctypes.data, total.ctypes.data
-    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], weight.shape[1]), TRANSPOSED)
+    sizes = (*rows.shape, *total.shape[1:], weight.shape[1])
+    _call_sgemm(sgemm, *places, sizes, TRANSPOSED, kept)
 
 
 @compiled
@@ -131,7 +134,7 @@ def _quarters(gates: Array) -> tuple[Array, Array, Array, Array]:
 @compiled
 def elman(sgemm: int, states: Array, weight: Array, first: int, last: int) -> None:
     for t in range(len(states) - 1):
-        add_linear(sgemm, states[t + 1, first:last], states[t, first:last], weight)
+        linear(sgemm, states[t + 1, first:last], states[t, first:last], weight, ONE)
         for i in range(first, last):
             h = states[t + 1, i]
             for j in range(len(h)):
@@ -162,22 +165,17 @@ def gated(
     first: int,
     last: int,
 ) -> None:
-    size = len(bias)
     for t in range(len(gates)):
+        linear(sgemm, gates[t, first:last], states[t, first:last], weight, NOTHING)
         for i in range(first, last):
-            for j in range(2 * size):
-                gates[t, i, j] = projected[t, i, j]
-            for j in range(size):
-                gates[t, i, 2 * size + j] = bias[j]
-        add_linear(sgemm, gates[t, first:last], states[t, first:last], weight)
-        for i in range(first, last):
-            h, after, added = states[t, i], states[t + 1, i], projected[t, i, 2 * size :]
+            h, after, candidate = states[t, i], states[t + 1, i], candidates[t, i]
+            to_reset, to_update, to_new = _thirds(projected[t, i])
             reset, update, inner = _thirds(gates[t, i])
-            candidate = candidates[t, i]
-            for j in range(size):
-                r, z = sigmoid(reset[j]), sigmoid(update[j])
-                n = tanh(added[j] + r * inner[j])
-                reset[j], update[j], candidate[j] = r, z, n
+            for j in range(len(bias)):
+                r, z = sigmoid(to_reset[j] + reset[j]), sigmoid(to_update[j] + update[j])
+                u = inner[j] + bias[j]
+                n = tanh(to_new[j] + r * u)
+                reset[j], update[j], inner[j], candidate[j] = r, z, u, n
                 after[j] = n + z * (h[j] - n)
 
 
@@ -224,7 +222,7 @@ def long_short(
     last: int,
 ) -> None:
     for t in range(len(gates)):
-        add_linear(sgemm, gates[t, first:last], states[t, first:last], weight)
+        linear(sgemm, gates[t, first:last], states[t, first:last], weight, ONE)
         for i in range(first, last):
             before, memory = memories[t, i], memories[t + 1, i]
             bend, after = bent[t, i], states[t + 1, i]

@@ -22,7 +22,8 @@ def linear_scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
     Neighbours are joined to steps of twice the length, down to one step, and back: Blelloch,
     "Prefix sums and their applications", 1990. That is a few operations on long tensors for each
     doubling, in place of T on short ones. It only multiplies and adds, as stepping does; in the
-    logarithms that the paper of minGRU uses, small differences of large numbers lose digits.
+    logarithms that the paper of minGRU uses, small differences of large numbers lose digits. On a
+    CPU with Numba a compiled loop does step, in float32: it reads and writes everything once.
 
     Args:
         decay: a, (B, T, ...).
