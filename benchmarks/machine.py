@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from seqlab_plugins.cores import compiled
 
 import seqlab
 
@@ -23,11 +24,8 @@ def describe(device: str = "cpu") -> str:
 
 
 def _numba() -> str:
-    """The extra that compiles recurrences on a CPU."""
-    try:
-        return f"Numba {version('numba')}"
-    except PackageNotFoundError:
-        return "no Numba"
+    """The extra that compiles recurrences on a CPU, unless NUMBA_DISABLE_JIT=1 has it not."""
+    return f"Numba {version('numba')}" if compiled() else "no Numba"
 
 
 def _processor() -> str:
