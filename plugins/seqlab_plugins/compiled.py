@@ -14,7 +14,8 @@ from seqlab_plugins.walks import Walks
 
 
 def _walk(loop: Callable[..., None], *tensors: Tensor) -> None:
-    on_all_cores(partial(loop, sgemm()), tensors[0].shape[1], *tensors)
+    *others, weight = tensors
+    on_all_cores(partial(loop, sgemm()), others[0].shape[1], *others, weight.contiguous())
 
 
 WALKS = Walks(
@@ -37,12 +38,14 @@ def scan_back(
     gradient: Tensor, decay: Tensor, initial: Tensor, states: Tensor, backwards: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of the decays, the inputs and the initial state, from that of states."""
-    found = torch.empty_like(states), torch.empty_like(states), torch.empty_like(initial)
-    given = _flat(gradient, decay, initial.unsqueeze(1), states, *found[:2], found[2].unsqueeze(1))
-    on_all_cores(partial(loops.scan_back, backwards), len(states), *given)
-    return found
+    of_decay, of_inputs = torch.empty_like(states), torch.empty_like(states)
+    of_initial = initial.new_empty(initial.shape)
+    given = _flat(gradient, decay, initial.unsqueeze(1), states)
+    found = _flat(of_decay, of_inputs, of_initial.unsqueeze(1))
+    on_all_cores(partial(loops.scan_back, backwards), len(states), *given, *found)
+    return of_decay, of_inputs, of_initial
 
 
 def _flat(*tensors: Tensor) -> list[Tensor]:
-    """As (B, T, N), whatever a row has besides."""
-    return [tensor.reshape(*tensor.shape[:2], -1) for tensor in tensors]
+    """As (B, T, N), whatever a row has besides; copied where it is not contiguous."""
+    return [tensor.contiguous().view(*tensor.shape[:2], -1) for tensor in tensors]

@@ -24,14 +24,17 @@ def on_all_cores(loop: Callable[..., None], rows: int, *tensors: Tensor) -> None
     """Call a loop with the tensors as arrays and the first and last of some rows, for all rows.
 
     Args:
-        loop: is given contiguous arrays, then where its rows begin and end; lets go of the GIL.
+        loop: is given arrays, then where its rows begin and end; lets go of the GIL.
         rows: how many there are.
-        tensors: on the CPU; what the loop writes has to be contiguous.
+        tensors: contiguous, on the CPU; a copy of one would be written instead of it.
 
     Raises:
+        ValueError: one of the tensors is not contiguous.
         Exception: the first that a loop raised.
     """
-    arrays = [tensor.detach().contiguous().numpy() for tensor in tensors]
+    if not all(tensor.is_contiguous() for tensor in tensors):
+        raise ValueError(f"of {len(tensors)} tensors not all are contiguous")
+    arrays = [tensor.detach().numpy() for tensor in tensors]
     threads = torch.get_num_threads()
     parts = min(threads, rows // ROWS) if _openmp() else 1
     if parts < 2:

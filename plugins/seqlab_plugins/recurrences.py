@@ -65,21 +65,23 @@ def long_short(
 def _run(function: type[Function], weight: Tensor, projected: Tensor, *given: Tensor) -> Any:
     """Apply one, with what autocast would compute small and large products in."""
     small, large = product_dtype(weight, projected.shape[1]), product_dtype(weight)
-    walks = walks_for(projected, weight, small)
+    walks = walks_for(projected, weight, small, *given)
     with torch.autocast(weight.device.type, enabled=False):
         return cast("Any", function.apply)(walks, small, large, projected, *given)
 
 
-def walks_for(projected: Tensor, weight: Tensor, dtype: torch.dtype) -> Walks:
+def walks_for(projected: Tensor, weight: Tensor, dtype: torch.dtype, *given: Tensor) -> Walks:
     """Return what walks quickest: a compiled loop on a CPU, where it is installed and pays.
 
     Args:
         projected: (T, B, G H).
         weight: (G H, H).
         dtype: what the small products are computed in.
+        given: the state and what else there is; compiled loops take nothing but float32.
     """
     work = projected.shape[0] * projected.shape[1] * weight.numel()
-    quick = weight.is_cpu and weight.dtype == dtype == torch.float32 and work >= COMPILED_FROM
+    dtypes = {dtype, weight.dtype, *(tensor.dtype for tensor in given)}
+    quick = weight.is_cpu and dtypes == {torch.float32} and work >= COMPILED_FROM
     if not quick or torch.compiler.is_compiling():
         return BY_TORCH
     found = compiled()
@@ -148,8 +150,8 @@ class _Gated(Function):
     ) -> Tensor:
         states = _states(state, len(projected))
         gates, candidates = states.new_empty(projected.shape), torch.empty_like(states[1:])
-        projected = projected.to(state.dtype)
-        walks.gated(projected, states, gates, candidates, bias, weight.to(small))
+        projected = projected.to(state.dtype).contiguous()
+        walks.gated(projected, states, gates, candidates, bias.contiguous(), weight.to(small))
         ctx.save_for_backward(states, gates, candidates, weight)
         ctx.walks, ctx.small, ctx.large = walks, small, large
         return states[1:]
@@ -182,7 +184,8 @@ class _LongShort(Function):
         weight: Tensor,
     ) -> tuple[Tensor, Tensor]:
         states, memories = (_states(first, len(projected)) for first in (state, memory))
-        gates, bent = projected.to(state.dtype, copy=True), torch.empty_like(states[1:])
+        gates, bent = states.new_empty(projected.shape), torch.empty_like(states[1:])
+        gates[:] = projected
         walks.long_short(states, memories, gates, bent, weight.to(small))
         ctx.save_for_backward(states, memories, gates, bent, weight)
         ctx.walks, ctx.small, ctx.large = walks, small, large
@@ -192,7 +195,8 @@ class _LongShort(Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         states, memories, gates, bent, weight = ctx.saved_tensors
-        wanted, kept = _wanted(gradients[0], states[0]), gradients[1].clone()
+        wanted, kept = _wanted(gradients[0], states[0]), torch.empty_like(states[0])
+        kept[:] = gradients[1]
         inner = torch.empty_like(gates, dtype=ctx.small)
         ctx.walks.long_short_back(wanted, kept, memories, gates, bent, inner, weight.to(ctx.small))
         into_weight = _weight_gradient(inner, states, weight, ctx.large)

@@ -127,6 +127,66 @@ def test_a_scan_is_that_of_joined_neighbours_and_so_are_its_gradients(
     torch.testing.assert_close(found(0), found(sys.maxsize), rtol=2e-5, atol=2e-5)
 
 
+@needs_numba
+@every_recurrence
+def test_it_does_not_matter_how_what_is_given_lies_in_memory(name, monkeypatch):
+    """Nor how the gradients that come lie there."""
+
+    def turned(tensor):
+        return tensor.detach().transpose(-1, -2).contiguous().transpose(-1, -2).requires_grad_()
+
+    def found(given, compiled, turn):
+        outputs_found = outputs(name, given, compiled, monkeypatch)
+        sums = [turn(torch.cos(turn(part) * 3)).sum() for part in outputs_found]
+        return torch.autograd.grad(sum(sums), given)
+
+    given = drawn(name)
+    with_turned = [turned(tensor) if tensor.dim() > 1 else tensor for tensor in given]
+    plain = found(given, False, lambda part: part)
+    mirrored = found(with_turned, True, lambda part: part.transpose(0, -1).contiguous())
+    torch.testing.assert_close(mirrored, plain, rtol=1e-5, atol=1e-5)
+
+
+@needs_numba
+def test_nor_does_it_to_a_scan(monkeypatch):
+    monkeypatch.setattr(scan, "COMPILED_FROM", 0)
+    generator = torch.Generator().manual_seed(1)
+    given = [torch.rand(3, 6, 4, 5, generator=generator) for _ in range(2)]
+    given.append(torch.randn(3, 4, 5, generator=generator))
+    turned = [part.transpose(-1, -2).contiguous().transpose(-1, -2) for part in given]
+    wanted, found = (
+        torch.autograd.grad(
+            scan._apply(*parts, False).transpose(1, 3).cos().sum(),
+            parts,
+        )
+        for parts in ([t.requires_grad_() for t in group] for group in (given, turned))
+    )
+    torch.testing.assert_close(found, wanted)
+
+
+@needs_numba
+def test_a_state_in_float64_is_left_to_torch():
+    window, weight = torch.zeros(35, 32, 256), torch.zeros(256, 256)
+    state = torch.zeros(32, 256, dtype=torch.float64)
+    assert recurrences.walks_for(window, weight, torch.float32, state) is BY_TORCH
+
+
+def test_a_part_of_a_matrix_is_refused_since_a_copy_would_be_written():
+    with pytest.raises(ValueError, match="not all are contiguous"):
+        cores.on_all_cores(lambda *_: None, 2, torch.zeros(4, 4)[:, :2])
+
+
+@needs_numba
+def test_states_of_inference_mode_are_walked_from(monkeypatch):
+    given = [tensor.detach() for tensor in drawn("gated")]
+    wanted = outputs("gated", given, False, monkeypatch)
+    with torch.inference_mode():
+        inside = [tensor.clone() for tensor in given]
+        torch.testing.assert_close(
+            outputs("gated", inside, True, monkeypatch), wanted, rtol=0, atol=2e-6
+        )
+
+
 def test_sizes_that_do_not_pay_stay_with_torch_and_so_does_float64():
     small, exact = torch.zeros(H, H), torch.zeros(256, 256, dtype=torch.float64)
     window = torch.zeros(35, 32, 256)
