@@ -184,6 +184,7 @@ def _often(work: Callable[[], object]) -> Step:
 def _windows(rounds: int) -> Iterator[Row]:
     """A window of each recurrence forwards and back, compiled and by torch's operations."""
     names = {"elman": 1, "gated": 3, "long_short": 4} if cores.compiled() else {}
+    before = recurrences.COMPILED_FROM
     for name, gates in names.items():
         window = _window(name, gates)
 
@@ -196,6 +197,7 @@ def _windows(rounds: int) -> Iterator[Row]:
 
         what = f"`{name}`, a window of a recurrence forwards and back, compiled"
         yield _pair(what, walked(0), "by torch's operations", walked(sys.maxsize), rounds)
+        recurrences.COMPILED_FROM = before
 
 
 def _window(name: str, gates: int) -> Step:

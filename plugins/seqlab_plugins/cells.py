@@ -210,7 +210,10 @@ class LSTM(Recurrent):
         return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
 
     def run(self, layer: Layer, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Call oneDNN's layer on a CPU as well; torch calls it for dtypes that it does not have."""
+        """Call oneDNN's layer on a CPU as well, but not in a dtype that it does not have.
+
+        torch would call it under autocast all the same, and that fails.
+        """
         walked = inputs.is_cpu and torch.is_autocast_enabled("cpu")
         if walked and not has_onednn_for(torch.get_autocast_dtype("cpu")):
             return super().run(layer, inputs, state)

@@ -1,7 +1,7 @@
 """What a compiled loop takes from torch: its threads, and the BLAS that lies in its library.
 
 torch's threads look for more work for some milliseconds after each operation, so that threads of
-another pool would have to wait for them. Inside of them a BLAS takes one thread, its own.
+another pool would have to wait for them. Inside of one, MKL takes that one alone.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _in_parallel(work: Callable[[int], None], parts: int, threads: int) -> list[
 
 @cache
 def compiled() -> ModuleType | None:
-    """Return `seqlab_plugins.compiled`; None where there is no Numba or no BLAS."""
+    """Return `seqlab_plugins.compiled`; None where it lacks Numba, a BLAS or threads."""
     try:
         from numba import config
 
@@ -71,12 +71,14 @@ def compiled() -> ModuleType | None:
     except (ImportError, OSError):  # nor where it does not know this numpy, or LLVM does not load
         return None
     off = getattr(config, "DISABLE_JIT", False)
-    return None if off or sgemm() is None else compiled
+    return None if off or sgemm() is None or _openmp() is None else compiled
 
 
 @cache
 def sgemm() -> int | None:
-    """Return the address of the BLAS's product in float32, or None where torch's has no name."""
+    """Return the address of MKL's product in float32, or None where torch has not that inside."""
+    if not torch._C.has_mkl:  # of another BLAS nobody knows how wide its integers are
+        return None
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
         return ctypes.cast(library.sgemm_, ctypes.c_void_p).value

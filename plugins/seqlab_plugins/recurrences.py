@@ -12,6 +12,7 @@ Each may be differentiated once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -65,27 +66,41 @@ def long_short(
 def _run(function: type[Function], weight: Tensor, projected: Tensor, *given: Tensor) -> Any:
     """Apply one, with what autocast would compute small and large products in."""
     small, large = product_dtype(weight, projected.shape[1]), product_dtype(weight)
-    walks = walks_for(projected, weight, small, *given)
+    others = [each for each in given if each is not weight]
+    walks = walks_for(projected, weight, small, others)
     with torch.autocast(weight.device.type, enabled=False):
         return cast("Any", function.apply)(walks, small, large, projected, *given)
 
 
-def walks_for(projected: Tensor, weight: Tensor, dtype: torch.dtype, *given: Tensor) -> Walks:
+def walks_for(
+    projected: Tensor, weight: Tensor, dtype: torch.dtype, others: Sequence[Tensor] = ()
+) -> Walks:
     """Return what walks quickest: a compiled loop on a CPU, where it is installed and pays.
 
     Args:
         projected: (T, B, G H).
         weight: (G H, H).
         dtype: what the small products are computed in.
-        given: the state and what else there is; compiled loops take nothing but float32.
+        others: parts of the state, (B, H), and a bias, (H,).
     """
     work = projected.shape[0] * projected.shape[1] * weight.numel()
-    dtypes = {dtype, weight.dtype, *(tensor.dtype for tensor in given)}
-    quick = weight.is_cpu and dtypes == {torch.float32} and work >= COMPILED_FROM
-    if not quick or torch.compiler.is_compiling():
+    quick = weight.is_cpu and work >= COMPILED_FROM and not torch.compiler.is_compiling()
+    if not quick or dtype != torch.float32 or not _fit(projected, weight, others):
         return BY_TORCH
     found = compiled()
     return found.WALKS if found else BY_TORCH
+
+
+def _fit(projected: Tensor, weight: Tensor, others: Sequence[Tensor]) -> bool:
+    """Return whether all are what they should be; a compiled loop does not look, but torch does."""
+    rows, hidden = projected.shape[1], weight.shape[1]
+    wanted = {1: (hidden,), 2: (rows, hidden)}
+    return (
+        weight.shape == (projected.shape[2], hidden)
+        and weight.dtype == torch.float32
+        and all(each.dtype == weight.dtype for each in others)
+        and all(each.shape == wanted.get(each.dim()) for each in others)
+    )
 
 
 def _states(first: Tensor, window: int) -> Tensor:

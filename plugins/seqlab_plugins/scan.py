@@ -58,7 +58,7 @@ class _LinearScan(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         decay, initial, states = ctx.saved_tensors
         (gradient,) = gradients
-        found = _compiled_for(gradient)
+        found = _compiled_for(decay, gradient, initial)
         if found and not torch.is_grad_enabled():  # nobody wants the gradient of this gradient
             return *found.scan_back(gradient, decay, initial, states, ctx.backwards), None
         window = gradient.shape[1]
@@ -81,17 +81,25 @@ def _append(many: Tensor, one: Tensor, in_front: bool) -> Tensor:
 
 def _scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
     """Write the states, from the first step on or from the last, without a gradient of its own."""
-    found = _compiled_for(inputs)
+    found = _compiled_for(decay, inputs, initial)
     if found:
         found.scan(decay, inputs, initial, states, backwards)
     else:
         _join(decay, inputs, initial, states, backwards)
 
 
-def _compiled_for(inputs: Tensor) -> ModuleType | None:
-    """Return what goes through (B, T, ...) step by step, where that is quicker than joining."""
-    quick = inputs.is_cpu and inputs.dtype == torch.float32 and inputs.numel() >= COMPILED_FROM
-    return compiled() if quick and not torch.compiler.is_compiling() else None
+def _compiled_for(decay: Tensor, inputs: Tensor, initial: Tensor) -> ModuleType | None:
+    """Return what goes step by step, where that is quicker than joining.
+
+    It takes float32 alone, and does not look at shapes. Cores share rows, of which there should be
+    one for each.
+    """
+    quick = inputs.is_cpu and inputs.numel() >= COMPILED_FROM
+    exact = decay.dtype == inputs.dtype == initial.dtype == torch.float32
+    same = decay.shape == inputs.shape and initial.shape == inputs[:, 0].shape
+    if not (quick and exact and same) or len(inputs) < torch.get_num_threads():
+        return None
+    return compiled() if not torch.compiler.is_compiling() else None
 
 
 def _join(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:

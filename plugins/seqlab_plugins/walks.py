@@ -140,7 +140,7 @@ def _long_short_back(
     _tanh_slope(into, new, slopes[:, :, 2])
     _sigmoid_slope(bent, out, outs)
     _tanh_slope(out, bent, bends)
-    back, parts = steady_linear(weight.t()), inner.view(*bent.shape[:2], 4, -1)
+    back, parts = steady_linear(weight.t()), inner.view(*bent.shape[:2], 4, bent.shape[2])
     walk = _backwards(
         wanted[:-1], wanted[1:], inner, *parts.unbind(2), *slopes.unbind(2), outs, bends, forget
     )

@@ -33,7 +33,9 @@ def product(
     if not _suits_onednn(rows, matrix):
         if add is not None and add.dtype == matrix.dtype:
             return torch.addmm(add, rows, matrix)
-        return plus(torch.mm(rows, matrix, out=None if add is not None else room), add)
+        if add is None and room is not None:
+            return torch.mm(rows, matrix, out=room)
+        return plus(rows @ matrix, add)
     kernel, weight = torch.ops.mkldnn._linear_pointwise, _dense(matrix).t()
     if add is None:
         return cast("Tensor", kernel(rows, weight, None, "none", [], ""))

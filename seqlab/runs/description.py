@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import FORMAT
 
-COMPUTING = ("torch", "seqlab", "numpy", "numba")  # of the versions, those of what gives the bits
+COMPUTING = ("torch", "seqlab", "numpy", "numba")  # of the versions, what may give the bits
 
 
 def describe_run(
@@ -62,7 +63,7 @@ def describe_run(
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": version("numpy"),
-            "numba": _version("numba"),
+            "numba": _numba(),
         },
         "plugins": [_describe_plugin(plugin) for plugin in used_plugins(resolved, registry)],
         "git": _git_state(),
@@ -80,10 +81,10 @@ def environment(description: Mapping[str, Any]) -> dict[str, Any]:
     return {**versions, **alone, **plugins}
 
 
-def _version(library: str) -> str | None:
-    """Return the version of a library that may be missing."""
+def _numba() -> str | None:
+    """Return its version, where it is installed and not told to leave everything to Python."""
     try:
-        return version(library)
+        return version("numba") if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" else None
     except PackageNotFoundError:
         return None
 

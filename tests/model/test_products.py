@@ -116,6 +116,15 @@ def test_tanh_is_torchs_to_rounding_and_may_be_written_in_place(dtype, quick, mo
 
 
 @every_kernel
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_product_in_aligned_room_is_the_product(dtype, kernel):
+    left, right = drawn((40, 96), (96, 1027), dtype=dtype)
+    room = products.aligned(40, right)
+    assert room.stride(0) * room.itemsize % products.LINE == 0
+    torch.testing.assert_close(product(left, right, room=room), left @ right)
+
+
+@every_kernel
 def test_linear_has_the_values_and_gradients_of_torchs(kernel):
     found = []
     for function in (linear, functional.linear):

@@ -168,7 +168,41 @@ def test_nor_does_it_to_a_scan(monkeypatch):
 def test_a_state_in_float64_is_left_to_torch():
     window, weight = torch.zeros(35, 32, 256), torch.zeros(256, 256)
     state = torch.zeros(32, 256, dtype=torch.float64)
-    assert recurrences.walks_for(window, weight, torch.float32, state) is BY_TORCH
+    assert recurrences.walks_for(window, weight, torch.float32, [state]) is BY_TORCH
+
+
+@needs_numba
+@pytest.mark.parametrize("rows", [B // 2, 2 * B])
+def test_a_state_of_other_rows_is_refused_as_torch_does(rows, monkeypatch):
+    projected, state, weight, bias = drawn("gated")
+    state = state.detach().repeat(2, 1)[:rows]
+    with pytest.raises(RuntimeError, match="size"):
+        outputs("gated", [projected, state, weight, bias], True, monkeypatch)
+
+
+@needs_numba
+@every_recurrence
+def test_a_window_of_no_rows_has_gradients(name, monkeypatch):
+    _, gradients = results(name, drawn(name, rows=0), True, monkeypatch)
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@needs_numba
+def test_the_last_memory_alone_has_gradients(monkeypatch):
+    given = drawn("long_short")
+    found, wanted = (
+        torch.autograd.grad(outputs("long_short", given, compiled, monkeypatch)[1].sum(), given)
+        for compiled in (True, False)
+    )
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@needs_numba
+def test_a_scan_broadcasts_as_ever(monkeypatch):
+    monkeypatch.setattr(scan, "COMPILED_FROM", 0)
+    decay, inputs, initial = torch.rand(3, 6, 1), torch.rand(3, 6, 4), torch.rand(1, 4)
+    plain = scan.linear_scan(decay.expand(3, 6, 4), inputs, initial.expand(3, 4))
+    torch.testing.assert_close(scan.linear_scan(decay, inputs, initial), plain)
 
 
 def test_a_part_of_a_matrix_is_refused_since_a_copy_would_be_written():
@@ -187,6 +221,7 @@ def test_states_of_inference_mode_are_walked_from(monkeypatch):
         )
 
 
+@needs_numba
 def test_sizes_that_do_not_pay_stay_with_torch_and_so_does_float64():
     small, exact = torch.zeros(H, H), torch.zeros(256, 256, dtype=torch.float64)
     window = torch.zeros(35, 32, 256)
@@ -214,13 +249,15 @@ def test_without_numba_torch_walks(monkeypatch):
 
 def test_every_row_is_taken_once_and_what_a_part_raises_is_raised(threads):
     threads(2)
-    counts = torch.zeros(7, dtype=torch.int64)
+    counts, parts = torch.zeros(7, dtype=torch.int64), []
 
     def count(array, first, last):
         array[first:last] += 1
+        parts.append((first, last))
 
     cores.on_all_cores(count, len(counts), counts)
     assert counts.tolist() == [1] * 7
+    assert sorted(parts) == ([(0, 3), (3, 7)] if cores._openmp() else [(0, 7)])
 
     def refuse(_, first, last):
         raise ValueError(f"rows from {first} to {last}")
@@ -231,9 +268,17 @@ def test_every_row_is_taken_once_and_what_a_part_raises_is_raised(threads):
 
 @needs_numba
 def test_a_run_learns_the_same_with_compiled_loops(tiny, monkeypatch):
+    walked = []
+    real = cores.compiled().WALKS
+    spy = real._replace(gated=lambda *given: (walked.append(1), real.gated(*given)))
+    monkeypatch.setattr(cores.compiled(), "WALKS", spy)
+
     def losses(compiled_from):
         monkeypatch.setattr(recurrences, "COMPILED_FROM", compiled_from)
         experiment = tiny | {"cell": {"name": "gru", "hidden_size": 32}, "train": {"epochs": 3}}
         return [float(line["loss"]) for line in seqlab.run(experiment).metrics]
 
-    assert losses(0) == pytest.approx(losses(sys.maxsize), rel=1e-4)
+    plain = losses(sys.maxsize)
+    assert walked == []
+    assert losses(0) == pytest.approx(plain, rel=1e-4)
+    assert walked
