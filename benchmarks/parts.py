@@ -26,6 +26,7 @@ from benchmarks.machine import describe
 from benchmarks.ours import training_step
 from benchmarks.turns import Row, Step, here, in_turn, ratio, said
 from seqlab import contiguous, outer, product, steady_linear
+from seqlab.model.products import aligned_product
 from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.eager import spare_compiler
 from seqlab.training.precision import choose_precision
@@ -63,6 +64,14 @@ def _rows(rounds: int) -> Iterator[Row]:
             rate = OPERATIONS * columns / statistics.median(found) / 1e6
             limit = f"a product of 2048 × 2048, {peak:.0f} GFLOP/s"
             yield f"{what}, {name}", said(found), limit, f"{rate:.0f} GFLOP/s, {rate / peak:.0%}"
+    hidden, weight = _drawn(torch.float32, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN))
+    yield _pair(
+        "the logits' product, each row at a full line",
+        partial(aligned_product, hidden, weight.t()),
+        "rows side by side",
+        partial(product, hidden, weight.t()),
+        rounds,
+    )
     yield _pair(
         "W and its gradient transposed, GRU, on all cores",
         _copies(contiguous),

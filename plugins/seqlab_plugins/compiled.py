@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from seqlab_plugins import loops
+from seqlab_plugins import loops, scan_loops
 from seqlab_plugins.cores import on_all_cores, sgemm
 from seqlab_plugins.walks import Walks
 
@@ -31,7 +31,7 @@ WALKS = Walks(
 def scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
     """Write every h_t = a_t h_{t-1} + b_t, as `seqlab_plugins.scan` does, (B, T, ...)."""
     given = _flat(decay, inputs, initial.unsqueeze(1), states)
-    on_all_cores(partial(loops.scan, backwards), len(states), *given)
+    on_all_cores(partial(scan_loops.scan, backwards), len(states), *given)
 
 
 def scan_back(
@@ -42,7 +42,7 @@ def scan_back(
     of_initial = initial.new_empty(initial.shape)
     given = _flat(gradient, decay, initial.unsqueeze(1), states)
     found = _flat(of_decay, of_inputs, of_initial.unsqueeze(1))
-    on_all_cores(partial(loops.scan_back, backwards), len(states), *given, *found)
+    on_all_cores(partial(scan_loops.scan_back, backwards), len(states), *given, *found)
     return of_decay, of_inputs, of_initial
 
 

@@ -1,4 +1,4 @@
-"""What a compiled loop takes from torch: its threads, and the BLAS that lies in its library.
+"""Whether loops are compiled, and what they take from torch: its threads, and its BLAS.
 
 torch's threads look for more work for some milliseconds after each operation, so that threads of
 another pool would have to wait for them. Inside of one, MKL takes that one alone.

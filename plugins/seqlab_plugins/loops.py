@@ -5,8 +5,8 @@ and a loop takes its rows through the whole window. What a step has written is s
 that core at the next one, and gates are bent where they lie.
 
 Arrays are those of `seqlab_plugins.walks`, in float32 and contiguous; `sgemm` is the address of a
-BLAS's product. All loops stay in this file: Numba keeps what it has compiled until the file of a
-loop changes. Assigning to a slice takes ten times as long to compile as a loop.
+BLAS's product. What a loop calls stays in its file, since Numba keeps what it has compiled until
+that file changes. Assigning to a slice takes far longer to compile than a loop.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -34,7 +34,7 @@ P0, P1, P2, P3, P4 = map(
 Q1, Q2, Q3, Q4 = map(np.float32, (0.467011926, 0.0258176105, 0.000326016792, 7.63184874e-07))
 
 
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+def by_numba(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a loop when it is first called; a product may be added before it is rounded.
 
     The code is kept beside this file or in the user's cache, where either can be written.
@@ -88,14 +88,14 @@ def _by_blas(  # Numba counts what it is given
 _call_sgemm: Any = intrinsic(_by_blas)
 
 
-@compiled
+@by_numba
 def add_product(sgemm: int, total: Array, rows: Array, matrix: Array) -> None:
     """Add rows (N, K) @ matrix (K, M) to a total, (N, M)."""
     places = rows.ctypes.data, matrix.ctypes.data, total.ctypes.data
     _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, ONE)
 
 
-@compiled
+@by_numba
 def linear(sgemm: int, total: Array, rows: Array, weight: Array, kept: float) -> None:
     """Write rows (N, K) @ weight^T, of a weight (M, K), plus a share of the total, (N, M)."""
     places = rows.ctypes.data, weight.ctypes.data, total.ctypes.data
@@ -103,7 +103,7 @@ def linear(sgemm: int, total: Array, rows: Array, weight: Array, kept: float) ->
     _call_sgemm(sgemm, *places, sizes, TRANSPOSED, kept)
 
 
-@compiled
+@by_numba
 def tanh(x: Any) -> Any:
     """Within 4e-7; not a number stays so."""
     x = FLAT if x > FLAT else x
@@ -113,25 +113,25 @@ def tanh(x: Any) -> Any:
     return above / (ONE + u * (Q1 + u * (Q2 + u * (Q3 + u * Q4))))
 
 
-@compiled
+@by_numba
 def sigmoid(x: Any) -> Any:
     """Within 2e-7."""
     return HALF * tanh(HALF * x) + HALF
 
 
-@compiled
+@by_numba
 def _thirds(gates: Array) -> tuple[Array, Array, Array]:
     size = len(gates) // 3
     return gates[:size], gates[size : 2 * size], gates[2 * size :]
 
 
-@compiled
+@by_numba
 def _quarters(gates: Array) -> tuple[Array, Array, Array, Array]:
     size = len(gates) // 4
     return gates[:size], gates[size : 2 * size], gates[2 * size : 3 * size], gates[3 * size :]
 
 
-@compiled
+@by_numba
 def elman(sgemm: int, states: Array, weight: Array, first: int, last: int) -> None:
     for t in range(len(states) - 1):
         linear(sgemm, states[t + 1, first:last], states[t, first:last], weight, ONE)
@@ -141,7 +141,7 @@ def elman(sgemm: int, states: Array, weight: Array, first: int, last: int) -> No
                 h[j] = tanh(h[j])
 
 
-@compiled
+@by_numba
 def elman_back(
     sgemm: int, wanted: Array, states: Array, inner: Array, weight: Array, first: int, last: int
 ) -> None:
@@ -153,7 +153,7 @@ def elman_back(
         add_product(sgemm, wanted[t, first:last], inner[t, first:last], weight)
 
 
-@compiled
+@by_numba
 def gated(
     sgemm: int,
     projected: Array,
@@ -179,7 +179,7 @@ def gated(
                 after[j] = n + z * (h[j] - n)
 
 
-@compiled
+@by_numba
 def gated_back(
     sgemm: int,
     wanted: Array,
@@ -210,7 +210,7 @@ def gated_back(
         add_product(sgemm, wanted[t, first:last], inner[t, first:last], weight)
 
 
-@compiled
+@by_numba
 def long_short(
     sgemm: int,
     states: Array,
@@ -235,7 +235,7 @@ def long_short(
                 memory[j], bend[j], after[j] = c, b, o * b
 
 
-@compiled
+@by_numba
 def long_short_back(
     sgemm: int,
     wanted: Array,
@@ -262,52 +262,3 @@ def long_short_back(
                 of_out[j] = gradient[j] * b * o * (ONE - o)
                 keep[j] = c * f
         add_product(sgemm, wanted[t, first:last], inner[t, first:last], weight)
-
-
-@compiled
-def scan(
-    backwards: bool,
-    decay: Array,
-    inputs: Array,
-    initial: Array,
-    states: Array,
-    first: int,
-    last: int,
-) -> None:
-    window, size = inputs.shape[1:]
-    for i in range(first, last):
-        before = initial[i, 0]
-        for step in range(window):
-            t = window - 1 - step if backwards else step
-            a, b, after = decay[i, t], inputs[i, t], states[i, t]
-            for j in range(size):
-                after[j] = a[j] * before[j] + b[j]
-            before = after
-
-
-@compiled
-def scan_back(
-    backwards: bool,
-    gradient: Array,
-    decay: Array,
-    initial: Array,
-    states: Array,
-    of_decay: Array,
-    of_inputs: Array,
-    of_initial: Array,
-    first: int,
-    last: int,
-) -> None:
-    window, size = states.shape[1:]
-    for i in range(first, last):
-        kept = of_initial[i, 0]
-        for j in range(size):
-            kept[j] = 0
-        for step in range(window - 1, -1, -1):
-            t = window - 1 - step if backwards else step
-            earlier = t + 1 if backwards else t - 1
-            before = states[i, earlier] if step else initial[i, 0]
-            a, g, of_a, of_b = decay[i, t], gradient[i, t], of_decay[i, t], of_inputs[i, t]
-            for j in range(size):
-                total = g[j] + kept[j]
-                of_a[j], of_b[j], kept[j] = total * before[j], total, total * a[j]

@@ -19,22 +19,17 @@ ONEDNN_FROM = 2**24  # from which N K M on oneDNN is quicker than the BLAS
 WORTH_FEWER_DIGITS = (2**22, 3 * 2**22)
 
 
-def product(
-    rows: Tensor, matrix: Tensor, add: Tensor | None = None, room: Tensor | None = None
-) -> Tensor:
+def product(rows: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
     """Return rows (N, K) @ matrix (K, M) + add (N, M), computed in the dtype of the matrix.
 
     For inside a `torch.autograd.Function`: it has no gradient of its own. Large ones in float32 go
     to oneDNN where the processor has AVX-512 and the BLAS that torch calls uses half of its width.
-    Which kernel is taken depends on the machine and the sizes alone. A BLAS writes into `room`,
-    if there is any and nothing to add: see `aligned`.
+    Which kernel is taken depends on the machine and the sizes alone.
     """
     rows = rows.to(matrix.dtype)
     if not _suits_onednn(rows, matrix):
         if add is not None and add.dtype == matrix.dtype:
             return torch.addmm(add, rows, matrix)
-        if add is None and room is not None:
-            return torch.mm(rows, matrix, out=room)
         return plus(rows @ matrix, add)
     kernel, weight = torch.ops.mkldnn._linear_pointwise, _dense(matrix).t()
     if add is None:
@@ -42,15 +37,17 @@ def product(
     return cast("Tensor", kernel.binary(rows, add, weight, None, "add"))
 
 
-def aligned(rows: int, matrix: Tensor) -> Tensor | None:
-    """Make room for rows @ matrix (K, M) on a CPU: (N, M), where each row begins at a full line.
+def aligned_product(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Equal `product`, but in float32 a BLAS begins each row of the result at a full line.
 
-    With rows of 1,027 numbers side by side a product of MKL's takes a third longer on an AMD.
+    With rows of 1,027 numbers side by side MKL takes a third longer on an AMD.
     """
-    if not matrix.is_cpu or torch.compiler.is_compiling():
-        return None
+    kept = rows.dtype == matrix.dtype == torch.float32 and rows.is_cpu
+    if not kept or _suits_onednn(rows, matrix) or torch.compiler.is_compiling():
+        return product(rows, matrix)
     columns, line = matrix.shape[1], LINE // matrix.itemsize
-    return matrix.new_empty(rows, -(-columns // line) * line)[:, :columns]
+    room = matrix.new_empty(len(rows), -(-columns // line) * line)[:, :columns]
+    return torch.mm(rows, matrix, out=room)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

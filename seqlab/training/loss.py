@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from seqlab.model.kernels import contiguous
-from seqlab.model.products import aligned, linear, outer, product, product_dtype
+from seqlab.model.products import aligned_product, linear, outer, product, product_dtype
 
 LOGITS_AT_ONCE = 2**21  # on a CPU: 8 MB stay in the cache
 LOGITS_AT_ONCE_ELSEWHERE = 2**26  # on a GPU a launch costs more than memory does
@@ -110,8 +110,7 @@ class _HeadLoss(torch.autograd.Function):
         into_weight = None
         for chunk in _chunks(len(hidden), weight):
             rows, target = hidden[chunk], targets[chunk, None]
-            room = aligned(len(rows), matrix.t())
-            logits = product(rows, matrix.t(), room=room).to(exact).add_(bias)
+            logits = aligned_product(rows, matrix.t()).to(exact).add_(bias)
             largest = logits.amax(1, keepdim=True)
             below = largest - logits.gather(1, target)
             powers = logits.sub_(largest).exp_()

@@ -117,11 +117,12 @@ def test_tanh_is_torchs_to_rounding_and_may_be_written_in_place(dtype, quick, mo
 
 @every_kernel
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_a_product_in_aligned_room_is_the_product(dtype, kernel):
+def test_a_product_whose_rows_are_aligned_is_the_product(dtype, kernel):
     left, right = drawn((40, 96), (96, 1027), dtype=dtype)
-    room = products.aligned(40, right)
-    assert room.stride(0) * room.itemsize % products.LINE == 0
-    torch.testing.assert_close(product(left, right, room=room), left @ right)
+    found = products.aligned_product(left, right)
+    torch.testing.assert_close(found, product(left, right))
+    if dtype == torch.float32 and not products._suits_onednn(left, right):
+        assert found.stride(0) * found.itemsize % products.LINE == 0
 
 
 @every_kernel
