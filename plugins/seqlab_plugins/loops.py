@@ -4,119 +4,16 @@ Rows do not wait for each other: whoever calls gives some of them to each core, 
 and a loop takes its rows through the whole window. What a step has written is still in a cache of
 that core at the next one, and gates are bent where they lie.
 
-Arrays are those of `seqlab_plugins.walks`, in float32 and contiguous; `sgemm` is the address of a
-BLAS's product. What a loop calls stays in its file, since Numba keeps what it has compiled until
-that file changes. Assigning to a slice takes far longer to compile than a loop.
+Arrays are those of `seqlab_plugins.walks`. Assigning to a slice takes far longer to compile than a
+loop.
 """
 
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
-
-import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
-Array: TypeAlias = Any  # np.ndarray, in float32
-PLAIN, TRANSPOSED = map(np.uint8, b"NT")
-NOTHING, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-# tanh(x) = x P(x^2) / Q(x^2) within 3e-8 of it, from a least-squares fit that was reweighted until
-# its largest errors were equal; beyond 9 tanh is 1 in float32.
-FLAT = np.float32(9)
-P0, P1, P2, P3, P4 = map(
-    np.float32, (0.999999975, 0.133678808, 0.00347999466, 2.03533128e-05, 1.30020615e-08)
-)
-Q1, Q2, Q3, Q4 = map(np.float32, (0.467011926, 0.0258176105, 0.000326016792, 7.63184874e-07))
-
-
-def by_numba(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop when it is first called; a product may be added before it is rounded.
-
-    The code is kept beside this file or in the user's cache, where either can be written.
-    """
-    options: Any = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
-    try:
-        found: Callable[..., Any] = njit(cache=True, **options)(loop)
-    except RuntimeError:  # neither can be
-        found = njit(**options)(loop)
-    return found
-
-
-def _by_blas(  # Numba counts what it is given
-    _: Any,
-    sgemm: Any,  # noqa: ARG001
-    left: Any,  # noqa: ARG001
-    right: Any,  # noqa: ARG001
-    total: Any,  # noqa: ARG001
-    sizes: Any,  # noqa: ARG001
-    transposed: Any,  # noqa: ARG001
-    kept: Any,  # noqa: ARG001
-) -> Any:
-    """Have a BLAS add a product to a share of a total; it takes pointers, and goes down columns.
-
-    To it all three matrices are transposed, so that it is asked for right^T @ left^T.
-    """
-
-    def generate(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        sgemm, left, right, total, sizes, transposed, kept = given
-        pointer = ir.IntType(8).as_pointer()
-
-        def at(value: Any) -> Any:
-            place = cgutils.alloca_once_value(builder, value)  # type: ignore[no-untyped-call]
-            return builder.bitcast(place, pointer)
-
-        counts = (builder.extract_value(sizes, place) for place in range(4))
-        rows, size, columns, length = (at(builder.trunc(count, ir.IntType(32))) for count in counts)
-        one, plain = at(ir.FloatType()(1)), at(ir.IntType(8)(ord("N")))
-        way, share = at(transposed), at(kept)
-        left, right, total = (builder.inttoptr(place, pointer) for place in (left, right, total))
-        matrices = (right, length, left, size)
-        arguments = [way, plain, columns, rows, size, one, *matrices, share, total, columns]
-        kind = ir.FunctionType(ir.VoidType(), [pointer] * len(arguments))
-        builder.call(builder.inttoptr(sgemm, kind.as_pointer()), arguments)
-        return context.get_dummy_value()
-
-    counts = types.UniTuple(types.intp, 4)  # type: ignore[no-untyped-call]
-    return types.void(*[types.intp] * 4, counts, types.uint8, types.float32), generate
-
-
-_call_sgemm: Any = intrinsic(_by_blas)
-
-
-@by_numba
-def add_product(sgemm: int, total: Array, rows: Array, matrix: Array) -> None:
-    """Add rows (N, K) @ matrix (K, M) to a total, (N, M)."""
-    places = rows.ctypes.data, matrix.ctypes.data, total.ctypes.data
-    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, ONE)
-
-
-@by_numba
-def linear(sgemm: int, total: Array, rows: Array, weight: Array, kept: float) -> None:
-    """Write rows (N, K) @ weight^T, of a weight (M, K), plus a share of the total, (N, M)."""
-    places = rows.ctypes.data, weight.ctypes.data, total.ctypes.data
-    sizes = (*rows.shape, *total.shape[1:], weight.shape[1])
-    _call_sgemm(sgemm, *places, sizes, TRANSPOSED, kept)
-
-
-@by_numba
-def tanh(x: Any) -> Any:
-    """Within 4e-7; not a number stays so."""
-    x = FLAT if x > FLAT else x
-    x = -FLAT if x < -FLAT else x
-    u = x * x
-    above = x * (P0 + u * (P1 + u * (P2 + u * (P3 + u * P4))))
-    return above / (ONE + u * (Q1 + u * (Q2 + u * (Q3 + u * Q4))))
-
-
-@by_numba
-def sigmoid(x: Any) -> Any:
-    """Within 2e-7."""
-    return HALF * tanh(HALF * x) + HALF
+from seqlab_plugins.by_numba import Array, by_numba
+from seqlab_plugins.loop_parts import NOTHING, ONE, add_product, linear, sigmoid, tanh
 
 
 @by_numba
