@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import Corpus as Corpus
     from seqlab.contracts import Decoder as Decoder
     from seqlab.contracts import Document as Document
+    from seqlab.contracts import GreedyWalk as GreedyWalk
     from seqlab.contracts import Ids as Ids
     from seqlab.contracts import IdStep as IdStep
     from seqlab.contracts import Limits as Limits
@@ -57,7 +58,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
 
 _HOMES = {
     "seqlab.contracts": (
-        "Advance Batch Cell Continuation Corpus Decoder Document Ids IdStep Limits "
+        "Advance Batch Cell Continuation Corpus Decoder Document GreedyWalk Ids IdStep Limits "
         "NamedParameters Observer Sampler SearchDecoder Start State Tokenizer"
     ),
     "seqlab.data.permutation": "Permutation",

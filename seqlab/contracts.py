@@ -155,6 +155,15 @@ it can keep what follows from them.
 """
 
 
+GreedyWalk: TypeAlias = Callable[["Tensor", State, int], tuple["Tensor", "Tensor", State]]
+"""Steps of a cell and its head in evaluation, each from the most probable token of the one before.
+
+ids (B,), state and how many steps are wanted -> the next ids (B, N), at least one and no more than
+wanted; their log-probabilities (B, N); and the state before the last of them is read. Of equals the
+lowest id is taken. As an `IdStep`, it is asked for anew whenever weights may have changed.
+"""
+
+
 @dataclass(frozen=True)
 class Limits:
     """When a continuation ends: `ended` says so after each token.
@@ -214,7 +223,11 @@ Advance: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
 
 @runtime_checkable
 class Decoder(Protocol):
-    """Chooses the next token of every row. Factory: `(*, options)`."""
+    """Chooses the next token of every row. Factory: `(*, options)`.
+
+    A decoder may also say `greedy = True`: that it always chooses the most probable token, of
+    equals the lowest id. It need not be asked for each token then.
+    """
 
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
         """Return ids (B,) for logits (B, V): a pure function, so that batched equals one by one.

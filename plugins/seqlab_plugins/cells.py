@@ -17,6 +17,7 @@ from torch.nn import functional
 from seqlab import (
     Cell,
     Dropout,
+    GreedyWalk,
     IdStep,
     State,
     has_onednn_for,
@@ -27,6 +28,7 @@ from seqlab import (
 )
 from seqlab_plugins.columns import columns
 from seqlab_plugins.cudnn import run_projected, suits_cudnn
+from seqlab_plugins.greedy import greedy_walk
 from seqlab_plugins.recurrences import elman, gated, long_short
 from seqlab_plugins.steps import elman_step, gated_step, long_short_step, step_of_ids
 
@@ -54,6 +56,7 @@ class Recurrent(nn.Module, ABC):
 
     fused: ClassVar[Callable[..., nn.RNNBase]]
     take_step: ClassVar[Callable[..., Any]]
+    recurrence: ClassVar[str]
 
     def __init__(
         self,
@@ -89,6 +92,10 @@ class Recurrent(nn.Module, ABC):
     @abstractmethod
     def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
         """From W x with its bias, (T, B, G H), to the outputs (T, B, H) and the state after."""
+
+    def recurrent(self, layer: Layer) -> tuple[Tensor, ...]:
+        """Return what a step needs besides W x with its bias: U, (G H, H), at the end."""
+        return (layer.weight_hh_l0,)
 
     def output(self, state: Any) -> Tensor:
         """Return the part of a state that is the output: (B, H)."""
@@ -134,6 +141,22 @@ class Recurrent(nn.Module, ABC):
 
         return step
 
+    def greedy_walk(self, head: nn.Linear, inputs: Tensor | None, steps: int) -> GreedyWalk | None:
+        """Take steps by a compiled loop, if there is one; of one layer."""
+        layer: Layer = self.layers[0]
+        others = self.recurrent(layer)
+        given = {"weight": layer.weight_ih_l0, "bias": self.bias(layer), "others": others}
+        several = len(self.layers) > 1
+        walk = None if several else greedy_walk(self.recurrence, head, inputs, steps, **given)
+        if walk is None:
+            return None
+
+        def take(ids: Tensor, state: Any, steps: int) -> tuple[Tensor, Tensor, State]:
+            said, scores, after = walk(ids, state[0], steps)
+            return said, scores, (after,)
+
+        return take
+
     def _above(self, outputs: Tensor, first: State, state: State | None) -> tuple[Tensor, State]:
         """Run the layers above the first one, whose outputs and state are given."""
         after = [first]
@@ -165,6 +188,7 @@ class RNN(Recurrent):
 
     fused = nn.RNN
     take_step = staticmethod(elman_step)
+    recurrence = "elman"
 
     def bias(self, layer: Layer) -> Tensor:
         return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)
@@ -183,6 +207,7 @@ class GRU(Recurrent):
 
     fused = nn.GRU
     take_step = staticmethod(gated_step)
+    recurrence = "gated"
 
     def bias(self, layer: Layer) -> Tensor:
         gates = 2 * self.output_size
@@ -191,9 +216,13 @@ class GRU(Recurrent):
 
     def walk(self, projected: Tensor, state: State | None, layer: Layer) -> tuple[Tensor, State]:
         first = cast("Tensor", state) if state is not None else _fresh(projected, layer)
-        inner = layer.bias_hh_l0[2 * self.output_size :]
-        outputs = gated(projected, first, layer.weight_hh_l0, inner)
+        inner, weight = self.recurrent(layer)
+        outputs = gated(projected, first, weight, inner)
         return outputs, outputs[-1].clone()
+
+    def recurrent(self, layer: Layer) -> tuple[Tensor, ...]:
+        """With the bias that the reset gate is applied to, (H,)."""
+        return layer.bias_hh_l0[2 * self.output_size :], layer.weight_hh_l0
 
 
 class LSTM(Recurrent):
@@ -205,6 +234,7 @@ class LSTM(Recurrent):
 
     fused = nn.LSTM
     take_step = staticmethod(long_short_step)
+    recurrence = "long_short"
 
     def bias(self, layer: Layer) -> Tensor:
         return cast("Tensor", layer.bias_ih_l0 + layer.bias_hh_l0)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
-from seqlab_plugins import loops, scan_loops
+from seqlab import GreedyWalk, State
+from seqlab_plugins import greedy_loops, loops, scan_loops
 from seqlab_plugins.cores import on_all_cores, sgemm
 from seqlab_plugins.walks import Walks
+
+LINE = 16  # numbers in a line of a cache: rows of logits begin at one
+AT_ONCE = 2**28  # multiplications between two looks at what was said: some milliseconds
 
 
 def _walk(loop: Callable[..., None], *tensors: Tensor) -> None:
@@ -49,3 +55,51 @@ def scan_back(
 def _flat(*tensors: Tensor) -> list[Tensor]:
     """As (B, T, N), whatever a row has besides; copied where it is not contiguous."""
     return [tensor.contiguous().view(*tensor.shape[:2], -1) for tensor in tensors]
+
+
+def _greedy(
+    loop: Callable[..., None],
+    room: tuple[int, ...],
+    table: Tensor,
+    head: nn.Linear,
+    *others: Tensor,
+) -> GreedyWalk:
+    """Return what has a loop take greedy steps of a cell and its head.
+
+    Args:
+        loop: one of `seqlab_plugins.greedy_loops`.
+        room: how wide the arrays are that a step needs, as multiples of H.
+        table: what each id adds to the gates, (V, G H).
+        head: the output layer, from H.
+        others: what the loop takes last, the recurrent weight (G H, H) at the end.
+    """
+    vocabulary, size = head.weight.shape
+    missing = -vocabulary % LINE
+    weight = functional.pad(head.weight, (0, 0, 0, missing))
+    bias = functional.pad(head.bias, (0, missing), value=-torch.inf)
+    given = [tensor.detach().contiguous() for tensor in (table, weight, bias, *others)]
+
+    def walk(ids: Tensor, state: Any, steps: int) -> tuple[Tensor, Tensor, State]:
+        rows, (columns, weight, bias, *others) = len(ids), given
+        if not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
+            raise IndexError(f"ids should be 0 … {vocabulary - 1}")
+        parts = state if isinstance(state, tuple) else (state,)
+        carried = [torch.stack([part.to(bias.dtype).expand(rows, size)] * 2) for part in parts]
+        work = rows * (weight.numel() + others[-1].numel())
+        steps = max(min(steps, AT_ONCE // work), 1)
+        said, scores = ids.repeat(steps + 1, 1), bias.new_empty(steps, rows)
+        logits = bias.new_empty(rows, len(bias))
+        rooms = [bias.new_empty(1, rows, times * size) for times in room]
+        known = columns, said, scores, logits, weight, bias
+        on_all_cores(partial(loop, sgemm()), rows, *known, *carried, *rooms, *others)
+        after = tuple(part[0] for part in carried)
+        return said[1:].t(), scores.t(), after if isinstance(state, tuple) else after[0]
+
+    return walk
+
+
+GREEDY = {
+    "elman": partial(_greedy, greedy_loops.greedy_elman, ()),
+    "gated": partial(_greedy, greedy_loops.greedy_gated, (3, 3, 1)),
+    "long_short": partial(_greedy, greedy_loops.greedy_long_short, (4, 1)),
+}

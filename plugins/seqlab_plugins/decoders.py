@@ -20,6 +20,8 @@ Count = Annotated[int, Field(gt=0)]
 class Greedy:
     """Always the most probable token; of equals, the one with the lowest id."""
 
+    greedy = True
+
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
         if not logits.is_cpu or logits.dtype.itemsize < 4:
             return logits.argmax(-1)

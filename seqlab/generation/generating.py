@@ -8,13 +8,15 @@ from functools import cache
 
 import torch
 
-from seqlab.contracts import Continuation, Decoder, Limits, SearchDecoder, Tokenizer
+from seqlab.contracts import Continuation, Decoder, GreedyWalk, Limits, SearchDecoder, Tokenizer
 from seqlab.errors import UsageError
 from seqlab.generation.prefixes import by_length, encode_prefix, read, read_all, row_numbers
-from seqlab.generation.search import Step, choose_all, choosing
+from seqlab.generation.search import choose_all, choosing
 from seqlab.generation.stops import StopText, TextStream, limits
+from seqlab.generation.stretches import continuations
+from seqlab.generation.walking import walking
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.stepping import stepper
+from seqlab.model.stepping import greedy_walk, stepper
 from seqlab.randomness import derive
 
 ROWS_AT_ONCE = 256  # go through the model together
@@ -126,34 +128,43 @@ def stream(
             (found,) = _search(model, decoder, [ids], bounds)
         _expect_enough(prefix, found, repeat + 1)
         return iter([_Finishing(tokenizer, bounds, text)(prefix, ids, found[repeat]).continuation])
-    steps = _steps(model, decoder, seed, ids, repeat, bounds)
-    return _pieces(tokenizer, steps, bounds, TextStream(text))
+    tokens = _tokens(model, decoder, seed, ids, repeat, bounds)
+    return _pieces(tokenizer, tokens, bounds, TextStream(text))
 
 
-def _steps(
+def _tokens(
     model: LanguageModel, decoder: Decoder, seed: int, ids: list[int], repeat: int, bounds: Limits
-) -> Iterator[Step]:
+) -> Iterator[int]:
     with torch.inference_mode():
         starts = [read(model, [ids], [derive(repeat, *ids)])]
-        steps = choosing(decoder, seed, stepper(model), starts, bounds)
+        walk = _walk(model, decoder, bounds)
+        if walk is None:
+            chosen = (step.ids for step in choosing(decoder, seed, stepper(model), starts, bounds))
+        else:
+            chosen = (stretch.ids for stretch in walking(decoder, walk, starts, bounds))
     while True:
         with torch.inference_mode():  # not while the caller has the thread
-            step = next(steps, None)
-        if step is None:
+            some = next(chosen, None)
+        if some is None:
             return
-        yield step
+        yield from some.flatten().tolist()
 
 
 def _pieces(
-    tokenizer: Tokenizer, steps: Iterator[Step], bounds: Limits, text: TextStream
+    tokenizer: Tokenizer, tokens: Iterator[int], bounds: Limits, text: TextStream
 ) -> Iterator[str]:
     chosen: list[int] = []
-    for step in steps:
-        chosen.append(int(step.ids))
-        data = tokenizer.token_bytes(chosen[-1])
+    for token in tokens:
+        chosen.append(token)
+        data = tokenizer.token_bytes(token)
         piece = text.end(data) if bounds.ended(chosen) else text.add(data)
         if piece:
             yield piece
+
+
+def _walk(model: LanguageModel, decoder: Decoder, bounds: Limits) -> GreedyWalk | None:
+    """Return what takes many steps at once, where nothing but the model decides."""
+    return greedy_walk(model, bounds.length) if getattr(decoder, "greedy", None) is True else None
 
 
 def _search(
@@ -166,8 +177,8 @@ def _search(
     for rows in (part for same in by_length(encoded) for part in _parts(same)):
         start = read(model, [encoded[row] for row in rows], [numbers[row] for row in rows])
         results = decoder.search(advance, start, bounds)
-        for row, continuations in zip(rows, results, strict=True):
-            found[row] = [_cut(one, bounds) for one in continuations]
+        for row, own in zip(rows, results, strict=True):
+            found[row] = [_cut(one, bounds) for one in own]
     return [found[row] for row in range(len(encoded))]
 
 
@@ -182,10 +193,13 @@ def _choose(
     numbers = row_numbers(encoded)
     order = [row for rows in by_length(encoded) for row in rows]
     found: dict[int, Continuation] = {}
-    advance = stepper(model)
+    advance, walk = stepper(model), _walk(model, decoder, bounds)
     for rows in _parts(order):
         starts = list(read_all(model, encoded, numbers, rows))
-        results = choose_all(decoder, seed, advance, starts, bounds)
+        if walk is None:
+            results = choose_all(decoder, seed, advance, starts, bounds)
+        else:
+            results = continuations(walking(decoder, walk, starts, bounds))
         found.update(zip(rows, results, strict=True))
     return [found[row] for row in range(len(encoded))]
 

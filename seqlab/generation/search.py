@@ -6,9 +6,6 @@ Shapes: B rows on their way, V vocabulary size, t tokens so far.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,13 +13,13 @@ from torch import Tensor
 
 from seqlab.contracts import Advance, Continuation, Decoder, Limits, SearchDecoder, Start
 from seqlab.errors import PluginError
+from seqlab.generation.stretches import Step, continuations, scored
 from seqlab.model.state import join_rows, select_rows
 from seqlab.randomness import uniforms
 
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
 
 STEPS_AT_ONCE = 64  # whose chance is derived, and whose place is made, together
-SCORED_AT_ONCE = 1 << 16  # numbers whose logarithms are taken together; more leave the cache
 
 
 def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
@@ -44,18 +41,7 @@ def choose_all(
     Returns:
         One continuation a row, in the order of the starts and of their rows.
     """
-    noted = _Noted(sum(len(start.rows) for start in starts))
-    for step in choosing(decoder, seed, advance, starts, limits):
-        noted.add(step)
-    return noted.continuations()
-
-
-class Step(NamedTuple):
-    """What was chosen for the rows that were still on their way."""
-
-    rows: Sequence[int]  # B: the number of each, counted through all starts
-    ids: Tensor  # (B,)
-    logits: Tensor  # (B, V)
+    return continuations(scored(choosing(decoder, seed, advance, starts, limits)))
 
 
 def choosing(
@@ -70,7 +56,7 @@ def choosing(
     rows: Sequence[int] = range(sum(len(group) for group in groups))
     logits = torch.cat([start.logits for start in starts])
     state = join_rows([start.state for start in starts])
-    ends = _Ends(limits, len(rows)) if limits.may_stop else None
+    ends = Ends(limits, len(rows)) if limits.may_stop else None
     ids = logits.new_empty(0, dtype=torch.int64)
     for step in range(limits.length):
         if step:
@@ -178,7 +164,7 @@ class _Chance:
         self._drawn = torch.from_numpy(values).to(device).unbind(0)
 
 
-class _Ends:
+class Ends:
     """Remembers what each row has chosen, to say which rows go on."""
 
     def __init__(self, limits: Limits, rows: int) -> None:
@@ -194,46 +180,3 @@ class _Ends:
             if not self._limits.stopped(chosen):
                 going.append(place)
         return going if len(going) < len(rows) else None
-
-
-class _Noted:
-    """Collects steps; logarithms are taken of many at once, and nothing is read until the end."""
-
-    def __init__(self, rows: int) -> None:
-        self._ids: list[list[int]] = [[] for _ in range(rows)]
-        self._scores: list[list[float]] = [[] for _ in range(rows)]
-        self._steps: list[Step] = []
-        self._scored: list[tuple[Sequence[int], Tensor, Tensor]] = []
-
-    def add(self, step: Step) -> None:
-        full = (len(self._steps) + 1) * step.logits.numel() > SCORED_AT_ONCE
-        if self._steps and (full or len(step.rows) != len(self._steps[0].rows)):
-            self._score()
-        self._steps.append(step)
-
-    def _score(self) -> None:
-        rows = self._steps[0].rows
-        if len(self._steps) == 1:  # many rows: no need to copy their logits
-            ids, logits = self._steps[0].ids.unsqueeze(1), self._steps[0].logits.unsqueeze(1)
-        else:
-            ids = torch.stack([step.ids for step in self._steps], 1)  # (B, N)
-            logits = torch.stack([step.logits for step in self._steps], 1)  # (B, N, V)
-        self._scored.append((rows, ids, log_probabilities(logits, ids)))
-        self._steps = []
-
-    def continuations(self) -> list[Continuation]:
-        self._score()
-        for rows, steps in groupby(self._scored, key=itemgetter(0)):
-            _, ids, scores = zip(*steps, strict=True)
-            joined = torch.cat(ids, 1).tolist(), torch.cat(scores, 1).tolist()
-            for row, own, its in zip(rows, *joined, strict=True):
-                self._ids[row] += own
-                self._scores[row] += its
-        pairs = zip(self._ids, self._scores, strict=True)
-        return [Continuation(tuple(ids), tuple(scores)) for ids, scores in pairs]
-
-
-def log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the natural logarithm of what the model gives each id: (…, V) and (…) -> (…)."""
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return wide.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)

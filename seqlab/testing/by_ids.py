@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqlab.model.steady import MANY_ROWS
 from seqlab.testing.gradients import gradients_of, trained_parameters
-from seqlab.testing.promises import NotApplicable, Subject
+from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.windows import (
     CLOSE,
     ROWS,
@@ -25,6 +25,8 @@ from seqlab.testing.windows import (
     leaves,
     same,
 )
+
+STEPS = 300  # of a walk, so many that it is worth something
 
 
 def from_ids_equals_one_hots(subject: Subject) -> None:
@@ -58,6 +60,58 @@ def id_stepper_equals_one_hots(subject: Subject) -> None:
                 promise = f"a step of {rows} ids to equal one-hot vectors{when}"
                 same(step(ids, state), (outputs.squeeze(1), after), promise)
                 state = after
+
+
+@torch.no_grad()
+def greedy_walk_equals_steps(subject: Subject) -> None:
+    """`greedy_walk`, where a cell offers it, says what the largest logit of each step would."""
+    cell = build_cell(subject)
+    if not hasattr(cell, "greedy_walk"):
+        raise NotApplicable("the cell has no `greedy_walk`, and need not have it")
+    vectors = draw_inputs(1, SIZE, seed=6)[0]  # (V, I)
+    walks = [
+        _expect_the_largest(cell, head, inputs, when)
+        for when in _as_weights_change(cell)
+        for inputs in (None, vectors)
+        for head in _heads(cell.output_size)
+    ]
+    if not any(walks):
+        raise NotApplicable("`greedy_walk` gives None, as it may")
+
+
+def _heads(size: int) -> Iterator[nn.Linear]:
+    """One that tells tokens apart, and one for which all are equal."""
+    generator = torch.Generator().manual_seed(8)
+    for weight in (torch.randn(SIZE, size, generator=generator), torch.zeros(SIZE, size)):
+        with torch.random.fork_rng(devices=[]):
+            head = nn.Linear(size, SIZE)
+        head.load_state_dict({"weight": weight, "bias": torch.zeros(SIZE)})
+        yield head
+
+
+def _expect_the_largest(cell: Any, head: nn.Linear, inputs: Tensor | None, when: str) -> bool:
+    """Walk, and have the cell itself read what was said; return whether there is a walk."""
+    walk = cell.greedy_walk(head, inputs, STEPS)
+    for rows in (1, ROWS, MANY_ROWS) if walk else ():
+        ids, state = draw_ids(rows, seed=rows), carried(cell, draw_inputs(rows, seed=2))
+        said, scores, after = walk(ids, state, STEPS)
+        form = said.dtype, said.dim(), len(said), said.shape == scores.shape
+        expect(form == (torch.int64, 2, rows, True), "ids and scores (B, N)", form)
+        expect(0 < said.shape[1] <= STEPS, f"1 to {STEPS} steps", said.shape[1])
+        read = torch.cat((ids[:, None], said[:, :-1]), 1)
+        outputs, wanted = cell(_one_hots(read) if inputs is None else inputs[read], state)
+        logits = head(outputs)
+        largest = logits.argmax(-1)
+        near = logits.amax(-1) - logits.gather(-1, said[..., None])[..., 0] <= CLOSE
+        right = (near & (said <= largest)) | (said == largest)
+        promise = f"the most probable id of each step, of equals the lowest{when}"
+        expect(bool(right.all()), promise, said[~right].tolist()[:5])
+        nats = logits.log_softmax(-1).gather(-1, said[..., None])[..., 0]
+        alike(scores, nats, f"log-probabilities of {rows} rows{when}")
+        for one, other in zip(leaves(after), leaves(wanted), strict=True):
+            close = 10 * CLOSE * max(1.0, float(other.abs().max()))  # after so many steps
+            alike(one, other, f"the state after {rows} rows{when}", close=close)
+    return walk is not None
 
 
 def _one_hots(ids: Tensor) -> Tensor:

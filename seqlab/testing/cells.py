@@ -10,7 +10,11 @@ from torch import Tensor
 
 from seqlab.model.state import carry, map_state, select_rows
 from seqlab.packing import pack, unpack
-from seqlab.testing.by_ids import from_ids_equals_one_hots, id_stepper_equals_one_hots
+from seqlab.testing.by_ids import (
+    from_ids_equals_one_hots,
+    greedy_walk_equals_steps,
+    id_stepper_equals_one_hots,
+)
 from seqlab.testing.chance import NOBODYS, chance_left_alone
 from seqlab.testing.gradients import gradients_are_right, gradients_reach_every_parameter
 from seqlab.testing.placement import device_is_followed, dtype_is_followed
@@ -249,6 +253,7 @@ CHECKS: tuple[Check, ...] = (
     nothing_is_remembered_outside_the_state,
     from_ids_equals_one_hots,
     id_stepper_equals_one_hots,
+    greedy_walk_equals_steps,
     gradients_reach_every_parameter,
     gradients_are_right,
     dtype_is_followed,

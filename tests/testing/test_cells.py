@@ -339,6 +339,79 @@ class SpoilsItsIds(ById):
         return spoil
 
 
+class Walks(ById):
+    """Takes its own steps, no more than five at once."""
+
+    def greedy_walk(self, head, inputs, steps):
+        def walk(ids, state, steps):
+            said, scores = [ids], []
+            for _ in range(min(steps, 5)):
+                state = self.next_state(inputs, said[-1], state)
+                nats = head(state).log_softmax(-1)
+                said.append(self.choose(nats))
+                scores.append(nats.gather(-1, said[-1][:, None])[:, 0])
+            return torch.stack(said[1:], 1), torch.stack(scores, 1), state
+
+        return walk
+
+    def next_state(self, inputs, ids, state):
+        vectors = nn.functional.one_hot(ids, 8).float() if inputs is None else inputs[ids]
+        return torch.tanh(self.inputs(vectors) + self.recurrent(state))
+
+    def choose(self, nats):
+        return nats.argmax(-1)
+
+
+class WalksToTheLeastProbable(Walks):
+    def choose(self, nats):
+        return nats.argmin(-1)
+
+
+class WalksToTheLastOfEquals(Walks):
+    def choose(self, nats):
+        return nats.shape[-1] - 1 - nats.flip(-1).argmax(-1)
+
+
+class WalksByOneHotsAlone(Walks):
+    def next_state(self, inputs, ids, state):
+        return super().next_state(None, ids, state)
+
+
+class WalksOn(Walks):
+    """Gives the state behind the last id, which will be read once more."""
+
+    def greedy_walk(self, head, inputs, steps):
+        walk = super().greedy_walk(head, inputs, steps)
+
+        def on(ids, state, steps):
+            said, scores, after = walk(ids, state, steps)
+            return said, scores, self.next_state(inputs, said[:, -1], after)
+
+        return on
+
+
+class WalksWithoutScores(Walks):
+    def greedy_walk(self, head, inputs, steps):
+        walk = super().greedy_walk(head, inputs, steps)
+        return lambda ids, state, steps: (walk(ids, state, steps)[0], torch.zeros(()), state)
+
+
+class WalksTooFar(Walks):
+    def greedy_walk(self, head, inputs, steps):
+        walk = super().greedy_walk(head, inputs, steps)
+
+        def too_far(ids, state, steps):
+            said, scores, state = walk(ids, state, steps)
+            return said.repeat(1, 99), scores.repeat(1, 99), state
+
+        return too_far
+
+
+class HasNoWalkToday(ById):
+    def greedy_walk(self, head, inputs, steps):
+        return None
+
+
 class DetachesItsState(Good):
     def step(self, one, state):
         return torch.tanh(self.inputs(one) + self.recurrent(state).detach())
@@ -471,6 +544,12 @@ DEFECTS = [
     (KeepsItsTableUntilAnOptimizerComes, cells.id_stepper_equals_one_hots),
     (StepsIdsFromAFreshState, cells.id_stepper_equals_one_hots),
     (StepsIdsOverAWindow, cells.id_stepper_equals_one_hots),
+    (WalksToTheLeastProbable, cells.greedy_walk_equals_steps),
+    (WalksToTheLastOfEquals, cells.greedy_walk_equals_steps),
+    (WalksByOneHotsAlone, cells.greedy_walk_equals_steps),
+    (WalksOn, cells.greedy_walk_equals_steps),
+    (WalksWithoutScores, cells.greedy_walk_equals_steps),
+    (WalksTooFar, cells.greedy_walk_equals_steps),
     (DetachesItsState, cells.gradients_reach_every_parameter),
     (DetachesAll, cells.gradients_reach_every_parameter),
     (HasAnUnusedWeight, cells.gradients_reach_every_parameter),
@@ -505,6 +584,7 @@ def test_a_planted_mistake_is_caught_by_its_check(bad, check):
         ),
         (NormalisesTheBatch, cells.rows_do_not_mix, "expected in training, row 0 among others"),
         (KeepsItsTable, cells.id_stepper_equals_one_hots, "after weights changed in place"),
+        (WalksTooFar, cells.greedy_walk_equals_steps, "expected 1 to 300 steps; seen: 495"),
         (FromIdsWithoutGradients, cells.from_ids_equals_one_hots, "gradients for 'inputs.weight'"),
         (StepsInPlace, cells.inputs_are_left_alone, "left by `id_stepper` as they were given"),
         (DetachesAll, cells.gradients_reach_every_parameter, "none for inputs.weight, inputs.bias"),
@@ -554,16 +634,19 @@ class NormalisesItsWeights(Good):
         nn.utils.parametrizations.spectral_norm(self.recurrent)
 
 
-BY_IDS = {"from_ids_equals_one_hots", "id_stepper_equals_one_hots"}
+WALKS = {"greedy_walk_equals_steps"}
+BY_IDS = {"from_ids_equals_one_hots", "id_stepper_equals_one_hots", *WALKS}
 
 
 @pytest.mark.parametrize(
     ("good", "unasked"),
     [
         (Good, BY_IDS),
-        (ById, set()),
+        (ById, WALKS),
+        (Walks, set()),
+        (HasNoWalkToday, WALKS),
         (WithoutParameters, {*BY_IDS, "gradients_reach_every_parameter"}),
-        (DropsOut, set()),
+        (DropsOut, WALKS),
         (NormalisesItsWeights, BY_IDS),
     ],
 )

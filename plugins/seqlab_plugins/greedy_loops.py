@@ -1,0 +1,185 @@
+"""Loops that take several steps, each from the most probable token of the one before.
+
+Each has a window of one step walked by a loop of `seqlab_plugins.loops`, over and over, and the
+head behind it. Shapes: N steps, B rows, V vocabulary size in full lines of a cache, H hidden size,
+G gates.
+
+`table` (V, G H) is what each id adds to the gates, `ids` (N + 1, B) int64 are the tokens, the first
+ones given, and `scores` (N, B) their log-probabilities. `head` (V, H) and `bias` (V,) are those of
+the output layer, and `logits` (B, V) have nothing in them. States are (2, B, H), before and after a
+step; at the end the first is the one to go on from.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from seqlab_plugins.by_numba import IN_ANY_ORDER, NUMBERS_ONLY, Array, by_numba
+from seqlab_plugins.loop_parts import HALF, NOTHING, linear
+from seqlab_plugins.loops import elman, gated, long_short
+
+LOWEST, OCTAVES = np.float32(-87), np.float32(1 / np.log(2))  # of e^-88 there are fewer digits
+A0, A1, A2, A3, A4, A5, A6 = map(np.float32, np.log(2) ** np.arange(7) / [1, 1, 2, 6, 24, 120, 720])
+LOWEST_OF_ALL, LINES = np.float32(-np.inf), 64
+MIDDLE, DIGITS = np.int32(127), np.int32(23)  # of a float32: its exponent of 1, and behind it
+
+
+@by_numba
+def exp(x: Any) -> Any:
+    """Within 2e-7, for x up to 0; not a number stays so.
+
+    A power of two, made of its bits, times the beginning of a series.
+    """
+    x = (LOWEST if x < LOWEST else x) * OCTAVES
+    whole = np.int32(x - HALF)
+    x -= np.float32(whole)
+    power = np.int32((whole + MIDDLE) << DIGITS).view(np.float32)
+    return power * (A0 + x * (A1 + x * (A2 + x * (A3 + x * (A4 + x * (A5 + x * A6))))))
+
+
+@partial(by_numba, liberties=NUMBERS_ONLY)
+def _largest(values: Array, bias: Array) -> Any:
+    """Add the bias to the values, and return the largest."""
+    found = LOWEST_OF_ALL
+    for j in range(len(values)):
+        value = values[j] + bias[j]
+        values[j] = value
+        found = max(found, value)
+    return found
+
+
+@partial(by_numba, liberties=IN_ANY_ORDER)
+def _mass(values: Array, largest: Any) -> Any:
+    """Return the sum of e^(value - largest)."""
+    total = NOTHING
+    for j in range(len(values)):
+        total += exp(values[j] - largest)
+    return total
+
+
+@by_numba
+def _place(values: Array, largest: Any, broken: bool) -> int:
+    """Return the first that is not a number, or else the first of the largest."""
+    if broken:
+        for j in range(len(values)):
+            if values[j] != values[j]:
+                return j
+    for begin in range(0, len(values), LINES):
+        some, found = values[begin : begin + LINES], False
+        for j in range(len(some)):  # without a way out, and so many at once
+            found |= some[j] == largest
+        if found:
+            for j in range(len(some)):
+                if some[j] == largest:
+                    return begin + j
+    return 0
+
+
+@by_numba
+def _enter(states: Array, table: Array, ids: Array, first: int, last: int) -> None:
+    """Write what the ids add to the gates."""
+    for i in range(first, last):
+        into, column = states[i], table[ids[i]]
+        for j in range(len(column)):
+            into[j] = column[j]
+
+
+@by_numba
+def _leave(
+    sgemm: int,
+    ids: Array,
+    scores: Array,
+    logits: Array,
+    head: Array,
+    bias: Array,
+    states: Array,
+    first: int,
+    last: int,
+) -> None:
+    """Write the most probable ids, and have the next step begin where this one ended."""
+    for i in range(first, last):
+        before, after = states[0, i], states[1, i]
+        for j in range(len(after)):
+            before[j] = after[j]
+    linear(sgemm, logits[first:last], states[1, first:last], head, NOTHING)
+    for i in range(first, last):
+        largest = _largest(logits[i], bias)
+        mass = _mass(logits[i], largest)
+        ids[i] = _place(logits[i], largest, mass != mass)
+        scores[i] = -np.log(mass)
+
+
+@by_numba
+def greedy_elman(
+    sgemm: int,
+    table: Array,
+    ids: Array,
+    scores: Array,
+    logits: Array,
+    head: Array,
+    bias: Array,
+    states: Array,
+    weight: Array,
+    first: int,
+    last: int,
+) -> None:
+    for n in range(len(scores)):
+        _enter(states[1], table, ids[n], first, last)
+        elman(sgemm, states, weight, first, last)
+        _leave(sgemm, ids[n + 1], scores[n], logits, head, bias, states, first, last)
+
+
+@by_numba
+def greedy_gated(
+    sgemm: int,
+    table: Array,
+    ids: Array,
+    scores: Array,
+    logits: Array,
+    head: Array,
+    bias: Array,
+    states: Array,
+    projected: Array,
+    gates: Array,
+    candidates: Array,
+    inner: Array,
+    weight: Array,
+    first: int,
+    last: int,
+) -> None:
+    for n in range(len(scores)):
+        _enter(projected[0], table, ids[n], first, last)
+        gated(sgemm, projected, states, gates, candidates, inner, weight, first, last)
+        _leave(sgemm, ids[n + 1], scores[n], logits, head, bias, states, first, last)
+
+
+@by_numba
+def greedy_long_short(
+    sgemm: int,
+    table: Array,
+    ids: Array,
+    scores: Array,
+    logits: Array,
+    head: Array,
+    bias: Array,
+    states: Array,
+    memories: Array,
+    gates: Array,
+    bent: Array,
+    weight: Array,
+    first: int,
+    last: int,
+) -> None:
+    for n in range(len(scores)):
+        _enter(gates[0], table, ids[n], first, last)
+        long_short(sgemm, states, memories, gates, bent, weight, first, last)
+        _leave(sgemm, ids[n + 1], scores[n], logits, head, bias, states, first, last)
+        for i in range(first, last):
+            before, after = memories[0, i], memories[1, i]
+            for j in range(len(after)):
+                before[j] = after[j]
