@@ -13,7 +13,6 @@ from numba import njit
 Array: TypeAlias = Any  # np.ndarray, contiguous, in float32 unless it says otherwise
 ADD_BEFORE_ROUNDING = frozenset({"contract"})
 IN_ANY_ORDER = ADD_BEFORE_ROUNDING | {"reassoc", "nsz"}
-NUMBERS_ONLY = IN_ANY_ORDER | {"nnan"}
 
 
 def by_numba(

@@ -16,7 +16,8 @@ from seqlab_plugins.cores import on_all_cores, sgemm
 from seqlab_plugins.walks import Walks
 
 LINE = 16  # numbers in a line of a cache: rows of logits begin at one
-AT_ONCE = 2**28  # multiplications between two looks at what was said: some milliseconds
+AT_ONCE = 2**30  # multiplications between two looks at what was said: some milliseconds
+READING = 8  # rows that take as long as reading a weight does
 
 
 def _walk(loop: Callable[..., None], *tensors: Tensor) -> None:
@@ -85,7 +86,7 @@ def _greedy(
             raise IndexError(f"ids should be 0 … {vocabulary - 1}")
         parts = state if isinstance(state, tuple) else (state,)
         carried = [torch.stack([part.to(bias.dtype).expand(rows, size)] * 2) for part in parts]
-        work = rows * (weight.numel() + others[-1].numel())
+        work = (READING + rows) * (weight.numel() + others[-1].numel())
         steps = max(min(steps, AT_ONCE // work), 1)
         said, scores = ids.repeat(steps + 1, 1), bias.new_empty(steps, rows)
         logits = bias.new_empty(rows, len(bias))

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from seqlab_plugins.by_numba import IN_ANY_ORDER, NUMBERS_ONLY, Array, by_numba
+from seqlab_plugins.by_numba import IN_ANY_ORDER, Array, by_numba
 from seqlab_plugins.loop_parts import HALF, NOTHING, linear
 from seqlab_plugins.loops import elman, gated, long_short
 
 LOWEST, OCTAVES = np.float32(-87), np.float32(1 / np.log(2))  # of e^-88 there are fewer digits
 A0, A1, A2, A3, A4, A5, A6 = map(np.float32, np.log(2) ** np.arange(7) / [1, 1, 2, 6, 24, 120, 720])
-LOWEST_OF_ALL, LINES = np.float32(-np.inf), 64
 MIDDLE, DIGITS = np.int32(127), np.int32(23)  # of a float32: its exponent of 1, and behind it
+SIGN, MAGNITUDE, LEAST = np.int32(31), np.int32(2**31 - 1), np.int32(-(2**31))
+TOGETHER = 64  # numbers that are compared at once
 
 
 @by_numba
@@ -42,15 +43,22 @@ def exp(x: Any) -> Any:
     return power * (A0 + x * (A1 + x * (A2 + x * (A3 + x * (A4 + x * (A5 + x * A6))))))
 
 
-@partial(by_numba, liberties=NUMBERS_ONLY)
+@by_numba
+def _ordered(bits: Any) -> Any:
+    """Turn the bits of a float32 into an integer of the same order, and back."""
+    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
+
+
+@by_numba
 def _largest(values: Array, bias: Array) -> Any:
-    """Add the bias to the values, and return the largest."""
-    found = LOWEST_OF_ALL
+    """Add the bias to the values, and return the largest: of integers it is found many at once."""
     for j in range(len(values)):
-        value = values[j] + bias[j]
-        values[j] = value
-        found = max(found, value)
-    return found
+        values[j] += bias[j]
+    bits, found = values.view(np.int32), LEAST
+    for j in range(len(bits)):
+        one = _ordered(bits[j])
+        found = one if one > found else found
+    return np.int32(_ordered(found)).view(np.float32)
 
 
 @partial(by_numba, liberties=IN_ANY_ORDER)
@@ -69,8 +77,8 @@ def _place(values: Array, largest: Any, broken: bool) -> int:
         for j in range(len(values)):
             if values[j] != values[j]:
                 return j
-    for begin in range(0, len(values), LINES):
-        some, found = values[begin : begin + LINES], False
+    for begin in range(0, len(values), TOGETHER):
+        some, found = values[begin : begin + TOGETHER], False
         for j in range(len(some)):  # without a way out, and so many at once
             found |= some[j] == largest
         if found:
