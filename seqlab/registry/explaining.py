@@ -13,6 +13,7 @@ from seqlab.experiment.sections import COMPONENT_SECTIONS, CORE_KEYS, CORE_SECTI
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
+from seqlab.registry.nested import keys_inside
 from seqlab.registry.resolving import Resolved
 from seqlab.registry.signature import Option, Signature, read_signature
 
@@ -42,7 +43,7 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
         signature = read_signature(cls)
         for name, value in values.get(section, {}).items():
             option = signature.options[name]
-            found.append(_option([section, name], value, option, signature, CORE, tree))
+            found += _option([section, name], value, option, signature, CORE, tree)
     for number, bound in enumerate(resolved.observers):
         found += _observer(number, bound, tree, registry)
     return found
@@ -71,9 +72,9 @@ def _component(
     for name, value in values.items():
         if name in signature.options:
             option = signature.options[name]
-            yield _option([section, name], value, option, signature, reader, tree)
+            yield from _option([section, name], value, option, signature, reader, tree)
         elif core is not None and name in core.options:
-            yield _option([section, name], value, core.options[name], core, CORE, tree)
+            yield from _option([section, name], value, core.options[name], core, CORE, tree)
 
 
 def _observer(
@@ -84,7 +85,7 @@ def _observer(
     for name, value in bound.as_section().items():
         if name in signature.options:
             path: list[str | int] = ["observers", number, name]
-            yield _option(path, value, signature.options[name], signature, reader, tree)
+            yield from _option(path, value, signature.options[name], signature, reader, tree)
 
 
 def _name(key: str, bound: Bound, reader: str, tree: Located) -> Explanation:
@@ -98,8 +99,14 @@ def _name(key: str, bound: Bound, reader: str, tree: Located) -> Explanation:
 def _option(
     path: list[str | int], value: Any, option: Option, signature: Signature, reader: str,
     tree: Located,
-) -> Explanation:  # fmt: skip
-    return Explanation(
+) -> Iterator[Explanation]:  # fmt: skip
+    """The option; where its value has keys of its own, each of these."""
+    inside = keys_inside(option) if isinstance(value, dict) else None
+    if inside is not None:
+        for name, part in inside.options.items():
+            yield from _option([*path, name], value[name], part, inside, reader, tree)
+        return
+    yield Explanation(
         key=".".join(map(str, path)),
         value=value,
         origin=_written(tree, path) or f"default in {signature.place}",

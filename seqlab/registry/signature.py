@@ -10,7 +10,7 @@ import re
 import sys
 import typing
 from abc import ABCMeta
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType, GenericAlias, SimpleNamespace
@@ -18,7 +18,9 @@ from typing import Any
 
 import docstring_parser
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_json
+from pydantic_core.core_schema import DataclassSchema
 
 from seqlab.experiment.sections import CORE_KEYS
 
@@ -47,7 +49,7 @@ class Option:
     @cached_property
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the value, with `$defs` where it needs any."""
-        whole = self._strict.json_schema()
+        whole = self._strict.json_schema(schema_generator=_Described)
         schema: dict[str, Any] = whole["prefixItems"][0]
         return schema | ({"$defs": whole["$defs"]} if "$defs" in whole else {})
 
@@ -99,6 +101,17 @@ class Signature:
         return _place(self.factory)
 
 
+class _Described(GenerateJsonSchema):
+    """Gives keys inside an option the words of their docstring, as an option has those of its."""
+
+    def dataclass_schema(self, schema: DataclassSchema) -> dict[str, Any]:
+        found = super().dataclass_schema(schema)
+        found["description"] = _summary(schema["cls"])
+        for name, text in _documentation(schema["cls"]).items():
+            found["properties"].get(name, {}).setdefault("description", text)
+        return found
+
+
 def read_signature(
     factory: Callable[..., Any], supplied: Sequence[str] = (), reserved: Sequence[str] = ()
 ) -> Signature:
@@ -130,16 +143,29 @@ def _read(
     except (ValueError, TypeError, NameError) as error:
         raise SignatureError(f"has no signature that can be read ({error})") from None
     _check_positional(parameters, supplied)
-    texts = _documentation(factory)
-    options = [
-        _read_option(p, _namespace(factory), texts, _default_factories(factory))
-        for p in parameters
-        if p.kind is p.KEYWORD_ONLY
-    ]
-    for option in options:
-        if option.name in {"name", *reserved}:
-            raise SignatureError(f"has an option '{option.name}': that key is the core's own")
-    return Signature(supplied, {o.name: o for o in options}, _summary(factory), factory)
+    options = _options(factory, [p for p in parameters if p.kind is p.KEYWORD_ONLY])
+    for name in options:
+        if name in {"name", *reserved}:
+            raise SignatureError(f"has an option '{name}': that key is the core's own")
+    return Signature(supplied, options, _summary(factory), factory)
+
+
+def read_fields(cls: type) -> Signature:
+    """Read a dataclass inside an option: it is written by keys, so positional ones count too.
+
+    Raises:
+        SignatureError: one of its own defaults is refused by its type.
+    """
+    options = _options(cls, inspect.signature(cls).parameters.values())
+    return Signature((), options, _summary(cls), cls)
+
+
+def _options(
+    factory: Callable[..., Any], parameters: Iterable[inspect.Parameter]
+) -> dict[str, Option]:
+    namespace, texts = _namespace(factory), _documentation(factory)
+    made = _default_factories(factory)
+    return {p.name: _read_option(p, namespace, texts, made) for p in parameters}
 
 
 @functools.cache
@@ -149,9 +175,7 @@ def core_names(kind: str) -> tuple[str, ...]:
     return tuple(read_signature(keys).options) if keys else ()
 
 
-def _check_positional(
-    parameters: typing.Iterable[inspect.Parameter], supplied: tuple[str, ...]
-) -> None:
+def _check_positional(parameters: Iterable[inspect.Parameter], supplied: tuple[str, ...]) -> None:
     names = []
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -111,6 +111,15 @@ def test_a_key_is_explained(seqlab_command, laid_over, key, lines):
     assert [line for line in lines if line not in result.out] == []
 
 
+def test_a_key_inside_an_option_is_explained_as_any_other(seqlab_command, laid_over):
+    said = ["--set", "train.stop={patience: 3, split: train}"]
+    result = seqlab_command("explain", laid_over, "train.stop.patience", *said)
+    lines = ["value       3", "--set train.stop=", "integer", "> 0", "this many rows without"]
+    assert [line for line in lines if line not in result.out] == []
+    whole = seqlab_command("explain", laid_over, "train.stop", *said)
+    assert "train.stop.min_delta\t0.0\tdefault in " in whole.out
+
+
 def test_every_key_is_explained_at_once(seqlab_command, laid_over):
     rows = [line.split("\t") for line in seqlab_command("explain", laid_over).out.splitlines()]
     origins = {key: origin for key, _, origin in rows[1:]}

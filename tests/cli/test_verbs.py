@@ -110,6 +110,13 @@ def test_the_schema_refuses_what_nobody_reads_inside_an_option(key, tiny, schema
         schema.validate(tiny)
 
 
+def test_the_schema_has_words_for_every_key_inside_an_option(schema):
+    inside = schema.schema["$defs"]
+    parts = [(name, *item) for name, one in inside.items() for item in one["properties"].items()]
+    assert [part for part in parts if not part[2].get("description")] == []
+    assert {"Stop", "Checkpoints"} <= inside.keys()
+
+
 @pytest.mark.parametrize("extends", [{}, {"extends": "base.yaml"}])
 def test_the_schema_lets_a_section_be_null_that_may_be_left_out(extends, tiny, schema, registry):
     for key in ("tokenizer", "schedule", "decoder"):
