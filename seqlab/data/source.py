@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from seqlab.contracts import Corpus, Document
@@ -119,7 +120,26 @@ def open_source(resolved: Text) -> Source:
         CorpusError: it cannot be used, or its splits are not as the experiment has them.
     """
     try:
-        source = _look_at(resolved.corpus, resolved.corpus_keys)
+        return _opened(resolved)
+    except CorpusError as error:
+        said = str(error)
+        raise type(error)(
+            str(resolved.complaint(said, "corpus", *_named(resolved, said)))
+        ) from None
+
+
+def _named(resolved: Text, said: str) -> Iterator[str]:
+    """The option, if any, that names the file of which something is said."""
+    for name, value in resolved.corpus.options.items():
+        paths = value if isinstance(value, list) else [value]
+        if any(isinstance(path, Path) and str(path) in said for path in paths):
+            yield name
+            return
+
+
+def _opened(resolved: Text) -> Source:
+    try:
+        return _look_at(resolved.corpus, resolved.corpus_keys)
     except CorpusUnavailable as error:
         if resolved.stand_in is None:
             raise
@@ -130,8 +150,7 @@ def open_source(resolved: Text) -> Source:
             resolved.corpus.component.name,
             error,
         )
-        source = _look_at(resolved.stand_in, resolved.corpus_keys)
-    return source
+        return _look_at(resolved.stand_in, resolved.corpus_keys)
 
 
 def _look_at(bound: Bound, keys: CorpusKeys) -> Source:

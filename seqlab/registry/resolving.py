@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import ExperimentError
+from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
@@ -43,6 +43,11 @@ class Text:
     stand_in: Bound | None
     corpus_keys: CorpusKeys
     tokenizer: Bound
+    written: Located
+
+    def complaint(self, message: str, *path: str) -> Complaint:
+        """What turned out to be wrong with a key, where it (or what it is in) was written."""
+        return Complaint(str(self.written.at(path).origin), ".".join(path), message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +108,12 @@ def resolve_text(experiment: Experiment, registry: Registry) -> Text:
     stand_in = find_stand_in(tree.get("corpus"), registry, findings)
     if findings.complaints:
         raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
-    return Text(**bound, stand_in=stand_in, corpus_keys=keys)  # type: ignore[arg-type] # as below
+    return Text(
+        **bound,  # type: ignore[arg-type] # as below
+        stand_in=stand_in,
+        corpus_keys=keys,
+        written=experiment.tree,
+    )
 
 
 def resolve(experiment: Experiment, registry: Registry) -> Resolved:
@@ -131,6 +141,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
         name=experiment.name,
         **bound,  # type: ignore[arg-type] # nothing is None once there is no complaint
         **core,
+        written=experiment.tree,
         stand_in=stand_in,
         observers=tuple(observers),
         corpus_keys=keys["corpus"],

@@ -16,7 +16,7 @@ from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder
 from seqlab.data.preparing import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.tokens import Tokens
-from seqlab.errors import CheckpointError, Complaint, ExperimentError, PluginError
+from seqlab.errors import CheckpointError, Complaint, CorpusError, ExperimentError, PluginError
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
@@ -67,7 +67,7 @@ def build(
     train = resolved.train
     device = pick_device(train.device)
     prepared = prepare(resolved, vocabulary, progress)
-    evaluated = prepared.split(resolved.evaluation.split) if resolved.evaluation else None
+    evaluated = _evaluated(resolved, prepared)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     model = build_model(resolved, prepared.tokenizer.size, device)
     if weights is not None:
@@ -83,7 +83,7 @@ def build(
         raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])
     if train.stop and train.stop.metric == "accuracy" and not _has_accuracy(evaluated):
         message = "accuracy is measured where a corpus sets weights; this one sets none"
-        raise ExperimentError([Complaint("", "train.stop.metric", message)])
+        raise ExperimentError([resolved.complaint(message, "train", "stop", "metric")])
     sizes = TokenSizes.of(prepared.tokenizer, device)
     clip_norm = resolved.optimizer_keys.clip_norm
     training = Training(
@@ -100,6 +100,18 @@ def build(
         sizes=sizes,
         total_steps=total_steps,
     )
+
+
+def _evaluated(resolved: Resolved, prepared: Prepared) -> Tokens | None:
+    """The split that is scored while training."""
+    if resolved.evaluation is None:
+        return None
+    split = resolved.evaluation.split
+    try:
+        prepared.source.check(split)
+    except CorpusError as error:
+        raise CorpusError(str(resolved.complaint(str(error), "evaluation", "split"))) from None
+    return prepared.split(split)
 
 
 def _has_accuracy(tokens: Tokens | None) -> bool:

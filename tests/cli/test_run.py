@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.experiment.yaml12 import dump_yaml
+
 
 def test_a_run_without_a_terminal_prints_the_textbooks_lines(seqlab_command, experiment):
     result = seqlab_command(
@@ -79,6 +81,23 @@ def test_every_complaint_comes_at_once_with_its_place(seqlab_command, experiment
     assert "train.epochs: should be a valid integer; it is true" in result.err
     assert "unknown section 'x'" in result.err
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("corpus", "place"),
+    [
+        ("corpus:\n  name: text\n  path: gone.txt\n", "mine.yaml:3:9: corpus.path: /"),
+        ("corpus: {name: text, path: text.txt}\n", "mine.yaml:2:13: evaluation.split: corpus"),
+    ],
+)
+def test_a_corpus_that_lacks_something_is_told_where_that_is_asked_for(
+    corpus, place, seqlab_command, tiny
+):
+    rest = dump_yaml({key: section for key, section in tiny.items() if key != "corpus"})
+    Path("mine.yaml").write_text(f"{corpus}evaluation: {{every: 1 epoch}}\n{rest}", "utf-8")
+    result = seqlab_command("run", "mine.yaml")
+    assert (result.code, len(result.err.splitlines())) == (4, 1)
+    assert result.err.startswith(f"seqlab: {place}")
 
 
 def test_seeds_make_a_run_each_and_show_them_side_by_side(seqlab_command, experiment):
