@@ -24,10 +24,8 @@ class RunFailed(SeqlabError):
 class Interrupted(SeqlabError):
     """A run ended because it was asked to; everything is saved."""
 
-    def __init__(self, folder: object, step: int, exit_code: int) -> None:
-        super().__init__(
-            f"interrupted after step {step}; it is saved. To go on: seqlab resume {folder}"
-        )
+    def __init__(self, step: int, resume: str, exit_code: int) -> None:
+        super().__init__(f"interrupted after step {step}; it is saved. To go on: {resume}")
         self.exit_code = exit_code
 
 

@@ -20,9 +20,13 @@ class NotFound(LookupError):
 
 @dataclass(frozen=True)
 class Registry:
-    """A value: what was found when it was loaded. Nothing is global."""
+    """A value: what was found when it was loaded. Nothing is global.
+
+    `options` are those with which a command finds the same again.
+    """
 
     plugins: tuple[Plugin, ...]
+    options: tuple[str, ...] = ()
 
     @cached_property
     def _offers(self) -> dict[tuple[str, str], list[Component]]:

@@ -66,7 +66,16 @@ def load_plugins(
         for plugin, importer in found
         if plugin.name not in left_out
     ]
-    return Registry(tuple(plugins))
+    return Registry(tuple(plugins), tuple(_options(folder, local, sorted(left_out))))
+
+
+def _options(folder: str | Path | None, local: bool, without: Iterable[str]) -> Iterator[str]:
+    if folder is not None:
+        yield from ("--plugins", str(folder))
+    if not local:
+        yield "--no-local-plugins"
+    for name in without:
+        yield from ("--no-plugin", name)
 
 
 class _Importer:

@@ -65,6 +65,7 @@ def describe_run(
             "numpy": version("numpy"),
             "numba": _numba(),
         },
+        "plugin_options": list(registry.options),
         "plugins": [_describe_plugin(plugin) for plugin in used_plugins(resolved, registry)],
         "git": _git_state(),
     }

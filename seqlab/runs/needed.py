@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ def _missing(known: Mapping[str, Any], registry: Registry, folder: RunFolder) ->
         else:
             yield (
                 f"The run used the dropped-in plugin '{used['name']}', of which it keeps a copy."
-                f" If you trust it: --plugins {folder.plugins}"
+                f" If you trust it: {shlex.join(['--plugins', str(folder.plugins)])}"
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,7 +130,7 @@ class Session:
     def _finish(self, request: Request) -> None:
         self._save()
         if request.signal:
-            raise Interrupted(self.folder.path, self.training.done, request.exit_code)
+            raise Interrupted(self.training.done, self._resume_command(), request.exit_code)
         if self.reason:
             log.info("The run ends after step %d: %s", self.training.done, self.reason)
         last = self.last
@@ -243,9 +244,13 @@ class Session:
         path, done = self.folder.path, self.training.done
         how = "It has no checkpoint yet (train.checkpoint.every says when), so it would begin anew"
         if self._saved_step >= 0:
-            resume = f"seqlab resume {path} {resume_with}".rstrip()
-            how = f"To go on from step {self._saved_step}: {resume}"
+            how = f"To go on from step {self._saved_step}: {self._resume_command(resume_with)}"
         log.error("The run in %s stopped after step %d. %s", path, done, how, exc_info=True)
+
+    def _resume_command(self, resume_with: str = "") -> str:
+        """What goes on with this run from the same folder, to be pasted into a shell."""
+        options = [*shlex.split(resume_with), *self.description["plugin_options"]]
+        return shlex.join(["seqlab", "resume", str(self.folder.path), *options])
 
 
 def _due(every: int | str, step: Step, since: float) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,18 @@ def test_ctrl_c_says_so_and_leaves_what_was_measured(seqlab_command, experiment)
     assert result.code == 130
     assert json.loads(Path("here/run.json").read_text())["status"] == "interrupted"
     assert len(Path("here/metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_what_an_interrupted_run_says_can_be_pasted(seqlab_command, experiment):
+    Path("my plugins").mkdir()
+    asking = IMPATIENT.replace("raise KeyboardInterrupt", "signal.raise_signal(signal.SIGINT)")
+    Path("my plugins/impatient.py").write_text(f"import signal\n{asking}")
+    experiment.write_text(f"{experiment.read_text()}\nobservers: [impatient]\n")
+    options = ("--plugins", "my plugins", "--no-plugin", "seqlab-bpe", "--run-dir", "my run")
+    result = seqlab_command("run", experiment, "--set", "train.epochs=3", *options)
+    command, *advice = shlex.split(result.err.splitlines()[-1].partition("To go on: ")[2])
+    assert (result.code, command) == (130, "seqlab")
+    assert seqlab_command(*advice).code == 0
 
 
 IMPATIENT = '''
