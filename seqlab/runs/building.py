@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -26,6 +26,10 @@ from seqlab.training.loop import Training, wants_metric
 from seqlab.training.measures import TokenSizes
 
 Weights: TypeAlias = Mapping[str, Tensor] | None
+
+
+class OtherModel(CheckpointError):
+    """Weights are of a model that this one is not."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,23 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str
     """Give a model the weights of a checkpoint.
 
     Raises:
-        CheckpointError: they are another model's.
+        OtherModel: they are another model's.
     """
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:
-        said = " ".join(str(error).split())
-        raise CheckpointError(f"{where}: the weights do not fit this model: {said}") from None
+    except RuntimeError:
+        said = "; ".join(_misfits(model.state_dict(), weights))
+        raise OtherModel(f"{where}: the weights do not fit this model: {said}") from None
+
+
+def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterator[str]:
+    """The first weight that does not fit, and how many more there are."""
+    now, before = ({name: tuple(w.shape) for name, w in one.items()} for one in (here, there))
+    names = dict.fromkeys([*now, *before])
+    first, *others = (name for name in names if now.get(name) != before.get(name))
+    yield f"{first} was {before.get(first, 'not there')} and is {now.get(first, 'not there')}"
+    if others:
+        yield f"and {len(others)} others"
 
 
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqlab.experiment.located import Origin, plain
-from seqlab.experiment.yaml12 import load_yaml, read_text
+from seqlab.experiment.yaml12 import dump_flow, load_yaml, read_text
+from seqlab.registry import Resolved
 from seqlab.runs.opened import Run
 
 METRICS = ("perplexity", "bits_per_character", "accuracy")
@@ -46,6 +47,18 @@ def warnings(runs: Sequence[Run]) -> list[str]:
     elif len({one["vocabulary"]["sha256"] for one in known}) > 1:
         said.append("The vocabularies differ: compare bits per character, not perplexity")
     return said
+
+
+def other_model(run: Run, resolved: Resolved) -> str:
+    """What of the model a run has instead of what an experiment has; empty: all is the same."""
+    both = [_of_model(_settings(run)), _of_model(resolved.as_experiment())]
+    keys = _differing(both)
+    there, here = (dump_flow({key: one[key] for key in keys if key in one}) for one in both)
+    return f"{there} instead of {here}" if keys else ""
+
+
+def _of_model(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return _flatten({section: settings[section] for section in ("cell", "model")})
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from seqlab.data.progress import Progress
+from seqlab.errors import CheckpointError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
-from seqlab.runs.building import Parts, Weights, build
+from seqlab.runs.building import OtherModel, Parts, build
+from seqlab.runs.comparing import other_model
 from seqlab.runs.description import describe_run, used_plugins
 from seqlab.runs.folder import ROOT, RunFolder, appearing, check_free, choose_path
 from seqlab.runs.lock import locked
@@ -67,7 +69,7 @@ def run(
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
-        parts = build(resolved, *_begin_with(resolved, Path(root)), progress)
+        parts = _build(resolved, Path(root), progress)
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, place, Path(root))
         with appearing(path) as temporary:
@@ -94,12 +96,20 @@ def deterministic(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
 
 
-def _begin_with(resolved: Resolved, root: Path) -> tuple[Any, Weights]:
-    """The vocabulary and the weights of the run that `train.init_from` names."""
+def _build(resolved: Resolved, root: Path, progress: Progress | None) -> Parts:
+    """Build everything, with vocabulary and weights of the run that `train.init_from` names."""
     if resolved.train.init_from is None:
-        return None, None
-    saved = open_run(resolved.train.init_from, root=root).checkpoint
-    return saved.state["tokenizer"], saved.weights
+        return build(resolved, progress=progress)
+    other = open_run(resolved.train.init_from, root=root)
+    saved = other.checkpoint
+    try:
+        return build(resolved, saved.state["tokenizer"], saved.weights, progress)
+    except OtherModel:
+        model = other_model(other, resolved)
+        if not model:
+            raise
+        said = f"{other.path} has another model: {model}; give this one the same, or leave this out"
+        raise CheckpointError(str(resolved.complaint(said, "train", "init_from"))) from None
 
 
 def _write_down(

@@ -45,9 +45,36 @@ def test_it_learns_from_there(second, tiny, registry):
     assert begun < fresh
 
 
-def test_weights_of_another_shape_are_refused_by_the_name_of_the_run(second):
-    with pytest.raises(CheckpointError, match=r"first: the weights do not fit this model: .*size"):
+def test_weights_of_another_model_are_refused_with_what_that_has(second):
+    with pytest.raises(CheckpointError) as caught:
         second(cell={"name": "rnn", "hidden_size": 17})
+    assert str(caught.value) == (
+        f"experiment: train.init_from: {Path('first').absolute()} has another model:"
+        " {cell.hidden_size: 16} instead of {cell.hidden_size: 17}; give this one the same, or"
+        " leave this out"
+    )
+
+
+WIDE = """
+    import seqlab
+    from seqlab_plugins.cells import RNN
+
+    def wide(input_size: int, *, hidden_size: int = 4):
+        return RNN(input_size, hidden_size=TIMES * hidden_size)
+
+    @seqlab.hookimpl
+    def seqlab_register_cells():
+        return {"wide": wide}
+"""
+
+
+def test_weights_that_a_plugin_gives_another_shape_by_now_are_told_by_their_shape(drop, tiny):
+    drop(WIDE.replace("TIMES", "1"))
+    seqlab.run(tiny | {"cell": "wide"}, run_dir="before")
+    drop(WIDE.replace("TIMES", "2"))
+    said = r"^before: .*weight_ih_l0 was \(4, 29\) and is \(8, 29\); and 4 others$"
+    with pytest.raises(CheckpointError, match=said):
+        seqlab.run(tiny | {"cell": "wide", "train": {"epochs": 1, "init_from": "before"}})
 
 
 def test_it_is_resumed_without_the_other(second, registry):
