@@ -113,8 +113,13 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table on stdout: of lines on a terminal, separated by tabs elsewhere."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], less: Sequence[str] = ()
+) -> None:
+    """Print a table on stdout: of lines on a terminal, separated by tabs elsewhere.
+
+    `less` are columns that a terminal which is too narrow does without, the first one first.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Column, Table
@@ -125,7 +130,22 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         for row in (columns, *texts):
             click.echo("\t".join(row))
         return
-    table = Table(*(Column(name, overflow="fold") for name in columns), box=box.SIMPLE_HEAD)
+    kept = _fitting([columns, *texts], less, console.width)
+    table = Table(*(Column(columns[i], overflow="fold") for i in kept), box=box.SIMPLE_HEAD)
     for row in texts:
-        table.add_row(*row)
+        table.add_row(*(row[i] for i in kept))
     console.print(table, markup=False)
+    if left_out := [name for i, name in enumerate(columns) if i not in kept]:
+        click.echo(f"There is no room for: {', '.join(left_out)} (--json has all)", err=True)
+
+
+def _fitting(rows: Sequence[Sequence[str]], less: Sequence[str], width: int) -> list[int]:
+    """The columns that are shown: all, if there is room, or else as many as there is room for."""
+    from rich.cells import cell_len
+
+    widths = [3 + max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
+    kept = list(range(len(widths)))
+    for name in less:
+        if 1 + sum(widths[i] for i in kept) > width:
+            kept.remove(rows[0].index(name))
+    return kept

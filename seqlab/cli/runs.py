@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seqlab.runs.folder import RunFolder
 
 COLUMNS = ("run", "id", "status", "step", "perplexity", "corpus", "seed", "started")
+LESS = ("started", "seed", "corpus", "step")
 
 
 @click.command("runs")
@@ -29,7 +30,7 @@ def command(as_json: bool, root: Path) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows])
+        print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows], LESS)
     else:
         click.echo(f"There are no runs under {root}/", err=True)
 

@@ -70,6 +70,25 @@ def test_runs_lists_every_run_and_a_damaged_one_hides_no_other(seqlab_command, e
     assert sorted(row["status"] for row in rows) == ["damaged", "finished"]
 
 
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        ("60", "There is no room for: step, corpus, seed, started (--json has all)\n"),
+        ("80", "There is no room for: seed, started (--json has all)\n"),
+        ("120", ""),
+    ],
+)
+def test_runs_has_one_line_for_a_run_on_a_terminal(
+    width, said, seqlab_command, experiment, monkeypatch
+):
+    seqlab_command("run", experiment.rename("of_what_is_in_my_mind.yaml"))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what is taken for a terminal
+    monkeypatch.setenv("COLUMNS", width)
+    result = seqlab_command("runs")
+    assert result.err == said
+    assert len([line for line in result.out.splitlines() if line.strip()]) == 3  # two of the head
+
+
 def test_validate_trains_nothing_and_reports_every_file(seqlab_command, experiment):
     Path("bad.yaml").write_text("cell: rnn\n")
     result = seqlab_command("validate", experiment, "bad.yaml")
