@@ -48,6 +48,7 @@ def prepare(
     resolved: Text,
     vocabulary: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    fingerprint: str | None = None,
 ) -> Prepared:
     """Open the corpus, fit the tokenizer to its training split and encode that.
 
@@ -57,13 +58,16 @@ def prepare(
         resolved: the experiment, or as much of it as says what the text is.
         vocabulary: the state of a tokenizer to take instead of fitting one.
         progress: is told how far reading has come; None: the log is.
+        fingerprint: what that of the corpus must be; None: anything.
 
     Raises:
-        CorpusError: the corpus cannot be had or cannot be used.
+        CorpusError: the corpus cannot be had or cannot be used, or is another text.
         RunFailed: the token ids cannot be written.
     """
     told = progress or in_the_log()
     source = open_source(resolved)
+    if fingerprint is not None:
+        source.check_same(fingerprint)
     bound = resolved.tokenizer
     tokenizer: Tokenizer = bound.build()
     with bound.blamed():

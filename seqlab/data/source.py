@@ -64,6 +64,18 @@ class Source:
                 f" {', '.join(self.splits)}); corpus.holdout makes valid and test"
             )
 
+    def check_same(self, fingerprint: str) -> None:
+        """See to it that this is the text of a run, by the fingerprint that it had there.
+
+        Raises:
+            CorpusError: it is another one.
+        """
+        if self.fingerprint != fingerprint:
+            raise CorpusError(
+                f"corpus '{self.bound.component.name}' is another text than the run was begun with"
+                f" (fingerprint {self.fingerprint[:12]}, it was {fingerprint[:12]})"
+            )
+
     def check_unchanged(self) -> None:
         """See to it that what was read since is what the fingerprint says.
 

@@ -71,6 +71,11 @@ class Option:
         """The type as an author would write it, without `Annotated` and module names."""
         return _schema_type(self.schema, self.schema.get("$defs", {}))
 
+    @property
+    def names_files(self) -> bool:
+        """Whether its value is a path, or has paths in it."""
+        return '"format": "path"' in json.dumps(self.schema)
+
     def bounds(self) -> str:
         """What else a value must fulfil: `> 0, < 1`."""
         words = {

@@ -56,6 +56,7 @@ def build(
     vocabulary: Mapping[str, Any] | None = None,
     weights: Weights = None,
     progress: Progress | None = None,
+    fingerprint: str | None = None,
 ) -> Parts:
     """Open the corpus, fit the tokenizer, and build everything that stands on them.
 
@@ -64,13 +65,14 @@ def build(
         vocabulary: the state of a tokenizer, to take instead of fitting one.
         weights: a model's state_dict, to begin with.
         progress: is told how far reading the corpus has come.
+        fingerprint: what that of the corpus must be; None: anything.
 
     Raises:
         SeqlabError: the first part that cannot be built says why.
     """
     train = resolved.train
     device = pick_device(train.device)
-    prepared = prepare(resolved, vocabulary, progress)
+    prepared = prepare(resolved, vocabulary, progress, fingerprint)
     evaluated = _evaluated(resolved, prepared)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     model = build_model(resolved, prepared.tokenizer.size, device)

@@ -13,7 +13,7 @@ from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import prepare_split
 from seqlab.data.progress import Progress
 from seqlab.data.source import open_source
-from seqlab.errors import CorpusError, UsageError
+from seqlab.errors import UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate, stream
@@ -229,12 +229,7 @@ class Run:
         """
         _expect_positive(rows=rows, batch_size=batch_size, window=window)
         source = open_source(self.resolved)
-        known = self.description["corpus"]["fingerprint"]
-        if source.fingerprint != known:
-            raise CorpusError(
-                f"corpus '{source.bound.component.name}' is another text than the run's"
-                f" (fingerprint {source.fingerprint[:12]}, it was {known[:12]})"
-            )
+        source.check_same(self.description["corpus"]["fingerprint"])
         bound = self.resolved.tokenizer
         tokens = prepare_split(source, split, bound, self.tokenizer, progress)
         settings = self.resolved.evaluation or Evaluation()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.data.progress import Progress
-from seqlab.errors import CheckpointError, CorpusError, UsageError
+from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.registry import Registry, Resolved, load_plugins
+from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
 from seqlab.runs.folder import ROOT, RunFolder, all_runs, find_run
@@ -52,7 +53,8 @@ def resume(
 
     Args:
         run: a folder, a name (its latest run), the beginning of an id, or `latest`.
-        overrides: `KEY=VALUE`; what can change is how long the run goes on and what it reports.
+        overrides: `KEY=VALUE`; what can change is how long the run goes on, what it reports, and
+            where its text lies.
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: where runs are collected.
         registry: the plugins; None: all that can be found from here.
@@ -64,10 +66,10 @@ def resume(
     if isinstance(overrides, str):
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     folder = find_run(run, Path(root))
-    _check_overrides(overrides)
     with locked(folder.path):
         description = folder.description()
         registry = registry if registry is not None else load_plugins()
+        _check_overrides(overrides, _files_of(description["corpus"]["name"], registry))
         wanted = [*_other_length(overrides), *overrides]
         experiment = read_experiment(folder.resolved, wanted, name=description["name"])
         resolved = resolve_again(experiment, registry, folder)
@@ -77,7 +79,8 @@ def resume(
             saved = _read(folder, checkpoint)
             with understood(folder.checkpoints):
                 vocabulary = saved.state["tokenizer"] if saved else None
-            parts = build(resolved, vocabulary, progress=progress)
+            same = description["corpus"]["fingerprint"]
+            parts = build(resolved, vocabulary, progress=progress, fingerprint=same)
             _resume(folder, resolved, registry, parts, saved, description, tuple(overrides))
     return Run(folder, registry)
 
@@ -110,13 +113,23 @@ def unfinished_run(
     return None
 
 
-def _check_overrides(overrides: Sequence[str]) -> None:
+def _files_of(corpus: str, registry: Registry) -> list[str]:
+    """Keys that say where a text lies; whether it is the same is told by its fingerprint."""
+    try:
+        options = registry.find("corpus", corpus).signature.options.values()
+    except NotFound:  # told when the experiment is resolved
+        return []
+    return [f"corpus.{option.name}" for option in options if option.names_files]
+
+
+def _check_overrides(overrides: Sequence[str], files: Sequence[str]) -> None:
+    changeable = (*CHANGEABLE, *files)
     for override in overrides:
         key = override.partition("=")[0].strip()
-        if not any(key == name or key.startswith(f"{name}.") for name in CHANGEABLE):
+        if not any(key == name or key.startswith(f"{name}.") for name in changeable):
             raise UsageError(
                 f"--set {override}: a run that is resumed keeps what it was begun with; what can"
-                f" change is {', '.join(CHANGEABLE)}. For anything else begin a new run"
+                f" change is {', '.join(changeable)}. For anything else begin a new run"
                 " (train.init_from takes the weights)"
             )
 
@@ -149,12 +162,6 @@ def _resume(
 ) -> None:
     done = saved.step if saved else 0
     found = describe_run(resolved, registry, parts, overrides=tuple(known["overrides"]) + overrides)
-    if found["corpus"]["fingerprint"] != known["corpus"]["fingerprint"]:
-        raise CorpusError(
-            f"corpus '{known['corpus']['name']}' is another text than the run was begun with"
-            f" (fingerprint {found['corpus']['fingerprint'][:12]}, it was"
-            f" {known['corpus']['fingerprint'][:12]})"
-        )
     if saved is not None:
         _check_length(folder, resolved, saved, parts.total_steps, known["status"])
         if known["status"] == "finished":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, zip_longest
@@ -159,7 +158,7 @@ def missing_file_is_said(subject: Subject) -> None:
     So `if_unavailable` can step in: the core asks for the fingerprint before it reads.
     """
     options = subject.signature.options.values()
-    names = [o.name for o in options if '"format": "path"' in json.dumps(o.schema)]
+    names = [o.name for o in options if o.names_files]
     if not names:
         raise NotApplicable("no option is a file")
     with tempfile.TemporaryDirectory() as folder:

@@ -240,6 +240,23 @@ def test_another_text_is_refused_and_the_run_is_left_alone(whole, paused, text_f
     assert Path("copy/run.json").read_bytes() == Path("whole/run.json").read_bytes()
 
 
+def test_a_text_that_was_moved_is_the_same(whole, paused, text_file, facts):
+    run = whole()
+    text_file.rename("moved.txt")
+    with pytest.raises(CorpusError, match=r"resolved\.yaml:\d+:\d+: corpus\.path: .*no such file"):
+        paused(run)
+    moved = seqlab.resume("copy", checkpoint=10, overrides=["corpus.path=moved.txt"])
+    assert facts(moved) == facts(run)
+    assert seqlab.open_run("copy").evaluate("valid")["loss"] > 0
+
+
+@pytest.mark.parametrize("key", ["path", "test"])
+def test_another_text_under_another_name_is_another_text(key, whole, paused):
+    Path("other.txt").write_text("ANOTHER TEXT, OF OTHER CHARACTERS. " * 60, "utf-8")
+    with pytest.raises(CorpusError, match="is another text than the run was begun with"):
+        paused(whole(), overrides=[f"corpus.{key}=other.txt"])
+
+
 def test_another_number_of_threads_is_told(whole, paused, caplog):
     run = whole()
     torch.set_num_threads(2)
