@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli.options import PluginChoice, json_option, print_json, print_table
+from seqlab.cli.options import PluginChoice, json_option, plugin_options, print_json, print_table
 from seqlab.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     "--set", "options", multiple=True, metavar="OPTION=VALUE", help="Give an option: hidden_size=8."
 )
 @json_option
+@plugin_options
 @click.pass_context
 def command(
-    context: click.Context, name: str, kind: str | None, options: tuple[str, ...], as_json: bool
+    context: click.Context,
+    name: str,
+    kind: str | None,
+    options: tuple[str, ...],
+    as_json: bool,
+    plugins: PluginChoice,
 ) -> None:
     """Check NAME: a component, all that a plugin offers, or all in a FILE that ends with .py."""
     from seqlab.testing import Subject, checks_of, look_at
 
-    plugins: PluginChoice = context.obj
     results: list[tuple[str, Result]] = []
     components = _chosen(name, kind, plugins)
     given = _given(options, components)

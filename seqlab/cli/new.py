@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqlab.cli.options import PluginChoice
+from seqlab.cli.options import PluginChoice, plugin_options
 
 _DROPPED_IN = Path("plugins")
 _TRY = Path("experiments/jay_rnn.yaml")
@@ -23,8 +23,8 @@ _TRY = Path("experiments/jay_rnn.yaml")
     metavar="DIR",
     help="Where it is put (default: plugins/; a package: the working folder).",
 )
-@click.pass_obj
-def command(plugins: PluginChoice, kind: str, name: str, package: bool, into: Path | None) -> None:
+@plugin_options
+def command(kind: str, name: str, package: bool, into: Path | None, plugins: PluginChoice) -> None:
     """Write a plugin with a component of KIND that works as it is: a file to drop in.
 
     KIND is corpus, tokenizer, sampler, cell, optimizer, schedule, decoder or observer; NAME is

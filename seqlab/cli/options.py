@@ -30,6 +30,15 @@ class PluginChoice:
     without: tuple[str, ...]
     strict: bool
 
+    def after(self, outer: PluginChoice) -> PluginChoice:
+        """Both choices: what is said last of the folder holds."""
+        return PluginChoice(
+            self.folder or outer.folder,
+            self.local and outer.local,
+            (*outer.without, *self.without),
+            self.strict or outer.strict,
+        )
+
     def load(self, *, say: bool = True) -> Registry:
         """Load them; name on stderr what failed (`say`), or stop there if that is asked for.
 
@@ -66,7 +75,10 @@ checkpoint_option = click.option(
 
 
 def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which plugins are loaded, as one value `plugins`."""
+    """Give a command the options that say which plugins are loaded, as one value `plugins`.
+
+    A group that has them too leaves its value as the context's object; they are added up.
+    """
 
     @click.option(
         "--plugins",
@@ -88,7 +100,8 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         choice = PluginChoice(folder, not no_local_plugins, without, strict_plugins)
-        return command(plugins=choice, **rest)
+        outer = click.get_current_context().find_object(PluginChoice)
+        return command(plugins=choice.after(outer) if outer else choice, **rest)
 
     return wrapped
 

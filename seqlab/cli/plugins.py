@@ -68,8 +68,8 @@ command.add_command(new.command)
 @click.argument("kind")
 @click.argument("name")
 @json_option
-@click.pass_obj
-def show(plugins: PluginChoice, kind: str, name: str, as_json: bool) -> None:
+@plugin_options
+def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
     """Show a component: its options, where it is defined, and a line of YAML to paste."""
     from seqlab.registry.catalogue import NotFound
     from seqlab.registry.checking import suggest

@@ -56,6 +56,17 @@ def test_a_component_that_keeps_its_promises_passes(seqlab_command, drop):
     assert ", 0 broken, " in result.err
 
 
+@pytest.mark.parametrize("verb", [["check", "good"], ["show", "cell", "good"]])
+def test_the_folder_of_plugins_is_named_before_a_verb_or_after_it(verb, seqlab_command, drop):
+    drop(GOOD)
+    Path("plugins").rename("elsewhere")
+    assert seqlab_command("plugins", *verb).code == 2
+    assert seqlab_command("plugins", *verb, "--plugins", "elsewhere").code == 0
+    assert seqlab_command("plugins", "--plugins", "elsewhere", *verb).code == 0
+    both = ("--no-plugin", "seqlab-cells", *verb, "--plugins", "elsewhere", "--no-plugin")
+    assert seqlab_command("plugins", *both, "dropped").code == 2
+
+
 def test_a_file_is_checked_without_being_dropped_in(seqlab_command, drop):
     drop(FORGETFUL, "mine")
     Path("plugins/mine.py").rename("mine.py")
