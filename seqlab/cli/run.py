@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
+from seqlab.errors import Interrupted, RunFailed
 
 if TYPE_CHECKING:
     from seqlab.experiment import Experiment
@@ -66,7 +68,7 @@ def command(
     if resume_auto and _resume_if_there(experiment, run_dir, root, registry):
         return
     if seeds > 1:
-        _run_seeds(experiment, seeds, root, registry)
+        _run_seeds(experiment, seeds, file, root, registry)
     else:
         finished = _run_one(experiment, run_dir, root, registry, profile)
         if profile:
@@ -121,7 +123,9 @@ def _run_one(
     return finished
 
 
-def _run_seeds(experiment: Experiment, seeds: int, root: Path, registry: Registry) -> None:
+def _run_seeds(
+    experiment: Experiment, seeds: int, file: Path, root: Path, registry: Registry
+) -> None:
     """Run the same experiment with seeds that follow one another, then show them side by side."""
     from seqlab.registry import resolve
 
@@ -130,12 +134,25 @@ def _run_seeds(experiment: Experiment, seeds: int, root: Path, registry: Registr
     for seed in range(first, first + seeds):
         log.info("Seed %d", seed)
         one = experiment.overridden([f"train.seed={seed}"])
-        finished = _run_one(one, None, root, registry)
+        try:
+            finished = _run_one(one, None, root, registry)
+        except (KeyboardInterrupt, Interrupted, RunFailed):  # the others can still be run
+            if left := first + seeds - seed - 1:
+                rest = experiment.overridden([f"train.seed={seed + 1}"])
+                again = _command(file, rest, "--seeds", left, "--root", root, *registry.options)
+                log.error("Seeds that were not run: %d; to run them: %s", left, again)
+            raise
         metrics = finished.metrics
         perplexity = metrics[-1]["perplexity"] if metrics else None
         rows.append((seed, perplexity and round(perplexity, 6), finished.path))
     print_table(("seed", "perplexity", "run"), rows)
     _summarise([value for _, value, _ in rows if value is not None])
+
+
+def _command(file: Path, experiment: Experiment, *options: object) -> str:
+    """What runs an experiment once more, to be pasted into a shell."""
+    overrides = [word for override in experiment.overrides for word in ("--set", override)]
+    return shlex.join(["seqlab", "run", str(file), *overrides, *map(str, options)])
 
 
 def _summarise(values: list[float]) -> None:

@@ -109,6 +109,19 @@ def test_seeds_make_a_run_each_and_show_them_side_by_side(seqlab_command, experi
     assert "worst" in result.out
 
 
+def test_what_is_left_of_an_interrupted_set_of_seeds_can_be_pasted(seqlab_command, experiment):
+    Path("my plugins").mkdir()
+    Path("my plugins/impatient.py").write_text(ASKING)
+    places = ("--plugins", "my plugins", "--root", "my runs")
+    said = ("--set", "train={epochs: 3, seed: 7}", "--set", "observers=[impatient]")
+    result = seqlab_command("run", experiment, "--seeds", 3, *said, *places)
+    _, *advice = shlex.split(result.err.splitlines()[-2].partition("to run them: ")[2])
+    seqlab_command(*advice, "--set", "observers=[]")
+    known = [json.loads(p.read_text()) for p in Path("my runs").glob("*/*/run.json")]
+    ends = sorted((one["seed"], one["status"]) for one in known)
+    assert ends == [(7, "interrupted"), (8, "finished"), (9, "finished")]
+
+
 def test_untrained_weights_speak_too(seqlab_command, experiment):
     result = seqlab_command(
         "run", experiment, "--set", "train.epochs=0", "--set", "samples={prefixes: [the]}"
@@ -177,8 +190,7 @@ def test_ctrl_c_says_so_and_leaves_what_was_measured(seqlab_command, experiment)
 
 def test_what_an_interrupted_run_says_can_be_pasted(seqlab_command, experiment):
     Path("my plugins").mkdir()
-    asking = IMPATIENT.replace("raise KeyboardInterrupt", "signal.raise_signal(signal.SIGINT)")
-    Path("my plugins/impatient.py").write_text(f"import signal\n{asking}")
+    Path("my plugins/impatient.py").write_text(ASKING)
     experiment.write_text(f"{experiment.read_text()}\nobservers: [impatient]\n")
     options = ("--plugins", "my plugins", "--no-plugin", "seqlab-bpe", "--run-dir", "my run")
     result = seqlab_command("run", experiment, "--set", "train.epochs=3", *options)
@@ -201,6 +213,9 @@ class Impatient:
 def seqlab_register_observers():
     return {"impatient": Impatient}
 '''
+ASKING = "import signal\n" + IMPATIENT.replace(
+    "raise KeyboardInterrupt", "signal.raise_signal(signal.SIGINT)"
+)
 
 
 def test_a_broken_observer_is_named_and_never_ends_the_run(seqlab_command, experiment):
