@@ -13,6 +13,7 @@ from typing import Any
 
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.interval import interval
+from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.registry.blaming import raised_in_plugin
 from seqlab.runs.building import Parts
@@ -20,7 +21,7 @@ from seqlab.runs.description import now
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
-from seqlab.runs.stopping import Best, Stopping
+from seqlab.runs.stopping import Best, Stopping, worse_than_guessing
 from seqlab.runs.telling import Observers
 from seqlab.training.checkpoint import (
     Checkpoint,
@@ -64,6 +65,7 @@ class Session:
         self.stopping = Stopping(resolved.train.stop)
         self.profile = profile
         self.last: Step | None = None
+        self.doubt = ""
         self._saved_step = -1
         self._minutes_before = 0.0
         self._begun = self._saved_at = self._evaluated_at = time.monotonic()
@@ -105,10 +107,15 @@ class Session:
             self._save()
 
     def _end_epoch(self, step: Step) -> None:
-        self.stopping.look(self.recorder.epoch_ended(step))
+        self.stopping.look(self._write_epoch(step))
         self.recorder.epoch = RunningEpoch()
         if self._samples_due(step):
             self.recorder.sampled(step.epoch)
+
+    def _write_epoch(self, step: Step) -> EpochEnded:
+        record = self.recorder.epoch_ended(step)
+        self.doubt = worse_than_guessing(record, self.parts.prepared.tokenizer.size)
+        return record
 
     def _evaluate(self, step: Step) -> bool:
         """Score the evaluated split; say whether the weights are the best so far."""
@@ -138,11 +145,13 @@ class Session:
             self.recorder.sampled(epoch=0)
             return
         if not last.ends_epoch:
-            self.recorder.epoch_ended(last)
+            self._write_epoch(last)
         if self.resolved.evaluation and not self._evaluation_due(last):
             self.best.improved_by(self.recorder.evaluated(last))
         if not self._samples_due(last):
             self.recorder.sampled(last.epoch)
+        if self.doubt:
+            log.warning(self.doubt)
 
     # -- checkpoints
 
@@ -234,6 +243,7 @@ class Session:
                 "step": self.training.done,
                 "best": self.best.state_dict(),
                 "ended_because": reason or None,
+                "doubt": self.doubt or None,
                 "observer_failures": self.observers.failures,
             }
             with disk_errors(self.folder.path):

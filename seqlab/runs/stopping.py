@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from seqlab.experiment.sections import Stop
-from seqlab.records import Measured
+from seqlab.records import EpochEnded, Measured
 
 
 class Best:
@@ -24,6 +25,20 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         return {"step": self.step, "loss": self.loss}
+
+
+def worse_than_guessing(epoch: EpochEnded, vocabulary: int) -> str:
+    """What to say of an epoch whose loss is more than twice that of guessing; empty: nothing.
+
+    Of other splits this is not asked: who has learnt a text by heart is worse there, and rightly.
+    """
+    guessing = math.log(vocabulary)
+    if not epoch.loss > 2 * guessing:
+        return ""
+    return (
+        f"The loss of the last epoch is {epoch.loss:.4g}, and {guessing:.4g} is had by guessing"
+        " each token alike: it has diverged, or hardly begun; a smaller lr or a clip_norm may help"
+    )
 
 
 class Stopping:

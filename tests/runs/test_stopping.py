@@ -137,3 +137,15 @@ def test_watching_a_split_that_is_never_scored_is_refused(full, registry):
 def test_watching_accuracy_where_none_is_measured_is_refused(ended):
     with pytest.raises(seqlab.SeqlabError, match="accuracy"):
         ended(metric="accuracy", patience=1)
+
+
+def test_a_finished_run_whose_loss_is_far_above_that_of_guessing_says_so(tiny, registry, caplog):
+    run = seqlab.run(tiny | {"optimizer": {"name": "sgd", "lr": 1e4}}, registry=registry)
+    assert run.description["status"] == "finished"
+    assert run.description["doubt"] == caplog.messages[-1]
+    assert ", and 3.367 is had by guessing each token alike: " in caplog.messages[-1]
+
+
+def test_a_run_that_hardly_learns_is_not_doubted(tiny, registry):
+    run = seqlab.run(tiny | {"optimizer": {"name": "sgd", "lr": 1e-9}}, registry=registry)
+    assert run.description["doubt"] is None
