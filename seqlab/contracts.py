@@ -1,7 +1,8 @@
 """What each kind of component promises.
 
 Shapes: B rows in a batch, T window, I input size, O output size, V vocabulary size.
-The promises are structural: a component need not inherit from anything here.
+The promises are structural: a component need not inherit from anything here. Any of them may have
+`condition_here()`: in a few words how it works on this machine, which `seqlab doctor` prints.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from seqlab import (
     steady_linear,
 )
 from seqlab_plugins.columns import columns
+from seqlab_plugins.cores import condition
 from seqlab_plugins.cudnn import run_projected, suits_cudnn
 from seqlab_plugins.greedy import greedy_walk
 from seqlab_plugins.recurrences import elman, gated, long_short
@@ -84,6 +85,9 @@ class Recurrent(nn.Module, ABC):
             self.fused(size, hidden_size, batch_first=True) for size in sizes
         )
         self.dropout = Dropout(dropout)
+
+    def condition_here(self) -> str:
+        return condition()
 
     @abstractmethod
     def bias(self, layer: Layer) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,14 +65,29 @@ def _in_parallel(work: Callable[[int], None], parts: int, threads: int) -> list[
 @cache
 def compiled() -> ModuleType | None:
     """Return `seqlab_plugins.compiled`; None where it lacks Numba, a BLAS or threads."""
-    try:
-        from numba import config
+    return None if _lacking() else import_module("seqlab_plugins.compiled")
 
-        from seqlab_plugins import compiled
-    except (ImportError, OSError):  # nor where it does not know this numpy, or LLVM does not load
-        return None
-    off = getattr(config, "DISABLE_JIT", False)
-    return None if off or sgemm() is None or _openmp() is None else compiled
+
+def condition() -> str:
+    """In a sentence whether loops are compiled on a CPU; if not, why not and what helps."""
+    lacking = _lacking()
+    return f"no loop is compiled: {lacking}" if lacking else "loops are compiled on a CPU"
+
+
+def _lacking() -> str:
+    try:
+        import numba
+
+        import_module("seqlab_plugins.compiled")
+    except (ImportError, OSError) as error:  # it may not know this numpy, or LLVM does not load
+        if getattr(error, "name", None) == "numba":
+            return "there is no Numba; pip install 'seqlab[fast]'"
+        return f"Numba cannot be used ({error})"
+    if getattr(numba.config, "DISABLE_JIT", False):
+        return "NUMBA_DISABLE_JIT is set"
+    if sgemm() is None:
+        return "this torch has no MKL inside"
+    return "" if _openmp() is not None else "this torch has no threads of GNU's OpenMP"
 
 
 @cache

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from seqlab import Cell, hookimpl, linear
+from seqlab_plugins.cores import condition
 from seqlab_plugins.scan import linear_scan
 
 Count = Annotated[int, Field(gt=0)]
@@ -36,6 +37,9 @@ class MinGRU(nn.Module):
         super().__init__()
         self.output_size = hidden_size
         self.project = nn.Linear(input_size, 2 * hidden_size)
+
+    def condition_here(self) -> str:
+        return condition()
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         projected = linear(inputs, self.project.weight, self.project.bias)

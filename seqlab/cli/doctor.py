@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqlab.runs.folder import RunFolder
 
 Finding = tuple[str, str, int]
-"""What was looked at, what is wrong with it (or nothing), and the exit code that this means."""
+"""What was looked at, what is to be said of it (or nothing), and the exit code that this means."""
 
 
 @click.command("doctor")
@@ -73,12 +73,12 @@ def _offline() -> Iterator[None]:
 
 
 def _built(component: Component) -> tuple[str, int]:
-    """What is wrong with building a component; what cannot be built here is not wrong."""
+    """What is to be said of a component that is built; what cannot be built here is not wrong."""
     from seqlab.testing.building import build
     from seqlab.testing.promises import NotApplicable, Subject
 
     try:
-        build(Subject.of_component(component, {}))
+        return _condition(build(Subject.of_component(component, {}))), 0
     except (NotApplicable, CorpusUnavailable) as reason:
         return f"not here: {reason}", 0
     except ValueError as refusal:  # its own words: an extra that is missing, say
@@ -88,7 +88,12 @@ def _built(component: Component) -> tuple[str, int]:
     except Exception as error:
         said = f"cannot be built: {type(error).__name__}: {error}"
         return f"{said} (plugin '{component.plugin}')", PluginError.exit_code
-    return "", 0
+
+
+def _condition(part: Any) -> str:
+    """How a part works on this machine, if it has something to say of that."""
+    said = part.condition_here() if hasattr(part, "condition_here") else ""
+    return f"ok: {said}" if said else ""
 
 
 def _experiment(folder: RunFolder, registry: Registry) -> Iterator[Finding]:

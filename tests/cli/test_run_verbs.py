@@ -251,6 +251,29 @@ def test_doctor_names_what_cannot_be_built(seqlab_command, drop):
     assert f"decoder nothing\t{said}" in result.out
 
 
+UNWELL = """
+    import seqlab
+
+    class Unwell:
+        def choose(self, logits, history, uniform):
+            return logits.argmax(-1)
+
+        def condition_here(self):
+            return "slow; pip install more"
+
+    @seqlab.hookimpl
+    def seqlab_register_decoders():
+        return {"unwell": Unwell}
+"""
+
+
+def test_doctor_prints_what_a_component_says_of_its_condition(seqlab_command, drop):
+    drop(UNWELL)
+    result = seqlab_command("doctor")
+    assert result.code == 0
+    assert "decoder unwell\tok: slow; pip install more\n" in result.out
+
+
 def test_doctor_downloads_nothing(seqlab_command, monkeypatch):
     monkeypatch.delenv("SEQLAB_OFFLINE", raising=False)
     result = seqlab_command("doctor")
@@ -268,6 +291,8 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
         said = "not here: option 'path' has no default; give it a value"
         assert states.pop(f"corpus {name}") == said
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
+    for name in ("rnn", "lstm", "gru", "min_gru"):
+        assert states.pop(f"cell {name}").startswith(("ok: loops are comp", "ok: no loop is comp"))
     assert set(states.values()) == {"ok"}
     assert "here/checkpoints/step-00000020\tok" in result.out
 

@@ -243,6 +243,7 @@ def test_without_numba_torch_walks(monkeypatch):
     try:
         window, weight = torch.zeros(35, 32, 256), torch.zeros(256, 256)
         assert recurrences.walks_for(window, weight, torch.float32) is BY_TORCH
+        assert cores.condition().endswith("there is no Numba; pip install 'seqlab[fast]'")
     finally:
         cores.compiled.cache_clear()
 
