@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.hookspecs import hookimpl as hookimpl
+    from seqlab.model.cores import on_all_cores as on_all_cores
+    from seqlab.model.cores import why_not_compiled as why_not_compiled
     from seqlab.model.dropout import Dropout as Dropout
     from seqlab.model.kernels import contiguous as contiguous
     from seqlab.model.kernels import has_onednn_for as has_onednn_for
@@ -67,6 +69,7 @@ _HOMES = {
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
+    "seqlab.model.cores": "on_all_cores why_not_compiled",
     "seqlab.model.dropout": "Dropout",
     "seqlab.model.kernels": "contiguous has_onednn_for tanh",
     "seqlab.model.products": "linear outer product product_dtype",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import GreedyWalk, State
-from seqlab_plugins import greedy_loops, loops, scan_loops
-from seqlab_plugins.cores import on_all_cores, sgemm
+from seqlab import GreedyWalk, State, on_all_cores
+from seqlab_plugins import column_loops, greedy_loops, loops, scan_loops
+from seqlab_plugins.cores import sgemm
 from seqlab_plugins.walks import Walks
 
 LINE = 16  # numbers in a line of a cache: rows of logits begin at one
@@ -51,6 +51,49 @@ def scan_back(
     found = _flat(of_decay, of_inputs, of_initial.unsqueeze(1))
     on_all_cores(partial(scan_loops.scan_back, backwards), len(states), *given, *found)
     return of_decay, of_inputs, of_initial
+
+
+def by_block(ids: Tensor, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ids (N,), their places sorted by block of columns, and where the blocks start.
+
+    Raises:
+        IndexError: one of the ids is no column.
+    """
+    ids = ids.flatten().contiguous()
+    smallest, largest = map(int, ids.aminmax())
+    if not 0 <= smallest <= largest < columns:
+        raise IndexError(f"ids should be 0 … {columns - 1}")
+    order = torch.empty_like(ids)
+    starts = ids.new_empty(-(-columns // column_loops.SIDE) + 1)
+    column_loops.sort_by_block(ids.numpy(), starts.numpy(), order.numpy())
+    return ids, order, starts
+
+
+def gather(places: tuple[Tensor, ...], matrix: Tensor, bias: Tensor) -> Tensor:
+    """Return a column of a matrix (M, I) for each of the ids `by_block`, with a bias: (N, M)."""
+    ids, order, starts = places
+    rows, blocks = matrix.new_empty(len(ids), len(matrix)), _dealt(starts)
+    given = blocks, starts, order, ids, matrix.contiguous(), bias.contiguous(), rows
+    on_all_cores(column_loops.gather, len(blocks), *given)
+    return rows
+
+
+def scatter(places: tuple[Tensor, ...], rows: Tensor, columns: int) -> Tensor:
+    """Return a matrix (M, I) of which each column is the sum of the rows (N, M) of its id."""
+    ids, order, starts = places
+    matrix, blocks = rows.new_empty(rows.shape[1], columns), _dealt(starts)
+    on_all_cores(column_loops.scatter, len(blocks), blocks, starts, order, ids, rows, matrix)
+    return matrix
+
+
+def _dealt(starts: Tensor) -> Tensor:
+    return _dealt_to(torch.get_num_threads(), len(starts) - 1)
+
+
+@cache
+def _dealt_to(cores: int, blocks: int) -> Tensor:
+    """Deal blocks to cores in turn, since frequent ids may lie side by side."""
+    return torch.argsort(torch.arange(blocks) % cores, stable=True)
 
 
 def _flat(*tensors: Tensor) -> list[Tensor]:

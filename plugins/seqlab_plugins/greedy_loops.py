@@ -19,59 +19,24 @@ from typing import Any
 
 import numpy as np
 
-from seqlab_plugins.by_numba import IN_ANY_ORDER, Array, by_numba
-from seqlab_plugins.loop_parts import HALF, NOTHING, linear
+from seqlab.loops import IN_ANY_ORDER, NOTHING, Array, by_numba, exp, largest
 from seqlab_plugins.loops import elman, gated, long_short
+from seqlab_plugins.product_loops import linear
 
-LOWEST, OCTAVES = np.float32(-87), np.float32(1 / np.log(2))  # of e^-88 there are fewer digits
-A0, A1, A2, A3, A4, A5, A6 = map(np.float32, np.log(2) ** np.arange(7) / [1, 1, 2, 6, 24, 120, 720])
-MIDDLE, DIGITS = np.int32(127), np.int32(23)  # of a float32: its exponent of 1, and behind it
-SIGN, MAGNITUDE, LEAST = np.int32(31), np.int32(2**31 - 1), np.int32(-(2**31))
 TOGETHER = 64  # numbers that are compared at once
 
 
-@by_numba
-def exp(x: Any) -> Any:
-    """Within 2e-7, for x up to 0; not a number stays so.
-
-    A power of two, made of its bits, times the beginning of a series.
-    """
-    x = (LOWEST if x < LOWEST else x) * OCTAVES
-    whole = np.int32(x - HALF)
-    x -= np.float32(whole)
-    power = np.int32((whole + MIDDLE) << DIGITS).view(np.float32)
-    return power * (A0 + x * (A1 + x * (A2 + x * (A3 + x * (A4 + x * (A5 + x * A6))))))
-
-
-@by_numba
-def _ordered(bits: Any) -> Any:
-    """Turn the bits of a float32 into an integer of the same order, and back."""
-    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
-
-
-@by_numba
-def _largest(values: Array, bias: Array) -> Any:
-    """Add the bias to the values, and return the largest: of integers it is found many at once."""
-    for j in range(len(values)):
-        values[j] += bias[j]
-    bits, found = values.view(np.int32), LEAST
-    for j in range(len(bits)):
-        one = _ordered(bits[j])
-        found = one if one > found else found
-    return np.int32(_ordered(found)).view(np.float32)
-
-
 @partial(by_numba, liberties=IN_ANY_ORDER)
-def _mass(values: Array, largest: Any) -> Any:
-    """Return the sum of e^(value - largest)."""
+def _mass(values: Array, top: Any) -> Any:
+    """Return the sum of e^(value - top)."""
     total = NOTHING
     for j in range(len(values)):
-        total += exp(values[j] - largest)
+        total += exp(values[j] - top)
     return total
 
 
 @by_numba
-def _place(values: Array, largest: Any, broken: bool) -> int:
+def _place(values: Array, top: Any, broken: bool) -> int:
     """Return the first that is not a number, or else the first of the largest."""
     if broken:
         for j in range(len(values)):
@@ -80,10 +45,10 @@ def _place(values: Array, largest: Any, broken: bool) -> int:
     for begin in range(0, len(values), TOGETHER):
         some, found = values[begin : begin + TOGETHER], False
         for j in range(len(some)):  # without a way out, and so many at once
-            found |= some[j] == largest
+            found |= some[j] == top
         if found:
             for j in range(len(some)):
-                if some[j] == largest:
+                if some[j] == top:
                     return begin + j
     return 0
 
@@ -116,9 +81,12 @@ def _leave(
             before[j] = after[j]
     linear(sgemm, logits[first:last], states[1, first:last], head, NOTHING)
     for i in range(first, last):
-        largest = _largest(logits[i], bias)
-        mass = _mass(logits[i], largest)
-        ids[i] = _place(logits[i], largest, mass != mass)
+        logit = logits[i]
+        for j in range(len(bias)):
+            logit[j] += bias[j]
+        top = largest(logit)
+        mass = _mass(logit, top)
+        ids[i] = _place(logit, top, mass != mass)
         scores[i] = -np.log(mass)
 
 

@@ -4,16 +4,15 @@ Rows do not wait for each other: whoever calls gives some of them to each core, 
 and a loop takes its rows through the whole window. What a step has written is still in a cache of
 that core at the next one, and gates are bent where they lie.
 
-Arrays are those of `seqlab_plugins.walks`. Assigning to a slice takes far longer to compile than a
-loop.
+Arrays are those of `seqlab_plugins.walks`.
 """
 
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
-from seqlab_plugins.by_numba import Array, by_numba
-from seqlab_plugins.loop_parts import NOTHING, ONE, add_product, linear, sigmoid, tanh
+from seqlab.loops import NOTHING, ONE, Array, by_numba, sigmoid, tanh
+from seqlab_plugins.product_loops import add_product, linear
 
 
 @by_numba

@@ -7,7 +7,7 @@ Arrays are (B, T, N), in float32 and contiguous, a state before or after the win
 
 from __future__ import annotations
 
-from seqlab_plugins.by_numba import Array, by_numba
+from seqlab.loops import Array, by_numba
 
 
 @by_numba

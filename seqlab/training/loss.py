@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from seqlab.model.kernels import contiguous
 from seqlab.model.products import aligned_product, linear, outer, product, product_dtype
+from seqlab.training.errors import errors
 
 LOGITS_AT_ONCE = 2**21  # on a CPU: 8 MB stay in the cache
 LOGITS_AT_ONCE_ELSEWHERE = 2**26  # on a GPU a launch costs more than memory does
@@ -87,9 +88,9 @@ def _chunks(rows: int, weight: Tensor) -> Iterator[slice]:
 class _HeadLoss(torch.autograd.Function):
     """The gradient of the nats with respect to the logits is p - 1 at the target and p elsewhere.
 
-    p is exp(logit - the largest of its row) over the sum of those. That sum and the share of a
-    token are factors of a row, so the narrow matrices take them, not the logits. One share of all
-    tokens is a factor of everything, and waits for that of the loss.
+    The sum that p is divided by and the share of a token are factors of a row, so the narrow
+    matrices take them, not the logits. One share of all tokens is a factor of everything, and waits
+    for that of the loss.
     """
 
     @staticmethod
@@ -109,20 +110,15 @@ class _HeadLoss(torch.autograd.Function):
         into, into_bias = torch.empty_like(hidden), torch.zeros_like(bias)
         into_weight = None
         for chunk in _chunks(len(hidden), weight):
-            rows, target = hidden[chunk], targets[chunk, None]
-            logits = aligned_product(rows, matrix.t()).to(exact).add_(bias)
-            largest = logits.amax(1, keepdim=True)
-            below = largest - logits.gather(1, target)
-            powers = logits.sub_(largest).exp_()
-            sums = powers.sum(1, keepdim=True)
-            nats[chunk] = (below + sums.log()).squeeze(1)
+            rows = hidden[chunk]
+            logits = aligned_product(rows, matrix.t()).to(exact)
+            nats[chunk], wrong, sums = errors(logits, bias, targets[chunk])
             if any(ctx.needs_input_grad):
-                errors = powers.scatter_add_(1, target, -sums)
-                factor = (counts[chunk, None] if isinstance(counts, Tensor) else 1) / sums
-                into_bias += torch.mv(errors.t(), factor.squeeze(1))
-                errors = errors.to(dtype)
-                torch.mul(product(errors, matrix), factor, out=into[chunk])
-                found = outer(errors, rows * factor, dtype, into_weight)
+                factor = (counts[chunk] if isinstance(counts, Tensor) else 1) / sums
+                into_bias += torch.mv(wrong.t(), factor)
+                wrong, factor = wrong.to(dtype), factor.unsqueeze(1)
+                torch.mul(product(wrong, matrix), factor, out=into[chunk])
+                found = outer(wrong, rows * factor, dtype, into_weight)
                 into_weight = found.to(weight.dtype)  # sums are never kept in fewer digits
         if into_weight is not None:
             ctx.factor = 1 if isinstance(shares, Tensor) else shares

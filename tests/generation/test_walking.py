@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-import numpy as np
 import pytest
 import torch
 from seqlab_plugins import cores, greedy
@@ -187,15 +186,3 @@ def test_a_decoder_that_does_not_say_greedy_is_asked_each_time(make, tokenizer, 
     walked_from(1)
     (rare,) = generate(make("rnn"), tokenizer, Rarest(), PREFIXES[:1], length=9)
     assert min(rare.log_probabilities) < -5
-
-
-@needs_numba
-def test_the_exponential_is_within_two_in_ten_million():
-    loops = pytest.importorskip("seqlab_plugins.greedy_loops")
-    values = np.linspace(-86.9, 0, 20_001).astype(np.float32)
-    found = np.array([loops.exp(value) for value in values], dtype=np.float64)
-    exact = np.exp(values.astype(np.float64))
-    assert np.abs(found - exact).max() < 2e-7
-    assert np.abs(found / exact - 1).max() < 1e-5
-    assert loops.exp(np.float32(-1e30)) < 1e-37
-    assert np.isnan(loops.exp(np.float32(np.nan)))

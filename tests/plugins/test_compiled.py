@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
 import pytest
 import torch
 from seqlab_plugins import cores, recurrences, scan
 from seqlab_plugins.walks import BY_TORCH
 
 import seqlab
+from seqlab.model import cores as model_cores
 
 T, B, H = 6, 4, 16
 GATES = {"elman": 1, "gated": 3, "long_short": 4}
@@ -92,16 +92,6 @@ def test_gates_are_shut_and_open_where_inputs_are_large(name, size, monkeypatch)
         given[0].copy_(given[0].sign() * size)
         found, wanted = (outputs(name, given, compiled, monkeypatch) for compiled in (True, False))
     torch.testing.assert_close(found, wanted, rtol=0, atol=2e-6, equal_nan=True)
-
-
-@needs_numba
-def test_tanh_and_the_sigmoid_are_within_four_in_ten_million():
-    loops = pytest.importorskip("seqlab_plugins.loops")
-    values = np.linspace(-20, 20, 20_001).astype(np.float32)
-    exact = values.astype(np.float64)
-    found = [[bend(value) for value in values] for bend in (loops.tanh, loops.sigmoid)]
-    wanted = np.tanh(exact), 1 / (1 + np.exp(-exact))
-    assert np.abs(np.array(found) - np.array(wanted)).max() < 4e-7
 
 
 @needs_numba
@@ -207,7 +197,7 @@ def test_a_scan_broadcasts_as_ever(monkeypatch):
 
 def test_a_part_of_a_matrix_is_refused_since_a_copy_would_be_written():
     with pytest.raises(ValueError, match="not all are contiguous"):
-        cores.on_all_cores(lambda *_: None, 2, torch.zeros(4, 4)[:, :2])
+        seqlab.on_all_cores(lambda *_: None, 2, torch.zeros(4, 4)[:, :2])
 
 
 @needs_numba
@@ -238,14 +228,17 @@ def test_the_textbooks_size_is_compiled():
 
 
 def test_without_numba_torch_walks(monkeypatch):
-    cores.compiled.cache_clear()
+    cached = cores.compiled, seqlab.why_not_compiled
+    for each in cached:
+        each.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)
     try:
         window, weight = torch.zeros(35, 32, 256), torch.zeros(256, 256)
         assert recurrences.walks_for(window, weight, torch.float32) is BY_TORCH
         assert cores.condition().endswith("there is no Numba; pip install 'seqlab[fast]'")
     finally:
-        cores.compiled.cache_clear()
+        for each in cached:
+            each.cache_clear()
 
 
 def test_every_row_is_taken_once_and_what_a_part_raises_is_raised(threads):
@@ -256,15 +249,15 @@ def test_every_row_is_taken_once_and_what_a_part_raises_is_raised(threads):
         array[first:last] += 1
         parts.append((first, last))
 
-    cores.on_all_cores(count, len(counts), counts)
+    seqlab.on_all_cores(count, len(counts), counts)
     assert counts.tolist() == [1] * 7
-    assert sorted(parts) == ([(0, 3), (3, 7)] if cores._openmp() else [(0, 7)])
+    assert sorted(parts) == ([(0, 3), (3, 7)] if model_cores._openmp() else [(0, 7)])
 
     def refuse(_, first, last):
         raise ValueError(f"rows from {first} to {last}")
 
     with pytest.raises(ValueError, match="rows from"):
-        cores.on_all_cores(refuse, len(counts), counts)
+        seqlab.on_all_cores(refuse, len(counts), counts)
 
 
 @needs_numba

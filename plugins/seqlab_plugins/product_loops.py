@@ -1,4 +1,4 @@
-"""What loops have in common: products by a BLAS that is called without Python, and functions.
+"""Products in loops, by a BLAS that is called without Python.
 
 Shapes: N rows, K summed, M columns. `sgemm` is the address of the BLAS's product.
 """
@@ -16,18 +16,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqlab_plugins.by_numba import IN_ANY_ORDER, Array, by_numba
+from seqlab.loops import IN_ANY_ORDER, NOTHING, ONE, Array, by_numba
 
 FEW = 4  # rows for which a weight is read once, number by number; a BLAS takes longer
 PLAIN, TRANSPOSED = map(np.uint8, b"NT")
-NOTHING, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-# tanh(x) = x P(x^2) / Q(x^2) within 3e-8 of it, from a least-squares fit that was reweighted until
-# its largest errors were equal; beyond 9 tanh is 1 in float32.
-FLAT = np.float32(9)
-P0, P1, P2, P3, P4 = map(
-    np.float32, (0.999999975, 0.133678808, 0.00347999466, 2.03533128e-05, 1.30020615e-08)
-)
-Q1, Q2, Q3, Q4 = map(np.float32, (0.467011926, 0.0258176105, 0.000326016792, 7.63184874e-07))
 
 
 def _by_blas(  # Numba counts what it is given
@@ -101,19 +93,3 @@ def linear(sgemm: int, total: Array, rows: Array, weight: Array, kept: float) ->
         for i in range(len(rows)):
             before = total[i, m] if kept else NOTHING
             total[i, m] = before + _dot(rows[i], weight[m])
-
-
-@by_numba
-def tanh(x: Any) -> Any:
-    """Within 4e-7; not a number stays so."""
-    x = FLAT if x > FLAT else x
-    x = -FLAT if x < -FLAT else x
-    u = x * x
-    above = x * (P0 + u * (P1 + u * (P2 + u * (P3 + u * P4))))
-    return above / (ONE + u * (Q1 + u * (Q2 + u * (Q3 + u * Q4))))
-
-
-@by_numba
-def sigmoid(x: Any) -> Any:
-    """Within 2e-7."""
-    return HALF * tanh(HALF * x) + HALF
