@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab import GreedyWalk, State, on_all_cores
+from seqlab import GreedyWalk, State, contiguous, on_all_cores
 from seqlab_plugins import column_loops, greedy_loops, loops, scan_loops
 from seqlab_plugins.cores import sgemm
+from seqlab_plugins.product_loops import FEW
 from seqlab_plugins.walks import Walks
 
 LINE = 16  # numbers in a line of a cache: rows of logits begin at one
@@ -122,9 +123,12 @@ def _greedy(
     weight = functional.pad(head.weight, (0, 0, 0, missing))
     bias = functional.pad(head.bias, (0, missing), value=-torch.inf)
     given = [tensor.detach().contiguous() for tensor in (table, weight, bias, *others)]
+    turn = cache(lambda: contiguous(weight.t()))
 
     def walk(ids: Tensor, state: Any, steps: int) -> tuple[Tensor, Tensor, State]:
         rows, (columns, weight, bias, *others) = len(ids), given
+        many = rows > FEW * torch.get_num_threads()
+        heads = (weight[:0], turn()) if many else (weight, weight[:0])
         if not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
             raise IndexError(f"ids should be 0 … {vocabulary - 1}")
         parts = state if isinstance(state, tuple) else (state,)
@@ -134,7 +138,7 @@ def _greedy(
         said, scores = ids.repeat(steps + 1, 1), bias.new_empty(steps, rows)
         logits = bias.new_empty(rows, len(bias))
         rooms = [bias.new_empty(1, rows, times * size) for times in room]
-        known = columns, said, scores, logits, weight, bias
+        known = columns, said, scores, logits, *heads, bias
         on_all_cores(partial(loop, sgemm()), rows, *known, *carried, *rooms, *others)
         after = tuple(part[0] for part in carried)
         return said[1:].t(), scores.t(), after if isinstance(state, tuple) else after[0]

@@ -6,7 +6,8 @@ G gates.
 
 `table` (V, G H) is what each id adds to the gates, `ids` (N + 1, B) int64 are the tokens, the first
 ones given, and `scores` (N, B) their log-probabilities. `head` (V, H) and `bias` (V,) are those of
-the output layer, and `logits` (B, V) have nothing in them. States are (2, B, H), before and after a
+the output layer; for many rows `turned` is (H, V) instead, otherwise empty. `logits` (B, V) have
+nothing in them. States are (2, B, H), before and after a
 step; at the end the first is the one to go on from.
 """
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from seqlab.loops import IN_ANY_ORDER, NOTHING, Array, by_numba, exp, largest
 from seqlab_plugins.loops import elman, gated, long_short
-from seqlab_plugins.product_loops import linear
+from seqlab_plugins.product_loops import linear, product
 
 TOGETHER = 64  # numbers that are compared at once
 
@@ -69,6 +70,7 @@ def _leave(
     scores: Array,
     logits: Array,
     head: Array,
+    turned: Array,
     bias: Array,
     states: Array,
     first: int,
@@ -79,7 +81,10 @@ def _leave(
         before, after = states[0, i], states[1, i]
         for j in range(len(after)):
             before[j] = after[j]
-    linear(sgemm, logits[first:last], states[1, first:last], head, NOTHING)
+    if len(turned):
+        product(sgemm, logits[first:last], states[1, first:last], turned, NOTHING)
+    else:
+        linear(sgemm, logits[first:last], states[1, first:last], head, NOTHING)
     for i in range(first, last):
         logit = logits[i]
         for j in range(len(bias)):
@@ -98,6 +103,7 @@ def greedy_elman(
     scores: Array,
     logits: Array,
     head: Array,
+    turned: Array,
     bias: Array,
     states: Array,
     weight: Array,
@@ -107,7 +113,7 @@ def greedy_elman(
     for n in range(len(scores)):
         _enter(states[1], table, ids[n], first, last)
         elman(sgemm, states, weight, first, last)
-        _leave(sgemm, ids[n + 1], scores[n], logits, head, bias, states, first, last)
+        _leave(sgemm, ids[n + 1], scores[n], logits, head, turned, bias, states, first, last)
 
 
 @by_numba
@@ -118,6 +124,7 @@ def greedy_gated(
     scores: Array,
     logits: Array,
     head: Array,
+    turned: Array,
     bias: Array,
     states: Array,
     projected: Array,
@@ -131,7 +138,7 @@ def greedy_gated(
     for n in range(len(scores)):
         _enter(projected[0], table, ids[n], first, last)
         gated(sgemm, projected, states, gates, candidates, inner, weight, first, last)
-        _leave(sgemm, ids[n + 1], scores[n], logits, head, bias, states, first, last)
+        _leave(sgemm, ids[n + 1], scores[n], logits, head, turned, bias, states, first, last)
 
 
 @by_numba
@@ -142,6 +149,7 @@ def greedy_long_short(
     scores: Array,
     logits: Array,
     head: Array,
+    turned: Array,
     bias: Array,
     states: Array,
     memories: Array,
@@ -154,7 +162,7 @@ def greedy_long_short(
     for n in range(len(scores)):
         _enter(gates[0], table, ids[n], first, last)
         long_short(sgemm, states, memories, gates, bent, weight, first, last)
-        _leave(sgemm, ids[n + 1], scores[n], logits, head, bias, states, first, last)
+        _leave(sgemm, ids[n + 1], scores[n], logits, head, turned, bias, states, first, last)
         for i in range(first, last):
             before, after = memories[0, i], memories[1, i]
             for j in range(len(after)):

@@ -12,7 +12,7 @@ Arrays are those of `seqlab_plugins.walks`.
 from __future__ import annotations
 
 from seqlab.loops import NOTHING, ONE, Array, by_numba, sigmoid, tanh
-from seqlab_plugins.product_loops import add_product, linear
+from seqlab_plugins.product_loops import linear, product
 
 
 @by_numba
@@ -46,7 +46,7 @@ def elman_back(
             h, gradient, into = states[t + 1, i], wanted[t + 1, i], inner[t, i]
             for j in range(len(h)):
                 into[j] = gradient[j] * (ONE - h[j] * h[j])
-        add_product(sgemm, wanted[t, first:last], inner[t, first:last], weight)
+        product(sgemm, wanted[t, first:last], inner[t, first:last], weight, ONE)
 
 
 @by_numba
@@ -103,7 +103,7 @@ def gated_back(
                 of_reset[j], of_update[j], of_added[j] = of_r, of_z, new * r
                 out_reset[j], out_update[j], out_new[j] = of_r, of_z, new
                 into[j] += g * z
-        add_product(sgemm, wanted[t, first:last], inner[t, first:last], weight)
+        product(sgemm, wanted[t, first:last], inner[t, first:last], weight, ONE)
 
 
 @by_numba
@@ -157,4 +157,4 @@ def long_short_back(
                 of_new[j] = c * a * (ONE - g * g)
                 of_out[j] = gradient[j] * b * o * (ONE - o)
                 keep[j] = c * f
-        add_product(sgemm, wanted[t, first:last], inner[t, first:last], weight)
+        product(sgemm, wanted[t, first:last], inner[t, first:last], weight, ONE)

@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqlab.loops import IN_ANY_ORDER, NOTHING, ONE, Array, by_numba
+from seqlab.loops import IN_ANY_ORDER, NOTHING, Array, by_numba
 
 FEW = 4  # rows for which a weight is read once, number by number; a BLAS takes longer
 PLAIN, TRANSPOSED = map(np.uint8, b"NT")
@@ -64,10 +64,10 @@ _call_sgemm: Any = intrinsic(_by_blas)
 
 
 @by_numba
-def add_product(sgemm: int, total: Array, rows: Array, matrix: Array) -> None:
-    """Add rows (N, K) @ matrix (K, M) to a total, (N, M)."""
+def product(sgemm: int, total: Array, rows: Array, matrix: Array, kept: float) -> None:
+    """Write rows (N, K) @ matrix (K, M), plus a share of the total, (N, M)."""
     places = rows.ctypes.data, matrix.ctypes.data, total.ctypes.data
-    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, ONE)
+    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, kept)
 
 
 @partial(by_numba, liberties=IN_ANY_ORDER)
