@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+
+import seqlab
 
 loops = pytest.importorskip("seqlab.loops", reason="Numba is an extra: seqlab[fast]")
 NAN, INF = np.nan, np.inf
@@ -79,3 +82,41 @@ def test_a_loop_is_compiled_anew_if_one_that_it_calls_has_changed(tmp_path: Path
         command = [sys.executable, "outer_loop.py"]
         said.append(subprocess.check_output(command, cwd=tmp_path, text=True).split())
     assert said == [["4", "0"], ["4", "1"], ["42", "0"]]
+
+
+@loops.by_numba
+def count(by, counts, numbers, first, last):
+    """Add a number to the rows, and to each a half of another array's."""
+    for i in range(first, last):
+        for j in range(counts.shape[1]):
+            counts[i, j] += by + numbers[i] / 2
+
+
+@pytest.fixture(params=[1, 2, 3, 8], ids="{} threads".format)
+def threads(request):
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 7, 33])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_every_row_is_taken_once(rows, dtype, threads):
+    counts, numbers = torch.zeros(rows, 2, dtype=dtype), 2 * torch.arange(rows)
+    seqlab.on_all_cores(count, rows, 5, counts, numbers)
+    assert counts.tolist() == [[5 + row] * 2 for row in range(rows)]
+
+
+def test_a_part_of_a_matrix_is_refused_since_a_copy_would_be_written():
+    with pytest.raises(ValueError, match="of 2 tensors not all are contiguous"):
+        seqlab.on_all_cores(count, 4, 1, torch.zeros(4, 4)[:, :2], torch.zeros(4))
+
+
+def test_numbers_that_no_loop_takes_are_refused():
+    torch.set_num_threads(2)
+    try:
+        said = "a loop takes arrays of float32, float64, int64; one is of float16"
+        with pytest.raises(TypeError, match=said):
+            seqlab.on_all_cores(count, 4, 1, torch.zeros(4, 2).half(), torch.zeros(4))
+    finally:
+        torch.set_num_threads(1)

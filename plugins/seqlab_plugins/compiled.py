@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from seqlab_plugins.cores import sgemm
 from seqlab_plugins.product_loops import FEW
 from seqlab_plugins.walks import Walks
 
+SGEMM = cast("int", sgemm())  # without it this is not imported
 LINE = 16  # numbers in a line of a cache: rows of logits begin at one
 AT_ONCE = 2**30  # multiplications between two looks at what was said: some milliseconds
 READING = 8  # rows that take as long as reading a weight does
@@ -23,7 +24,7 @@ READING = 8  # rows that take as long as reading a weight does
 
 def _walk(loop: Callable[..., None], *tensors: Tensor) -> None:
     *others, weight = tensors
-    on_all_cores(partial(loop, sgemm()), others[0].shape[1], *others, weight.contiguous())
+    on_all_cores(loop, others[0].shape[1], SGEMM, *others, weight.contiguous())
 
 
 WALKS = Walks(
@@ -39,7 +40,7 @@ WALKS = Walks(
 def scan(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor, backwards: bool) -> None:
     """Write every h_t = a_t h_{t-1} + b_t, as `seqlab_plugins.scan` does, (B, T, ...)."""
     given = _flat(decay, inputs, initial.unsqueeze(1), states)
-    on_all_cores(partial(scan_loops.scan, backwards), len(states), *given)
+    on_all_cores(scan_loops.scan, len(states), int(backwards), *given)
 
 
 def scan_back(
@@ -50,7 +51,7 @@ def scan_back(
     of_initial = initial.new_empty(initial.shape)
     given = _flat(gradient, decay, initial.unsqueeze(1), states)
     found = _flat(of_decay, of_inputs, of_initial.unsqueeze(1))
-    on_all_cores(partial(scan_loops.scan_back, backwards), len(states), *given, *found)
+    on_all_cores(scan_loops.scan_back, len(states), int(backwards), *given, *found)
     return of_decay, of_inputs, of_initial
 
 
@@ -139,7 +140,7 @@ def _greedy(
         logits = bias.new_empty(rows, len(bias))
         rooms = [bias.new_empty(1, rows, times * size) for times in room]
         known = columns, said, scores, logits, *heads, bias
-        on_all_cores(partial(loop, sgemm()), rows, *known, *carried, *rooms, *others)
+        on_all_cores(loop, rows, SGEMM, *known, *carried, *rooms, *others)
         after = tuple(part[0] for part in carried)
         return said[1:].t(), scores.t(), after if isinstance(state, tuple) else after[0]
 

@@ -12,7 +12,7 @@ from seqlab.loops import Array, by_numba
 
 @by_numba
 def scan(
-    backwards: bool,
+    backwards: int,
     decay: Array,
     inputs: Array,
     initial: Array,
@@ -33,7 +33,7 @@ def scan(
 
 @by_numba
 def scan_back(
-    backwards: bool,
+    backwards: int,
     gradient: Array,
     decay: Array,
     initial: Array,

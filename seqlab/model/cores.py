@@ -10,54 +10,48 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 ROWS = 2  # fewer are not worth a core
-_Body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-def on_all_cores(loop: Callable[..., None], rows: int, *tensors: Tensor) -> None:
-    """Call a loop with the tensors as arrays and the first and last of some rows, for all rows.
+def on_all_cores(loop: Callable[..., None], rows: int, *given: Tensor | int) -> None:
+    """Call a compiled loop for all rows, some of them on each core.
 
     Args:
-        loop: is given arrays, then where its rows begin and end; lets go of the GIL.
+        loop: by `seqlab.loops.by_numba`; it takes what is given, then the first of its rows and the
+            one behind its last. What it raises is printed and lost.
         rows: how many there are.
-        tensors: contiguous, on the CPU; a copy of one would be written instead of it.
+        given: whole numbers, and tensors, contiguous and on the CPU, which it has as arrays.
 
     Raises:
-        ValueError: one of the tensors is not contiguous.
-        Exception: the first that a loop raised.
+        ValueError: one of the tensors is not contiguous: a copy would be written instead of it.
+        TypeError: one is neither float32, float64 nor int64.
     """
+    tensors = [part for part in given if isinstance(part, Tensor)]
     if not all(tensor.is_contiguous() for tensor in tensors):
         raise ValueError(f"of {len(tensors)} tensors not all are contiguous")
-    arrays = [tensor.detach().numpy() for tensor in tensors]
-    threads = torch.get_num_threads()
-    parts = min(threads, rows // ROWS) if _openmp() else 1
-    if parts < 2:
-        loop(*arrays, 0, rows)
+    openmp, threads = _openmp(), torch.get_num_threads()
+    parts = min(threads, rows // ROWS)
+    if parts < 2 or openmp is None:
+        loop(*(_array(part) if isinstance(part, Tensor) else part for part in given), 0, rows)
         return
-    bounds = [rows * part // parts for part in range(parts + 1)]
-    problems = _in_parallel(lambda part: loop(*arrays, *bounds[part : part + 2]), parts, threads)
-    if problems:
-        raise problems[0]
+    from seqlab.model.thread_bodies import body_of
+
+    kinds = tuple((p.dtype, p.dim()) if isinstance(p, Tensor) else None for p in given)
+    body = body_of(loop, kinds)
+    words = [*openmp.which_of_how_many, parts, rows]
+    for part in given:
+        words += (part.data_ptr(), *part.shape) if isinstance(part, Tensor) else (part,)
+    # With fewer threads than torch asks for it would end the others.
+    openmp.library.GOMP_parallel(body.address, (ctypes.c_int64 * len(words))(*words), threads, 0)
 
 
-def _in_parallel(work: Callable[[int], None], parts: int, threads: int) -> list[BaseException]:
-    """Do the parts by OpenMP; with fewer threads than torch asks for it would end the others."""
-    library, problems = _openmp(), list[BaseException]()
-
-    def body(_: Any) -> None:
-        try:
-            for part in range(library.omp_get_thread_num(), parts, library.omp_get_num_threads()):
-                work(part)
-        except BaseException as problem:
-            problems.append(problem)
-
-    library.GOMP_parallel(_Body(body), None, threads, 0)
-    return problems
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().numpy()
 
 
 @cache
@@ -76,16 +70,27 @@ def why_not_compiled() -> str:
     return "" if _openmp() is not None else "this torch has no threads of GNU's OpenMP"
 
 
+class _OpenMP(NamedTuple):
+    """The library whose threads torch uses, and where it says which one is, and of how many."""
+
+    library: Any
+    which_of_how_many: tuple[int, int]
+
+
 @cache
-def _openmp() -> Any:
-    """Return the library whose threads torch uses, or None."""
+def _openmp() -> _OpenMP | None:
     if not torch.backends.openmp.is_available():  # type: ignore[no-untyped-call] # torch's own
         return None
     try:
         library = ctypes.CDLL(None)  # whatever this process has loaded for all
-        library.GOMP_parallel.argtypes = (_Body, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+        number = ctypes.c_uint
+        library.GOMP_parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, number, number)
         library.GOMP_parallel.restype = None
-        _ = library.omp_get_thread_num, library.omp_get_num_threads
+        which, of_how_many = library.omp_get_thread_num, library.omp_get_num_threads
     except (AttributeError, OSError, TypeError):  # TypeError: Windows knows no such library
         return None
-    return library
+    return _OpenMP(library, (_address(which), _address(of_how_many)))
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -10,7 +10,6 @@ from seqlab_plugins import cores, recurrences, scan
 from seqlab_plugins.walks import BY_TORCH
 
 import seqlab
-from seqlab.model import cores as model_cores
 
 T, B, H = 6, 4, 16
 GATES = {"elman": 1, "gated": 3, "long_short": 4}
@@ -195,11 +194,6 @@ def test_a_scan_broadcasts_as_ever(monkeypatch):
     torch.testing.assert_close(scan.linear_scan(decay, inputs, initial), plain)
 
 
-def test_a_part_of_a_matrix_is_refused_since_a_copy_would_be_written():
-    with pytest.raises(ValueError, match="not all are contiguous"):
-        seqlab.on_all_cores(lambda *_: None, 2, torch.zeros(4, 4)[:, :2])
-
-
 @needs_numba
 def test_states_of_inference_mode_are_walked_from(monkeypatch):
     given = [tensor.detach() for tensor in drawn("gated")]
@@ -239,25 +233,6 @@ def test_without_numba_torch_walks(monkeypatch):
     finally:
         for each in cached:
             each.cache_clear()
-
-
-def test_every_row_is_taken_once_and_what_a_part_raises_is_raised(threads):
-    threads(2)
-    counts, parts = torch.zeros(7, dtype=torch.int64), []
-
-    def count(array, first, last):
-        array[first:last] += 1
-        parts.append((first, last))
-
-    seqlab.on_all_cores(count, len(counts), counts)
-    assert counts.tolist() == [1] * 7
-    assert sorted(parts) == ([(0, 3), (3, 7)] if model_cores._openmp() else [(0, 7)])
-
-    def refuse(_, first, last):
-        raise ValueError(f"rows from {first} to {last}")
-
-    with pytest.raises(ValueError, match="rows from"):
-        seqlab.on_all_cores(refuse, len(counts), counts)
 
 
 @needs_numba
