@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
+from types import ModuleType
 
 import numpy as np
 import torch
-from seqlab_plugins import cores, recurrences
+from seqlab_plugins import columns, cores, recurrences
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +28,7 @@ from benchmarks.ours import training_step
 from benchmarks.turns import Row, Step, here, in_turn, ratio, said
 from seqlab import contiguous, outer, product, steady_linear
 from seqlab.model.products import aligned_product
+from seqlab.training import errors
 from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.eager import spare_compiler
 from seqlab.training.precision import choose_precision
@@ -46,7 +48,7 @@ def main() -> None:
     with torch.no_grad():
         for row in _rows(rounds):
             print(f"| {' | '.join(row)} |", flush=True)
-    for row in (*_windows(rounds), *_threads(rounds)):
+    for row in (*_compiled(rounds), *_threads(rounds)):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
@@ -60,8 +62,8 @@ def _rows(rounds: int) -> Iterator[Row]:
             "a GRU's 35 products backwards": (_chain_back(dtype), 3 * HIDDEN),
         }
         times = in_turn([here(work) for work, _ in works.values()], rounds)
-        for (what, (_, columns)), found in zip(works.items(), times, strict=True):
-            rate = OPERATIONS * columns / statistics.median(found) / 1e6
+        for (what, (_, wide)), found in zip(works.items(), times, strict=True):
+            rate = OPERATIONS * wide / statistics.median(found) / 1e6
             limit = f"a product of 2048 × 2048, {peak:.0f} GFLOP/s"
             yield f"{what}, {name}", said(found), limit, f"{rate:.0f} GFLOP/s, {rate / peak:.0%}"
     hidden, weight = _drawn(torch.float32, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN))
@@ -190,23 +192,49 @@ def _often(work: Callable[[], object]) -> Step:
     return step
 
 
-def _windows(rounds: int) -> Iterator[Row]:
-    """A window of each recurrence forwards and back, compiled and by torch's operations."""
-    names = {"elman": 1, "gated": 3, "long_short": 4} if cores.compiled() else {}
-    before = recurrences.COMPILED_FROM
-    for name, gates in names.items():
-        window = _window(name, gates)
+def _compiled(rounds: int) -> Iterator[Row]:
+    """What loops are compiled for, by them and by torch's operations."""
+    if cores.compiled() is None:
+        return
+    windows = {"elman": 1, "gated": 3, "long_short": 4}
+    works: list[tuple[str, ModuleType, Step]] = [
+        (f"`{name}`, a window of a recurrence forwards and back", recurrences, _window(name, gates))
+        for name, gates in windows.items()
+    ]
+    works += [
+        ("columns of W gathered, and their gradient, GRU", columns, _columns()),
+        ("errors of logits, for the loss and its gradient", errors, _errors()),
+    ]
+    for what, module, work in works:
+        before = module.COMPILED_FROM
 
-        def walked(compiled_from: int, window: Step = window) -> Step:
+        def with_limit(limit: int, module: ModuleType = module, work: Step = work) -> Step:
             def step() -> None:
-                recurrences.COMPILED_FROM = compiled_from
-                window()
+                module.COMPILED_FROM = limit  # type: ignore[attr-defined] # each has it
+                work()
 
             return step
 
-        what = f"`{name}`, a window of a recurrence forwards and back, compiled"
-        yield _pair(what, walked(0), "by torch's operations", walked(sys.maxsize), rounds)
-        recurrences.COMPILED_FROM = before
+        pair = with_limit(0), "by torch's operations", with_limit(sys.maxsize)
+        yield _pair(f"{what}, compiled", *pair, rounds)
+        module.COMPILED_FROM = before  # type: ignore[attr-defined] # as above
+
+
+def _columns() -> Step:
+    ids = torch.randint(VOCABULARY, (WINDOW, ROWS), generator=torch.Generator().manual_seed(0))
+    weight, bias = _drawn(torch.float32, (3 * HIDDEN, VOCABULARY), (1, 3 * HIDDEN))
+    weight.requires_grad_()
+
+    def step() -> None:
+        torch.autograd.backward(columns.columns(weight, bias[0], ids).sum())
+
+    return step
+
+
+def _errors() -> Step:
+    targets = torch.randint(VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(0))
+    logits, bias = _drawn(torch.float32, (TOKENS, VOCABULARY), (1, VOCABULARY))
+    return partial(errors.errors, logits, bias[0], targets)
 
 
 def _window(name: str, gates: int) -> Step:
