@@ -59,7 +59,7 @@ def by_numba(
 
 @cache
 def _made_of(folder: Path) -> str:
-    """Return a hash of all that a loop in a folder may call."""
+    """Return a hash of what lies beside a loop, and of this file: what it may call."""
     files = [Path(__file__), *sorted(folder.glob("*loop*.py"))]
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,11 @@ import torch
 
 import seqlab
 
-loops = pytest.importorskip("seqlab.loops", reason="Numba is an extra: seqlab[fast]")
+if said := seqlab.why_not_compiled():
+    pytest.skip(said, allow_module_level=True)
+
+from seqlab import loops
+
 NAN, INF = np.nan, np.inf
 
 
@@ -108,15 +113,38 @@ def test_every_row_is_taken_once(rows, dtype, threads):
 
 
 def test_a_part_of_a_matrix_is_refused_since_a_copy_would_be_written():
-    with pytest.raises(ValueError, match="of 2 tensors not all are contiguous"):
+    with pytest.raises(ValueError, match="argument 1 of a loop should be contiguous"):
         seqlab.on_all_cores(count, 4, 1, torch.zeros(4, 4)[:, :2], torch.zeros(4))
 
 
-def test_numbers_that_no_loop_takes_are_refused():
-    torch.set_num_threads(2)
-    try:
-        said = "a loop takes arrays of float32, float64, int64; one is of float16"
-        with pytest.raises(TypeError, match=said):
-            seqlab.on_all_cores(count, 4, 1, torch.zeros(4, 2).half(), torch.zeros(4))
-    finally:
-        torch.set_num_threads(1)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (0.9, "should be a tensor or an int; it is 0.9"),
+        (True, "should be a tensor or an int; it is True"),
+        (torch.zeros(4, 2).half(), "it is torch.float16, (4, 2), on cpu"),
+        (torch.zeros(4, 2, device="meta"), "it is torch.float32, (4, 2), on meta"),
+        (torch.tensor(1.0), "it is torch.float32, (), on cpu"),
+    ],
+)
+@pytest.mark.usefixtures("threads")
+def test_what_a_loop_would_misread_is_refused_on_any_number_of_cores(wrong, said):
+    with pytest.raises(TypeError, match=f"argument 1 of a loop .*{re.escape(said)}"):
+        seqlab.on_all_cores(count, 4, 1, wrong, torch.zeros(4))
+
+
+def writing(value):
+    @loops.by_numba
+    def write(numbers, first, last):
+        for i in range(first, last):
+            numbers[i] = value
+
+    return write
+
+
+@pytest.mark.usefixtures("threads")
+def test_loops_of_one_name_are_told_apart():
+    numbers = torch.zeros(9)
+    for value in (1, 2, 1):
+        seqlab.on_all_cores(writing(value), 9, numbers)
+        assert numbers.tolist() == [value] * 9

@@ -58,5 +58,6 @@ class _Columns(Function):
 def _compiled_for(weight: Tensor, bias: Tensor, ids: Tensor) -> ModuleType | None:
     """Return the compiled loops, where weights are large and most columns are wanted."""
     plain = all(part.is_cpu and part.dtype == torch.float32 for part in (weight, bias))
+    plain = plain and bias.shape == weight.shape[:1]
     large = ids.numel() * len(weight) >= COMPILED_FROM and ids.numel() > weight.shape[1] // FEW
     return compiled() if plain and large and not torch.compiler.is_compiling() else None

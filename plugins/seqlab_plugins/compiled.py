@@ -61,10 +61,10 @@ def by_block(ids: Tensor, columns: int) -> tuple[Tensor, Tensor, Tensor]:
     Raises:
         IndexError: one of the ids is no column.
     """
-    ids = ids.flatten().contiguous()
+    ids = ids.flatten().clone()  # nobody else can change them until the gradient is wanted
     smallest, largest = map(int, ids.aminmax())
     if not 0 <= smallest <= largest < columns:
-        raise IndexError(f"ids should be 0 … {columns - 1}")
+        raise IndexError(f"ids are {smallest} … {largest}; there are {columns} columns")
     order = torch.empty_like(ids)
     starts = ids.new_empty(-(-columns // column_loops.SIDE) + 1)
     column_loops.sort_by_block(ids.numpy(), starts.numpy(), order.numpy())
@@ -95,7 +95,7 @@ def _dealt(starts: Tensor) -> Tensor:
 @cache
 def _dealt_to(cores: int, blocks: int) -> Tensor:
     """Deal blocks to cores in turn, since frequent ids may lie side by side."""
-    return torch.argsort(torch.arange(blocks) % cores, stable=True)
+    return torch.argsort(torch.arange(blocks, device="cpu") % cores, stable=True)
 
 
 def _flat(*tensors: Tensor) -> list[Tensor]:
@@ -130,8 +130,9 @@ def _greedy(
         rows, (columns, weight, bias, *others) = len(ids), given
         many = rows > FEW * torch.get_num_threads()
         heads = (weight[:0], turn()) if many else (weight, weight[:0])
-        if not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
-            raise IndexError(f"ids should be 0 … {vocabulary - 1}")
+        smallest, largest = map(int, ids.aminmax())
+        if not 0 <= smallest <= largest < vocabulary:
+            raise IndexError(f"ids are {smallest} … {largest}; there are {vocabulary} tokens")
         parts = state if isinstance(state, tuple) else (state,)
         carried = [torch.stack([part.to(bias.dtype).expand(rows, size)] * 2) for part in parts]
         work = (READING + rows) * (weight.numel() + others[-1].numel())

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, hookimpl
+from seqlab_plugins.cores import condition
 from seqlab_plugins.scan import linear_scan
 
 Count = Annotated[int, Field(gt=0)]
@@ -63,6 +64,9 @@ class GatedLinearAttention(nn.Module):
         self.gate = nn.Linear(input_size, hidden_size)
         self.norm = nn.RMSNorm(hidden_size // heads, eps=1e-5)
         self.output = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def condition_here(self) -> str:
+        return condition()
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:

@@ -35,11 +35,13 @@ def greedy_walk(
         bias: what is added to W x, (G H,).
         others: what a step takes besides, the recurrent weight at the end.
     """
-    table = len(weight) * (weight.shape[1] if inputs is None else len(inputs))
+    vocabulary = weight.shape[1] if inputs is None else len(inputs)
+    table, size = len(weight) * vocabulary, others[-1].shape[1]
     given = [weight, bias, head.weight, *others]
     plain = all(part.is_cpu and part.dtype == torch.float32 for part in given)
     elsewhere = torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
-    if steps < GREEDY_FROM or not plain or elsewhere or head.bias is None:
+    fits = head.weight.shape == (vocabulary, size) and len(others[-1]) == len(bias) == len(weight)
+    if steps < GREEDY_FROM or not plain or not fits or elsewhere or head.bias is None:
         return None
     loops = compiled() if inputs is None or table <= LARGEST_TABLE else None
     if loops is None:

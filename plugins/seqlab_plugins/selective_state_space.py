@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, hookimpl
+from seqlab_plugins.cores import condition
 from seqlab_plugins.scan import linear_scan
 
 Count = Annotated[int, Field(gt=0)]
@@ -74,6 +75,9 @@ class SelectiveStateSpace(nn.Module):
         bias = self.step_size.bias
         sizes = bias.uniform_(math.log(SHORTEST), math.log(LONGEST)).exp()
         bias.copy_(sizes.expm1().log())
+
+    def condition_here(self) -> str:
+        return condition()
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         recent, memory = state if state is not None else self._fresh(len(inputs))

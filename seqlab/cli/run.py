@@ -136,9 +136,10 @@ def _run_seeds(
         one = experiment.overridden([f"train.seed={seed}"])
         try:
             finished = _run_one(one, None, root, registry)
-        except (KeyboardInterrupt, Interrupted, RunFailed):  # the others can still be run
-            if left := first + seeds - seed - 1:
-                rest = experiment.overridden([f"train.seed={seed + 1}"])
+        except (KeyboardInterrupt, Interrupted, RunFailed) as error:  # the others can still be run
+            rest_from = seed if isinstance(error, KeyboardInterrupt) else seed + 1  # nothing saved
+            if left := first + seeds - rest_from:
+                rest = experiment.overridden([f"train.seed={rest_from}"])
                 again = _command(file, rest, "--seeds", left, "--root", root, *registry.options)
                 log.error("Seeds that were not run: %d; to run them: %s", left, again)
             raise

@@ -134,19 +134,20 @@ def open_source(resolved: Text) -> Source:
     try:
         return _opened(resolved)
     except CorpusError as error:
-        said = str(error)
-        raise type(error)(
-            str(resolved.complaint(said, "corpus", *_named(resolved, said)))
-        ) from None
+        said = str(resolved.complaint(str(error), "corpus", *_named(resolved, str(error))))
+        kind = CorpusUnavailable if isinstance(error, CorpusUnavailable) else CorpusError
+        raise kind(said) from error
 
 
-def _named(resolved: Text, said: str) -> Iterator[str]:
+def _named(resolved: Text, said: str) -> list[str]:
     """The option, if any, that names the file of which something is said."""
-    for name, value in resolved.corpus.options.items():
-        paths = value if isinstance(value, list) else [value]
-        if any(isinstance(path, Path) and str(path) in said for path in paths):
-            yield name
-            return
+    named = [
+        (len(str(path)), name)
+        for name, value in resolved.corpus.options.items()
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path) and str(path) in said
+    ]
+    return [max(named)[1]] if named else []
 
 
 def _opened(resolved: Text) -> Source:

@@ -101,8 +101,7 @@ class _Group:
     def choose(self, decoder: Decoder, logits: Tensor, chance: Tensor) -> Tensor:
         history = self._tokens.narrow(1, 0, self._filled)
         ids = decoder.choose(logits, history, chance)
-        if not isinstance(ids, Tensor) or ids.shape != chance.shape or ids.dtype != torch.int64:
-            raise _refusal(decoder, ids, len(self))
+        expect_ids(decoder, ids, len(self))
         column = next(self._free, None)
         if column is None:
             self._hold(history)
@@ -116,11 +115,18 @@ class _Group:
         self._hold(self._tokens[rows, : self._filled])
 
 
-def _refusal(decoder: Decoder, ids: object, rows: int) -> PluginError:
+def expect_ids(decoder: Decoder, ids: object, rows: int) -> None:
+    """See to it that a decoder chose ids (B,).
+
+    Raises:
+        PluginError: it did not.
+    """
     found = type(ids).__name__
+    if isinstance(ids, Tensor) and ids.shape == (rows,) and ids.dtype == torch.int64:
+        return
     if isinstance(ids, Tensor):
         found = f"{str(ids.dtype).removeprefix('torch.')} {tuple(ids.shape)}"
-    return PluginError(
+    raise PluginError(
         f"decoder {type(decoder).__name__}: `choose` should return the ids of {rows} rows, int64"
         f" ({rows},); it returned {found}"
     )

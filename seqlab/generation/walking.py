@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts import Decoder, GreedyWalk, Limits, Start
-from seqlab.generation.search import Ends
+from seqlab.errors import PluginError
+from seqlab.generation.search import Ends, expect_ids
 from seqlab.generation.stretches import Stretch, log_probabilities
 from seqlab.model.state import join_rows, select_rows
 
@@ -39,11 +40,24 @@ def walking(
             kept = torch.tensor(going, device=ids.device)
             rows, ids, state = [rows[p] for p in going], ids[kept], select_rows(state, kept)
         ids, scores, state = walk(ids[:, -1], state, left)
+        _check(ids, scores, len(rows), left)
 
 
 def _first(decoder: Decoder, start: Start) -> Tensor:
     chance = torch.zeros(len(start.rows), dtype=torch.float64, device=start.logits.device)
-    return decoder.choose(start.logits, start.history, chance)
+    ids = decoder.choose(start.logits, start.history, chance)
+    expect_ids(decoder, ids, len(start.rows))
+    return ids
+
+
+def _check(ids: Tensor, scores: Tensor, rows: int, wanted: int) -> None:
+    fits = ids.dim() == 2 and len(ids) == rows and 0 < ids.shape[1] <= wanted
+    if not fits or ids.dtype != torch.int64 or scores.shape != ids.shape:
+        raise PluginError(
+            f"`greedy_walk` of the cell: ids and log-probabilities of {rows} rows and 1 to {wanted}"
+            f" steps were wanted, int64; they are {ids.dtype} {tuple(ids.shape)} and"
+            f" {tuple(scores.shape)}"
+        )
 
 
 def _split(whole: Stretch, ends: Ends | None) -> tuple[list[Stretch], Sequence[int]]:

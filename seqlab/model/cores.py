@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 ROWS = 2  # fewer are not worth a core
+DTYPES = (torch.float32, torch.float64, torch.int64)
 
 
 def on_all_cores(loop: Callable[..., None], rows: int, *given: Tensor | int) -> None:
@@ -29,11 +30,12 @@ def on_all_cores(loop: Callable[..., None], rows: int, *given: Tensor | int) -> 
 
     Raises:
         ValueError: one of the tensors is not contiguous: a copy would be written instead of it.
-        TypeError: one is neither float32, float64 nor int64.
+        TypeError: something is neither a whole number nor a tensor in the CPU's memory, of float32,
+            float64 or int64, with dimensions.
     """
-    tensors = [part for part in given if isinstance(part, Tensor)]
-    if not all(tensor.is_contiguous() for tensor in tensors):
-        raise ValueError(f"of {len(tensors)} tensors not all are contiguous")
+    for place, part in enumerate(given):
+        if type(part) is not int:
+            _check(part, place)
     openmp, threads = _openmp(), torch.get_num_threads()
     parts = min(threads, rows // ROWS)
     if parts < 2 or openmp is None:
@@ -48,6 +50,19 @@ def on_all_cores(loop: Callable[..., None], rows: int, *given: Tensor | int) -> 
         words += (part.data_ptr(), *part.shape) if isinstance(part, Tensor) else (part,)
     # With fewer threads than torch asks for it would end the others.
     openmp.library.GOMP_parallel(body.address, (ctypes.c_int64 * len(words))(*words), threads, 0)
+
+
+def _check(part: object, place: int) -> None:
+    """Refuse what a compiled loop would misread: it is given addresses."""
+    if not isinstance(part, Tensor):
+        raise TypeError(f"argument {place} of a loop should be a tensor or an int; it is {part!r}")
+    if not part.is_cpu or part.dtype not in DTYPES or not part.dim():
+        raise TypeError(
+            f"argument {place} of a loop should be in the CPU's memory, of float32, float64 or"
+            f" int64, with dimensions; it is {part.dtype}, {tuple(part.shape)}, on {part.device}"
+        )
+    if not part.is_contiguous():
+        raise ValueError(f"argument {place} of a loop should be contiguous; it is not")
 
 
 def _array(tensor: Tensor) -> Any:

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from itertools import count
-from typing import Any, TypeAlias
+from pathlib import Path
+from types import CodeType
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ from numba.extending import intrinsic
 Kind: TypeAlias = "tuple[torch.dtype, int] | None"
 """What a loop is given: an array of so many dimensions, or a number."""
 
+OWN = Path(__file__).read_bytes()
 BODY = """
 def body(words):
     given = carray(words, ({length},), np.int64)
@@ -38,21 +41,26 @@ def body_of(loop: Callable[..., Any], kinds: tuple[Kind, ...]) -> Any:
     """Return what has the `address` of the body of a loop, for what it is given.
 
     It is written for the kinds, and compiled and kept as the loop itself is.
-
-    Raises:
-        TypeError: arrays of one of the kinds are not to be had.
     """
-    source = _source(kinds)
+    source, function = _source(kinds), cast("Any", loop).py_func
     known = {"carray": carray, "np": np, "ask": _ask, "loop": loop, **POINTERS}
     known["__name__"] = loop.__module__
-    exec(compile(source, loop.__code__.co_filename, "exec"), known)  # noqa: S102 # ours alone
+    exec(compile(source, function.__code__.co_filename, "exec"), known)  # noqa: S102 # ours alone
     body = known["body"]
-    body.__qualname__ = f"{loop.__qualname__}_{sha256(source.encode()).hexdigest()[:8]}"
+    body.__qualname__ = f"{function.__qualname__}_{_identity(source, function.__code__)}"
     signature = types.void(types.CPointer(types.int64))
+    # What a loop closes over may be another value in another process.
+    kept = function.__closure__ is None
     try:
-        return cfunc(signature, cache=True, error_model="numpy")(body)
+        return cfunc(signature, cache=kept, error_model="numpy")(body)
     except RuntimeError:  # it can be kept nowhere
         return cfunc(signature, error_model="numpy")(body)
+
+
+def _identity(source: str, code: CodeType) -> str:
+    """Tell bodies apart of which the loops have one name, for all begin at the same line."""
+    parts = source, code.co_firstlineno, code.co_code, code.co_consts, code.co_names
+    return sha256(OWN + repr(parts).encode()).hexdigest()[:8]
 
 
 def _source(kinds: Iterable[Kind]) -> str:
@@ -64,10 +72,7 @@ def _source(kinds: Iterable[Kind]) -> str:
 def _argument(kind: Kind, place: Iterator[int]) -> str:
     if kind is None:
         return f"given[{next(place)}]"
-    name = _name(kind[0])
-    if name not in POINTERS:
-        raise TypeError(f"a loop takes arrays of {', '.join(POINTERS)}; one is of {name}")
-    pointer = f"{name}(given[{next(place)}])"
+    pointer = f"{_name(kind[0])}(given[{next(place)}])"
     return f"carray({pointer}, ({''.join(f'given[{next(place)}], ' for _ in range(kind[1]))}))"
 
 

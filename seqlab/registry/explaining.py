@@ -102,7 +102,7 @@ def _option(
 ) -> Iterator[Explanation]:  # fmt: skip
     """The option; where its value has keys of its own, each of these."""
     inside = keys_inside(option) if isinstance(value, dict) else None
-    if inside is not None:
+    if inside is not None and value.keys() == inside.options.keys():
         for name, part in inside.options.items():
             yield from _option([*path, name], value[name], part, inside, reader, tree)
         return

@@ -111,7 +111,9 @@ class _Described(GenerateJsonSchema):
 
     def dataclass_schema(self, schema: DataclassSchema) -> dict[str, Any]:
         found = super().dataclass_schema(schema)
-        found["description"] = _summary(schema["cls"])
+        summary = _summary(schema["cls"])
+        if not summary.startswith(f"{schema['cls'].__name__}("):  # which Python writes by itself
+            found.setdefault("description", summary)
         for name, text in _documentation(schema["cls"]).items():
             found["properties"].get(name, {}).setdefault("description", text)
         return found

@@ -132,19 +132,23 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str
     """
     try:
         model.load_state_dict(weights)
-    except RuntimeError:
-        said = "; ".join(_misfits(model.state_dict(), weights))
+    except RuntimeError as error:
+        said = "; ".join(_misfits(model.state_dict(), weights)) or " ".join(str(error).split())
         raise OtherModel(f"{where}: the weights do not fit this model: {said}") from None
 
 
 def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterator[str]:
     """The first weight that does not fit, and how many more there are."""
-    now, before = ({name: tuple(w.shape) for name, w in one.items()} for one in (here, there))
+    now, before = (
+        {name: tuple(w.shape) for name, w in one.items() if isinstance(w, Tensor)}
+        for one in (here, there)
+    )
     names = dict.fromkeys([*now, *before])
-    first, *others = (name for name in names if now.get(name) != before.get(name))
-    yield f"{first} was {before.get(first, 'not there')} and is {now.get(first, 'not there')}"
-    if others:
-        yield f"and {len(others)} others"
+    differ = [name for name in names if now.get(name) != before.get(name)]
+    for name in differ[:1]:
+        yield f"{name} was {before.get(name, 'not there')} and is {now.get(name, 'not there')}"
+    if len(differ) > 1:
+        yield f"and {len(differ) - 1} others"
 
 
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:

@@ -22,7 +22,7 @@ def errors(logits: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tenso
     Returns:
         The nats (N,), the errors (N, V) where the logits were, and the sums (N,).
     """
-    plain = logits.is_cpu and logits.dtype == torch.float32 and logits.stride(1) == 1
+    plain = logits.is_cpu and logits.dtype == bias.dtype == torch.float32 and logits.stride(1) == 1
     large = logits.numel() >= COMPILED_FROM and not torch.compiler.is_compiling()
     if not (plain and large) or why_not_compiled():
         return _by_torch(logits.add_(bias), targets.unsqueeze(1))
@@ -33,11 +33,12 @@ def _by_a_loop(logits: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, T
     from seqlab.training.error_loops import errors
 
     rows, columns = logits.shape
-    if not 0 <= int(targets.min()) <= int(targets.max()) < columns:
-        raise IndexError(f"targets should be 0 … {columns - 1}")
+    smallest, largest = map(int, targets.aminmax())
+    if not 0 <= smallest <= largest < columns:
+        raise IndexError(f"targets are {smallest} … {largest}; there are {columns} tokens")
     nats, sums = logits.new_empty(2, rows).unbind()
     wide = logits.as_strided((rows, logits.stride(0)), (logits.stride(0), 1))  # as it was allocated
-    on_all_cores(errors, rows, wide, bias, targets, nats, sums)
+    on_all_cores(errors, rows, wide, bias.contiguous(), targets.contiguous(), nats, sums)
     return nats, logits, sums
 
 

@@ -118,11 +118,11 @@ def test_sections_that_are_not_needed_may_be_missing(seqlab_command, text):
 
 
 def test_a_build_that_cannot_be_kept_has_failed(seqlab_command, experiment, monkeypatch):
-    Path("a-file").touch()
-    monkeypatch.setenv("SEQLAB_CACHE", "a-file/cache")
+    Path("a-file-too").touch()
+    monkeypatch.setenv("SEQLAB_CACHE", "a-file-too/cache")
     result = seqlab_command("corpus", "build", experiment)
     assert (result.code, result.out) == (1, "")
-    assert "a-file/cache: cannot be written (Not a directory)" in result.err
+    assert "a-file-too/cache: cannot be written (Not a directory)" in result.err
     assert len(result.err.splitlines()) == 1
     assert seqlab_command("run", experiment).code == 0
 

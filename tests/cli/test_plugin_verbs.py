@@ -131,6 +131,42 @@ def test_a_key_inside_an_option_is_explained_as_any_other(seqlab_command, laid_o
     assert "train.stop.min_delta\t0.0\tdefault in " in whole.out
 
 
+EITHER = """
+    from dataclasses import dataclass
+
+    import seqlab
+
+    @dataclass
+    class Ramp:
+        '''A ramp.'''
+
+        to: float = 1.0
+
+    class Ramped:
+        '''Chooses on a ramp.'''
+
+        def __init__(self, *, ramp: Ramp | dict[str, float] | None = None):
+            self.ramp = ramp
+
+        def choose(self, logits, history, uniform):
+            return logits.argmax(-1)
+
+    @seqlab.hookimpl
+    def seqlab_register_decoders():
+        return {"ramped": Ramped}
+"""
+
+
+def test_a_mapping_that_is_not_the_dataclass_is_explained_as_a_whole(
+    seqlab_command, drop, laid_over
+):
+    drop(EITHER)
+    said = ["--set", "decoder={name: ramped, ramp: {begin: 2.0}}"]
+    result = seqlab_command("explain", laid_over, "decoder.ramp", *said)
+    assert result.code == 0
+    assert "begin" in result.out
+
+
 def test_every_key_is_explained_at_once(seqlab_command, laid_over):
     rows = [line.split("\t") for line in seqlab_command("explain", laid_over).out.splitlines()]
     origins = {key: origin for key, _, origin in rows[1:]}

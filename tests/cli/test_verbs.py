@@ -84,6 +84,7 @@ def test_runs_has_one_line_for_a_run_on_a_terminal(
     seqlab_command("run", experiment.rename("of_what_is_in_my_mind.yaml"))
     monkeypatch.setenv("FORCE_COLOR", "1")  # what is taken for a terminal
     monkeypatch.setenv("COLUMNS", width)
+    monkeypatch.setenv("TERM", "xterm")
     result = seqlab_command("runs")
     assert result.err == said
     assert len([line for line in result.out.splitlines() if line.strip()]) == 3  # two of the head

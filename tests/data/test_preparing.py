@@ -36,9 +36,16 @@ class Counting:
         return "counting"
 
 
+class GoneFrom(CorpusUnavailable):
+    """As a plugin may have: made from more than a text."""
+
+    def __init__(self, url: str, code: int) -> None:
+        super().__init__(f"nowhere to be had, {url} says {code}")
+
+
 class Nowhere(Counting):
     def fingerprint(self) -> str:
-        raise CorpusUnavailable("nowhere to be had")
+        raise GoneFrom("example.org", 410)
 
 
 class Wrong(Counting):
@@ -141,7 +148,7 @@ def test_a_corpus_that_says_so_late_is_replaced_by_its_stand_in_too(prepared, ca
 
 
 def test_a_corpus_without_a_stand_in_stays_unavailable(prepared):
-    with pytest.raises(CorpusUnavailable, match="nowhere to be had"):
+    with pytest.raises(CorpusUnavailable, match=r"nowhere to be had, example\.org says 410"):
         prepared(corpus="nowhere", tokenizer="ids")
 
 

@@ -8,9 +8,12 @@ from itertools import islice
 import pytest
 import torch
 from seqlab_plugins import cores, greedy
+from seqlab_plugins.cells import GRU, RNN
 from seqlab_plugins.decoders import Greedy
 from seqlab_plugins.tokenizers import Characters
+from torch import nn
 
+import seqlab
 from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate, stream
 from seqlab.model.language_model import LanguageModel
@@ -143,7 +146,7 @@ def test_an_id_that_does_not_exist_is_refused(make, walked_from):
     walked_from(1)
     walk = greedy_walk(make("rnn"), 9)
     for wrong in (-1, 53):
-        with pytest.raises(IndexError, match="ids should be 0 … 52"):
+        with pytest.raises(IndexError, match=f"ids are {wrong} … {wrong}; there are 53 tokens"):
             walk(torch.tensor([wrong]), ((torch.zeros(1, 24),),), 9)
 
 
@@ -175,8 +178,56 @@ def test_without_numba_steps_are_taken(make, monkeypatch):
     assert greedy_walk(make("rnn"), 10**6) is None
 
 
-class Rarest:
-    """Says nothing of being greedy."""
+@needs_numba
+def test_a_head_that_does_not_fit_takes_steps(make):
+    model = make("rnn")
+    for head in (nn.Linear(24, 60), nn.Linear(25, 53), nn.Linear(24, 53, bias=False)):
+        assert model.layers[0].cell.greedy_walk(head, None, 10**6) is None
+
+
+class Backwards(GRU):
+    """A cell that computes something else."""
+
+    def walk(self, projected, state, layer):
+        return super().walk(-projected, state, layer)
+
+
+@needs_numba
+def test_what_inherits_from_a_cell_or_a_decoder_is_not_walked(make, tokenizer):
+    assert Backwards(53, hidden_size=24).greedy_walk(nn.Linear(24, 53), None, 10**6) is None
+    assert Greedy().greedy
+    assert not Rarest().greedy
+
+
+@pytest.mark.parametrize("more", [1, -9])
+def test_a_walk_that_says_more_than_was_wanted_is_refused(make, tokenizer, more, monkeypatch):
+    model = make("rnn")
+
+    def walk(ids, state, steps):
+        said = ids.unsqueeze(1).repeat(1, max(steps + more, 0))
+        return said, said.float(), state
+
+    monkeypatch.setattr(RNN, "greedy_walk", lambda *_: walk)
+    with pytest.raises(seqlab.SeqlabError, match=r"`greedy_walk` of the cell: .* 1 to 8 steps"):
+        generate(model, tokenizer, Greedy(), PREFIXES[:2], length=9)
+
+
+class Narrow(Greedy):
+    greedy = True
+
+    def choose(self, logits, history, uniform):
+        return logits.argmax(-1).int()
+
+
+@needs_numba
+def test_what_a_greedy_decoder_chooses_first_is_looked_at(make, tokenizer, walked_from):
+    walked_from(1)
+    with pytest.raises(seqlab.SeqlabError, match="`choose` should return the ids"):
+        generate(make("rnn"), tokenizer, Narrow(), PREFIXES[:1], length=9)
+
+
+class Rarest(Greedy):
+    """Inherits from what is greedy, and is not."""
 
     def choose(self, logits, history, uniform):
         return logits.argmin(-1)

@@ -70,8 +70,19 @@ def test_what_is_not_a_number_stays_in_its_column(monkeypatch):
 def test_an_id_that_is_no_column_is_refused(wrong, monkeypatch):
     monkeypatch.setattr(module, "COMPILED_FROM", 0)
     weight, bias = drawn(48, 64)
-    with pytest.raises(IndexError, match="ids should be 0 … 63"):
+    with pytest.raises(IndexError, match=r"ids are -?\d+ … 6\d; there are 64 columns"):
         columns(weight, bias, torch.tensor([*range(64), wrong]))
+
+
+@needs_numba
+def test_ids_that_somebody_changes_meanwhile_change_no_gradient(monkeypatch):
+    monkeypatch.setattr(module, "COMPILED_FROM", 0)
+    weight, bias = drawn(48, 64)
+    ids = torch.arange(64)
+    found = columns(weight, bias, ids)
+    ids.numpy()[:] = 10**9
+    (gradient,) = torch.autograd.grad(found.sum(), [weight])
+    assert torch.equal(gradient, torch.ones_like(weight))
 
 
 @needs_numba
@@ -80,4 +91,5 @@ def test_float64_and_few_ids_are_left_to_torch():
     many = torch.arange(1024)
     assert module._compiled_for(weight, bias, many) is cores.compiled()
     assert module._compiled_for(weight, bias, many[:9]) is None
+    assert module._compiled_for(weight, bias[:9], many) is None
     assert module._compiled_for(weight.double(), bias.double(), many) is None

@@ -71,7 +71,7 @@ def test_an_impossible_token_has_no_probability(both):
 def test_a_target_that_does_not_exist_is_refused(both):
     logits, bias, targets = drawn()
     targets[3] = V
-    with pytest.raises(IndexError, match=f"targets should be 0 … {V - 1}"):
+    with pytest.raises(IndexError, match=rf"targets are \d+ … {V}; there are {V} tokens"):
         both(logits, bias, targets)
 
 
@@ -87,6 +87,21 @@ def test_loss_and_gradients_of_a_head_are_the_same(monkeypatch):
         return loss.detach(), nats, *gradients
 
     torch.testing.assert_close(found(0), found(2**60), rtol=2e-6, atol=2e-6)
+
+
+def test_a_window_of_one_token_can_be_learnt(monkeypatch):
+    monkeypatch.setattr(module, "COMPILED_FROM", 0)
+    targets = torch.randint(V, (30, 2))[:, 1:]  # every second number in memory
+    head, hidden = nn.Linear(24, V), torch.randn(30, 1, 24, requires_grad=True)
+    loss, _ = head_loss(head, hidden, targets, 1 / 30)
+    wanted = nn.functional.cross_entropy(head(hidden).flatten(0, 1), targets.flatten())
+    torch.testing.assert_close(loss, wanted)
+
+
+def test_a_head_in_fewer_digits_is_left_to_torch(monkeypatch):
+    monkeypatch.setattr(module, "_by_a_loop", None)
+    logits, bias, targets = drawn(rows=1030)
+    module.errors(logits, bias.bfloat16(), targets)
 
 
 def test_neither_few_logits_nor_float64_are_left_to_a_loop(monkeypatch):
