@@ -56,6 +56,8 @@ def command(
     """
     if seeds > 1 and run_dir is not None:
         raise click.UsageError("--run-dir is for one run; with --seeds use --root")
+    if seeds > 1 and resume_auto:
+        raise click.UsageError("--resume is for one run; with --seeds name each: seqlab resume RUN")
     if profile and (seeds > 1 or resume_auto):
         raise click.UsageError("--profile is for one new run; leave out --seeds and --resume")
     from seqlab.experiment import read_experiment

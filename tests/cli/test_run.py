@@ -257,6 +257,12 @@ def test_a_profile_says_where_a_step_goes_and_leaves_a_trace(seqlab_command, exp
     assert losses[0] == losses[1]
 
 
+def test_several_seeds_are_not_gone_on_with_as_one_run(seqlab_command, experiment):
+    result = seqlab_command("run", experiment, "--seeds", "2", "--resume", "auto")
+    assert result.code == 2
+    assert "--resume is for one run; with --seeds name each: seqlab resume RUN" in result.err
+
+
 def test_a_profile_is_of_one_new_run(seqlab_command, experiment):
     result = seqlab_command("run", experiment, "--profile", "--seeds", "2")
     assert result.code == 2
