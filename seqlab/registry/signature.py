@@ -113,7 +113,7 @@ class _Described(GenerateJsonSchema):
         found = super().dataclass_schema(schema)
         summary = _summary(schema["cls"])
         if not summary.startswith(f"{schema['cls'].__name__}("):  # which Python writes by itself
-            found.setdefault("description", summary)
+            found["description"] = summary
         for name, text in _documentation(schema["cls"]).items():
             found["properties"].get(name, {}).setdefault("description", text)
         return found
