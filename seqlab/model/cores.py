@@ -48,7 +48,7 @@ def on_all_cores(loop: Callable[..., None], rows: int, *given: Tensor | int) -> 
     words = [*openmp.which_of_how_many, parts, rows]
     for part in given:
         words += (part.data_ptr(), *part.shape) if isinstance(part, Tensor) else (part,)
-    # With fewer threads than torch asks for it would end the others.
+    # OpenMP is asked for as many threads as torch asks it for: it would end those left over.
     openmp.library.GOMP_parallel(body.address, (ctypes.c_int64 * len(words))(*words), threads, 0)
 
 

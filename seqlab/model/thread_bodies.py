@@ -59,7 +59,8 @@ def body_of(loop: Callable[..., Any], kinds: tuple[Kind, ...]) -> Any:
 
 def _identity(source: str, code: CodeType) -> str:
     """Tell bodies apart of which the loops have one name, for all begin at the same line."""
-    parts = source, code.co_firstlineno, code.co_code, code.co_consts, code.co_names
+    constants = [one for one in code.co_consts if not isinstance(one, CodeType)]
+    parts = source, code.co_firstlineno, code.co_code, constants, code.co_names
     return sha256(OWN + repr(parts).encode()).hexdigest()[:8]
 
 

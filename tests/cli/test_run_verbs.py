@@ -291,7 +291,8 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
         said = "not here: option 'path' has no default; give it a value"
         assert states.pop(f"corpus {name}") == said
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
-    for name in ("rnn", "lstm", "gru", "min_gru"):
+    scans = "min_gru", "selective_state_space", "gated_linear_attention"
+    for name in ("rnn", "lstm", "gru", *scans):
         assert states.pop(f"cell {name}").startswith(("ok: loops are comp", "ok: no loop is comp"))
     assert set(states.values()) == {"ok"}
     assert "here/checkpoints/step-00000020\tok" in result.out
