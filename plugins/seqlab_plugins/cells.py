@@ -152,15 +152,7 @@ class Recurrent(nn.Module, ABC):
         given = {"weight": layer.weight_ih_l0, "bias": self.bias(layer), "others": others}
         # What inherits from a cell may compute something else.
         other = len(self.layers) > 1 or type(self).__module__ != __name__
-        walk = None if other else greedy_walk(self.recurrence, head, inputs, steps, **given)
-        if walk is None:
-            return None
-
-        def take(ids: Tensor, state: Any, steps: int) -> tuple[Tensor, Tensor, State]:
-            said, scores, after = walk(ids, state[0], steps)
-            return said, scores, (after,)
-
-        return take
+        return None if other else greedy_walk(self.recurrence, head, inputs, steps, **given)
 
     def _above(self, outputs: Tensor, first: State, state: State | None) -> tuple[Tensor, State]:
         """Run the layers above the first one, whose outputs and state are given."""

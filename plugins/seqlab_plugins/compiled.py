@@ -110,7 +110,7 @@ def _greedy(
     head: nn.Linear,
     *others: Tensor,
 ) -> GreedyWalk:
-    """Return what has a loop take greedy steps of a cell and its head.
+    """Return what has a loop take greedy steps of a cell of one layer and its head.
 
     Args:
         loop: one of `seqlab_plugins.greedy_loops`.
@@ -133,7 +133,8 @@ def _greedy(
         smallest, largest = map(int, ids.aminmax())
         if not 0 <= smallest <= largest < vocabulary:
             raise IndexError(f"ids are {smallest} … {largest}; there are {vocabulary} tokens")
-        parts = state if isinstance(state, tuple) else (state,)
+        (before,) = state  # of the one layer
+        parts = before if isinstance(before, tuple) else (before,)
         carried = [torch.stack([part.to(bias.dtype).expand(rows, size)] * 2) for part in parts]
         work = (READING + rows) * (weight.numel() + others[-1].numel())
         steps = max(min(steps, AT_ONCE // work), 1)
@@ -143,7 +144,7 @@ def _greedy(
         known = columns, said, scores, logits, *heads, bias
         on_all_cores(loop, rows, SGEMM, *known, *carried, *rooms, *others)
         after = tuple(part[0] for part in carried)
-        return said[1:].t(), scores.t(), after if isinstance(state, tuple) else after[0]
+        return said[1:].t(), scores.t(), (after if isinstance(before, tuple) else after[0],)
 
     return walk
 

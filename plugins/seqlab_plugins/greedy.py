@@ -22,7 +22,7 @@ def greedy_walk(
     bias: Tensor,
     others: tuple[Tensor, ...],
 ) -> GreedyWalk | None:
-    """Return what takes greedy steps of a recurrence, or None where its own steps are to be taken.
+    """Return what takes greedy steps of a cell of one layer; None: its own steps are to be taken.
 
     How many rows there are does not matter, so that a text is the same alone and in company.
 

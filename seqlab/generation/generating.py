@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 
-from seqlab.contracts import Continuation, Decoder, GreedyWalk, Limits, SearchDecoder, Tokenizer
+from seqlab.contracts import (
+    Continuation,
+    Decoder,
+    GreedyWalk,
+    Limits,
+    SearchDecoder,
+    Start,
+    Tokenizer,
+)
 from seqlab.errors import UsageError
 from seqlab.generation.prefixes import by_length, encode_prefix, read, read_all, row_numbers
 from seqlab.generation.search import choose_all, choosing
@@ -193,15 +201,22 @@ def _choose(
     numbers = row_numbers(encoded)
     order = [row for rows in by_length(encoded) for row in rows]
     found: dict[int, Continuation] = {}
-    advance, walk = stepper(model), _walk(model, decoder, bounds)
+    go_on = _going_on(model, decoder, seed, bounds)
     for rows in _parts(order):
         starts = list(read_all(model, encoded, numbers, rows))
-        if walk is None:
-            results = choose_all(decoder, seed, advance, starts, bounds)
-        else:
-            results = continuations(walking(decoder, walk, starts, bounds))
-        found.update(zip(rows, results, strict=True))
+        found.update(zip(rows, go_on(starts), strict=True))
     return [found[row] for row in range(len(encoded))]
+
+
+def _going_on(
+    model: LanguageModel, decoder: Decoder, seed: int, bounds: Limits
+) -> Callable[[Sequence[Start]], list[Continuation]]:
+    """Return what continues all rows of some starts; what that needs is laid out once."""
+    walk = _walk(model, decoder, bounds)
+    if walk is not None:
+        return lambda starts: continuations(walking(decoder, walk, starts, bounds))
+    advance = stepper(model)
+    return lambda starts: choose_all(decoder, seed, advance, starts, bounds)
 
 
 def _parts(rows: list[int]) -> Iterator[list[int]]:
