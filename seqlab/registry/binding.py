@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import Complaint, ExperimentError, PluginError, SeqlabError
 from seqlab.registry.kinds import KINDS
+from seqlab.registry.named_files import named_files
 from seqlab.registry.plugins import Component
 
 
@@ -68,9 +70,20 @@ class Bound:
                 f" {type(error).__name__}: {error}"
             ) from error
 
-    def identity(self) -> dict[str, Any]:
-        """JSON values that say what it does: name, options, and the source that it is made of."""
-        return {**self.as_section(), "source": self.component.source_hash()}
+    def identity(self, besides: Iterable[Path] = ()) -> dict[str, Any] | None:
+        """JSON values that say what it does; None: that cannot be known.
+
+        These are its name, its options, the files that they name, all code and data that it is
+        made of, and the versions of the libraries that it imports.
+
+        Args:
+            besides: files whose content is told otherwise.
+        """
+        made, files = self.component.made_of(), named_files(self.options, besides)
+        if not made.known or files is None:
+            return None
+        parts = {"code": made.code, "data": made.data, "libraries": made.libraries}
+        return {**self.as_section(), **parts, "files": files}
 
     def as_section(self) -> dict[str, Any]:
         """The section of an experiment that says all of this."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -18,6 +19,7 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError
+from seqlab.files import read
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
 from seqlab.registry.compatibility import too_new, written_for
@@ -25,11 +27,15 @@ from seqlab.registry.failures import reason
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, core_names, read_signature
+from seqlab.registry.sources import Home
+
+log = logging.getLogger(__name__)
 
 GROUP = "seqlab"
 OWN = "seqlab"
 REGISTERS = "seqlab_register_"  # begins the name of every hook
 AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
+MAX_SOURCE = 16 << 20  # bytes, of a dropped-in file
 
 
 def load_plugins(
@@ -81,22 +87,29 @@ def _options(folder: str | Path | None, local: bool, without: Iterable[str]) -> 
 class _Importer:
     """Imports one plugin's module; building it runs nothing of the plugin."""
 
-    def __init__(self, source: EntryPoint | ModuleSpec | Exception) -> None:
+    def __init__(self, source: EntryPoint | Home | Exception, path: Path | None = None) -> None:
         self.source = source
+        self.path = path
 
     def __call__(self) -> ModuleType:
         if isinstance(self.source, Exception):
             raise self.source
-        if isinstance(self.source, EntryPoint):
-            module = self.source.load()
-            if not isinstance(module, ModuleType):
-                raise TypeError(f"entry point '{self.source.value}' is not a module")
-            return module
-        module = module_from_spec(self.source)
-        sys.modules[self.source.name] = module  # before execution: dataclasses look there
-        assert self.source.loader is not None  # noqa: S101 # spec_from_file_location gave one
-        self.source.loader.exec_module(module)
+        if isinstance(self.source, Home):
+            return _executed(self.source, str(self.path))
+        module = self.source.load()
+        if not isinstance(module, ModuleType):
+            raise TypeError(f"entry point '{self.source.value}' is not a module")
         return module
+
+
+def _executed(home: Home, path: str) -> ModuleType:
+    """Make a module of the bytes that were read, whatever compiled code lies beside the file."""
+    spec = spec_from_file_location(home.module, path)
+    assert spec is not None  # noqa: S101 # a name that ends with .py always has a loader
+    module = module_from_spec(spec)
+    sys.modules[home.module] = module  # before execution: dataclasses look there
+    exec(compile(home.source or b"", path, "exec"), vars(module))  # noqa: S102 # it is a plugin
+    return module
 
 
 def _installed() -> Iterator[tuple[Plugin, _Importer]]:
@@ -135,8 +148,16 @@ def _entry_points(name: str, distribution: Distribution) -> Iterator[tuple[Plugi
         failed = Plugin(name, None, name, "")
         yield failed, _Importer(TypeError(f"its entry points are damaged: {reason(error)}"))
         return
+    packages = Counter(_top(point) for point in points)
     for point in points:
-        yield Plugin(point.name, _module_path(point), name, version), _Importer(point)
+        home = Home(point.value.partition(":")[0], alone=packages[_top(point)] == 1)
+        path = _module_path(point)
+        yield Plugin(point.name, path, name, version, home=home), _Importer(point)
+
+
+def _top(point: EntryPoint) -> str:
+    """The package that an entry point lies in, if its value is one at all."""
+    return point.value.partition(":")[0].partition(".")[0].strip()
 
 
 def _module_path(point: EntryPoint) -> Path | None:
@@ -160,17 +181,33 @@ def _dropped_in(folder: str | Path | None) -> Iterator[tuple[Plugin, _Importer]]
         if folder is not None:
             raise UsageError(f"--plugins {folder}: is not a folder")
         return
+    if folder is None and (run := _run_around(place)):
+        log.warning(
+            "The working folder belongs to a run (%s), so the files in its plugins/ are not loaded;"
+            " if you trust them: --plugins plugins", run
+        )  # fmt: skip
+        return
     yield from map(_file, sorted(place.glob("[!_.]*.py")))
 
 
+def _run_around(folder: Path) -> Path | None:
+    """The run folder that a folder lies in; None: it lies in none."""
+    above = folder.absolute().parents
+    return next((one for one in above if os.path.lexists(one / "run.json")), None)
+
+
 def _file(path: Path) -> tuple[Plugin, _Importer]:
-    spec = spec_from_file_location(f"seqlab_dropped_in_{path.stem}", path)
-    assert spec is not None  # noqa: S101 # a name that ends with .py always has a loader
-    return Plugin(path.stem, path), _Importer(spec)
+    name = f"seqlab_dropped_in_{path.stem}"
+    try:
+        home = Home(name, source=read(path.resolve(), MAX_SOURCE))
+    except OSError as error:
+        return Plugin(path.stem, path, home=Home(name)), _Importer(error)
+    return Plugin(path.stem, path, home=home), _Importer(home, path)
 
 
 def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) -> Plugin:
     begun = time.perf_counter()
+    plugin = replace(plugin, home=replace(plugin.home, since=time.time()))
     refusal = too_new(written_for(plugin.path))
     if refusal:
         return plugin.with_problem(Problem(refusal))
@@ -269,7 +306,7 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
             if failure:
                 problems.append(Problem(failure))
                 continue
-            components.append(_component(kind, name, factory, plugin.name))
+            components.append(_component(kind, name, factory, plugin))
         except SignatureError as error:
             problems.append(Problem(str(error), kind.name, name))
         except Exception as error:  # a factory may have a docstring or attributes that raise
@@ -277,11 +314,11 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
     return replace(plugin, components=tuple(components), problems=tuple(problems))
 
 
-def _component(kind: Kind, name: str, factory: Any, plugin: str) -> Component:
+def _component(kind: Kind, name: str, factory: Any, plugin: Plugin) -> Component:
     signature = read_signature(factory, kind.supplied, core_names(kind.name))
     if kind.name == "observer":
         _check_events(factory)
-    return Component(kind.name, name, factory, signature, plugin)
+    return Component(kind.name, name, factory, signature, plugin.name, plugin.home)
 
 
 def _check_events(factory: Any) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seqlab.registry.signature import Signature
+from seqlab.registry.sources import NOWHERE, Home, MadeOf
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,13 @@ class Component:
     factory: Callable[..., Any]
     signature: Signature
     plugin: str
+    home: Home = NOWHERE
 
-    def source_hash(self) -> str:
-        """SHA-256 of the file that the factory is written in; empty where there is none to read."""
-        return _file_hash(getattr(sys.modules.get(self.factory.__module__), "__file__", None))
+    def made_of(self) -> MadeOf:
+        """Say which code and which libraries it consists of."""
+        factory = getattr(self.factory, "func", self.factory)  # of a partial
+        module = getattr(factory, "__module__", None) or type(factory).__module__
+        return self.home.made_of(also=module)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Plugin:
     components: tuple[Component, ...] = ()
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    home: Home = NOWHERE
 
     @property
     def origin(self) -> str:
@@ -66,17 +70,33 @@ class Plugin:
     def with_problem(self, problem: Problem) -> Plugin:
         return replace(self, problems=(*self.problems, problem))
 
+    @property
+    def source(self) -> bytes:
+        """The bytes that a dropped-in file was compiled from."""
+        return self.home.source or b""
+
     def source_hash(self) -> str:
-        """SHA-256 of the source file; empty where there is none to read."""
-        return _file_hash(self.path)
+        """SHA-256 of all code that it consists of; empty where there is none to read."""
+        return self.home.made_of().code_hash()
+
+    def may_have_had(self, source_hash: str) -> bool:
+        """Whether a run that recorded this hash had the same code.
+
+        What earlier versions of seqlab recorded is the hash of the plugin's own file alone.
+        """
+        return source_hash in (self.source_hash(), _file_hash(self.path))
 
     def may_offer(self, name: str) -> bool:
         """Whether a plugin that failed names `name` in its source, as a text or as a keyword."""
         try:
-            tree = ast.parse(self.path.read_bytes()) if self.path else ast.Module([], [])
+            source = self.home.source or (self.path.read_bytes() if self.path else b"")
+        except OSError:
+            return False
+        try:
+            tree = ast.parse(source)
         except SyntaxError:
-            return self.path is not None and name.encode() in self.path.read_bytes()
-        except (OSError, ValueError):
+            return name.encode("utf-8", "surrogatepass") in source
+        except ValueError:
             return False
         return any(
             (isinstance(node, ast.Constant) and node.value == name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +19,8 @@ from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
-from seqlab.runs.folder import FORMAT
+from seqlab.runs.commit import git_state
+from seqlab.runs.shapes import FORMAT
 
 COMPUTING = ("torch", "seqlab", "numpy", "numba")  # of the versions, what may give the bits
 
@@ -67,7 +67,7 @@ def describe_run(
         },
         "plugin_options": list(registry.options),
         "plugins": [_describe_plugin(plugin) for plugin in used_plugins(resolved, registry)],
-        "git": _git_state(),
+        "git": git_state(Path.cwd()),
     }
 
 
@@ -113,20 +113,3 @@ def _describe_plugin(plugin: Plugin) -> dict[str, Any]:
         "version": plugin.version or None,
         "source_sha256": plugin.source_hash(),
     }
-
-
-def _git_state() -> dict[str, Any] | None:
-    """The commit of the working folder and whether it was clean; None where there is no git."""
-    folders = (Path.cwd(), *Path.cwd().parents)
-    if not any((folder / ".git").exists() for folder in folders):
-        return None
-    try:
-        commit = _git("rev-parse", "HEAD").strip()
-        return {"commit": commit, "clean": not _git("status", "--porcelain").strip()}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout

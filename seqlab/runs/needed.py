@@ -64,5 +64,5 @@ def _changed(known: Mapping[str, Any], registry: Registry) -> Iterator[str]:
             now = plugin.origin
             before = f"{used['distribution'] or 'a file'} {used['version'] or ''}".strip()
             yield f"plugin '{plugin.name}' is now {now}; the run was made with {before}"
-        elif plugin.source_hash() != (used["source_sha256"] or ""):
+        elif not plugin.may_have_had(used["source_sha256"]):
             yield f"plugin '{plugin.name}' ({plugin.origin}) has another source than the run's"
