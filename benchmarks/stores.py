@@ -26,7 +26,7 @@ import torch
 import seqlab
 from benchmarks.machine import describe
 from benchmarks.turns import said
-from seqlab.data import cache
+from seqlab.data import kept
 from seqlab.data.preparing import prepare
 from seqlab.registry import resolve
 from seqlab.runs.building import build
@@ -87,11 +87,11 @@ def _modules() -> list[str]:
 
 def _rows(text: Path) -> Iterator[tuple[str, str]]:
     experiment = _experiment(text)
-    cache.clear()
+    kept.clear()
     yield f"building a store from {text.stat().st_size / 1e9:.1f} GB of text", _building(experiment)
     prepared = prepare(resolve(seqlab.read_experiment(experiment), _plugins()))
     count = len(prepared.tokens)
-    (folder,) = [place for place, known in cache.stores() if known["tokens"] == count]
+    (folder,) = [place for place, known in kept.stores() if known["tokens"] == count]
     yield f"opening {count:.2e} tokens, and the first batch", _opening(experiment)
     yield f"{ROWS} cold random windows", _cold(prepared.tokens, folder / "ids.bin")
     for name in ("consecutive", "random"):

@@ -97,6 +97,7 @@ class FileOperations:
         opened = self._opening(io.open)
         return [
             *patches,
+            mock.patch.object(os, "open", self._opening_descriptor(os.open)),
             mock.patch.object(io, "open", opened),
             mock.patch.object(builtins, "open", opened),
         ]
@@ -108,11 +109,20 @@ class FileOperations:
 
         return watched
 
+    def _opening_descriptor(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(path: Any, flags: int, *arguments: Any, **options: Any) -> Any:
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                self.meet("write", str(path))
+            return real(path, flags, *arguments, **options)
+
+        return opened
+
     def _opening(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
             if not set(mode) & set("wax+"):
                 return real(file, mode, *arguments, **options)
-            self.meet("write", str(file))
+            if not isinstance(file, int):  # a descriptor is open already
+                self.meet("write", str(file))
             return _Written(real(file, mode, *arguments, **options), self, str(file))
 
         return opened

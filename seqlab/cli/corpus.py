@@ -122,11 +122,12 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
     """List the token ids that are kept, the latest used first."""
-    from seqlab.data import cache as kept
+    from seqlab.data import kept
+    from seqlab.data.cache import cache_folder
 
     if clear:
         removed, refusals = kept.clear()
-        click.echo(f"Removed {_bytes(removed)} from {kept.cache_folder()}", err=True)
+        click.echo(f"Removed {_bytes(removed)} from {cache_folder()}", err=True)
         if refusals:
             raise _not_removed(refusals)
         return
@@ -138,7 +139,7 @@ def cache(clear: bool, as_json: bool) -> None:
         columns = ("corpus", "split", "tokenizer", "tokens", "size", "last used", "folder")
         print_table(columns, [_row(fact) for fact in facts])
     else:
-        click.echo(f"Nothing is kept in {kept.cache_folder()}", err=True)
+        click.echo(f"Nothing is kept in {cache_folder()}", err=True)
 
 
 def _not_removed(refusals: Sequence[OSError]) -> RunFailed:

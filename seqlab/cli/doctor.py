@@ -32,7 +32,7 @@ def command(context: click.Context, run: str | None, root: Path, plugins: Plugin
 
     Of RUN, check the names that it uses and the hashes of its checkpoints.
     """
-    from seqlab.runs.folder import find_run
+    from seqlab.runs.finding import find_run
 
     folder = find_run(run, root) if run else None
     registry = plugins.load(say=False)

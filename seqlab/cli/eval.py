@@ -56,7 +56,7 @@ def command(
 
     The test split is looked at here and nowhere else.
     """
-    from seqlab.runs.folder import find_run
+    from seqlab.runs.finding import find_run
 
     folder = find_run(run, root)
     from seqlab.cli.bars import reading_bar

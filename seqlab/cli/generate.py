@@ -97,7 +97,7 @@ def command(
     given = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
     asking = not given
     _check_use(given, asking, stream, as_json)
-    from seqlab.runs.folder import find_run
+    from seqlab.runs.finding import find_run
     from seqlab.runs.opened import open_run
 
     find_run(run, root)  # a misspelt run is told before plugins are loaded

@@ -32,10 +32,11 @@ def command(
     RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. A run that has
     all of its steps is extended with --set train.epochs=N.
     """
-    from seqlab.runs.folder import find_run
+    from seqlab.runs.finding import find_run
     from seqlab.runs.lock import locked
 
     folder = find_run(run, root)
+    folder.check_kinds()
     with locked(folder.path):  # told before torch and plugins are imported
         pass
     from seqlab.cli.bars import reading_bar

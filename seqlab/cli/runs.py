@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from seqlab.runs.lock import in_use
 if TYPE_CHECKING:
     from seqlab.runs.folder import RunFolder
 
+log = logging.getLogger(__name__)
+
 COLUMNS = ("run", "id", "status", "step", "perplexity", "corpus", "seed", "started")
 LESS = ("started", "seed", "corpus", "step")
 
@@ -24,7 +26,7 @@ LESS = ("started", "seed", "corpus", "step")
 @root_option
 def command(as_json: bool, root: Path) -> None:
     """List the runs there are, the oldest first."""
-    from seqlab.runs.folder import all_runs
+    from seqlab.runs.finding import all_runs
 
     rows = [_row(folder) for folder in all_runs(root)]
     if as_json:
@@ -45,11 +47,12 @@ def _row(folder: RunFolder) -> dict[str, Any]:
         if row["status"] == "running" and not in_use(folder.path):
             row["status"] = "killed"
         return row | {"corpus": known["corpus"]["name"], "perplexity": _last_perplexity(folder)}
-    except (SeqlabError, KeyError, TypeError, ValueError, OSError):
+    except SeqlabError as error:
+        log.warning("%s", error)
         return row | {"status": "damaged"}
 
 
 def _last_perplexity(folder: RunFolder) -> float | None:
-    lines = folder.metrics.read_text("utf-8").splitlines()
-    value = json.loads(lines[-1])["perplexity"] if lines else None
+    last = folder.last_metrics_row()
+    value = last["perplexity"] if last else None
     return None if value is None else round(value, 6)

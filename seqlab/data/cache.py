@@ -11,6 +11,8 @@ import hashlib
 import json
 import logging
 import os
+import platform
+import secrets
 import shutil
 import tempfile
 import time
@@ -20,19 +22,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from seqlab.data.store import Damaged, open_store, read_manifest, write_store
+from seqlab import packing
+from seqlab.data.store import FILES, Damaged, open_store, write_store
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import RunFailed
+from seqlab.files import expect_folder, read, size_of
 from seqlab.packing import pack, unpack
-from seqlab.whole import discard, remove, remove_litter, write_whole
+from seqlab.whole import make_folders, remove_known, remove_litter, write_whole
 
 log = logging.getLogger(__name__)
+
+STATE = ".safetensors"  # ends the name of a vocabulary's file
+MAX_FINGERPRINT = 4096  # bytes
 
 RACY = 2.0  # seconds: who changed a file just now may change it again within one tick of its clock
 
@@ -43,19 +51,29 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("seqlab")
 
 
-def key_of(**parts: Any) -> str:
-    """Hash JSON values to the name that something is kept under."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+def key_of(**parts: Any) -> str | None:
+    """Hash JSON values to the name that something is kept under; None: a part is not known."""
+    if any(part is None for part in parts.values()):
+        return None
+    text = json.dumps({**parts, "core": core()}, sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+@cache
+def core() -> dict[str, str]:
+    """What everything that is kept follows from too: code here, Python's tables of characters."""
+    files = [Path(packing.__file__), *sorted(Path(__file__).parent.glob("*.py"))]
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return {"code": code, "python": platform.python_version(), "numpy": np.__version__}
+
+
 def kept_tokens(
-    key: str, make: Callable[[], Iterable[Part]], vocabulary: int, about: Mapping[str, Any]
+    key: str | None, make: Callable[[], Iterable[Part]], vocabulary: int, about: Mapping[str, Any]
 ) -> Tokens:
     """Open the token ids under a key; make them first if they are not there, or are damaged.
 
     Args:
-        key: from `key_of`.
+        key: from `key_of`; None: they are made for this process alone.
         make: encodes them.
         vocabulary: how many ids there are.
         about: what they are made of, for people.
@@ -64,10 +82,12 @@ def kept_tokens(
         RunFailed: they cannot be written.
     """
     shelf = _Shelf(make, vocabulary, about)
-    folder = cache_folder() / "tokens" / key
-    with suppress(Damaged):
-        return shelf.opened(folder)
-    folder = _root() / "tokens" / key
+    folder = cache_folder() / "tokens" / (key or "")
+    if key is not None:
+        with suppress(Damaged):
+            return shelf.opened(folder)
+    root = _root() if key is not None else _for_this_process()
+    folder = root / "tokens" / (key or secrets.token_hex(16))
     with _alone(folder):
         try:
             return shelf.opened(folder)  # another process was quicker
@@ -89,11 +109,12 @@ class _Shelf:
     def opened(self, folder: Path) -> Tokens:
         tokens = open_store(folder, lambda: self._rebuild(folder))
         with suppress(OSError):
-            os.utime(folder)  # when it was last used
+            os.utime(folder, follow_symlinks=False)  # when it was last used
         return tokens
 
     def build(self, folder: Path) -> None:
-        discard(folder)
+        with suppress(FileNotFoundError):
+            remove_known(folder, FILES)
         write_store(folder, self._make(), self._vocabulary, self._about)
 
     def _rebuild(self, folder: Path) -> None:
@@ -101,9 +122,11 @@ class _Shelf:
             self.build(folder)
 
 
-def kept_state(key: str, make: Callable[[], Any]) -> tuple[Any, bool]:
+def kept_state(key: str | None, make: Callable[[], Any]) -> tuple[Any, bool]:
     """Return the state under a key, and whether it was there; it is made first if not."""
-    file = _root() / "vocabularies" / f"{key}.safetensors"
+    if key is None:
+        return make(), False
+    file = _root() / "vocabularies" / f"{key}{STATE}"
     try:
         return _read_state(file), True
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
@@ -112,12 +135,14 @@ def kept_state(key: str, make: Callable[[], Any]) -> tuple[Any, bool]:
     text = json.dumps(pack(state, "", tensors))  # ASCII: half a surrogate has no UTF-8
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with _written(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(file.parent)
         write_whole(file, save(own, {"state": text, "sha256": _hash(text, own)}))
     return state, False
 
 
 def _read_state(file: Path) -> Any:
+    expect_folder(file.parent)
+    size_of(file)  # no link, and no pipe
     with safe_open(file, framework="pt") as opened:
         known = opened.metadata()
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -130,8 +155,8 @@ def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(text.encode() + save(dict(tensors))).hexdigest()
 
 
-Seen: TypeAlias = Mapping[Path, tuple[int, int]]
-"""Size in bytes and time of change in ns of each file, when it was looked at."""
+Seen: TypeAlias = Mapping[Path, tuple[int, ...]]
+"""Size, times of the last change of content and of anything (ns), inode and device of each file."""
 
 
 def look_at(files: Iterable[Path]) -> Seen:
@@ -142,22 +167,27 @@ def look_at(files: Iterable[Path]) -> Seen:
         ValueError: one has a name that no file can have.
     """
     found = [(path, path.stat()) for path in files]
-    return {path: (at.st_size, at.st_mtime_ns) for path, at in found}
+    return {
+        path: (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino, at.st_dev)
+        for path, at in found
+    }
 
 
-def kept_fingerprint(key: str, seen: Seen, make: Callable[[], str]) -> str:
+def kept_fingerprint(key: str | None, seen: Seen, make: Callable[[], str]) -> str:
     """Return the fingerprint of a corpus whose files are as they were, or make it.
 
     Args:
-        key: of the corpus and its options.
+        key: of the corpus and its options; None: it is made.
         seen: all files that its content comes from.
         make: reads it.
     """
+    if key is None:
+        return make()
     state = [(str(path.absolute()), *at) for path, at in seen.items()]
-    latest = max((ns for _, ns in seen.values()), default=0) / 1e9
-    file = _root() / "fingerprints" / key_of(corpus=key, files=state)
+    latest = max((max(at[1:3]) for at in seen.values()), default=0) / 1e9
+    file = _root() / "fingerprints" / str(key_of(corpus=key, files=state))
     with suppress(OSError, UnicodeDecodeError):
-        text = file.read_text("ascii")
+        text = read(file, MAX_FINGERPRINT).decode("ascii")
         if text.endswith("\n"):
             return text[:-1]
     before = time.time()
@@ -165,61 +195,17 @@ def kept_fingerprint(key: str, seen: Seen, make: Callable[[], str]) -> str:
     if latest < before - RACY and fingerprint.isascii() and fingerprint.isprintable():
         with suppress(OSError):
             if look_at(seen) == seen:
-                file.parent.mkdir(parents=True, exist_ok=True)
+                make_folders(file.parent)
                 write_whole(file, f"{fingerprint}\n".encode())
     return fingerprint
-
-
-def stores() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the token stores that are kept, with what each says of itself."""
-    for folder in sorted((cache_folder() / "tokens").glob("[0-9a-f]*")):
-        if folder.is_dir():
-            with suppress(Damaged):
-                yield folder, read_manifest(folder)
-
-
-def clear() -> tuple[int, list[OSError]]:
-    """Remove all that was prepared; runs that are using it go on, and so does whoever builds.
-
-    Returns:
-        Bytes that were removed, and why what is left could not be.
-    """
-    removed, refusals = 0, []
-    for name in ("tokens", "vocabularies", "fingerprints"):
-        with suppress(OSError):
-            remove_litter(cache_folder() / name)
-        for path in sorted((cache_folder() / name).glob("[0-9a-f]*")):
-            try:
-                removed += _cleared(path)
-            except FileNotFoundError:  # somebody else clears too
-                pass
-            except OSError as error:
-                refusals.append(OSError(error.errno, error.strerror, str(path)))
-    return removed, refusals
-
-
-def _cleared(path: Path) -> int:
-    """Remove one thing; return its size, or 0 where another process needs it."""
-    if path.suffix == ".lock":  # it is empty, and who waits for it must find the same one
-        return 0
-    size = sum(part.stat().st_size for part in (path.iterdir() if path.is_dir() else [path]))
-    lock = path.with_suffix(".lock")
-    if not lock.exists():
-        remove(path)
-        return size
-    try:
-        with FileLock(lock, timeout=0):
-            remove(path)
-    except Timeout:
-        return 0
-    return size
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Build something that no other process is building now."""
     with _written(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(folder.parent)
+        expect_folder(folder.parent)
         lock = FileLock(folder.with_suffix(".lock"))
         try:
             lock.acquire(timeout=1)
@@ -227,6 +213,7 @@ def _alone(folder: Path) -> Iterator[None]:
             log.info("Another process is preparing the same tokens; waiting for it")
             lock.acquire()
         try:
+            remove_litter(folder.parent)
             yield
         finally:
             lock.release()
@@ -282,6 +269,12 @@ def _temporary(folder: Path, reason: str) -> Path:
         "%s: cannot be written (%s), so nothing that is prepared is kept; $SEQLAB_CACHE names"
         " another folder", folder, reason
     )  # fmt: skip
+    return _for_this_process()
+
+
+@cache
+def _for_this_process() -> Path:
+    """A folder that goes when the process does."""
     place = tempfile.mkdtemp(prefix="seqlab-")
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     return Path(place)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -46,7 +46,7 @@ class Prepared:
 
 def prepare(
     resolved: Text,
-    vocabulary: Mapping[str, Any] | None = None,
+    tokenizer: Tokenizer | None = None,
     progress: Progress | None = None,
     fingerprint: str | None = None,
 ) -> Prepared:
@@ -56,7 +56,7 @@ def prepare(
 
     Args:
         resolved: the experiment, or as much of it as says what the text is.
-        vocabulary: the state of a tokenizer to take instead of fitting one.
+        tokenizer: one that has its vocabulary; None: one is made, and fitted.
         progress: is told how far reading has come; None: the log is.
         fingerprint: what that of the corpus must be; None: anything.
 
@@ -69,12 +69,10 @@ def prepare(
     if fingerprint is not None:
         source.check_same(fingerprint)
     bound = resolved.tokenizer
-    tokenizer: Tokenizer = bound.build()
-    with bound.blamed():
-        if vocabulary is None:
+    if tokenizer is None:
+        tokenizer = cast("Tokenizer", bound.build())
+        with bound.blamed():
             _fit(tokenizer, source, bound, told)
-        else:
-            tokenizer.load_state_dict(vocabulary)
     tokens = prepare_split(source, TRAIN, bound, tokenizer, told)
     return Prepared(source, tokenizer, tokens, bound, told)
 

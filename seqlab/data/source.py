@@ -38,10 +38,11 @@ class Source:
         return (*self.corpus.splits, *self.shares)
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """JSON values that all of its token ids follow from, with the tokenizer."""
+    def identity(self) -> dict[str, Any] | None:
+        """JSON values that all of its token ids follow from, with the tokenizer; None: unknown."""
         keys = {"max_characters": self.keys.max_characters, "holdout": self.shares}
-        return {**self.bound.identity(), "fingerprint": self.fingerprint, **keys}
+        known = self.bound.identity(besides=self.seen)
+        return known and {**known, "fingerprint": self.fingerprint, **keys}
 
     def documents(self, split: str) -> Iterator[Document]:
         """Stream the documents of a split from the start, anew at each call.
@@ -187,7 +188,8 @@ def _fingerprint(bound: Bound, corpus: Corpus, seen: Seen) -> str:
     """Ask the corpus, or remember what it said while its files were the same."""
     if not seen:
         return corpus.fingerprint()
-    return kept_fingerprint(key_of(**bound.identity()), seen, corpus.fingerprint)
+    key = key_of(corpus=bound.identity(besides=seen))
+    return kept_fingerprint(key, seen, corpus.fingerprint)
 
 
 def _check_splits(source: Source) -> None:

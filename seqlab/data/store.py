@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 from seqlab.data.stored import BLOCK, Column, StoredArray
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import CorpusError
-from seqlab.whole import sync_folder, whole_folder, write_synced
+from seqlab.files import create, expect_folder, read, size_of
+from seqlab.whole import whole_folder, write_synced
 
 FORMAT = 1
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.bin"
+FILES = ("ids.bin", "documents.bin", "weights.bin", CHECKSUMS, MANIFEST)
+MAX_MANIFEST, MAX_CHECKSUMS = 1 << 20, 4 << 30  # bytes
 SOME = 1 << 20  # tokens that are written at once
 
 
@@ -87,7 +90,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         Damaged: there is none, or it is another one than was written.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        expect_folder(folder)
+        manifest: dict[str, Any] = json.loads(read(folder / MANIFEST, MAX_MANIFEST))
         known = manifest.pop("sha256")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(f"{folder / MANIFEST}: {error}") from None
@@ -99,14 +103,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _columns(folder: Path) -> dict[str, Column]:
     manifest = read_manifest(folder)
     try:
-        sums = (folder / CHECKSUMS).read_bytes()
+        sums = read(folder / CHECKSUMS, MAX_CHECKSUMS)
         if hashlib.sha256(sums).hexdigest() != manifest["checksums"]:
             raise Damaged(f"{folder / CHECKSUMS}: is damaged")
         left = np.frombuffer(sums, "<u4")
         columns = {}
         for name, (dtype, size) in manifest["columns"].items():
             path, blocks = folder / f"{name}.bin", -(-size // BLOCK)
-            if path.stat().st_size != size:
+            if f"{name}.bin" not in FILES or size_of(path) != size:
                 raise Damaged(f"{path}: has another size than was written")
             columns[name] = Column(path, np.dtype(dtype), left[:blocks])
             left = left[blocks:]
@@ -158,7 +162,6 @@ class _Writer:
         write_synced(self._folder / CHECKSUMS, sums)
         text = json.dumps(manifest | {"sha256": _hash_of(manifest)}, ensure_ascii=False, indent=1)
         write_synced(self._folder / MANIFEST, text.encode())
-        sync_folder(self._folder)
 
     def close(self) -> None:
         for column in (self.ids, self.documents, self.weights):
@@ -174,7 +177,7 @@ class _File:
         self.count = 0  # numbers
         self.size = 0  # bytes that are in the file
         self.sums = array("I")
-        self._file = path.open("xb")
+        self._file = create(path)
         self._waiting: list[NDArray[Any]] = []
         self._waits = 0  # numbers
         self._rest = b""

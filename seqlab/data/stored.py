@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.errors import CorpusError
+from seqlab.files import open_to_read
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class StoredArray:
         return (len(self),)
 
     def _open(self, column: Column) -> None:
-        with column.path.open("rb") as file:
+        with open_to_read(column.path) as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if hasattr(mmap, "MADV_RANDOM"):
             self._map.madvise(mmap.MADV_RANDOM)

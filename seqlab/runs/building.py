@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder
+from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder, Tokenizer
 from seqlab.data.preparing import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.tokens import Tokens
@@ -53,26 +53,31 @@ class Parts:
 
 def build(
     resolved: Resolved,
-    vocabulary: Mapping[str, Any] | None = None,
+    tokenizer: Tokenizer | None = None,
     weights: Weights = None,
     progress: Progress | None = None,
     fingerprint: str | None = None,
+    fitting: Weights = None,
 ) -> Parts:
     """Open the corpus, fit the tokenizer, and build everything that stands on them.
 
     Args:
         resolved: the experiment.
-        vocabulary: the state of a tokenizer, to take instead of fitting one.
+        tokenizer: one that has its vocabulary, to take instead of fitting one.
         weights: a model's state_dict, to begin with.
         progress: is told how far reading the corpus has come.
         fingerprint: what that of the corpus must be; None: anything.
+        fitting: weights that the model will be given later.
 
     Raises:
         SeqlabError: the first part that cannot be built says why.
     """
     train = resolved.train
     device = pick_device(train.device)
-    prepared = prepare(resolved, vocabulary, progress, fingerprint)
+    known = weights if weights is not None else fitting
+    if tokenizer is not None and known is not None:
+        expect_fit(resolved, tokenizer.size, known, str(train.init_from or "the checkpoint"))
+    prepared = prepare(resolved, tokenizer, progress, fingerprint)
     evaluated = _evaluated(resolved, prepared)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     model = build_model(resolved, prepared.tokenizer.size, device)
@@ -134,7 +139,30 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str
         model.load_state_dict(weights)
     except RuntimeError as error:
         said = "; ".join(_misfits(model.state_dict(), weights)) or " ".join(str(error).split())
-        raise OtherModel(f"{where}: the weights do not fit this model: {said}") from None
+        raise _other_model(where, said) from None
+
+
+def expect_fit(
+    resolved: Resolved, vocabulary: int, weights: Mapping[str, Tensor], where: str
+) -> None:
+    """See to it that weights are of this model, before room is made for one that may be huge.
+
+    Raises:
+        OtherModel: they are another model's.
+    """
+    try:
+        with torch.device("meta"):
+            model = _model(resolved, vocabulary)
+    except ExperimentError:
+        raise
+    except Exception:  # a cell that cannot be laid out without room is compared when it has some
+        return
+    if said := "; ".join(_misfits(model.state_dict(), weights)):
+        raise _other_model(where, said)
+
+
+def _other_model(where: str, said: str) -> OtherModel:
+    return OtherModel(f"{where}: the weights do not fit this model: {said}")
 
 
 def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterator[str]:
@@ -154,9 +182,11 @@ def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterato
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:
     """Build the model with the weights that the seed gives it."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
-    return LanguageModel(
-        vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model
-    ).to(device)
+    return _model(resolved, vocabulary).to(device)
+
+
+def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
+    return LanguageModel(vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model)
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:

@@ -8,17 +8,34 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seqlab.errors import CheckpointError, RunFailed, UsageError
-from seqlab.whole import whole_folder
+from seqlab.errors import CheckpointError, RunFailed, SeqlabError, UsageError
+from seqlab.files import (
+    cut,
+    expect_folder,
+    expect_writable,
+    last_line,
+    open_to_append,
+    read,
+    read_lines,
+    size_of,
+)
+from seqlab.runs.shapes import Description, MetricsRow, SampleRow, parse
+from seqlab.whole import whole_folder, write_whole
 
 ROOT = Path("runs")
-FORMAT = 1
+MAX_DESCRIPTION = 16 << 20  # bytes
+FOLDERS = frozenset({"checkpoints", "plugins", "tensorboard"})
+FILES = frozenset(
+    {"experiment.yaml", "resolved.yaml", "run.json", "metrics.jsonl", "samples.jsonl", "log.txt"}
+    | {"run.lock", "run.lock.json", "profile.json", "metrics.csv"}
+)
+MAX_LINE = 64 << 20  # bytes, of a row
 
 
 @dataclass(frozen=True)
@@ -32,7 +49,7 @@ class RunFolder:
         """Of the experiment; of the folder above, where that cannot be read."""
         try:
             return str(self.description()["name"])
-        except (UsageError, KeyError):
+        except SeqlabError:
             return self.path.parent.name
 
     @property
@@ -71,43 +88,82 @@ class RunFolder:
     def _description(self) -> Path:
         return self.path / "run.json"
 
-    def describe(self, description: Mapping[str, Any]) -> None:
-        """Write `run.json`, whole or not at all."""
-        text = json.dumps(description, ensure_ascii=False, indent=2) + "\n"
-        self.write_whole(self._description, text)
+    def check_kinds(self) -> None:
+        """See to it that what has a name of ours is what we make under that name: no link, say.
 
-    def write_whole(self, file: Path, text: str) -> None:
-        """Write a small file, whole or not at all."""
-        temporary = file.with_suffix(f"{file.suffix}.tmp")
-        temporary.write_text(text, "utf-8")
-        temporary.replace(file)
+        Raises:
+            CheckpointError: something is not; nothing has been read or written then.
+        """
+        for path in sorted(self.path / name for name in (*FILES, *FOLDERS)):
+            try:
+                if path.name in FOLDERS:
+                    expect_folder(path)
+                else:
+                    expect_writable(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise CheckpointError(f"{path}: {error.strerror or error}") from None
+
+    def describe(self, description: Mapping[str, Any]) -> None:
+        """Write `run.json`, whole or not at all, and on the disk then."""
+        write_whole(self._description, as_json(description))
 
     def description(self) -> dict[str, Any]:
         """Read `run.json`.
 
         Raises:
-            UsageError: there is none, or it is damaged.
+            UsageError: there is none, or it is of another format.
+            CheckpointError: it is damaged.
         """
+        file = self._description
         try:
-            content = json.loads(self._description.read_text("utf-8"))
-        except OSError as error:
+            data = read(file, MAX_DESCRIPTION)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(f"{self.path}: is not a run ({error.strerror}: run.json)") from None
-        except ValueError:
-            raise UsageError(f"{self._description}: is damaged (not JSON)") from None
-        if not isinstance(content, dict):
-            raise UsageError(f"{self._description}: is damaged (not a mapping)")
-        if content.get("format") != FORMAT:
-            found = content.get("format")
-            raise UsageError(f"{self._description}: has format {found}; this seqlab reads {FORMAT}")
-        return content
+        except OSError as error:
+            raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from None
+        return parse(Description, data, str(file))
 
-    def synced_sizes(self) -> dict[str, int]:
-        """Force the records to disk and return how long they are."""
+    def metrics_rows(self) -> list[dict[str, Any]]:
+        """Read `metrics.jsonl`.
+
+        Raises:
+            CheckpointError: it cannot be read, or has a row of another shape.
+        """
+        return list(self._rows(self.metrics, MetricsRow))
+
+    def sample_rows(self) -> list[dict[str, Any]]:
+        """Read `samples.jsonl`.
+
+        Raises:
+            CheckpointError: it cannot be read, or has a row of another shape.
+        """
+        return list(self._rows(self.samples, SampleRow))
+
+    def last_metrics_row(self) -> dict[str, Any] | None:
+        """Read the last row of `metrics.jsonl` alone; None: there is none yet.
+
+        Raises:
+            CheckpointError: it cannot be read, or has another shape.
+        """
+        with _understood(self.metrics):
+            line = last_line(self.metrics, MAX_LINE)
+        return parse(MetricsRow, line, f"{self.metrics}, last line") if line else None
+
+    def _rows(self, file: Path, shape: type) -> Iterator[dict[str, Any]]:
+        with _understood(file):
+            for number, line in enumerate(read_lines(file, MAX_LINE), 1):
+                if line.endswith(b"\n"):  # or it is being written
+                    yield parse(shape, line, f"{file}:{number}")
+
+    def sync(self) -> dict[str, int]:
+        """Force the rows to disk and return how long their files are."""
         sizes = {}
         for file in (self.metrics, self.samples):
-            with file.open("ab") as rows:
+            with open_to_append(file) as rows:
                 os.fsync(rows.fileno())
-                sizes[file.name] = rows.tell()
+                sizes[file.name] = rows.seek(0, os.SEEK_END)
         return sizes
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
@@ -116,25 +172,13 @@ class RunFolder:
         Raises:
             CheckpointError: rows that it remembers are gone; nothing is changed then.
         """
-        files = {self.path / Path(name).name: size for name, size in sizes.items()}
+        files = {file: int(sizes[file.name]) for file in (self.metrics, self.samples)}
+        with _understood(self.path):
+            for file, size in files.items():
+                if not 0 <= size <= size_of(file):
+                    raise CheckpointError(f"{file}: rows are gone that the checkpoint remembers")
         for file, size in files.items():
-            if not file.exists() or file.stat().st_size < size:
-                raise CheckpointError(f"{file}: rows are gone that the checkpoint remembers")
-        for file, size in files.items():
-            os.truncate(file, size)
-
-    def rows(self, file: Path) -> list[dict[str, Any]]:
-        """Read lines of JSON.
-
-        Raises:
-            UsageError: they cannot be read, or one is not JSON.
-        """
-        try:
-            return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-        except OSError as error:
-            raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
-        except ValueError:
-            raise UsageError(f"{file}: has a line that is not JSON") from None
+            cut(file, size)
 
     def append(self, file: Path, row: Mapping[str, Any]) -> None:
         """Add one line of JSON, at once on disk as far as the system is concerned.
@@ -145,8 +189,25 @@ class RunFolder:
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in row.items()
         }
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
+        line = json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n"
+        with open_to_append(file) as lines:
+            lines.write(line.encode("utf-8", "replace"))
+
+
+def as_json(description: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a `run.json`."""
+    text = json.dumps(description, ensure_ascii=False, indent=2) + "\n"
+    return text.encode("utf-8", "replace")
+
+
+@contextmanager
+def _understood(place: Path) -> Iterator[None]:
+    """What the system says of a file of a run is damage."""
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or error
+        raise CheckpointError(f"{error.filename or place}: cannot be read ({said})") from None
 
 
 def check_free(folder: Path) -> None:
@@ -199,53 +260,3 @@ def appearing(path: Path) -> Iterator[RunFolder]:
 def _safe(name: str) -> str:
     """A name of a folder that stays where it is put."""
     return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "experiment"
-
-
-def all_runs(root: Path = ROOT) -> list[RunFolder]:
-    """Every run under a root, the oldest first."""
-    files = [*root.glob("*/run.json"), *root.glob("*/*/run.json")]
-    return sorted((RunFolder(file.parent) for file in files), key=_made_at)
-
-
-def _made_at(run: RunFolder) -> float:
-    """When the run began: its experiment is written once."""
-    try:
-        return run.experiment.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
-    """Find a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
-
-    Raises:
-        UsageError: nothing matches, or an id's beginning matches several.
-    """
-    word, runs = str(run), all_runs(root)
-    with suppress(OSError):
-        if (Path(run) / "run.json").is_file():
-            return RunFolder(Path(run))
-        if os.sep in word and Path(run).is_dir():
-            raise UsageError(f"{run}: is a folder, but no run (it has no run.json)")
-    if word == "latest" and runs:
-        return runs[-1]
-    named = [found for found in runs if found.name == word]
-    if named:
-        return named[-1]
-    begun = [f for f in runs if _id_begins(f.path.name, word)]
-    if len(begun) == 1:
-        return begun[0]
-    if begun:
-        ids = ", ".join(found.path.name for found in begun[:5])
-        raise UsageError(f"run '{word}': several ids begin so: {ids}")
-    raise UsageError(
-        f"run '{word}': there is no such folder, name or id under {root}/ (`seqlab runs` lists"
-        " what there is)"
-    )
-
-
-def _id_begins(folder_name: str, word: str) -> bool:
-    """An id is the whole folder name, or its short part behind the time."""
-    return bool(word) and (
-        folder_name.startswith(word) or folder_name.rpartition("-")[2].startswith(word)
-    )

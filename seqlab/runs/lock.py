@@ -12,6 +12,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from seqlab.errors import RunFailed, UsageError
+from seqlab.files import open_anew, read, size_of
+
+LOCK = "run.lock"
 
 
 @contextmanager
@@ -22,17 +25,18 @@ def locked(folder: Path) -> Iterator[None]:
         UsageError: another process holds it; its pid and host are named.
         RunFailed: the folder cannot be written.
     """
-    lock = FileLock(folder / "run.lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     holder = folder / "run.lock.json"
     try:
+        _expect_file(folder / LOCK)
         lock.acquire()
     except Timeout:
         raise UsageError(f"{folder}: is in use by {_holder(holder)}") from None
     except OSError as error:
         raise RunFailed(f"{folder}: cannot be locked ({error.strerror})") from None
     # Who holds the lock is for messages; a disk that is full must not keep a run from ending.
-    with suppress(OSError):
-        holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+    with suppress(OSError), open_anew(holder) as file:
+        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
     try:
         yield
     finally:
@@ -44,7 +48,8 @@ def locked(folder: Path) -> Iterator[None]:
 def in_use(folder: Path) -> bool:
     """Whether a process holds the lock of a run folder now."""
     try:
-        with FileLock(folder / "run.lock", timeout=0):
+        size_of(folder / LOCK)  # looking at a run makes nothing in its folder
+        with FileLock(folder / LOCK, timeout=0):
             return False
     except Timeout:
         return True
@@ -52,9 +57,15 @@ def in_use(folder: Path) -> bool:
         return False
 
 
+def _expect_file(lock: Path) -> None:
+    """A lock that is a link would be made, or emptied, elsewhere."""
+    with suppress(FileNotFoundError):
+        size_of(lock)
+
+
 def _holder(file: Path) -> str:
     try:
-        known = json.loads(file.read_text())
+        known = json.loads(read(file, 4096))
         return f"process {known['pid']} on {known['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

@@ -7,9 +7,11 @@ import logging.handlers
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 from seqlab.errors import RunFailed
+from seqlab.files import open_to_append
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,10 @@ class _LogFile(logging.FileHandler):
     """A log file that a full disk leaves with gaps: said once, and no reason to end a run."""
 
     _failed = False
+
+    def _open(self) -> TextIOWrapper:
+        file = open_to_append(Path(self.baseFilename))
+        return TextIOWrapper(file, encoding=self.encoding, errors="replace")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # logging names it
         if not self._failed:

@@ -19,12 +19,14 @@ from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate, stream
 from seqlab.generation.scoring import Scored, score
 from seqlab.model.language_model import LanguageModel
-from seqlab.registry import Registry, Resolved, load_plugins
-from seqlab.runs.building import build_model, load_weights
+from seqlab.registry import Bound, Registry, Resolved, load_plugins
+from seqlab.runs.building import build_model, expect_fit, load_weights
 from seqlab.runs.chosen import Which, chosen_checkpoint
-from seqlab.runs.folder import ROOT, RunFolder, find_run
+from seqlab.runs.finding import find_run
+from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.needed import resolve_again, say_what_changed
-from seqlab.training.checkpoint import Checkpoint, understood
+from seqlab.runs.restoring import restored_tokenizer
+from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
 from seqlab.training.evaluation import evaluate
 from seqlab.training.measures import TokenSizes
@@ -51,6 +53,7 @@ def open_run(
         UsageError: there is no such run.
     """
     found = find_run(run, Path(root))
+    found.check_kinds()
     found.description()
     return Run(found, registry, checkpoint)
 
@@ -81,12 +84,12 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`."""
-        return self.folder.rows(self.folder.metrics)
+        return self.folder.metrics_rows()
 
     @property
     def samples(self) -> list[dict[str, Any]]:
         """The rows of `samples.jsonl`."""
-        return self.folder.rows(self.folder.samples)
+        return self.folder.sample_rows()
 
     def generate(
         self,
@@ -186,18 +189,26 @@ class Run:
     @cached_property
     def model(self) -> LanguageModel:
         """The model with the weights of the checkpoint."""
+        size, weights = self.tokenizer.size, self.checkpoint.weights
+        expect_fit(self.resolved, size, weights, str(self.path))
         device = pick_device(self.resolved.train.device)
-        model = build_model(self.resolved, self.tokenizer.size, device)
-        load_weights(model, self.checkpoint.weights, str(self.path))
+        model = build_model(self.resolved, size, device)
+        load_weights(model, weights, str(self.path))
         return model
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, with the vocabulary that was trained."""
-        tokenizer: Tokenizer = self.resolved.tokenizer.build()
-        with understood(self.folder.checkpoints):
-            tokenizer.load_state_dict(self.checkpoint.state["tokenizer"])
-        return tokenizer
+        return self.tokenizer_as(self.resolved.tokenizer)
+
+    def tokenizer_as(self, bound: Bound) -> Tokenizer:
+        """Return a tokenizer of another experiment with the vocabulary that was trained.
+
+        Raises:
+            CheckpointError: it is not the vocabulary of this run's weights.
+        """
+        place = checkpoint_path(self.folder.checkpoints, self.checkpoint.step)
+        return restored_tokenizer(bound, self.checkpoint, self.description["vocabulary"], place)
 
     @cached_property
     def decoder(self) -> Decoder | SearchDecoder:

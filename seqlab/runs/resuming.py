@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seqlab import whole
+from seqlab.contracts import Tokenizer
 from seqlab.data.progress import Progress
-from seqlab.errors import CheckpointError, UsageError
+from seqlab.errors import CheckpointError, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
-from seqlab.runs.folder import ROOT, RunFolder, all_runs, find_run
+from seqlab.runs.finding import all_runs, find_run
+from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.needed import resolve_again
 from seqlab.runs.opened import Run
-from seqlab.runs.running import deterministic, write_resolved
+from seqlab.runs.restoring import restored_tokenizer
+from seqlab.runs.running import deterministic, resolved_text
 from seqlab.runs.session import Session, disk_errors
 from seqlab.runs.stopping import Stopping
 from seqlab.runs.telling import Observers
@@ -31,6 +35,7 @@ from seqlab.training.checkpoint import (
     remove_litter,
     understood,
 )
+from seqlab.whole import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +71,7 @@ def resume(
     if isinstance(overrides, str):
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     folder = find_run(run, Path(root))
+    folder.check_kinds()
     with locked(folder.path):
         description = folder.description()
         registry = registry if registry is not None else load_plugins()
@@ -75,12 +81,17 @@ def resume(
         resolved = resolve_again(experiment, registry, folder)
         with run_log() as handler, deterministic(resolved.train.deterministic):
             write_to(handler, folder.log)
+            whole.remove_litter(folder.path)
             remove_litter(folder.checkpoints)
             saved = _read(folder, checkpoint)
-            with understood(folder.checkpoints):
-                vocabulary = saved.state["tokenizer"] if saved else None
-            same = description["corpus"]["fingerprint"]
-            parts = build(resolved, vocabulary, progress=progress, fingerprint=same)
+            tokenizer = _tokenizer(folder, resolved, saved, description)
+            parts = build(
+                resolved,
+                tokenizer,
+                progress=progress,
+                fingerprint=description["corpus"]["fingerprint"],
+                fitting=saved.weights if saved else None,
+            )
             _resume(folder, resolved, registry, parts, saved, description, tuple(overrides))
     return Run(folder, registry)
 
@@ -102,7 +113,7 @@ def unfinished_run(
             continue
         try:
             known = folder.description()
-        except UsageError:  # damaged: not the one, and not in the way
+        except SeqlabError:  # damaged: not the one, and not in the way
             continue
         same = (known.get("name"), known.get("experiment_sha256")) == (
             name,
@@ -151,6 +162,16 @@ def _read(folder: RunFolder, step: int | None) -> Checkpoint | None:
     return checkpoint
 
 
+def _tokenizer(
+    folder: RunFolder, resolved: Resolved, saved: Checkpoint | None, known: dict[str, Any]
+) -> Tokenizer | None:
+    """The tokenizer that was trained; None: nothing was saved yet, so it is fitted as before."""
+    if saved is None:
+        return None
+    place = checkpoint_path(folder.checkpoints, saved.step)
+    return restored_tokenizer(resolved.tokenizer, saved, known["vocabulary"], place)
+
+
 def _resume(
     folder: RunFolder,
     resolved: Resolved,
@@ -184,7 +205,7 @@ def _resume(
             drop_checkpoints_after(folder.checkpoints, saved.step)
         else:
             folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
-        write_resolved(folder, resolved, parts)
+        write_whole(folder.resolved, resolved_text(resolved, parts))
         folder.describe(description)
     log.info("Resuming %s after step %d", folder.path, done)
     session.go()

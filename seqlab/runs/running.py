@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +18,21 @@ from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.runs.building import OtherModel, Parts, build
 from seqlab.runs.comparing import other_model
 from seqlab.runs.description import describe_run, used_plugins
-from seqlab.runs.folder import ROOT, RunFolder, appearing, check_free, choose_path
+from seqlab.runs.folder import (
+    ROOT,
+    RunFolder,
+    appearing,
+    as_json,
+    check_free,
+    choose_path,
+)
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.opened import Run, open_run
 from seqlab.runs.session import Session
 from seqlab.runs.telling import Observers
 from seqlab.training.profiling import Profile
+from seqlab.whole import remove_litter, sync_folder, write_synced
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +79,8 @@ def run(
         parts = _build(resolved, Path(root), progress)
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, place, Path(root))
+        if place is None:
+            remove_litter(path.parent)
         with appearing(path) as temporary:
             description = _write_down(experiment, resolved, registry, parts, temporary)
         folder = RunFolder(path)
@@ -103,7 +112,7 @@ def _build(resolved: Resolved, root: Path, progress: Progress | None) -> Parts:
     other = open_run(resolved.train.init_from, root=root)
     saved = other.checkpoint
     try:
-        return build(resolved, saved.state["tokenizer"], saved.weights, progress)
+        return build(resolved, other.tokenizer_as(resolved.tokenizer), saved.weights, progress)
     except OtherModel:
         model = other_model(other, resolved)
         if not model:
@@ -117,26 +126,36 @@ def _write_down(
 ) -> dict[str, Any]:
     """What is known before the first step: the experiment as given and as it was understood."""
     description = describe_run(resolved, registry, parts, overrides=experiment.overrides)
-    folder.experiment.write_text(experiment.source, "utf-8")
-    write_resolved(folder, resolved, parts)
-    for plugin in used_plugins(resolved, registry):
-        if not plugin.distribution and plugin.path is not None:
-            folder.plugins.mkdir(exist_ok=True)
-            shutil.copy2(plugin.path, folder.plugins)
-    folder.metrics.touch()
-    folder.samples.touch()
-    folder.describe(description)
+    write_synced(folder.experiment, experiment.source.encode("utf-8", "replace"))
+    write_synced(folder.resolved, resolved_text(resolved, parts))
+    copies = {
+        plugin.path.name: plugin.source
+        for plugin in used_plugins(resolved, registry)
+        if not plugin.distribution and plugin.path is not None
+    }
+    _copy(copies, folder.plugins)
+    for rows in (folder.metrics, folder.samples):
+        write_synced(rows, b"")
+    write_synced(folder.path / "run.json", as_json(description))
     return description
 
 
-def write_resolved(folder: RunFolder, resolved: Resolved, parts: Parts) -> None:
-    """Write everything filled in, with the corpus that was really used."""
+def _copy(files: Mapping[str, bytes], folder: Path) -> None:
+    if files:
+        folder.mkdir()
+        for name, data in files.items():
+            write_synced(folder / name, data)
+        sync_folder(folder)
+
+
+def resolved_text(resolved: Resolved, parts: Parts) -> bytes:
+    """Return everything filled in, with the corpus that was really used, as YAML."""
     sections = resolved.as_experiment()
     used = parts.prepared.corpus
     if used is not resolved.corpus:
         core = {k: v for k, v in sections["corpus"].items() if k not in resolved.corpus.options}
         sections["corpus"] = core | used.as_section() | {"if_unavailable": None}
-    folder.write_whole(folder.resolved, dump_yaml(sections))
+    return dump_yaml(sections).encode()
 
 
 def _say_what_is_left_out(resolved: Resolved, parts: Parts) -> None:

@@ -28,6 +28,7 @@ from seqlab.training.checkpoint import (
     check_state,
     prune_checkpoints,
     save_checkpoint,
+    steps_saved,
 )
 from seqlab.training.epoch import RunningEpoch
 from seqlab.training.loop import wants_metric
@@ -135,6 +136,11 @@ class Session:
         return self.stopping.reason
 
     def _finish(self, request: Request) -> None:
+        """Save, and write the rows that a run ends with: on the disk before `run.json` says so."""
+        self._write_last(request)
+        self.folder.sync()
+
+    def _write_last(self, request: Request) -> None:
         self._save()
         if request.signal:
             raise Interrupted(self.training.done, self._resume_command(), request.exit_code)
@@ -148,6 +154,7 @@ class Session:
             self._write_epoch(last)
         if self.resolved.evaluation and not self._evaluation_due(last):
             self.best.improved_by(self.recorder.evaluated(last))
+            self._prune()  # the one that was the best until now need not be kept
         if not self._samples_due(last):
             self.recorder.sampled(last.epoch)
         if self.doubt:
@@ -162,11 +169,15 @@ class Session:
             return
         self.training.check()  # never a checkpoint past a step that was not finite
         path = save_checkpoint(self.folder.checkpoints, self._checkpoint())
-        keep = self.resolved.train.checkpoint.keep
-        prune_checkpoints(self.folder.checkpoints, keep, self.best.step)
+        self._prune()
         self._saved_step = step
         self._saved_at = time.monotonic()
         self.recorder.saved(step, path)
+
+    def _prune(self) -> None:
+        """Remove the checkpoints that need not be kept."""
+        keep = self.resolved.train.checkpoint.keep
+        prune_checkpoints(self.folder.checkpoints, keep, self.best.step)
 
     def _checkpoint(self) -> Checkpoint:
         model = self.parts.model
@@ -179,7 +190,7 @@ class Session:
             "stopping": self.stopping.state_dict(),
             "minutes": self.minutes,
             "observers": self.observers.state_dict(),
-            "files": self.folder.synced_sizes(),
+            "files": self.folder.sync(),
         }
         if self.training.average is not None:
             state["weights"] = {name: t.clone() for name, t in model.state_dict().items()}
@@ -195,12 +206,18 @@ class Session:
         self.recorder.epoch = RunningEpoch.from_state(state["epoch"])
         last = state["last"]
         self.last = last and Step.from_state(last)
-        self.best = Best(**state["best"])
+        self.best = self._best_of(Best(**state["best"]))
         self.stopping.load_state_dict(state["stopping"])
         self._minutes_before = float(state["minutes"])
         self.observers.load_state_dict(state["observers"])
         self.folder.cut_back(state["files"])
         self._saved_step = checkpoint.step
+
+    def _best_of(self, best: Best) -> Best:
+        """Where the best one was not kept, since the run ended with a better one, that is it."""
+        there = steps_saved(self.folder.checkpoints)
+        last = Best(**self.description.get("best", {}))
+        return last if best.step not in there and last.step in there else best
 
     # -- what is due when
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from seqlab import whole
 from seqlab.errors import CheckpointError, PluginError, RunFailed
+from seqlab.files import entries, expect_folder, read
 from seqlab.packing import pack, unpack
-from seqlab.whole import discard, sync_folder, write_synced
+from seqlab.whole import expect_known, remove_known, whole_folder, write_synced
 
 FORMAT = 1
 MAX_MANIFEST = 16 << 20  # bytes; parsed JSON takes up to twenty times its size
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
+FILES = (WEIGHTS, STATE, MANIFEST)
+_STEP = re.compile(r"step-([0-9]{8,})")
+_OLD = re.compile(r"\.(step-[0-9]{8,})\.[0-9a-f]{16}\.old")
 
 
 @dataclass(frozen=True)
@@ -52,18 +58,30 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         PluginError: a component's state holds something else than JSON values and tensors.
     """
     target = checkpoint_path(folder, checkpoint.step)
-    temporary = folder / f".{target.name}.{os.getpid()}.tmp"
+    old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
     try:
-        temporary.mkdir(parents=True)
-        _write_files(temporary, checkpoint)
-        _put_in_place(temporary, target)
+        with whole_folder(target) as temporary:
+            _write_files(temporary, checkpoint)
+            if os.path.lexists(target):
+                expect_known(target, FILES)
+                target.rename(old)
     except OSError as error:
-        raise RunFailed(f"{target}: the checkpoint cannot be saved ({error.strerror})") from None
+        said = error.strerror or error
+        raise RunFailed(f"{target}: the checkpoint cannot be saved ({said})") from None
     except TypeError as error:
         raise PluginError(f"{target}: the checkpoint cannot be saved ({error})") from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _settle(old, target)
     return target
+
+
+def _settle(old: Path, target: Path) -> None:
+    """Remove a checkpoint that was set aside, or put it back where nothing took its place."""
+    with suppress(OSError):
+        if target.exists():
+            remove_known(old, FILES)
+        else:
+            old.rename(target)
 
 
 def check_state(state: Any) -> None:
@@ -76,22 +94,6 @@ def check_state(state: Any) -> None:
         pack(state, "", {})
     except TypeError as error:
         raise PluginError(f"the run could not be saved ({error})") from None
-
-
-def _put_in_place(temporary: Path, target: Path) -> None:
-    """Rename; a checkpoint of the same step gives way, and comes back if that fails."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    replaced = target.exists()
-    if replaced:
-        target.rename(old)
-    try:
-        temporary.rename(target)
-    except OSError:
-        if replaced:
-            old.rename(target)
-        raise
-    sync_folder(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
@@ -108,7 +110,6 @@ def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     contents[MANIFEST] = _as_json(manifest)
     for name, data in contents.items():
         write_synced(folder / name, data)
-    sync_folder(folder)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -118,15 +119,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: a file is missing or is not what the manifest says.
     """
     try:
-        data = _read(path / MANIFEST, MAX_MANIFEST)
+        expect_folder(path)
+        data = read(path / MANIFEST, MAX_MANIFEST)
         manifest = json.loads(data)
         _check_manifest(manifest, path)
         if data != _as_json(manifest):
             raise CheckpointError(f"{path / MANIFEST}: is damaged (it is not as seqlab writes it)")
         sizes = {name: manifest["files"][name]["bytes"] for name in (WEIGHTS, STATE)}
-        contents = {name: _read(path / name, size) for name, size in sizes.items()}
+        contents = {name: read(path / name, size) for name, size in sizes.items()}
     except OSError as error:
-        raise CheckpointError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        place = error.filename or path
+        raise CheckpointError(f"{place}: cannot be read ({error.strerror or error})") from None
     except (LookupError, TypeError, ValueError, RecursionError):
         raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON, or no manifest)") from None
     for name, data in contents.items():
@@ -135,15 +138,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     with understood(path):
         weights, tensors = load(contents[WEIGHTS]), load(contents[STATE])
         return Checkpoint(manifest["step"], weights, unpack(manifest["state"], tensors))
-
-
-def _read(file: Path, limit: int) -> bytes:
-    """Read a regular file that is not larger than it should be; nothing else is opened."""
-    if not file.is_file():
-        raise FileNotFoundError(2, "there is no such file", str(file))
-    if file.stat().st_size > limit:
-        raise CheckpointError(f"{file}: is damaged (it is larger than {limit:,} bytes)")
-    return file.read_bytes()
 
 
 def _as_json(manifest: Any) -> bytes:
@@ -194,9 +188,18 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def steps_saved(folder: Path) -> list[int]:
-    """The steps that `folder` has checkpoints of, in order."""
-    names = (path.name.removeprefix("step-") for path in folder.glob("step-*"))
-    return sorted(int(name) for name in names if name.isdigit())
+    """Return the steps that `folder` has checkpoints of, in order.
+
+    Raises:
+        CheckpointError: the folder cannot be read, or is a link.
+    """
+    try:
+        names = [path.name for path in entries(folder)]
+    except OSError as error:
+        said = error.strerror or error
+        raise CheckpointError(f"{folder}: its checkpoints cannot be read ({said})") from None
+    steps = {int(form[1]): name for name in names if (form := _STEP.fullmatch(name))}
+    return sorted(step for step in steps if checkpoint_path(folder, step).name == steps[step])
 
 
 def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint | None, list[str]]:
@@ -225,16 +228,19 @@ def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint
 
 def prune_checkpoints(folder: Path, keep: int, best: int | None) -> None:
     """Remove all but the latest `keep` checkpoints and the best one."""
-    for step in steps_saved(folder)[:-keep]:
-        if step != best:
-            discard(checkpoint_path(folder, step))
+    _remove(folder, (step for step in steps_saved(folder)[:-keep] if step != best))
 
 
 def drop_checkpoints_after(folder: Path, step: int) -> None:
     """Remove checkpoints of a course that was left: damaged ones, or later than one asked for."""
-    for later in steps_saved(folder):
-        if later > step:
-            discard(checkpoint_path(folder, later))
+    _remove(folder, (later for later in steps_saved(folder) if later > step))
+
+
+def _remove(folder: Path, steps: Iterable[int]) -> None:
+    """Remove checkpoints; a folder that holds anything else stays as it is."""
+    for step in steps:
+        with suppress(OSError):
+            remove_known(checkpoint_path(folder, step), FILES)
 
 
 def remove_litter(folder: Path) -> None:
@@ -242,9 +248,8 @@ def remove_litter(folder: Path) -> None:
 
     Where it was killed between two renames, the old checkpoint is put back.
     """
-    for old in folder.glob(".step-*.old"):
-        target = folder / old.name[1:].split(".")[0]
-        if not target.exists():
-            old.rename(target)
-    for left in (*folder.glob(".step-*.tmp"), *folder.glob(".step-*.old")):
-        shutil.rmtree(left, ignore_errors=True)
+    with suppress(OSError):
+        for path in entries(folder):
+            if form := _OLD.fullmatch(path.name):
+                _settle(path, folder / form[1])
+        whole.remove_litter(folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 
 import seqlab
 from seqlab import CorpusError, read_experiment
-from seqlab.data import cache
+from seqlab.data import cache, kept
 from seqlab.data.preparing import prepare
 from seqlab.errors import RunFailed
 from seqlab.registry import resolve
@@ -65,19 +64,17 @@ def seqlab_register_corpora():
 
 
 @pytest.fixture
-def prepared(tiny, text_file):
+def prepared(tiny, text_file, monkeypatch):
     """Prepare the text in a new process's eyes; say how often it was read."""
+    monkeypatch.setattr(cache, "RACY", -60.0)  # the files of a test are new
     Path("plugins").mkdir()
     Path("plugins/told.py").write_text(CORPUS, "utf-8")
-    registry = seqlab.load_plugins()
-    long_ago = time.time() - 60
-    os.utime(text_file, (long_ago, long_ago))
 
     def prepared(tokenizer="characters", **corpus):
         section = {"name": "told", "path": str(text_file), **corpus}
         experiment = tiny | {"corpus": section, "tokenizer": tokenizer}
         Path("readings.txt").write_text("")
-        found = prepare(resolve(read_experiment(experiment), registry))
+        found = prepare(resolve(read_experiment(experiment), seqlab.load_plugins()))
         return found, Path("readings.txt").read_text()
 
     return prepared
@@ -111,8 +108,8 @@ def test_a_file_that_was_touched_is_read_for_its_fingerprint_alone(prepared, tex
     assert prepared()[1] == "f"
 
 
-def test_a_file_changed_just_now_is_looked_at_again(prepared, text_file):
-    text_file.touch()
+def test_a_file_changed_just_now_is_looked_at_again(prepared, text_file, monkeypatch):
+    monkeypatch.setattr(cache, "RACY", 2.0)
     prepared()
     assert prepared()[1] == "f"
 
@@ -145,7 +142,7 @@ def test_a_corpus_whose_source_was_changed_is_read_again(prepared):
 @pytest.mark.parametrize("name", ["ids.bin", "manifest.json", "checksums.bin", "documents.bin"])
 def test_a_damaged_store_is_built_anew(prepared, name, text_file):
     prepared()
-    ((folder, _),) = cache.stores()
+    ((folder, _),) = kept.stores()
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 16
     (folder / name).write_bytes(data)
@@ -155,8 +152,8 @@ def test_a_damaged_store_is_built_anew(prepared, name, text_file):
 
 
 def test_a_vocabulary_may_hold_half_a_surrogate():
-    kept = [cache.kept_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
-    assert kept == [({"words": ["\ud800", "猫"]}, False), ({"words": ["\ud800", "猫"]}, True)]
+    found = [cache.kept_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
+    assert found == [({"words": ["\ud800", "猫"]}, False), ({"words": ["\ud800", "猫"]}, True)]
 
 
 def test_a_damaged_vocabulary_is_learnt_anew(prepared):
@@ -173,7 +170,7 @@ def test_a_damaged_vocabulary_is_learnt_anew(prepared):
 def test_a_corpus_that_fails_half_way_leaves_no_store(prepared):
     with pytest.raises(CorpusError, match="the second document cannot be read"):
         prepared(broken=True)
-    assert list(cache.stores()) == []
+    assert list(kept.stores()) == []
 
 
 def test_a_full_disk_leaves_no_store_and_is_told_in_one_line(prepared, monkeypatch):
@@ -183,8 +180,8 @@ def test_a_full_disk_leaves_no_store_and_is_told_in_one_line(prepared, monkeypat
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RunFailed, match=r"cannot be written \(No space left on device\)"):
         prepared()
-    kept = [path for path in cache.cache_folder().rglob("*") if path.is_file()]
-    assert [path for path in kept if path.suffix != ".lock"] == []
+    left = [path for path in cache.cache_folder().rglob("*") if path.is_file()]
+    assert [path for path in left if path.suffix != ".lock"] == []
 
 
 def test_where_nothing_can_be_kept_the_run_goes_on(prepared, monkeypatch, caplog, text_file):
@@ -197,8 +194,8 @@ def test_where_nothing_can_be_kept_the_run_goes_on(prepared, monkeypatch, caplog
 
 def test_what_is_cleared_goes_on_for_those_who_use_it(prepared, text_file):
     found, _ = prepared()
-    cache.clear()
-    assert list(cache.stores()) == []
+    kept.clear()
+    assert list(kept.stores()) == []
     assert text(found) == text_file.read_text("utf-8")
     assert "d" in prepared()[1]
 
@@ -208,7 +205,7 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(prepared, text_
     Path("change.txt").write_text(reading)  # for its fingerprint, to fit, or to encode
     with pytest.raises(CorpusError, match=r"text\.txt: changed while it was read; run again"):
         prepared()
-    assert list(cache.stores()) == []
+    assert list(kept.stores()) == []
     found, readings = prepared()
     assert readings == "fdd"
     assert text(found) == text_file.read_text("utf-8")
@@ -216,9 +213,9 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(prepared, text_
 
 def test_a_damaged_store_can_be_cleared(prepared):
     prepared()
-    ((folder, _),) = cache.stores()
+    ((folder, _),) = kept.stores()
     (folder / "manifest.json").write_text("[]")
-    removed, refusals = cache.clear()
+    removed, refusals = kept.clear()
     assert removed > 2016
     assert refusals == []
     assert not folder.exists()
@@ -229,24 +226,24 @@ def test_what_cannot_be_removed_is_told_and_not_counted(prepared, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     prepared()
-    kept = sorted(cache.cache_folder().rglob("*"))
+    there = sorted(cache.cache_folder().rglob("*"))
     monkeypatch.setattr(Path, "rename", refused)
     monkeypatch.setattr(Path, "unlink", refused)
-    removed, refusals = cache.clear()
+    removed, refusals = kept.clear()
     assert removed == 0
     assert [str(refusal.filename).split("/")[-2] for refusal in refusals] == [
         "tokens",
         "vocabularies",
         "fingerprints",
     ]
-    assert sorted(cache.cache_folder().rglob("*")) == kept
+    assert sorted(cache.cache_folder().rglob("*")) == there
 
 
 def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
     def cleared_meanwhile(key, parts, *rest):
         def some():
             for part in parts():
-                cache.clear()
+                kept.clear()
                 yield part
 
         return kept_tokens(key, some, *rest)
@@ -255,7 +252,7 @@ def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
     monkeypatch.setattr(cache, "kept_tokens", cleared_meanwhile)
     found, _ = prepared()
     assert text(found) == text_file.read_text("utf-8")
-    assert len(list(cache.stores())) == 1
+    assert len(list(kept.stores())) == 1
 
 
 def test_of_two_processes_one_builds(tiny, text_file):
@@ -269,7 +266,10 @@ from seqlab.data.preparing import prepare
 from seqlab.registry import resolve
 tiny = {tiny | {"corpus": {"name": "told", "path": str(text_file)}, "tokenizer": "characters"}!r}
 vocabulary = {{"characters": [ord(c) for c in sorted(set({text_file.read_text("utf-8")!r}))]}}
-found = prepare(resolve(read_experiment(tiny), seqlab.load_plugins()), vocabulary)
+resolved = resolve(read_experiment(tiny), seqlab.load_plugins())
+tokenizer = resolved.tokenizer.build()
+tokenizer.load_state_dict(vocabulary)
+found = prepare(resolved, tokenizer)
 print(len(found.tokens))
 """
     both = [

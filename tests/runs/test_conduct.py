@@ -15,9 +15,13 @@ import pytest
 import torch
 
 import seqlab
+from seqlab import files
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.yaml12 import dump_yaml
+from seqlab.runs import folder
+from seqlab.training import checkpoint
 from seqlab.training.checkpoint import steps_saved
+from seqlab.whole import whole_folder
 
 MISBEHAVING = """
     import os
@@ -155,14 +159,14 @@ def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(
     full, whole, facts, monkeypatch
 ):
     expected = facts(whole("whole"))
-    real = os.fsync
+    real = checkpoint.write_synced
 
-    def full_later(descriptor):
+    def full_later(path, data):
         if Path("here/checkpoints/step-00000010").exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(descriptor)
+        real(path, data)
 
-    monkeypatch.setattr(os, "fsync", full_later)
+    monkeypatch.setattr(checkpoint, "write_synced", full_later)
     with pytest.raises(RunFailed, match="No space left on device"):
         whole()
     monkeypatch.undo()
@@ -177,7 +181,7 @@ def test_records_that_cannot_be_cut_back_are_one_message(whole, monkeypatch):
     def no_room(path, size):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(os, "truncate", no_room)
+    monkeypatch.setattr(folder, "cut", no_room)
     with pytest.raises(RunFailed, match=r"metrics.jsonl: cannot be written \(No space left"):
         seqlab.resume(run.path, checkpoint=10)
 
@@ -202,14 +206,14 @@ def test_a_log_that_cannot_be_written_is_said_once_and_ends_no_run(
 
 
 def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
-    real = Path.open
+    real = files.create
 
-    def no_room(path, *arguments, **options):
+    def no_room(path):
         if path.name == "model.safetensors":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return real(path, *arguments, **options)
+        return real(path)
 
-    monkeypatch.setattr(Path, "open", no_room)
+    monkeypatch.setattr("seqlab.whole.create", no_room)
     said = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
     with pytest.raises(RunFailed, match=said):
         whole()
@@ -249,28 +253,70 @@ def test_a_run_that_cannot_begin_leaves_no_folder(full, whole):
     assert not Path("runs").exists()
 
 
-def test_what_dead_processes_left_half_made_is_removed_at_the_next_start(whole):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left, alive = Path(f"runs/.old.{dead.pid}.tmp"), Path(f"runs/.other.{os.getpid()}.tmp")
-    for folder in (left, alive):
-        folder.mkdir(parents=True)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from seqlab.whole import whole_folder
+
+with whole_folder(Path(sys.argv[1])) as place:
+    (place / "some.bin").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def left_by_a_killed_process(path):
+    """Have a process killed while it makes a folder; return what it left."""
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    (left,) = path.parent.glob(f".{path.name}.*.tmp")
+    return left
+
+
+def test_what_a_killed_process_left_half_made_is_removed_at_the_next_start(whole):
+    left = left_by_a_killed_process(Path("runs/here"))
     whole("runs/here")
-    assert sorted(path.name for path in Path("runs").iterdir()) == [alive.name, "here"]
+    assert not left.exists()
+
+
+def test_what_another_process_still_makes_stays(whole):
+    with whole_folder(Path("runs/here")) as being_made:
+        with whole_folder(Path("runs/here")):
+            pass
+        assert being_made.exists()
+        Path("runs/here").rmdir()
 
 
 def test_half_made_checkpoints_of_a_dead_process_are_removed_by_resuming(whole):
     run = whole()
-    left = run.path / "checkpoints/.step-00000011.1.tmp"
-    left.mkdir()
+    left = left_by_a_killed_process(run.path / "checkpoints/step-00000011")
     seqlab.resume(run.path, checkpoint=10)
     assert not left.exists()
+
+
+@pytest.mark.parametrize("name", [".photos.2019.tmp", ".a.0123456789abcdef.tmp", "run.json.tmp"])
+@pytest.mark.parametrize("place", [".", "here", "here/checkpoints"])
+def test_a_folder_that_seqlab_did_not_make_stays_whatever_its_name(whole, name, place):
+    whole()
+    mine = Path(place, name, "mine.jpg")
+    mine.parent.mkdir()
+    mine.touch()
+    seqlab.resume("here", checkpoint=10)
+    whole("there")
+    assert mine.exists()
+
+
+@pytest.mark.parametrize("name", ["step-00000011", "step-00000099", "step-²", ".step-00000011.old"])
+def test_a_folder_among_checkpoints_that_is_none_stays(whole, name):
+    mine = whole().path / "checkpoints" / name / "mine.jpg"
+    mine.parent.mkdir()
+    mine.touch()
+    seqlab.resume("here", checkpoint=10)
+    assert mine.exists()
 
 
 def test_a_checkpoint_that_was_being_replaced_is_put_back(whole, facts):
     run = whole()
     expected, checkpoints = facts(run), run.path / "checkpoints"
-    (checkpoints / "step-00000020").rename(checkpoints / ".step-00000020.1.old")
+    (checkpoints / "step-00000020").rename(checkpoints / ".step-00000020.0123456789abcdef.old")
     assert steps_saved(checkpoints)[-1] == 18
     with pytest.raises(seqlab.SeqlabError, match="has all of its 20 steps"):
         seqlab.resume(run.path)
