@@ -22,6 +22,7 @@ MODULES = {
     "yaml": "yaml_files",
     "corpora": "corpora",
     "hostile": "hostile",
+    "folders": "strange_folders",
     "saving": "saving",
 }
 

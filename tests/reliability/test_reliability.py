@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FORKING = ("kills", "hostile")  # a process with other threads, as a test's is, should not fork
+FORKING = (
+    "kills",
+    "hostile",
+    "folders",
+)  # a process with other threads, as a test's is, should not fork
 SHARES = {
     "resume": 0.03,
     "kills": 0.01,
@@ -20,6 +24,7 @@ SHARES = {
     "yaml_files": 0.02,
     "corpora": 0.1,
     "hostile": 0.05,
+    "folders": 0.03,
     "saving": 0.01,
 }
 
