@@ -100,7 +100,7 @@ def remove_known(folder: Path, names: Iterable[str]) -> None:
     expect_known(folder, names)
     gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
     folder.rename(gone)
-    with suppress(FileExistsError), create(gone / MARKER) as marker:
+    with suppress(OSError), create(gone / MARKER) as marker:
         marker.write(_SAYS)  # whoever finds it half removed knows whose it was
     _remove(gone)
 

@@ -18,6 +18,7 @@ from seqlab.data.progress import Progress
 from seqlab.data.tokens import Tokens
 from seqlab.errors import CheckpointError, Complaint, CorpusError, ExperimentError, PluginError
 from seqlab.model.language_model import LanguageModel
+from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
 from seqlab.training.device import pick_device
@@ -151,7 +152,7 @@ def expect_fit(
         OtherModel: they are another model's.
     """
     try:
-        with torch.device("meta"):
+        with Outline():
             model = _model(resolved, vocabulary)
     except ExperimentError:
         raise
