@@ -113,13 +113,14 @@ def create(path: Path) -> IO[bytes]:
 
 
 def cut(path: Path, size: int) -> None:
-    """Drop what a file has behind its first `size` bytes.
+    """Drop what a file has behind its first `size` bytes, on the disk too.
 
     Raises:
         OSError: as `open_to_append`.
     """
     with open_to_append(path) as file:
         file.truncate(size)
+        os.fsync(file.fileno())
 
 
 def size_of(path: Path) -> int:
