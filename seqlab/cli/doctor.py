@@ -30,7 +30,7 @@ Finding = tuple[str, str, int]
 def command(context: click.Context, run: str | None, root: Path, plugins: PluginChoice) -> None:
     """Check the plugins and that everything they offer can be built.
 
-    Of RUN, check the names that it uses and the hashes of its checkpoints.
+    Of RUN, check its records, the names that it uses and the hashes of its checkpoints.
     """
     from seqlab.runs.finding import find_run
 
@@ -38,7 +38,7 @@ def command(context: click.Context, run: str | None, root: Path, plugins: Plugin
     registry = plugins.load(say=False)
     findings = [*_plugins(registry), *_components(registry)]
     if folder is not None:
-        findings += [*_experiment(folder, registry), *_checkpoints(folder)]
+        findings += [*_records(folder), *_experiment(folder, registry), *_checkpoints(folder)]
     print_table(("checked", "state"), [(what, wrong or "ok") for what, wrong, _ in findings])
     context.exit(max((code for _, wrong, code in findings if wrong), default=0))
 
@@ -94,6 +94,22 @@ def _condition(part: Any) -> str:
     """How a part works on this machine, if it has something to say of that."""
     said = part.condition_here() if hasattr(part, "condition_here") else ""
     return f"ok: {said}" if said else ""
+
+
+def _records(folder: RunFolder) -> Iterator[Finding]:
+    """What the run wrote down of itself, and whether that is what it should be."""
+    folder.check_kinds()
+    reads = {
+        "run.json": folder.description,
+        "metrics.jsonl": folder.metrics_rows,
+        "samples.jsonl": folder.sample_rows,
+    }
+    for name, read in reads.items():
+        try:
+            read()
+            yield str(folder.path / name), "", 0
+        except SeqlabError as error:
+            yield str(folder.path / name), str(error), error.exit_code
 
 
 def _experiment(folder: RunFolder, registry: Registry) -> Iterator[Finding]:
