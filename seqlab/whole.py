@@ -151,11 +151,11 @@ def _remove_if_left(folder: Path) -> None:
 def _unfinished(path: Path) -> Iterator[Path]:
     """Have a marked folder beside `path` for a while."""
     temporary, marker = _marked(path)
-    with marker:
-        try:
-            yield temporary
-        finally:
-            _remove(temporary)
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+        marker.close()
 
 
 def _marked(path: Path) -> tuple[Path, IO[bytes]]:

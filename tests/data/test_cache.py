@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -278,3 +279,40 @@ print(len(found.tokens))
     ]
     assert [process.communicate(timeout=60)[0].strip() for process in both] == ["2016", "2016"]
     assert Path("readings.txt").read_text().count("d") == 1
+
+
+FOREIGN = [
+    "tokens/beach/p.jpg",
+    "tokens/0123456789abcdef0123456789abcdef/p.jpg",
+    "tokens/.photos.0123456789abcdef.tmp/p.jpg",
+    "vocabularies/a.safetensors",
+    "vocabularies/0123456789abcdef0123456789abcdef.safetensors",
+    "fingerprints/diary.txt",
+    "fingerprints/0123456789abcdef0123456789abcdef",
+]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_seqlab_did_not_make_is_never_cleared(prepared, name):
+    mine = cache.cache_folder() / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine\nand mine\n")
+    prepared()
+    kept.clear()
+    assert mine.read_text() == "mine\nand mine\n"
+    assert list(kept.stores()) == []
+
+
+@pytest.mark.parametrize("name", ["tokens", "tokens/{key}", "tokens/{key}/ids.bin"])
+def test_no_link_in_a_cache_is_followed(prepared, name, text_file):
+    prepared()
+    ((folder, _),) = kept.stores()
+    place = cache.cache_folder() / name.format(key=folder.name)
+    place.rename("moved")
+    place.symlink_to(Path("moved").absolute())
+    before = sorted(Path("moved").rglob("*"))
+    with suppress(RunFailed):  # told, or made elsewhere
+        assert text(prepared()[0]) == text_file.read_text("utf-8")
+    kept.clear()
+    assert sorted(Path("moved").rglob("*")) == before
+    assert Path("moved").exists()
