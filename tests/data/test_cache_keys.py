@@ -247,3 +247,22 @@ def test_the_families_of_a_package_of_several_plugins_are_told_apart(registry):
     assert "tokenizers.py" not in made.code
     assert "words.py" not in registry.find("tokenizer", "bpe").made_of().code
     assert "tokenizers" in registry.find("tokenizer", "bpe").made_of().libraries
+
+
+def test_a_run_whose_helper_module_changed_says_so_when_it_goes_on(seen, package, tiny, caplog):
+    def registry():
+        _forget()
+        return seqlab.load_plugins()
+
+    corpus = {"corpus": {"name": "cleaned", "path": "text.txt"}}
+    Path("text.txt").write_text("abc" * 99)
+    train = {"train": {"steps": 2}}
+    run = seqlab.run(tiny | corpus | train, run_dir="r", registry=registry())
+    (package / "cleaned/parse.py").write_text("def clean(text):\n    return text + '!'\n")
+    again = registry()
+    assert again.plugin("cleaned").source_hash() != run.description["plugins"][0]["source_sha256"]
+    with pytest.raises(seqlab.SeqlabError):  # its text has what the vocabulary lacks
+        seqlab.resume(run.path, overrides=["train.steps=4"], registry=again)
+    (package / "cleaned/parse.py").write_text("def clean(text):\n    return text  # as before\n")
+    seqlab.resume(run.path, overrides=["train.steps=4"], registry=registry())
+    assert "Another source than the run's: plugin 'cleaned'" in caplog.text

@@ -18,6 +18,7 @@ from seqlab.training import checkpoint as module
 from seqlab.training.checkpoint import (
     Checkpoint,
     checkpoint_path,
+    latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
     steps_saved,
@@ -228,3 +229,20 @@ def test_steps_are_listed_in_order_and_without_what_is_unfinished(folder):
 
 def test_there_are_no_steps_where_nothing_was_saved(folder):
     assert list(steps_saved(folder)) == []
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_read_is_not_called_empty(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("seqlab.training.checkpoint.entries", refused)
+    with pytest.raises(CheckpointError, match=r"cannot be read \(Permission denied\)"):
+        latest_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["step-²", "step-8", "step-000000008", "step-00000008.tmp", "step-"]
+)
+def test_a_name_that_no_step_has_is_no_checkpoint(tmp_path, name):
+    (tmp_path / name).mkdir()
+    assert steps_saved(tmp_path) == []
