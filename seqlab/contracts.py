@@ -66,7 +66,7 @@ class Corpus(Protocol):
     """Where text comes from. Factory: `(*, options)`.
 
     A corpus may also offer `files`, a list of paths: everything that its content comes from. While
-    their sizes and times stay the same, `fingerprint` is not asked again.
+    they are the same files, of the same sizes and times, `fingerprint` is not asked again.
     """
 
     @property

@@ -1,13 +1,25 @@
-"""What a source imports, by its text alone."""
+"""What a source imports, by its text alone.
+
+Parsing a package takes longer than starting a run may; so statements are looked for by what they
+look like. What only looks like one, in a docstring say, costs a name too many and no more.
+"""
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-_BY_NAME = ("import_module", "__import__")
+_STATEMENT = re.compile(
+    rb"(?:^|[;:])[ \t]*"
+    rb"(?:from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]*)|import[ \t]+([^\n;#]+))",
+    re.MULTILINE,
+)
+_CALL = re.compile(rb"\b(?:import_module|__import__)\(\s*(?:[\"']([\w.]*)[\"'])?")
+_CONTINUED = re.compile(rb"\\\r?\n")
+_COMMENT = re.compile(rb"#[^\n]*")
+_NAME = re.compile(r"[\w.]+")
 
 
 class Imports(NamedTuple):
@@ -22,44 +34,40 @@ def imports_of(source: bytes, module: str = "", *, is_package: bool = False) -> 
     """Find every import of a source, wherever in it.
 
     Args:
-        source: of Python; what is none imports nothing.
+        source: of Python.
         module: its name, which relative imports start from.
         is_package: whether it is the `__init__` of `module`.
 
     Returns:
         The names; `others` where a module's name is computed.
     """
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Imports(frozenset())
+    whole = _CONTINUED.sub(b" ", source)
     package = module if is_package else module.rpartition(".")[0]
-    names = frozenset(name for node in nodes for name in _names(node, package))
-    return Imports(names, any(_is_computed(node) for node in nodes))
+    called = [name.decode() for name in _CALL.findall(whole)]
+    names = [
+        name
+        for base, imported, plain in _STATEMENT.findall(whole)
+        for name in _names(base, imported, plain, package)
+    ]
+    computed = any(not name or name.startswith(".") for name in called)
+    return Imports(frozenset([*names, *called]) - {""}, computed)
 
 
-def _names(node: ast.AST, package: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
+def _names(base: bytes, imported: bytes, plain: bytes, package: str) -> Iterator[str]:
+    if not base:
+        yield from _listed(plain)
+        return
+    start = base.decode("utf-8", "replace")
+    level = len(start) - len(start.lstrip("."))
+    if level:
         above = package.split(".")
-        start = ".".join(above[: len(above) - node.level + 1]) if node.level else ""
-        base = ".".join(part for part in (start, node.module or "") if part)
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.Call) and _called(node) in _BY_NAME and not _is_computed(node):
-        argument = node.args[0]
-        assert isinstance(argument, ast.Constant)  # noqa: S101 # or it would be computed
-        yield str(argument.value)
+        start = ".".join([*above[: len(above) - level + 1], *filter(None, [start[level:]])])
+    yield start
+    yield from (f"{start}.{name}" for name in _listed(imported))
 
 
-def _is_computed(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call) or _called(node) not in _BY_NAME:
-        return False
-    first = node.args[0] if node.args else None
-    constant = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return not constant or str(first.value).startswith(".")  # type: ignore[union-attr]
-
-
-def _called(node: ast.Call) -> str:
-    return getattr(node.func, "attr", "") or getattr(node.func, "id", "")
+def _listed(text: bytes) -> Iterator[str]:
+    """The names of a list, without what each is called from then on."""
+    for part in _COMMENT.sub(b"", text).decode("utf-8", "replace").strip("()").split(","):
+        if found := _NAME.search(part):
+            yield found[0]
