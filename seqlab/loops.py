@@ -7,6 +7,7 @@ Numbers are float32. Assigning to a slice takes far longer to compile than a loo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -15,6 +16,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numba import njit
+
+from seqlab.registry.imports import imports_of
 
 Array: TypeAlias = Any  # np.ndarray, contiguous, in float32 unless it says otherwise
 ADD_BEFORE_ROUNDING = frozenset({"contract"})
@@ -41,7 +44,7 @@ def by_numba(
     """Compile a loop when it is first called.
 
     The code is kept beside the loop's file or in the user's cache, where either can be written,
-    until a file named `*loop*.py` in the same folder changes.
+    until that file changes, or one that it imports, at any depth.
 
     Args:
         loop: what Numba can compile; it lets go of the GIL, and checks no bounds.
@@ -49,7 +52,7 @@ def by_numba(
     """
     options: Any = {"nogil": True, "fastmath": set(liberties), "error_model": "numpy"}
     # Numba sees when the loop's own file changes, not those of what it calls; the name it sees too.
-    loop.__qualname__ += f"_{_made_of(Path(loop.__code__.co_filename).parent)}"
+    loop.__qualname__ += f"_{_made_of(loop.__module__)}"
     try:
         found: Callable[..., Any] = njit(cache=True, **options)(loop)
     except RuntimeError:  # neither can be
@@ -58,10 +61,29 @@ def by_numba(
 
 
 @cache
-def _made_of(folder: Path) -> str:
-    """Return a hash of what lies beside a loop, and of this file: what it may call."""
-    files = [Path(__file__), *sorted(folder.glob("*loop*.py"))]
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
+def _made_of(module: str) -> str:
+    """Return a hash of the file of a loop, of this one, and of what they import that may be loops.
+
+    That is what lies in the loop's own package, or has such loops in it.
+    """
+    waiting, seen = [module, __name__], dict[str, bytes]()
+    while waiting:
+        name = waiting.pop()
+        source = b"" if name in seen else _source(name)
+        if source and (_top(name) == _top(module) or by_numba.__name__.encode() in source):
+            seen[name] = source
+            waiting += imports_of(source, name).names
+    return sha256(b"".join(seen[name] for name in sorted(seen))).hexdigest()[:8]
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _source(name: str) -> bytes:
+    """The source of a module that is loaded; of the core's front door, which has no loop, none."""
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return Path(file).read_bytes() if file.endswith(".py") and name != "seqlab" else b""
 
 
 @by_numba

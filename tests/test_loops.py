@@ -79,11 +79,13 @@ def inner(x):
 """
 
 
-def test_a_loop_is_compiled_anew_if_one_that_it_calls_has_changed(tmp_path: Path):
-    (tmp_path / "outer_loop.py").write_text(LOOP.format(other="inner_loop"))
+@pytest.mark.parametrize("inner", ["inner_loop", "beside.deeper"])
+def test_a_loop_is_compiled_anew_if_one_that_it_calls_has_changed(tmp_path: Path, inner):
+    (tmp_path / "outer_loop.py").write_text(LOOP.format(other=inner))
+    (tmp_path / "beside").mkdir()
     said = []
     for number in (1, 1, 20):
-        (tmp_path / "inner_loop.py").write_text(INNER.format(number=number))
+        (tmp_path / f"{inner.replace('.', '/')}.py").write_text(INNER.format(number=number))
         command = [sys.executable, "outer_loop.py"]
         said.append(subprocess.check_output(command, cwd=tmp_path, text=True).split())
     assert said == [["4", "0"], ["4", "1"], ["42", "0"]]

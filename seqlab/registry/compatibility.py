@@ -24,14 +24,16 @@ def written_for(path: Path | None) -> Any:
     too new may fail there, over a name that this seqlab lacks.
     """
     try:
-        return _declared(path, path.stat().st_mtime_ns) if path else None
+        return _declared(path.read_bytes()) if path else None
     except (OSError, SyntaxError, ValueError):
         return None
 
 
 @lru_cache(maxsize=1024)
-def _declared(path: Path, changed: int) -> Any:  # noqa: ARG001 # the time is part of the key
-    tree = ast.parse(path.read_bytes())
+def _declared(source: bytes) -> Any:
+    if DECLARATION.encode() not in source:
+        return None
+    tree = ast.parse(source)
     for node in tree.body:
         targets = [*getattr(node, "targets", ()), getattr(node, "target", None)]
         names = [target.id for target in targets if isinstance(target, ast.Name)]
