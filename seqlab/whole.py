@@ -175,11 +175,16 @@ def _marked(path: Path) -> tuple[Path, IO[bytes]]:
 def _marker(folder: Path) -> IO[bytes]:
     """Make the marker of a folder, locked before it says anything."""
     marker = create(folder / MARKER)
-    if LOCKS:
-        with suppress(OSError):  # a file system without them
-            flock(marker, LOCK_EX | LOCK_NB)
-    marker.write(_SAYS)
-    marker.flush()
+    try:
+        if LOCKS:
+            with suppress(OSError):  # a file system without them
+                flock(marker, LOCK_EX | LOCK_NB)
+        marker.write(_SAYS)
+        marker.flush()
+    except OSError:
+        with suppress(OSError):  # what could not be written cannot be written now
+            marker.close()
+        raise
     if not LOCKS:
         marker.close()  # there a folder with an open file may not be renamed
     return marker

@@ -16,6 +16,7 @@ from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
+from seqlab.runs.disk import disk_errors
 from seqlab.runs.finding import all_runs, find_run
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lock import locked
@@ -24,7 +25,7 @@ from seqlab.runs.needed import resolve_again
 from seqlab.runs.opened import Run
 from seqlab.runs.restoring import restored_tokenizer
 from seqlab.runs.running import deterministic, resolved_text
-from seqlab.runs.session import Session, disk_errors
+from seqlab.runs.session import Session
 from seqlab.runs.stopping import Stopping
 from seqlab.runs.telling import Observers
 from seqlab.training.checkpoint import (

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from seqlab.errors import Interrupted, RunFailed
+from seqlab.errors import Interrupted
 from seqlab.experiment.interval import interval
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
-from seqlab.registry.blaming import raised_in_plugin
 from seqlab.runs.building import Parts
 from seqlab.runs.description import now
+from seqlab.runs.disk import disk_errors
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
@@ -285,18 +283,3 @@ def _due(every: int | str, step: Step, since: float) -> bool:
     return interval(every).due(
         step=step.number, epoch=step.epoch, ends_epoch=step.ends_epoch, minutes=minutes
     )
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what the system says of a disk into one clear message.
-
-    What a plugin cannot open is its own trouble; that a disk is full is everybody's.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and raised_in_plugin(error):
-            raise
-        place = error.filename or folder
-        raise RunFailed(f"{place}: cannot be written ({error.strerror or error})") from error
