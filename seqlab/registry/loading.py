@@ -18,6 +18,7 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError
+from seqlab.interrupts import let_pass, telling_apart
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
 from seqlab.registry.compatibility import too_new, written_for
@@ -32,6 +33,7 @@ REGISTERS = "seqlab_register_"  # begins the name of every hook
 AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
 
 
+@telling_apart()
 def load_plugins(
     folder: str | Path | None = None,
     *,
@@ -87,11 +89,11 @@ class _Importer:
     def __call__(self) -> ModuleType:
         if isinstance(self.source, Exception):
             raise self.source
-        if isinstance(self.source, EntryPoint):
-            module = self.source.load()
-            if not isinstance(module, ModuleType):
+        if not isinstance(self.source, ModuleSpec):  # of whatever class: there is a backport
+            loaded = self.source.load()
+            if not isinstance(loaded, ModuleType):
                 raise TypeError(f"entry point '{self.source.value}' is not a module")
-            return module
+            return loaded
         module = module_from_spec(self.source)
         sys.modules[self.source.name] = module  # before execution: dataclasses look there
         assert self.source.loader is not None  # noqa: S101 # spec_from_file_location gave one
@@ -176,9 +178,8 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) ->
         return plugin.with_problem(Problem(refusal))
     try:
         module = importer()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a plugin may raise SystemExit, or what it likes
+        let_pass(error)
         return plugin.with_problem(Problem(f"cannot be imported: {reason(error)}"))
     plugin = replace(plugin, seconds=time.perf_counter() - begun)
     try:
@@ -202,7 +203,8 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType)
     try:
         manager.register(module, plugin.name)
         manager.check_pending()
-    except Exception as error:
+    except BaseException as error:  # pluggy looks at every name of the module
+        let_pass(error)
         if manager.is_registered(module):
             manager.unregister(module)
         raise _Refused(_say_hook_error(module, reason(error))) from None
@@ -249,9 +251,8 @@ def _call(kind: Kind, function: Any) -> Iterator[tuple[Kind, str, Any, str]]:
     try:
         offered = function()
         offers = list(offered.items()) if isinstance(offered, Mapping) else None
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        let_pass(error)
         yield kind, "", None, f"hook {kind.hook} failed: {reason(error)}"
         return
     if offers is None or not all(isinstance(name, str) for name, _ in offers):
@@ -272,7 +273,8 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
             components.append(_component(kind, name, factory, plugin.name))
         except SignatureError as error:
             problems.append(Problem(str(error), kind.name, name))
-        except Exception as error:  # a factory may have a docstring or attributes that raise
+        except BaseException as error:  # a factory may have a docstring or attributes that raise
+            let_pass(error)
             problems.append(Problem(f"cannot be looked at: {reason(error)}", kind.name, name))
     return replace(plugin, components=tuple(components), problems=tuple(problems))
 

@@ -18,6 +18,7 @@ from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate, stream
 from seqlab.generation.scoring import Scored, score
+from seqlab.interrupts import contained
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, load_weights
@@ -88,6 +89,7 @@ class Run:
         """The rows of `samples.jsonl`."""
         return self.folder.rows(self.folder.samples)
 
+    @contained()
     def generate(
         self,
         prefix: str | Sequence[str],
@@ -158,6 +160,7 @@ class Run:
             stop_tokens=self._stop_tokens(stop_tokens),
         )
 
+    @contained()
     def score(self, text: str) -> Scored:
         """Say how surprising each token of a text is, and what its perplexity is.
 
@@ -205,6 +208,7 @@ class Run:
         decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
         return decoder
 
+    @contained()
     def evaluate(
         self,
         split: str = "valid",

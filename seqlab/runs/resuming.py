@@ -10,6 +10,7 @@ from typing import Any
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import read_experiment
+from seqlab.interrupts import contained
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
@@ -40,6 +41,7 @@ CHANGEABLE = (
 )
 
 
+@contained()
 def resume(
     run: str | Path,
     *,
