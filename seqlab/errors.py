@@ -9,6 +9,11 @@ class SeqlabError(Exception):
 
     exit_code = 1
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One for each thing that is wrong."""
+        return (str(self),)
+
 
 class RunFailed(SeqlabError):
     """Training could not go on: a loss that is not finite, a disk that is full.
@@ -29,6 +34,10 @@ class Interrupted(SeqlabError):
         self.exit_code = exit_code
 
 
+class StoppedByHand(Interrupted, KeyboardInterrupt):
+    """The same by Ctrl-C, which ends whatever is around the run too: a loop, a test session."""
+
+
 class UsageError(SeqlabError):
     """The command was called with something that it cannot take."""
 
@@ -39,6 +48,21 @@ class PluginError(SeqlabError):
     """A plugin that is needed failed, or broke its promise."""
 
     exit_code = 3
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self._lines = lines
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return self._lines
+
+
+class Escaped(PluginError):
+    """A plugin raised what would end the process, or what looks like an error of the command's.
+
+    That is its cause: `SystemExit`, or a `KeyboardInterrupt` that no Ctrl-C was behind.
+    """
 
 
 class CorpusError(SeqlabError):
@@ -83,4 +107,8 @@ class ExperimentError(SeqlabError):
         self.complaints = tuple(dict.fromkeys(complaints))
         if plugin_at_fault:
             self.exit_code = PluginError.exit_code
-        super().__init__("\n".join(str(complaint) for complaint in self.complaints))
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(map(str, self.complaints))

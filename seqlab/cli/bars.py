@@ -6,7 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from seqlab.cli.streams import is_terminal
 from seqlab.data.progress import SILENT, Progress, in_the_log
+from seqlab.visible import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 def reading_bar() -> Progress:
     """Show how far reading has come: by a bar on a terminal, by lines now and then elsewhere."""
-    return _Reading() if sys.stderr.isatty() else in_the_log()
+    return _Reading() if is_terminal(sys.stderr) else in_the_log()
 
 
 class _Reading:
@@ -48,7 +50,7 @@ class _Reading:
             console=console.Console(file=sys.stderr),
             transient=True,
         )
-        self._bar.add_task(self._what, total=total, completed=done)
+        self._bar.add_task(one_line(self._what), total=total, completed=done)
         self._bar.start()
 
     def _stop(self) -> None:

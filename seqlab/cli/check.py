@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import PluginChoice, json_option, plugin_options, print_json, print_table
+from seqlab.cli.streams import err
 from seqlab.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _print(results: list[tuple[str, Result]]) -> None:
     rows = [(what, r.check.replace("_", " "), r.verdict, r.message) for what, r in results]
     print_table(("component", "promise", "", ""), rows)
     counts = {v: sum(r.verdict == v for _, r in results) for v in ("kept", "broken", "skipped")}
-    click.echo(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), err=True)
+    err(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
 def _chosen(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 import click
 
 from seqlab.cli.options import json_option, print_json, print_table, root_option
+from seqlab.cli.streams import data
+from seqlab.errors import UsageError
+from seqlab.visible import cell, csv_cell
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ def command(
 
     Runs that differ in the seed alone are one column: n, median, worst, mean ± sd.
     """
+    _expect_one_form(**{"--csv": as_csv, "--markdown": as_markdown, "--json": as_json})
     from seqlab.runs.comparing import compare, warnings
     from seqlab.runs.opened import open_run
 
@@ -43,11 +47,19 @@ def command(
     table = [[name, *(_shown(row.get(name)) for row in rows)] for name in names]
     header, *body = table
     if as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(table)
+        rows_of_text = io.StringIO()
+        csv.writer(rows_of_text, lineterminator="\n").writerows(map(csv_cell, row) for row in table)
+        data(rows_of_text.getvalue(), end="")
     elif as_markdown:
         _print_markdown(header, body)
     else:
         print_table(header, body)
+
+
+def _expect_one_form(**wanted: bool) -> None:
+    said = [name for name, is_wanted in wanted.items() if is_wanted]
+    if len(said) > 1:
+        raise UsageError(f"{' and '.join(said)} are forms of one table: choose one")
 
 
 def _shown(value: Any) -> str:
@@ -57,5 +69,5 @@ def _shown(value: Any) -> str:
 def _print_markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> None:
     rule = ["---"] * len(header)
     for row in (header, rule, *body):
-        cells = (cell.replace("|", "\\|") for cell in row)
-        click.echo(f"| {' | '.join(cells)} |")
+        cells = (cell(text).replace("|", "\\|") for text in row)
+        data(f"| {' | '.join(cells)} |")

@@ -17,6 +17,7 @@ from seqlab.cli.options import (
     print_table,
     root_option,
 )
+from seqlab.cli.streams import err, out
 from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _print_facts(facts: Mapping[str, Any]) -> None:
         [(repr(t["token"]), t["id"], f"{t['count']:,}", f"{t['share']:.2%}") for t in frequent],
     )
     for line in beginning:
-        click.echo(line)
+        out(line)
 
 
 def _said(value: Any) -> str:
@@ -127,7 +128,7 @@ def cache(clear: bool, as_json: bool) -> None:
 
     if clear:
         removed, refusals = kept.clear()
-        click.echo(f"Removed {_bytes(removed)} from {cache_folder()}", err=True)
+        err(f"Removed {_bytes(removed)} from {cache_folder()}")
         if refusals:
             raise _not_removed(refusals)
         return
@@ -139,7 +140,7 @@ def cache(clear: bool, as_json: bool) -> None:
         columns = ("corpus", "split", "tokenizer", "tokens", "size", "last used", "folder")
         print_table(columns, [_row(fact) for fact in facts])
     else:
-        click.echo(f"Nothing is kept in {cache_folder()}", err=True)
+        err(f"Nothing is kept in {cache_folder()}")
 
 
 def _not_removed(refusals: Sequence[OSError]) -> RunFailed:

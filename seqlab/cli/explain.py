@@ -14,6 +14,8 @@ from seqlab.cli.options import (
     print_json,
     print_table,
 )
+from seqlab.cli.streams import out
+from seqlab.visible import one_line
 
 if TYPE_CHECKING:
     from seqlab.registry.explaining import Explanation
@@ -51,10 +53,10 @@ def _print_one(one: Explanation) -> None:
     kind = one.type + (f", {one.bounds}" if one.bounds else "")
     lines = {"value": _shown(one.value), "from": one.origin, "read by": one.read_by}
     lines |= {"type": kind, "what it is": one.help}
-    click.echo(one.key)
+    out(one_line(one.key))
     for label, text in lines.items():
         if text:
-            click.echo(f"  {label:<10}  {text}")
+            out(f"  {label:<10}  {one_line(text)}")
 
 
 def _shown(value: Any) -> str:

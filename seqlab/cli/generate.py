@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,9 @@ from seqlab.cli.options import (
     print_json,
     root_option,
 )
+from seqlab.cli.streams import err, generated, is_terminal, out
 from seqlab.errors import UsageError
+from seqlab.visible import one_line
 
 if TYPE_CHECKING:
     from seqlab.runs.chosen import Which
@@ -114,7 +115,7 @@ def command(
         if as_json:
             print_json([asdict(result) for result in results])
         for result in () if as_json else results:
-            click.echo(result.text)
+            generated(result.text)
 
 
 def _check_use(prefixes: list[str], asking: bool, stream: bool, as_json: bool) -> None:
@@ -122,7 +123,7 @@ def _check_use(prefixes: list[str], asking: bool, stream: bool, as_json: bool) -
         raise UsageError("--stream shows text as it comes and --json all at once: choose one")
     if stream and len(prefixes) > 1:
         raise UsageError(f"--stream is for one prefix; there are {len(prefixes)}")
-    if asking and (as_json or sys.stdin is None or not sys.stdin.isatty()):
+    if asking and (as_json or not is_terminal(sys.stdin)):
         raise UsageError("no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)")
 
 
@@ -154,11 +155,10 @@ def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> 
 
     pieces = opened.stream(prefix, repeat=repeat, **settings)
     before = decode(opened.tokenizer, encode_prefix(opened.tokenizer, prefix))
-    write = partial(click.echo, nl=False)
-    write(before)
+    generated(before, end="")
     for piece in pieces:
-        write(piece)
-    click.echo()
+        generated(piece, end="")
+    out()
 
 
 def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
@@ -178,21 +178,21 @@ def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
                 _stream(opened, prefix, number if searches else seen[prefix], settings)
                 seen[prefix] += 1
         except UsageError as error:
-            click.echo(f"seqlab: {error}", err=True)
+            err(f"seqlab: {one_line(str(error))}")
         except KeyboardInterrupt:
-            click.echo()
+            out()
 
 
 def _asked() -> str | None:
     """Return the next line; None: there is no more."""
     while True:
         try:
-            if sys.stdout.isatty():
+            if is_terminal(sys.stdout):
                 return input("> ")
-            click.echo("> ", nl=False, err=True)
+            err("> ", end="")
             return input()
         except KeyboardInterrupt:
-            click.echo(err=True)
+            err()
         except EOFError:
-            click.echo(err=True)
+            err()
             return None

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 import seqlab
+from seqlab.cli.streams import out
 from seqlab.errors import RunFailed, UsageError
+from seqlab.visible import one_line, pasted
 
 
 @click.command("init")
@@ -23,16 +25,16 @@ def command(folder: Path) -> None:
             _place(source, folder / name)
     except OSError as error:
         raise RunFailed(f"{error.filename}: cannot be written ({error.strerror})") from None
-    click.echo(f"\nNow: cd {folder} && seqlab run experiments/jay_rnn.yaml")
+    out(f"\nNow: {pasted(['cd', folder])} && seqlab run experiments/jay_rnn.yaml")
 
 
 def _place(source: Path, target: Path) -> None:
     if target.exists():
-        click.echo(f"kept     {target}")
+        out(one_line(f"kept     {target}"))
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    click.echo(f"written  {target}")
+    out(one_line(f"written  {target}"))
 
 
 def _templates() -> Iterator[tuple[Path, str]]:

@@ -6,17 +6,26 @@ import io
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
 
 from seqlab import __version__
-from seqlab.errors import ExperimentError, PluginError, SeqlabError
-
-INTERRUPTED = 130
+from seqlab.cli.interrupting import INTERRUPTED, end_at_ctrl_c
+from seqlab.cli.streams import (
+    err,
+    err_of_others,
+    err_traceback,
+    leave,
+    open_closed,
+    send_nowhere,
+    show_what_can_be_shown,
+)
+from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
+from seqlab.interrupts import contained, telling_apart
+from seqlab.visible import one_line
 
 VERBS = {
     "init": "Lay out a working folder with experiments and plugins.",
@@ -35,8 +44,8 @@ VERBS = {
 }
 
 
-class Escaped(Exception):
-    """Its cause is an error of a plugin's that looks like one of the command's own."""
+class Ended(Exception):
+    """Its cause ended the verb; click would handle some errors in ways of its own."""
 
 
 class Verbs(click.Group):
@@ -63,16 +72,14 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb. The core never exits, and click does so outside: a plugin did it."""
+        _expect_a_working_folder()
         try:
-            return super().invoke(ctx)
-        except SystemExit as error:
-            raise Escaped from error
-        except OSError as error:
-            from seqlab.registry.blaming import raised_in_plugin
-
-            if raised_in_plugin(error):
-                raise Escaped from error
+            with contained():
+                return super().invoke(ctx)
+        except click.exceptions.Exit:
             raise
+        except (KeyboardInterrupt, EOFError, OSError, RuntimeError) as error:
+            raise Ended from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -88,73 +95,88 @@ def seqlab(debug: bool) -> None:
 
 def main() -> None:
     """Run the command of this process and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show becomes a "?"
-            stream.reconfigure(errors="replace")
+    open_closed()
+    show_what_can_be_shown()
+    end_at_ctrl_c()
     code = call(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except (AttributeError, OSError):  # nobody reads it, or there never was one
-        _close_stdout()
+    for stream in (sys.stdout, sys.stderr):
+        leave(stream)
     sys.exit(code)
 
 
 def call(arguments: list[str]) -> int:
     """Run a command; return its exit code instead of raising."""
-    with _logging_to_stderr():
+    with telling_apart(), _logging_to_stderr():
         try:
             return seqlab.main(arguments, prog_name="seqlab", standalone_mode=False) or 0
         except click.ClickException as error:
-            error.show()
+            shown = io.StringIO()
+            error.show(shown)
+            err_of_others(shown.getvalue())
             return error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("seqlab: interrupted", err=True)
-            return INTERRUPTED
-        except (BrokenPipeError, SystemExit):  # click's way to say the same
-            _close_stdout()
+        except Ended as ended:
+            return _ended_by(ended.__cause__ or ended, "--debug" in arguments)
+        except (KeyboardInterrupt, click.Abort):
+            return _interrupted()
+        except SystemExit:  # click's way to say that nobody reads on
+            send_nowhere(sys.stdout)
             return 0
-        except SeqlabError as error:
-            if "--debug" in arguments:
-                traceback.print_exc()
-            click.echo(_said(error), err=True)
-            return error.exit_code
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            click.echo(_line(f"{place}{error.strerror or error}"), err=True)
-            return SeqlabError.exit_code
-        except Escaped as error:
-            return _report(error.__cause__ or error)
         except Exception as error:
-            return _report(error)
+            return _ended_by(error, "--debug" in arguments)
+
+
+def _ended_by(error: BaseException, debug: bool) -> int:
+    """Say what ended the command; return its exit code."""
+    from seqlab.registry.blaming import raised_in_plugin
+
+    if isinstance(error, Escaped):
+        return _report(error.__cause__ or error)
+    if isinstance(error, SeqlabError):
+        return _told(error, debug)
+    if isinstance(error, KeyboardInterrupt):
+        return _interrupted()
+    if not isinstance(error, OSError) or raised_in_plugin(error):
+        return _report(error)
+    if isinstance(error, BrokenPipeError):
+        send_nowhere(sys.stdout)
+        return 0
+    place = f"{error.filename}: " if error.filename else ""
+    err(f"seqlab: {one_line(f'{place}{error.strerror or error}')}")
+    return SeqlabError.exit_code
+
+
+def _told(error: SeqlabError, debug: bool) -> int:
+    """One line; but complaints, which begin with places of their own, have one each."""
+    if debug:
+        err_traceback(error)
+    if len(error.lines) > 1:
+        for line in error.lines:
+            err(one_line(line))
+    else:
+        err(f"seqlab: {one_line(str(error))}")
+    return error.exit_code
+
+
+def _interrupted() -> int:
+    err("seqlab: interrupted")
+    return INTERRUPTED
 
 
 def _report(error: BaseException) -> int:
     """Show the traceback of an error that nobody foresaw, and say whose it is."""
     from seqlab.registry.blaming import plugin_of
 
-    traceback.print_exception(error)
+    err_traceback(error)
     whose = plugin_of(error) or "seqlab or in a plugin"
-    click.echo(f"seqlab: this is a bug in {whose}; please report it", err=True)
+    err(f"seqlab: this is a bug in {one_line(whose)}; please report it")
     return PluginError.exit_code
 
 
-def _said(error: SeqlabError) -> str:
-    """One line; but complaints, which begin with places of their own, have one each."""
-    message = str(error)
-    several = isinstance(error, ExperimentError | PluginError) and "\n" in message
-    return message if several else _line(message)
-
-
-def _line(message: str) -> str:
-    """Put the command's name before a message, whatever a name of a file in it may hold."""
-    return "seqlab: " + " ".join(message.split("\n"))
-
-
-def _close_stdout() -> None:
-    """Whoever read stdout (`| head`) has seen enough; the rest goes nowhere, without a word."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    with suppress(AttributeError, OSError):
-        os.dup2(nowhere, sys.stdout.fileno())
+def _expect_a_working_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        raise UsageError("the working folder is gone: cd to one that is there") from None
 
 
 class _Stderr(logging.Handler):
@@ -162,8 +184,7 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         word = "warning: " if record.levelno == logging.WARNING else ""
-        with suppress(OSError):  # nobody reads it any more: no reason to end a run
-            click.echo(f"seqlab: {word}{record.getMessage()}", err=True)
+        err(f"seqlab: {word}{one_line(record.getMessage())}")
 
 
 @contextmanager

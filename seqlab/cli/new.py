@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from seqlab.cli.options import PluginChoice, plugin_options
+from seqlab.cli.streams import out
+from seqlab.visible import one_line, pasted
 
 _DROPPED_IN = Path("plugins")
 _TRY = Path("experiments/jay_rnn.yaml")
@@ -39,21 +41,21 @@ def command(kind: str, name: str, package: bool, into: Path | None, plugins: Plu
         plugins = replace(plugins, folder=into)
     check_unused(kind, name, plugins.load(say=False))
     for path in scaffold(kind, name, package, into):
-        click.echo(f"written  {path}")
-    click.echo("\nNow: " + "\n     ".join(_next(kind, name, package, into)))
+        out(one_line(f"written  {path}"))
+    out("\nNow: " + "\n     ".join(_next(kind, name, package, into)))
 
 
 def _next(kind: str, name: str, package: bool, into: Path) -> tuple[str, str]:
     """Two commands to try."""
     if package:
         folder = into / f"seqlab-{name.replace('_', '-')}"
-        install = f"cd {folder} && pip install -e '.[test,lint]' && pytest"
+        install = f"{pasted(['cd', folder])} && pip install -e '.[test,lint]' && pytest"
         return install, f"seqlab run experiments/{name}.yaml"
     found = _TRY if _TRY.exists() else "EXPERIMENT.yaml"
-    where = "" if into == _DROPPED_IN else f" --plugins {into}"
+    where = "" if into == _DROPPED_IN else " " + pasted(["--plugins", into])
     return (
         f"seqlab run {found} --set {_setting(kind, name)}{where}",
-        f"seqlab plugins check {into / name}.py",
+        pasted(["seqlab", "plugins", "check", f"{into / name}.py"]),
     )
 
 

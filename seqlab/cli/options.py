@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
+from seqlab.visible import cell, json_text
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
@@ -50,7 +51,7 @@ class PluginChoice:
         registry = load_plugins(self.folder, local=self.local, without=self.without)
         problems = list(registry.problems())
         if problems and self.strict:
-            raise PluginError("\n".join(problems))
+            raise PluginError(*problems)
         for problem in problems if say else ():
             log.warning(problem)
         return registry
@@ -123,7 +124,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    data(json_text(value, indent=2))
 
 
 def print_table(
@@ -138,10 +139,10 @@ def print_table(
     from rich.table import Column, Table
 
     console = Console()
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    texts = [["" if value is None else cell(str(value)) for value in row] for row in rows]
     if not console.is_terminal:
         for row in (columns, *texts):
-            click.echo("\t".join(row))
+            data("\t".join(row))
         return
     kept = _fitting([columns, *texts], less, console.width)
     table = Table(*(Column(columns[i], overflow="fold") for i in kept), box=box.SIMPLE_HEAD)
@@ -149,7 +150,7 @@ def print_table(
         table.add_row(*(row[i] for i in kept))
     console.print(table, markup=False)
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
-        click.echo(f"There is no room for: {', '.join(left_out)} (--json has all)", err=True)
+        err(f"There is no room for: {', '.join(left_out)} (--json has all)")
 
 
 def _fitting(rows: Sequence[Sequence[str]], less: Sequence[str], width: int) -> list[int]:

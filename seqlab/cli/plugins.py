@@ -15,7 +15,9 @@ from seqlab.cli.options import (
     print_json,
     print_table,
 )
+from seqlab.cli.streams import err, out
 from seqlab.errors import UsageError
+from seqlab.visible import one_line
 
 if TYPE_CHECKING:
     from seqlab.registry.plugins import Component, Plugin
@@ -42,7 +44,7 @@ def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginC
     rows = [(p.name, p.origin, _where(p), _offers(p), _state(p)) for p in registry.plugins]
     print_table(("plugin", "from", "file", "offers", "state"), rows)
     for problem in registry.problems():
-        click.echo(problem, err=True)
+        err(one_line(problem))
 
 
 def _print_trace(plugins: Sequence[Plugin]) -> None:
@@ -89,12 +91,12 @@ def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
 
 def _print_component(component: Component) -> None:
     signature = component.signature
-    click.echo(f"{component.kind} {component.name}: {signature.summary}")
-    click.echo(f"plugin {component.plugin}, {signature.place}\n")
+    out(one_line(f"{component.kind} {component.name}: {signature.summary}"))
+    out(one_line(f"plugin {component.plugin}, {signature.place}") + "\n")
     options = [_describe_option(option) for option in signature.options.values()]
     columns = ("option", "type", "default", "bounds", "help")
     print_table(columns, [tuple(option.values()) for option in options])
-    click.echo(f"\n{_yaml_line(component)}")
+    out(f"\n{one_line(_yaml_line(component))}")
 
 
 def _yaml_line(component: Component) -> str:

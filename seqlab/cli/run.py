@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
-from seqlab.errors import Interrupted, RunFailed
+from seqlab.cli.streams import out
+from seqlab.errors import Interrupted, RunFailed, SeqlabError
+from seqlab.visible import pasted
 
 if TYPE_CHECKING:
     from seqlab.experiment import Experiment
@@ -139,7 +140,7 @@ def _run_seeds(
         try:
             finished = _run_one(one, None, root, registry)
         except (KeyboardInterrupt, Interrupted, RunFailed) as error:  # the others can still be run
-            rest_from = seed if isinstance(error, KeyboardInterrupt) else seed + 1  # nothing saved
+            rest_from = seed + isinstance(error, SeqlabError)  # nothing is saved of the others
             if left := first + seeds - rest_from:
                 rest = experiment.overridden([f"train.seed={rest_from}"])
                 again = _command(file, rest, "--seeds", left, "--root", root, *registry.options)
@@ -155,9 +156,9 @@ def _run_seeds(
 def _command(file: Path, experiment: Experiment, *options: object) -> str:
     """What runs an experiment once more, to be pasted into a shell."""
     overrides = [word for override in experiment.overrides for word in ("--set", override)]
-    return shlex.join(["seqlab", "run", str(file), *overrides, *map(str, options)])
+    return pasted(["seqlab", "run", file, *overrides, *options])
 
 
 def _summarise(values: list[float]) -> None:
     if values:
-        click.echo(f"median {statistics.median(values):f}, worst {max(values):f}")
+        out(f"median {statistics.median(values):f}, worst {max(values):f}")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import json_option, print_json, print_table, root_option
+from seqlab.cli.streams import err
 from seqlab.errors import SeqlabError
 from seqlab.runs.lock import in_use
+from seqlab.visible import one_line
 
 if TYPE_CHECKING:
     from seqlab.runs.folder import RunFolder
@@ -34,7 +36,7 @@ def command(as_json: bool, root: Path) -> None:
     elif rows:
         print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows], LESS)
     else:
-        click.echo(f"There are no runs under {root}/", err=True)
+        err(one_line(f"There are no runs under {root}/"))
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from seqlab.cli.options import PluginChoice, plugin_options
+from seqlab.cli.streams import err, out
+from seqlab.visible import one_line
 
 
 @click.command("validate")
@@ -33,10 +35,10 @@ def command(
         try:
             resolved = resolve(read_experiment(file, overrides), registry)
         except ExperimentError as error:
-            click.echo(str(error), err=True)
+            err("\n".join(map(one_line, error.lines)))
             codes.append(error.exit_code)
             continue
-        click.echo(f"{file}: is valid")
+        out(one_line(f"{file}: is valid"))
         for notice in resolved.notices:
-            click.echo(f"{file}: {notice}", err=True)
+            err(one_line(f"{file}: {notice}"))
     context.exit(max(codes, default=0))

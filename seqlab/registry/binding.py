@@ -11,6 +11,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import Complaint, ExperimentError, PluginError, SeqlabError
+from seqlab.interrupts import let_pass
+from seqlab.registry.failures import raised_in_core
 from seqlab.registry.kinds import KINDS
 from seqlab.registry.named_files import named_files
 from seqlab.registry.plugins import Component
@@ -63,7 +65,10 @@ class Bound:
             yield
         except SeqlabError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            let_pass(error)
+            if isinstance(error, GeneratorExit) and raised_in_core(error):
+                raise  # whoever read the documents has seen enough
             component = self.component
             raise PluginError(
                 f"{component.kind} '{component.name}' of plugin '{component.plugin}' failed:"

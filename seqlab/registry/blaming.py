@@ -9,7 +9,7 @@ import traceback
 from contextlib import suppress
 from importlib.metadata import entry_points
 
-from seqlab.registry.loading import GROUP
+from seqlab.registry.discovery import GROUP
 
 DROPPED_IN = "seqlab_dropped_in_"
 

@@ -21,6 +21,12 @@ def reason(error: BaseException) -> str:
     return said + _place(error)
 
 
+def raised_in_core(error: BaseException) -> bool:
+    """Whether the innermost line that an error came from is one of seqlab's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.startswith(OWN)
+
+
 def _place(error: BaseException) -> str:
     """The last line outside of seqlab and of what imports."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from importlib.metadata import Distribution, EntryPoint, distributions
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,25 +13,20 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError
-from seqlab.files import read
+from seqlab.interrupts import let_pass, telling_apart
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import suggest
 from seqlab.registry.compatibility import too_new, written_for
+from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
 from seqlab.registry.failures import reason
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, core_names, read_signature
-from seqlab.registry.sources import Home
 
-log = logging.getLogger(__name__)
-
-GROUP = "seqlab"
-OWN = "seqlab"
 REGISTERS = "seqlab_register_"  # begins the name of every hook
-AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
-MAX_SOURCE = 16 << 20  # bytes, of a dropped-in file
 
 
+@telling_apart()
 def load_plugins(
     folder: str | Path | None = None,
     *,
@@ -59,8 +48,8 @@ def load_plugins(
     manager = pluggy.PluginManager("seqlab")
     manager.add_hookspecs(hookspecs)
     left_out = set(without)
-    single = [_file(Path(path)) for path in files]
-    found = [*_installed(), *(_dropped_in(folder) if local else ()), *single]
+    single = [dropped_in_file(Path(path)) for path in files]
+    found = [*installed(), *(dropped_in(folder) if local else ()), *single]
     unknown = left_out - {plugin.name for plugin, _ in found}
     if unknown:
         names = [plugin.name for plugin, _ in found]
@@ -84,128 +73,7 @@ def _options(folder: str | Path | None, local: bool, without: Iterable[str]) -> 
         yield from ("--no-plugin", name)
 
 
-class _Importer:
-    """Imports one plugin's module; building it runs nothing of the plugin."""
-
-    def __init__(self, source: EntryPoint | Home | Exception, path: Path | None = None) -> None:
-        self.source = source
-        self.path = path
-
-    def __call__(self) -> ModuleType:
-        if isinstance(self.source, Exception):
-            raise self.source
-        if isinstance(self.source, Home):
-            return _executed(self.source, str(self.path))
-        module = self.source.load()
-        if not isinstance(module, ModuleType):
-            raise TypeError(f"entry point '{self.source.value}' is not a module")
-        return module
-
-
-def _executed(home: Home, path: str) -> ModuleType:
-    """Make a module of the bytes that were read, whatever compiled code lies beside the file."""
-    spec = spec_from_file_location(home.module, path)
-    assert spec is not None  # noqa: S101 # a name that ends with .py always has a loader
-    module = module_from_spec(spec)
-    sys.modules[home.module] = module  # before execution: dataclasses look there
-    exec(compile(home.source or b"", path, "exec"), vars(module))  # noqa: S102 # it is a plugin
-    return module
-
-
-def _installed() -> Iterator[tuple[Plugin, _Importer]]:
-    """Entry points, seqlab's own first; the others by distribution, so that the order repeats."""
-    found: dict[str, Distribution] = {}
-    for distribution in distributions():
-        if _has_entry_points(distribution):
-            found.setdefault(_name(distribution), distribution)
-    own_only = bool(os.environ.get(AUTOLOAD_OFF))
-    for name in sorted(found, key=lambda name: (name != OWN, name)):
-        if name == OWN or not own_only:
-            yield from _entry_points(name, found[name])
-
-
-def _has_entry_points(distribution: Distribution) -> bool:
-    """Whether it is worth parsing: most distributions have nothing for seqlab."""
-    try:
-        return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
-    except Exception:  # what cannot be read is looked at again, and then said
-        return True
-
-
-def _name(distribution: Distribution) -> str:
-    try:
-        return str(distribution.metadata["Name"])
-    except Exception:  # a damaged distribution is somebody else's trouble
-        return "?"
-
-
-def _entry_points(name: str, distribution: Distribution) -> Iterator[tuple[Plugin, _Importer]]:
-    """The plugins of one distribution; one whose entry points cannot be read is a failed plugin."""
-    try:
-        points = distribution.entry_points.select(group=GROUP)
-        version = distribution.metadata["Version"] or ""
-    except Exception as error:
-        failed = Plugin(name, None, name, "")
-        yield failed, _Importer(TypeError(f"its entry points are damaged: {reason(error)}"))
-        return
-    packages = Counter(_top(point) for point in points)
-    for point in points:
-        home = Home(point.value.partition(":")[0], alone=packages[_top(point)] == 1)
-        path = _module_path(point)
-        yield Plugin(point.name, path, name, version, home=home), _Importer(point)
-
-
-def _top(point: EntryPoint) -> str:
-    """The package that an entry point lies in, if its value is one at all."""
-    return point.value.partition(":")[0].partition(".")[0].strip()
-
-
-def _module_path(point: EntryPoint) -> Path | None:
-    """Find the file without running it: that of the top package if the module lies deeper."""
-    try:
-        top, _, rest = point.module.partition(".")
-        spec = find_spec(top)
-    except (ImportError, ValueError, AttributeError):
-        return None
-    if spec is None or spec.origin is None:
-        return None
-    home = Path(spec.origin)
-    inside = home.parent.joinpath(*rest.split(".")) if rest else home
-    candidates = (inside.with_suffix(".py"), inside / "__init__.py", home)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _dropped_in(folder: str | Path | None) -> Iterator[tuple[Plugin, _Importer]]:
-    place = Path("plugins" if folder is None else folder)
-    if not place.is_dir():
-        if folder is not None:
-            raise UsageError(f"--plugins {folder}: is not a folder")
-        return
-    if folder is None and (run := _run_around(place)):
-        log.warning(
-            "The working folder belongs to a run (%s), so the files in its plugins/ are not loaded;"
-            " if you trust them: --plugins plugins", run
-        )  # fmt: skip
-        return
-    yield from map(_file, sorted(place.glob("[!_.]*.py")))
-
-
-def _run_around(folder: Path) -> Path | None:
-    """The run folder that a folder lies in; None: it lies in none."""
-    above = folder.absolute().parents
-    return next((one for one in above if os.path.lexists(one / "run.json")), None)
-
-
-def _file(path: Path) -> tuple[Plugin, _Importer]:
-    name = f"seqlab_dropped_in_{path.stem}"
-    try:
-        home = Home(name, source=read(path.resolve(), MAX_SOURCE))
-    except OSError as error:
-        return Plugin(path.stem, path, home=Home(name)), _Importer(error)
-    return Plugin(path.stem, path, home=home), _Importer(home, path)
-
-
-def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) -> Plugin:
+def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: Importer) -> Plugin:
     begun = time.perf_counter()
     plugin = replace(plugin, home=replace(plugin.home, since=time.time()))
     refusal = too_new(written_for(plugin.path))
@@ -213,9 +81,8 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: _Importer) ->
         return plugin.with_problem(Problem(refusal))
     try:
         module = importer()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a plugin may raise SystemExit, or what it likes
+        let_pass(error)
         return plugin.with_problem(Problem(f"cannot be imported: {reason(error)}"))
     plugin = replace(plugin, seconds=time.perf_counter() - begun)
     try:
@@ -239,7 +106,8 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType)
     try:
         manager.register(module, plugin.name)
         manager.check_pending()
-    except Exception as error:
+    except BaseException as error:  # pluggy looks at every name of the module
+        let_pass(error)
         if manager.is_registered(module):
             manager.unregister(module)
         raise _Refused(_say_hook_error(module, reason(error))) from None
@@ -286,9 +154,8 @@ def _call(kind: Kind, function: Any) -> Iterator[tuple[Kind, str, Any, str]]:
     try:
         offered = function()
         offers = list(offered.items()) if isinstance(offered, Mapping) else None
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        let_pass(error)
         yield kind, "", None, f"hook {kind.hook} failed: {reason(error)}"
         return
     if offers is None or not all(isinstance(name, str) for name, _ in offers):
@@ -309,7 +176,8 @@ def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]
             components.append(_component(kind, name, factory, plugin))
         except SignatureError as error:
             problems.append(Problem(str(error), kind.name, name))
-        except Exception as error:  # a factory may have a docstring or attributes that raise
+        except BaseException as error:  # a factory may have a docstring or attributes that raise
+            let_pass(error)
             problems.append(Problem(f"cannot be looked at: {reason(error)}", kind.name, name))
     return replace(plugin, components=tuple(components), problems=tuple(problems))
 

@@ -18,6 +18,7 @@ from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate, stream
 from seqlab.generation.scoring import Scored, score
+from seqlab.interrupts import contained
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, expect_fit, load_weights
@@ -91,6 +92,7 @@ class Run:
         """The rows of `samples.jsonl`."""
         return self.folder.sample_rows()
 
+    @contained()
     def generate(
         self,
         prefix: str | Sequence[str],
@@ -161,6 +163,7 @@ class Run:
             stop_tokens=self._stop_tokens(stop_tokens),
         )
 
+    @contained()
     def score(self, text: str) -> Scored:
         """Say how surprising each token of a text is, and what its perplexity is.
 
@@ -216,6 +219,7 @@ class Run:
         decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
         return decoder
 
+    @contained()
     def evaluate(
         self,
         split: str = "valid",

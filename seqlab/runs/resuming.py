@@ -12,6 +12,7 @@ from seqlab.contracts import Tokenizer
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
+from seqlab.interrupts import contained
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
@@ -46,6 +47,7 @@ CHANGEABLE = (
 )
 
 
+@contained()
 def resume(
     run: str | Path,
     *,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import shlex
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from seqlab.errors import Interrupted
+from seqlab.errors import Interrupted, StoppedByHand
 from seqlab.experiment.interval import interval
+from seqlab.interrupts import contained
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
@@ -32,6 +34,7 @@ from seqlab.training.epoch import RunningEpoch
 from seqlab.training.loop import wants_metric
 from seqlab.training.profiling import Profile
 from seqlab.training.step import Step
+from seqlab.visible import pasted
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ class Session:
 
     def go(self) -> None:
         """Run to the end; whatever happens, the folder says how it ended."""
-        with stop_requests() as request, self._ending(), disk_errors(self.folder.path):
+        with stop_requests() as request, self._ending(), contained(), disk_errors(self.folder.path):
             check_state(self._checkpoint().state)
             self.recorder.started()
             samples = self.resolved.samples
@@ -141,7 +144,9 @@ class Session:
     def _write_last(self, request: Request) -> None:
         self._save()
         if request.signal:
-            raise Interrupted(self.training.done, self._resume_command(), request.exit_code)
+            by_hand = request.signal == signal.SIGINT
+            ended = StoppedByHand if by_hand else Interrupted
+            raise ended(self.training.done, self._resume_command(), request.exit_code)
         if self.reason:
             log.info("The run ends after step %d: %s", self.training.done, self.reason)
         last = self.last
@@ -275,7 +280,7 @@ class Session:
     def _resume_command(self, resume_with: str = "") -> str:
         """What goes on with this run from the same folder, to be pasted into a shell."""
         options = [*shlex.split(resume_with), *self.description["plugin_options"]]
-        return shlex.join(["seqlab", "resume", str(self.folder.path), *options])
+        return pasted(["seqlab", "resume", self.folder.path, *options])
 
 
 def _due(every: int | str, step: Step, since: float) -> bool:

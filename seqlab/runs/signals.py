@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from seqlab.interrupts import Press
+
 ASKED = (signal.SIGINT, signal.SIGTERM)
 HANGUP = getattr(signal, "SIGHUP", None)  # not on Windows
 
@@ -40,16 +42,25 @@ def stop_requests() -> Iterator[Request]:
     if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # as nohup has it
         before[HANGUP] = signal.getsignal(HANGUP)
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        request.signal = number
-        _restore(before)
-
+    ask = Ask(request, before)
     for number in before:
         signal.signal(number, ask)
     try:
         yield request
     finally:
         _restore(before)
+
+
+class Ask(Press):
+    """The handler that takes a signal as a request, and gives its place back to those before it."""
+
+    def __init__(self, request: Request, before: dict[signal.Signals, Any]) -> None:
+        self._request = request
+        self._before = before
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._request.signal = number
+        _restore(self._before)
 
 
 def _restore(before: dict[signal.Signals, Any]) -> None:

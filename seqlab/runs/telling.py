@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seqlab.errors import PluginError
+from seqlab.interrupts import let_pass
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
 from seqlab.registry.failures import reason
@@ -45,7 +46,8 @@ class Observers:
         for name in state.keys() & self._observers.keys():
             try:
                 self._observers[name].load_state_dict(state[name])
-            except Exception as error:
+            except BaseException as error:
+                let_pass(error)
                 raise PluginError(
                     f"{_said(self._bound[name])} does not take the state that the checkpoint has"
                     f" of it ({type(error).__name__}: {error}); --set observers=[] goes on without"
@@ -73,9 +75,8 @@ class Observers:
     def _switched_off_if_it_fails(self, name: str) -> Iterator[None]:
         try:
             yield
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # an observer may call sys.exit
+            let_pass(error)
             said = f"observer '{name.partition(':')[2]}' failed: {reason(error)}"
             self.failures.append(said)
             log.warning("%s; it is switched off", said)

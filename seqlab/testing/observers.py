@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from seqlab.interrupts import let_pass
 from seqlab.packing import pack
 from seqlab.records import (
     CheckpointSaved,
@@ -139,7 +140,8 @@ def _tell(observer: Any, story: Iterable[Told]) -> None:
             continue
         try:
             method(record)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            let_pass(error)
             said = f"{type(error).__name__}: {error}"
             raise Broken(f"{event} to survive {str(record)[:300]}", said) from error
 
