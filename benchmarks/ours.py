@@ -48,7 +48,7 @@ def training_step(
     )
     optimizer = REGISTRY.find("optimizer", "adam").factory(list(lm.named_parameters()), lr=1e-3)
     schedule = REGISTRY.find("schedule", "constant").factory(optimizer, 10**9)
-    sizes = TokenSizes(torch.ones(2, vocabulary, dtype=torch.float64, device=device))
+    sizes = TokenSizes(torch.ones(3, vocabulary, dtype=torch.float64, device=device))
     settings = Train(
         steps=10**9,
         precision=precision,  # type: ignore[arg-type] # a literal

@@ -86,7 +86,14 @@ class Corpus(Protocol):
 
 
 class Tokenizer(Protocol):
-    """Text to token ids and back. Factory: `(*, options)`."""
+    """Text to token ids and back. Factory: `(*, options)`.
+
+    A tokenizer may also offer `unknown_token`: the id that stands for any text without an id of its
+    own, or None if there is no such. Without that, an id whose bytes are those of U+FFFD is taken
+    for one. Where unknown targets occur, bits per character and byte are not measured, as nobody
+    knows what they would have cost. `has_text = False` says that ids stand for no text at all: bits
+    are not measured then either, and `token_bytes` is for people to read.
+    """
 
     @property
     def size(self) -> int:
@@ -119,7 +126,10 @@ class Tokenizer(Protocol):
 class Sampler(Protocol):
     """Draws training windows. Factory: `(tokens, seed, *, options)`.
 
-    Args of the factory: `tokens` is a `seqlab.Tokens`, `seed` an int.
+    Args of the factory: `tokens` is a `seqlab.Tokens`, `seed` an int. It may have the attribute
+    `documents = "fresh"`, which says that every document is trained from a fresh state and its
+    first token is never a target; evaluations then do the same. Without it ("carried") the text
+    is read on from one document to the next.
     """
 
     def __len__(self) -> int:

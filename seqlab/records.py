@@ -43,7 +43,9 @@ class Measured(Record):
     """A row of `metrics.jsonl`.
 
     `perplexity` is exp(loss), None where that is too large for a float; `accuracy` is None where
-    it is not measured; `tokens` is the sum of the targets' weights; `seconds` is wall time.
+    it is not measured; `tokens` is the sum of the targets' weights; `seconds` is wall time;
+    `unknown` is the share of the targets, by weight, that stand for unknown text. Bits per
+    character and byte are None where there are such, and where ids have no text.
     """
 
     step: int
@@ -59,6 +61,7 @@ class Measured(Record):
     gradient_norm: float | None
     seconds: float
     tokens_per_second: float
+    unknown: float | None = None
 
 
 @dataclass(frozen=True)

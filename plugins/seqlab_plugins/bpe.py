@@ -36,6 +36,8 @@ class BytePairs:
         end_of_document: put a token of its own, one more, between documents.
     """
 
+    unknown_token = None
+
     def __init__(
         self,
         *,

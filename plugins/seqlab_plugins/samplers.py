@@ -131,6 +131,8 @@ class Documents:
         window: T, tokens in a window.
     """
 
+    documents = "fresh"
+
     def __init__(
         self, tokens: Tokens, seed: int, *, batch_size: Rows = 32, window: Window = 35
     ) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
 
@@ -44,6 +45,10 @@ class Characters:
     @property
     def end_of_document(self) -> int | None:
         return self._end
+
+    @property
+    def unknown_token(self) -> int | None:
+        return len(self._characters) if self._unknown == "token" else None
 
     def fit(self, documents: Iterable[Document]) -> None:
         seen = _Seen()
@@ -119,6 +124,8 @@ class Bytes:
         end_of_document: put a token of its own, the 257th, between documents.
     """
 
+    unknown_token = None
+
     def __init__(self, *, end_of_document: bool = False) -> None:
         self.size = 257 if end_of_document else 256
         self.end_of_document = 256 if end_of_document else None
@@ -157,21 +164,34 @@ def utf8(text: str) -> bytes:
 
 
 class TokenIds:
-    """For corpora that give token ids and no text: a token reads as its number and a space."""
+    """For corpora that give token ids and no text: a token reads as its number and a space.
+
+    Args:
+        size: V; ids are 0 to V - 1. Null: one more than the largest id of the training split.
+    """
 
     end_of_document = None
+    unknown_token = None
+    has_text = False
 
-    def __init__(self) -> None:
-        self.size = 0
+    def __init__(self, *, size: Annotated[int, Field(gt=0, le=MOST_IDS)] | None = None) -> None:
+        self._stated = size
+        self.size = size or 0
 
     def fit(self, documents: Iterable[Document]) -> None:
+        largest = -1
         for document in documents:
             if not isinstance(document, Ids):
                 raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
-            if len(document.ids):
-                self.size = max(self.size, int(np.max(document.ids)) + 1)
-        if self.size > MOST_IDS:
-            raise CorpusError(f"has the token id {self.size - 1:,}; they end below {MOST_IDS:,}")
+            largest = max(largest, int(np.max(document.ids, initial=-1)))
+        if self._stated is not None and largest >= self._stated:
+            raise CorpusError(
+                f"has the token id {largest:,}, and `tokenizer.size` says that they end below"
+                f" {self._stated:,}"
+            )
+        if largest >= MOST_IDS:
+            raise CorpusError(f"has the token id {largest:,}; they end below {MOST_IDS:,}")
+        self.size = self._stated or largest + 1
 
     def encode(self, text: str) -> NDArray[np.int64]:
         numbers = [_number(word) for word in text.split()]

@@ -48,6 +48,10 @@ class Words:
     def end_of_document(self) -> int | None:
         return self.size - 1 if self._ends else None
 
+    @property
+    def unknown_token(self) -> int | None:
+        return len(self._words) if self._unknown else None
+
     def fit(self, documents: Iterable[Document]) -> None:
         counts: dict[str, int] = {}
         for document in documents:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Tokens at once; changes no number.",
 )
+@click.option(
+    "--documents",
+    type=click.Choice(["fresh", "carried"]),
+    help="Start each document afresh, or read the split as one text; default: as the run trains.",
+)
 @checkpoint_option
 @json_option
 @root_option
@@ -47,6 +52,7 @@ def command(
     rows: int | None,
     batch_size: int | None,
     window: int,
+    documents: Literal["fresh", "carried"] | None,
     checkpoint: Which,
     as_json: bool,
     root: Path,
@@ -64,9 +70,22 @@ def command(
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=plugins.load())
     numbers = opened.evaluate(
-        split, rows=rows, batch_size=batch_size, window=window, progress=reading_bar()
+        split,
+        rows=rows,
+        batch_size=batch_size,
+        window=window,
+        documents=documents,
+        progress=reading_bar(),
     )
     if as_json:
         print_json(numbers)
     else:
-        print_table(("measure", "value"), [(k, v) for k, v in numbers.items() if v is not None])
+        shown = [(name, _shown(value)) for name, value in numbers.items() if value is not None]
+        print_table(("measure", "value"), shown)
+
+
+def _shown(value: object) -> str:
+    """Counts in full, other numbers to six digits; `--json` has all of them."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"

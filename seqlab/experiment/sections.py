@@ -146,12 +146,16 @@ class Evaluation:
     Args:
         every: a number of steps, or such as '2 epochs' or '10 minutes'.
         split: which split; `corpus.holdout` makes one.
-        rows: into how many streams the split is cut; part of what the number means.
+        documents: start each one with a fresh state, and never score its first token (fresh), or
+            read the split as one text (carried); null: as the sampler trains them.
+        rows: into how many streams the split is cut; part of what the number means, but where
+            documents are fresh.
         window: tokens that are scored at once; changes the memory needed and no number.
     """
 
     every: Every = "1 epoch"
     split: Annotated[str, AfterValidator(_not_for_choosing)] = "valid"
+    documents: Literal["fresh", "carried"] | None = None
     rows: Count = 16
     window: Count = 128
 

@@ -13,6 +13,7 @@ from seqlab.errors import UsageError
 from seqlab.generation.prefixes import WINDOW
 from seqlab.model.language_model import LanguageModel
 from seqlab.training.loss import perplexity, token_nats
+from seqlab.training.measures import TokenSize
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Scored:
     """A text with the surprisal of each token, in nats: minus the logarithm of its probability.
 
     That of the first is None, as nothing comes before it; it counts in none of the numbers.
-    `loss` is the mean, nats per token; `perplexity` exp(loss), None where that is too large.
+    `loss` is the mean, nats per token; `perplexity` exp(loss), None where that is too large;
+    `bits_per_character` None where a token stands for unknown text, or ids have none.
     """
 
     text: str
@@ -49,7 +51,7 @@ def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
     surprisal = _surprisal(model.eval(), ids)
     nats = math.fsum(surprisal)
     loss = nats / len(surprisal)
-    characters = sum((byte & 0xC0) != 0x80 for part in parts[1:] for byte in part)
+    characters = sum(TokenSize.of(tokenizer, token).characters for token in ids[1:])
     return Scored(
         text=text,
         ids=tuple(ids),
@@ -57,7 +59,7 @@ def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
         surprisal=(None, *surprisal),
         loss=loss,
         perplexity=perplexity(loss),
-        bits_per_character=nats / math.log(2) / characters if characters else None,
+        bits_per_character=nats / math.log(2) / characters if characters > 0 else None,
     )
 
 

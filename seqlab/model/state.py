@@ -145,3 +145,8 @@ def zeros(shape: object, rows: int, like: Tensor) -> State:
     if isinstance(shape, tuple):
         return tuple(zeros(part, rows, like) for part in shape)
     raise TypeError(f"state_shape should be a tuple of sizes or of such tuples; it is {shape!r}")
+
+
+def first_rows(state: State, count: int) -> State:
+    """Keep the state of that many rows."""
+    return map_state(lambda tensor: tensor[:count], state)

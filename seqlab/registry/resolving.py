@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -74,6 +75,12 @@ class Resolved(Text):
         bound = [getattr(self, kind) for kind in COMPONENT_SECTIONS]
         return [b.component for b in (*bound, *self.observers)]
 
+    @property
+    def fresh_documents(self) -> bool:
+        """Whether evaluations start each document afresh: as the experiment says, or trains."""
+        said = self.evaluation.documents if self.evaluation else None
+        return (said or documents_of(self.sampler.component.factory)) == "fresh"
+
     def as_experiment(self) -> dict[str, Any]:
         """Everything filled in: an experiment that runs again as it is."""
         sections = {kind: getattr(self, kind).as_section() for kind in COMPONENT_SECTIONS}
@@ -86,6 +93,14 @@ class Resolved(Text):
         if self.requires:
             sections["requires"] = list(self.requires)
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
+
+
+def documents_of(factory: Any) -> str:
+    """How a sampler treats documents, as its factory says: fresh or carried."""
+    while isinstance(factory, partial):
+        factory = factory.func
+    said = getattr(factory, "documents", "carried")
+    return said if isinstance(said, str) else "carried"
 
 
 def resolve_text(experiment: Experiment, registry: Registry) -> Text:

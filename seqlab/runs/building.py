@@ -23,6 +23,7 @@ from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
 from seqlab.training.device import pick_device
 from seqlab.training.eager import spare_compiler
+from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
 from seqlab.training.measures import TokenSizes
 
@@ -96,6 +97,9 @@ def build(
     if train.stop and train.stop.metric == "accuracy" and not _has_accuracy(evaluated):
         message = "accuracy is measured where a corpus sets weights; this one sets none"
         raise ExperimentError([resolved.complaint(message, "train", "stop", "metric")])
+    if train.stop and train.stop.metric == "bits_per_character" and not _has_text(prepared):
+        message = f"tokenizer '{resolved.tokenizer.component.name}' has ids without text: no bits"
+        raise ExperimentError([resolved.complaint(message, "train", "stop", "metric")])
     sizes = TokenSizes.of(prepared.tokenizer, device)
     clip_norm = resolved.optimizer_keys.clip_norm
     training = Training(
@@ -123,11 +127,17 @@ def _evaluated(resolved: Resolved, prepared: Prepared) -> Tokens | None:
         prepared.source.check(split)
     except CorpusError as error:
         raise CorpusError(str(resolved.complaint(str(error), "evaluation", "split"))) from None
-    return prepared.split(split)
+    tokens = prepared.split(split)
+    check_scorable(tokens, split, fresh=resolved.fresh_documents)
+    return tokens
 
 
 def _has_accuracy(tokens: Tokens | None) -> bool:
     return tokens is not None and tokens.weights is not None
+
+
+def _has_text(prepared: Prepared) -> bool:
+    return bool(getattr(prepared.tokenizer, "has_text", True))
 
 
 def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str) -> None:

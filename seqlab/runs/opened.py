@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import prepare_split
@@ -29,7 +29,7 @@ from seqlab.runs.needed import resolve_again, say_what_changed
 from seqlab.runs.restoring import restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
-from seqlab.training.evaluation import evaluate
+from seqlab.training.evaluation import check_scorable, evaluate
 from seqlab.training.measures import TokenSizes
 
 log = logging.getLogger(__name__)
@@ -227,6 +227,7 @@ class Run:
         rows: int | None = None,
         batch_size: int | None = None,
         window: int = 128,
+        documents: Literal["fresh", "carried"] | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Score a split: what `seqlab eval` does.
@@ -236,24 +237,30 @@ class Run:
             rows: into how many streams it is cut; None: as the experiment says.
             batch_size: how many streams go through the model at once; changes no number.
             window: how many tokens of each go through the model at once; changes no number.
+            documents: whether each starts afresh; None: as the experiment says, or trains.
             progress: is told how far reading the corpus has come; None: the log is.
 
         Raises:
-            UsageError: `rows`, `batch_size` or `window` is below 1.
+            UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is another word.
             CorpusError: the corpus is another one, cannot be had, or has no such split.
         """
         _expect_positive(rows=rows, batch_size=batch_size, window=window)
+        if documents not in (None, "fresh", "carried"):
+            raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
         source = open_source(self.resolved)
         source.check_same(self.description["corpus"]["fingerprint"])
         bound = self.resolved.tokenizer
         tokens = prepare_split(source, split, bound, self.tokenizer, progress)
         settings = self.resolved.evaluation or Evaluation()
+        fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
+        check_scorable(tokens, split, fresh=fresh)
         begun = time.perf_counter()
         sums = evaluate(
             self.model,
             tokens,
             TokenSizes.of(self.tokenizer, self.model.head.weight.device),
             rows=settings.rows if rows is None else rows,
+            fresh=fresh,
             batch_size=batch_size,
             window=window,
         )

@@ -84,6 +84,7 @@ class Recorder:
                 tokens,
                 self._parts.sizes,
                 rows=settings.rows,
+                fresh=self._resolved.fresh_documents,
                 window=settings.window,
                 precision=self._parts.training.precision,
             )

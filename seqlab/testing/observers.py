@@ -45,9 +45,10 @@ ORDINARY: Values = {
     "gradient_norm": 0.8,
     "seconds": 0.25,
     "tokens_per_second": 2560.0,
+    "unknown": 0.0,
 }
 UNKNOWN: Values = dict.fromkeys(
-    ("perplexity", "bits_per_character", "bits_per_byte", "accuracy", "gradient_norm")
+    ("perplexity", "bits_per_character", "bits_per_byte", "accuracy", "gradient_norm", "unknown")
 )
 NOTHING: Values = dict.fromkeys(("tokens", "lr", "seconds", "tokens_per_second"), 0.0)
 MEASURES: tuple[Values, ...] = (

@@ -6,8 +6,6 @@ import math
 import time
 from typing import Any
 
-import torch
-
 from seqlab.records import EpochEnded
 from seqlab.training.measures import Sums
 from seqlab.training.step import Step
@@ -52,4 +50,4 @@ class RunningEpoch:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> RunningEpoch:
-        return cls(Sums(torch.tensor(state["sums"], dtype=torch.float64)), state["seconds"])
+        return cls(Sums.saved(state["sums"]), state["seconds"])

@@ -36,7 +36,7 @@ class Window(NamedTuple):
 class Found(NamedTuple):
     """What came of the batches of a step, beside the gradients.
 
-    `report` (7,) float64: the values of `Sums`, the gradients' norm before clipping, and whether
+    `report` (8,) float64: the values of `Sums`, the gradients' norm before clipping, and whether
     loss and norm are finite. `wrong`: 1.0 if they are not, on which torch's fused optimizers skip a
     step. `state`: after the last batch.
     """

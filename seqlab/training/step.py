@@ -30,17 +30,17 @@ class Step:
 
     @property
     def sums(self) -> Sums:
-        return Sums(self.report.read()[:5])
+        return Sums(self.report.read()[:-2])
 
     @property
     def gradient_norm(self) -> float:
         """The norm of the gradients before clipping."""
-        return float(self.report.read()[5])
+        return float(self.report.read()[-2])
 
     @property
     def finite(self) -> bool:
         """Whether loss and gradients were numbers; if not, the weights are as they were."""
-        return bool(self.report.read()[6])
+        return bool(self.report.read()[-1])
 
     @property
     def loss(self) -> float:
@@ -51,10 +51,10 @@ class Step:
     def state_dict(self) -> dict[str, Any]:
         plain = {key: value for key, value in vars(self).items() if key != "report"}
         report = self.report.read()
-        return plain | {"sums": report[:5], "gradient_norm": report[5], "finite": report[6] > 0}
+        return plain | {"sums": report[:-2], "gradient_norm": report[-2], "finite": report[-1] > 0}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Step:
         plain = {key: state[key] for key in ("number", "place", "epoch", "ends_epoch", "lr")}
-        parts = [state["sums"], state["gradient_norm"], state["finite"]]
+        parts = [Sums.saved(state["sums"]).values, state["gradient_norm"], state["finite"]]
         return cls(**plain, report=Sent(torch.cat([part.double().view(-1) for part in parts])))

@@ -139,9 +139,20 @@ def test_end_of_document_of_two_characters_is_refused_where_it_was_written(regis
         resolved.tokenizer.build()
 
 
-def test_every_character_counts_as_one():
-    tokenizer = fitted("a分😀", unknown="token")
-    assert TokenSizes.of(tokenizer, torch.device("cpu")).table[0].tolist() == [1, 1, 1, 1]
+@pytest.mark.parametrize("unknown", ["token", "error"])
+def test_every_character_counts_as_one_and_no_one_knows_of_an_unknown_one(unknown):
+    table = TokenSizes.of(fitted("a分\ufffd", unknown=unknown), torch.device("cpu")).table
+    assert table[0, :3].tolist() == [1, 1, 1]
+    assert table[0, 3:].isnan().all()
+    assert table[2].tolist() == [0, 0, 0, 1][: len(table[2])]
+
+
+def test_ids_may_be_more_than_training_shows():
+    tokenizer = TokenIds(size=10)
+    tokenizer.fit([Ids(np.array([0, 3]))])
+    assert tokenizer.size == 10
+    with pytest.raises(CorpusError, match=r"has the token id 10, and `tokenizer.size`"):
+        tokenizer.fit([Ids(np.array([0, 10]))])
 
 
 def test_characters_need_text():

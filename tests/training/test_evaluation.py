@@ -84,15 +84,124 @@ class Nothing(torch.nn.Module):
 @given(st.integers(2, 40), st.integers(1, 45), st.integers(1, 45), st.integers(1, 45))
 def test_every_target_is_scored_once(count, rows, batch_size, window):
     tokens = Tokens(np.arange(count), np.array([0]))
-    powers = TokenSizes((2.0 ** torch.arange(count, dtype=torch.float64)).expand(2, -1))
+    powers = TokenSizes((2.0 ** torch.arange(count, dtype=torch.float64)).expand(3, -1))
     sums = evaluate(Uniform(count), tokens, powers, rows=rows, batch_size=batch_size, window=window)
     assert sums.values[1:4].tolist() == [count - 1, 2.0**count - 2, 2.0**count - 2]
+
+
+def plain_documents(model, tokens) -> tuple[float, int]:
+    """Sum of nats and targets: each document alone, by torch's own cross entropy."""
+    total, count = 0.0, 0
+    for start, stop in zip(tokens.documents, [*tokens.documents[1:], len(tokens)], strict=True):
+        if stop - start < 2:
+            continue
+        ids = torch.tensor(tokens.ids[start:stop].astype(np.int64))[None]
+        with torch.no_grad():
+            logits, _ = model.eval()(ids[:, :-1], None)
+        total += float(functional.cross_entropy(logits[0], ids[0, 1:], reduction="sum"))
+        count += int(stop - start) - 1
+    return total, count
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_fresh_documents_are_scored_each_by_itself_whatever_rows_and_window(cell, parts):
+    found = parts(cell)
+    ids = found.prepared.tokens.ids[:400]
+    lengths = np.array([1, 0, 7, 2, 150, 3, 3, 3, 40, 1, 60, 2, 90])
+    tokens = Tokens(np.asarray(ids), np.append(0, np.cumsum(lengths)))
+    expected, count = plain_documents(found.model, tokens)
+    for rows in (1, 3, 16):
+        for window in (1, 10, 64):
+            sums = evaluate(found.model, tokens, found.sizes, rows=rows, fresh=True, window=window)
+            assert float(sums.values[0]) == pytest.approx(expected, rel=1e-9)
+            assert float(sums.values[1]) == count
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    st.integers(1, 9),
+    st.none() | st.integers(1, 9),
+    st.integers(1, 9),
+)
+def test_every_target_but_the_first_of_a_document_is_scored_once(lengths, rows, at_once, window):
+    starts = np.append(0, np.cumsum(lengths))[:-1]
+    count = sum(lengths)
+    firsts = {int(start) for start, length in zip(starts, lengths, strict=True) if length}
+    tokens = Tokens(np.arange(count), starts)
+    sizes = TokenSizes((2.0 ** torch.arange(max(count, 1), dtype=torch.float64)).expand(3, -1))
+    wanted = [token for token in range(count) if token not in firsts]
+    if not wanted:
+        with pytest.raises(CorpusError, match="nothing to score"):
+            evaluate(Uniform(max(count, 1)), tokens, sizes, rows=rows, fresh=True)
+        return
+    sums = evaluate(
+        Uniform(count), tokens, sizes, rows=rows, fresh=True, batch_size=at_once, window=window
+    )
+    assert sums.values[1:3].tolist() == [len(wanted), float(sum(2.0**i for i in wanted))]
+
+
+@pytest.fixture
+def by_documents(tiny, registry):
+    """Train on short documents, each from a fresh state; as the experiment has it, or not."""
+    lines = [f"{'abcdefgh'[n % 8] * (n % 5 + 1)}\n" for n in range(120)]
+    for number, line in enumerate(lines):
+        Path("parts").mkdir(exist_ok=True)
+        Path("parts", f"{number:03}.txt").write_text(line)
+
+    def by_documents(**evaluation):
+        sections = {
+            "corpus": {"name": "text", "path": "parts/*.txt", "holdout": 0.2},
+            "sampler": {"name": "documents", "batch_size": 4, "window": 3},
+            "evaluation": {"every": "1 epoch", **evaluation},
+        }
+        return seqlab.run(tiny | sections, registry=registry)
+
+    return by_documents
+
+
+def test_evaluation_follows_the_way_that_documents_are_trained(by_documents):
+    run = by_documents(rows=200)
+    losses = [run.evaluate(rows=rows)["loss"] for rows in (1, 7, 20, 200)]
+    assert losses == pytest.approx([run.metrics[-1]["loss"]] * 4, rel=1e-6)
+    assert run.evaluate(batch_size=3, window=2)["loss"] == pytest.approx(losses[0], rel=1e-6)
+    assert run.evaluate()["tokens"] < run.evaluate(documents="carried")["tokens"]
+
+
+def test_an_experiment_may_evaluate_in_another_way_than_it_trains(by_documents):
+    run = by_documents(documents="carried")
+    assert run.evaluate()["tokens"] == run.evaluate(documents="carried")["tokens"]
+    assert run.metrics[-1]["tokens"] == run.evaluate()["tokens"]
+
+
+def test_a_split_whose_documents_have_one_token_each_is_named_before_training(tiny, drop):
+    drop(
+        """
+        import seqlab
+
+        class Singles:
+            splits = ("train", "valid")
+
+            def documents(self, split):
+                yield from ["abcabc"] * 50 if split == "train" else "abc"
+
+            def fingerprint(self):
+                return "singles"
+
+        @seqlab.hookimpl
+        def seqlab_register_corpora():
+            return {"singles": Singles}
+        """
+    )
+    sections = {"corpus": "singles", "sampler": {"name": "documents"}, "evaluation": {}}
+    with pytest.raises(CorpusError, match="split 'valid' has nothing to score: none of its 3"):
+        seqlab.run(tiny | sections)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_split_with_no_target_is_refused(count):
     tokens = Tokens(np.arange(count), np.array([0]))
-    sizes = TokenSizes(torch.ones(2, 2, dtype=torch.float64))
+    sizes = TokenSizes(torch.ones(3, 2, dtype=torch.float64))
     with pytest.raises(CorpusError, match=f"a split of {count} tokens has nothing to score"):
         evaluate(Uniform(2), tokens, sizes, rows=1)
 

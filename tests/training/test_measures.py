@@ -36,8 +36,8 @@ def row(sums, accuracy=False):
 
 
 def test_a_character_in_two_tokens_counts_once(sizes):
-    assert sizes.table.tolist() == [[1, 1, 1, 0, 0], [1, 3, 1, 2, 0]]
-    assert sizes.count(torch.tensor([[2, 3]]), None).tolist() == [1, 3]
+    assert sizes.table.tolist() == [[1, 1, 1, 0, 0], [1, 3, 1, 2, 0], [0] * 5]
+    assert sizes.count(torch.tensor([[2, 3]]), None).tolist() == [1, 3, 0]
 
 
 def test_bits_come_from_the_true_characters_and_bytes(sizes):
@@ -46,17 +46,59 @@ def test_bits_come_from_the_true_characters_and_bytes(sizes):
     assert found["bits_per_byte"] == pytest.approx(6 / math.log(2) / 4)
 
 
-def test_nothing_is_said_of_bytes_where_a_token_stands_for_unknown_text():
-    class Unknown(Bytes):
-        def token_bytes(self, token):
-            return "\ufffd".encode() if token == 1 else HALVES[token]
+class ReadsAsUnknown(Bytes):
+    def token_bytes(self, token):
+        return "\ufffd".encode() if token == 1 else HALVES[token]
 
-    sizes, nats = TokenSizes.of(Unknown(), torch.device("cpu")), torch.tensor([[1.0, 2.0]])
+
+class SaysUnknown(Bytes):
+    unknown_token = 1
+
+
+@pytest.mark.parametrize("tokenizer", [ReadsAsUnknown(), SaysUnknown()])
+def test_there_are_no_bits_where_a_token_stands_for_unknown_text(tokenizer):
+    sizes, nats = TokenSizes.of(tokenizer, torch.device("cpu")), torch.tensor([[1.0, 2.0]])
     found = row(Sums.of(nats, *counted([0, 1]), sizes) + Sums.of(nats, *counted([0, 0]), sizes))
     assert found["bits_per_byte"] is None
-    assert found["bits_per_character"] == pytest.approx(1.5 / math.log(2))
+    assert (found["bits_per_character"], found["unknown"]) == (None, 0.25)
     masked = row(Sums.of(nats, *counted([0, 1], [1.0, 0.0]), sizes))
     assert masked["bits_per_byte"] == pytest.approx(1 / math.log(2))
+    assert masked["unknown"] == 0.0
+
+
+def test_a_text_that_has_the_stand_in_itself_has_bits_if_the_tokenizer_says_so():
+    class Legitimate(ReadsAsUnknown):
+        unknown_token = None
+
+    sizes = TokenSizes.of(Legitimate(), torch.device("cpu"))
+    found = row(Sums.of(torch.tensor([[1.0]]), *counted([1]), sizes))
+    assert (found["bits_per_byte"], found["unknown"]) == (pytest.approx(1 / math.log(2) / 3), 0.0)
+
+
+def test_ids_without_text_have_no_bits():
+    class Numbers(Bytes):
+        has_text = False
+
+    sizes = TokenSizes.of(Numbers(), torch.device("cpu"))
+    found = row(Sums.of(torch.tensor([[1.0]]), *counted([0]), sizes))
+    assert (found["bits_per_character"], found["bits_per_byte"], found["unknown"]) == (
+        None,
+        None,
+        0,
+    )
+
+
+def test_unknown_targets_count_by_their_weights():
+    sizes = TokenSizes.of(SaysUnknown(), torch.device("cpu"))
+    found = row(Sums.of(torch.ones(1, 3), *counted([0, 1, 1], [1.0, 0.5, 0.0]), sizes))
+    assert found["unknown"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("size", "unknown"), [(10.0, 0.0), (math.nan, None)])
+def test_sums_of_older_checkpoints_are_read(size, unknown):
+    found = row(Sums.saved([3.0, 4.0, 5.0, size, 0.0]))
+    assert (found["bits_per_character"] is None) == (unknown is None)
+    assert (found["loss"], found["unknown"]) == (0.75, unknown)
 
 
 def test_the_loss_is_the_weighted_mean_over_all_batches_and_not_a_mean_of_means(sizes):
