@@ -17,6 +17,11 @@ from seqlab_plugins.tokenizers import utf8
 
 _BYTES = 256
 _MOST_TOKENS = 1_000_000  # the library makes room for all of them before it reads a text
+# Bytes of a word; what is longer (text without spaces) is cut, as the library counts and joins the
+# pairs of a word in a time that grows with the square of it.
+_LONGEST = 2048
+_RUN = _LONGEST // 4  # characters, of which UTF-8 makes so many bytes at most
+_LONG_WORD = re.compile(rf"(?<![^ \n])[^ \n]{{{_RUN},}}|(?<!\s)\s{{{_RUN},}}")
 _BLOCK = 1 << 15  # characters encoded at once, which takes some hundred times their size in memory
 _TOGETHER = 16  # blocks, shared out to the cores
 # No token reaches over a place before a single line feed between characters that are no spaces.
@@ -28,6 +33,7 @@ class BytePairs:
 
     It begins with the 256 bytes of UTF-8, so that every text has ids (Sennrich et al., 2016,
     https://arxiv.org/abs/1508.07909; Radford et al., 2019). The same text gives the same tokens.
+    A word of more than 2048 bytes, as a text without spaces is one, is cut into such lengths.
     Needs the extra: pip install 'seqlab[bpe]'.
 
     Args:
@@ -80,7 +86,8 @@ class BytePairs:
         ids = [np.empty(0, dtype=np.int32)]
         blocks = _blocks(text)
         while some := list(islice(blocks, _TOGETHER)):
-            found = self._encoder.encode_batch_fast(some)
+            long = any(map(_LONG_WORD.search, some))
+            found = (self._encoder if long else self._quick_encoder).encode_batch_fast(some)
             ids += [np.array(one.ids, dtype=np.int32) for one in found]
         return np.concatenate(ids)
 
@@ -100,12 +107,21 @@ class BytePairs:
         ids = {token: number for number, token in enumerate(tokens)}
         pairs = [(first, second) for first, second in self._merges]
         self._encoder = self._around(self._library.models.BPE(vocab=ids, merges=pairs))
+        self._quick_encoder = self._without_long_words()
 
     def _around(self, model: Any) -> Any:
         """A tokenizer that cuts text into words, writes their bytes as letters, asks a model."""
-        whole = self._library.Tokenizer(model)
-        cut = self._library.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-        whole.pre_tokenizer = cut
+        whole, cuts = self._library.Tokenizer(model), self._library.pre_tokenizers
+        words = cuts.ByteLevel(add_prefix_space=False, use_regex=True)
+        pieces = cuts.Split(self._library.Regex(f".{{1,{_LONGEST}}}"), "isolated")
+        whole.pre_tokenizer = cuts.Sequence([words, pieces])
+        return whole
+
+    def _without_long_words(self) -> Any:
+        """The same for text that has no long word: to look for them takes half as long again."""
+        cuts = self._library.pre_tokenizers
+        whole = self._library.Tokenizer(self._encoder.model)
+        whole.pre_tokenizer = cuts.ByteLevel(add_prefix_space=False, use_regex=True)
         return whole
 
 

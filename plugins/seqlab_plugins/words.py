@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Document, Tokenizer, hookimpl, text_pieces
+from seqlab_plugins.word_boundaries import segment
 
 _NO_ID = -1
 
@@ -89,14 +90,6 @@ class Words:
     def _learn(self, words: list[str]) -> None:
         self._words = words
         self._ids = {word: token for token, word in enumerate(words)}
-
-
-def segment(text: str) -> list[str]:
-    """Cut a text at its word boundaries."""
-    import regex
-
-    found: list[str] = regex.findall(r"(?ws).+?\b", text)
-    return found
 
 
 @hookimpl
