@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import (
+    PATH,
     PluginChoice,
     json_option,
     plugin_options,
@@ -42,7 +43,7 @@ def _set_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @command.command("describe")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--split", default="train", show_default=True, help="Which split is looked at.")
 @click.option("--against", metavar="RUN", help="Tell what share the vocabulary of RUN lacks.")
 @_set_option
@@ -96,7 +97,7 @@ def _said(value: Any) -> str:
 
 
 @command.command("build")
-@click.argument("experiment", type=click.Path(path_type=Path))
+@click.argument("experiment", type=PATH)
 @_set_option
 @plugin_options
 def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import (
+    PATH,
     PluginChoice,
     json_option,
     plugin_options,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.argument("key", required=False)
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import (
+    PATH,
     PluginChoice,
     checkpoint_option,
     json_option,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prefixes-file",
     "file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="A prefix on each line that is not empty; - is stdin.",
 )

@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 import seqlab
+from seqlab.cli.options import PATH
 from seqlab.cli.streams import out
 from seqlab.errors import RunFailed, UsageError
 from seqlab.visible import one_line, pasted
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 def command(folder: Path) -> None:
     """Lay out FOLDER with experiments/ and plugins/. What is there already is left as it is."""
     if folder.exists() and not folder.is_dir():

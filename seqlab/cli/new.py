@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqlab.cli.options import PluginChoice, plugin_options
+from seqlab.cli.options import PATH, PluginChoice, plugin_options
 from seqlab.cli.streams import out
 from seqlab.visible import one_line, pasted
 
@@ -21,7 +21,7 @@ _TRY = Path("experiments/jay_rnn.yaml")
 @click.option("--package", is_flag=True, help="A package to install and publish, with tests.")
 @click.option(
     "--into",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Where it is put (default: plugins/; a package: the working folder).",
 )

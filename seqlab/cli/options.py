@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class PathType(click.ParamType[Path]):
+    """A path that was named: an empty text is none."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not value:
+            self.fail("is empty; give a path (the working folder is .)", param, ctx)
+        return Path(value)
+
+
+PATH = PathType()
+
+
 @dataclass(frozen=True)
 class PluginChoice:
     """Which plugins a command loads."""
@@ -84,7 +98,7 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--plugins",
         "folder",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="DIR",
         help="Where dropped-in plugins lie (default: plugins/).",
     )
@@ -111,7 +125,7 @@ def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option that says where runs are collected."""
     return click.option(
         "--root",
-        type=click.Path(path_type=Path),
+        type=PATH,
         default="runs",
         show_default=True,
         metavar="DIR",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
+from seqlab.cli.options import PATH, PluginChoice, plugin_options, print_table, root_option
 from seqlab.cli.streams import out
 from seqlab.errors import Interrupted, RunFailed, SeqlabError
 from seqlab.visible import pasted
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 
 @click.command("run")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
 )
-@click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.")
+@click.option("--run-dir", type=PATH, metavar="DIR", help="The run's folder.")
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=1, metavar="N", help="Run with N seeds in turn."
 )

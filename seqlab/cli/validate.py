@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from seqlab.cli.options import PluginChoice, plugin_options
+from seqlab.cli.options import PATH, PluginChoice, plugin_options
 from seqlab.cli.streams import err, out
 from seqlab.visible import one_line
 
 
 @click.command("validate")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
 )

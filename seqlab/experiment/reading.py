@@ -11,6 +11,7 @@ from seqlab.errors import Complaint, ExperimentError, UsageError
 from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain
 from seqlab.experiment.merging import merge
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
+from seqlab.paths import named_path
 
 MAX_BASES = 20
 
@@ -55,7 +56,7 @@ def read_experiment(
         text, stem = dump_yaml(plain(tree)), "experiment"
         tree = _laid_over_base(tree, Path.cwd(), ())
     else:
-        path = Path(source)
+        path = named_path(source, "experiment")
         text, stem = read_text(path), path.stem
         tree = _read_tree(text, path, ())
     return Experiment(name or stem, tree, text).overridden(overrides)

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 import seqlab
 from seqlab.hookspecs import API
+from seqlab.visible import pasted
 
 DECLARATION = "SEQLAB_API"
 
@@ -67,10 +70,23 @@ def unmet(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
             continue
         found = _installed(requirement.name)
         wanted = f"{requirement.name}{requirement.specifier}"
+        install = pasted(["pip", "install", wanted])
         if not found:
-            yield place, f"needs {wanted}, which is not installed: pip install '{wanted}'"
+            yield place, f"needs {wanted}, which is not installed: {install}"
         elif not requirement.specifier.contains(found, prereleases=True):
-            yield place, f"needs {wanted}; {found} is installed: pip install '{wanted}'"
+            yield place, f"needs {wanted}; {found} is installed: {install}"
+
+
+def how_to_install(distribution: str, released: str) -> str:
+    """A command that installs a distribution that somebody else named; empty: it is no such name.
+
+    What it names is a name and a version and nothing else, whoever wrote them.
+    """
+    try:
+        name = canonicalize_name(distribution, validate=True)
+        return pasted(["pip", "install", f"{name}=={Version(released)}"])
+    except (InvalidName, InvalidVersion):
+        return ""
 
 
 def _installed(name: str) -> str:

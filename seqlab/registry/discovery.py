@@ -14,6 +14,7 @@ from types import ModuleType
 
 from seqlab.errors import UsageError
 from seqlab.files import read
+from seqlab.paths import named_path
 from seqlab.registry.failures import reason
 from seqlab.registry.plugins import Plugin
 from seqlab.registry.sources import Home
@@ -118,7 +119,7 @@ def _module_path(point: EntryPoint) -> Path | None:
 
 
 def dropped_in(folder: str | Path | None) -> Iterator[tuple[Plugin, Importer]]:
-    place = Path("plugins" if folder is None else folder)
+    place = Path("plugins") if folder is None else named_path(folder, "--plugins")
     if not place.is_dir():
         if folder is not None:
             raise UsageError(f"--plugins {folder}: is not a folder")

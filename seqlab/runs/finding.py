@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from seqlab.errors import UsageError
+from seqlab.paths import named_path
 from seqlab.runs.folder import ROOT, RunFolder
 
 
@@ -30,7 +31,7 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
     Raises:
         UsageError: nothing matches, or an id's beginning matches several.
     """
-    word, runs = str(run), all_runs(root)
+    word, runs = str(named_path(run, "RUN")), all_runs(root)
     with suppress(OSError):
         if (Path(run) / "run.json").is_file():
             return RunFolder(Path(run))

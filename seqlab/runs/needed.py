@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seqlab.errors import ExperimentError, PluginError
 from seqlab.experiment import Experiment
 from seqlab.registry import Registry, Resolved, resolve
+from seqlab.registry.compatibility import how_to_install
 from seqlab.runs.folder import RunFolder
+from seqlab.visible import pasted
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def resolve_again(experiment: Experiment, registry: Registry, folder: RunFolder)
     except ExperimentError as error:
         missing = list(_missing(folder.description(), registry, folder))
         if missing:
-            raise PluginError("\n".join([str(error), *missing])) from error
+            raise PluginError(*error.lines, *missing) from error
         raise
 
 
@@ -45,12 +46,18 @@ def _missing(known: Mapping[str, Any], registry: Registry, folder: RunFolder) ->
         if used["name"] in here:
             continue
         if used["distribution"]:
-            wanted = f"{used['distribution']}=={used['version']}"
-            yield f"The run used plugin '{used['name']}' of {wanted}: pip install '{wanted}'"
+            released = used["version"] or ""
+            install = how_to_install(used["distribution"], released)
+            wanted = f"{used['distribution']}=={released}"
+            yield (
+                f"The run used plugin '{used['name']}' of {wanted}: {install}"
+                if install
+                else f"The run used plugin '{used['name']}' of '{wanted}', which is no distribution"
+            )
         else:
             yield (
                 f"The run used the dropped-in plugin '{used['name']}', of which it keeps a copy."
-                f" If you trust it: {shlex.join(['--plugins', str(folder.plugins)])}"
+                f" If you trust it: {pasted(['--plugins', folder.plugins])}"
             )
 
 

@@ -20,6 +20,7 @@ from seqlab.generation.generating import Generated, generate, stream
 from seqlab.generation.scoring import Scored, score
 from seqlab.interrupts import contained
 from seqlab.model.language_model import LanguageModel
+from seqlab.paths import named_path
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, expect_fit, load_weights
 from seqlab.runs.chosen import Which, chosen_checkpoint
@@ -53,7 +54,7 @@ def open_run(
     Raises:
         UsageError: there is no such run.
     """
-    found = find_run(run, Path(root))
+    found = find_run(run, named_path(root, "root"))
     found.check_kinds()
     found.description()
     return Run(found, registry, checkpoint)

@@ -13,6 +13,7 @@ from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.interrupts import contained
+from seqlab.paths import named_path
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
@@ -73,7 +74,7 @@ def resume(
     """
     if isinstance(overrides, str):
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
-    folder = find_run(run, Path(root))
+    folder = find_run(run, named_path(root, "root"))
     folder.check_kinds()
     with locked(folder.path):
         description = folder.description()

@@ -15,6 +15,7 @@ from seqlab.errors import CheckpointError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import contained
+from seqlab.paths import named_path
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.runs.building import OtherModel, Parts, build
 from seqlab.runs.comparing import other_model
@@ -70,7 +71,8 @@ def run(
         experiment = experiment.overridden(overrides)
     else:
         experiment = read_experiment(experiment, overrides)
-    place = Path(run_dir) if run_dir is not None else None
+    place = named_path(run_dir, "run_dir") if run_dir is not None else None
+    home = named_path(root, "root")
     if place is not None:
         check_free(place)
     registry = registry if registry is not None else load_plugins()
@@ -78,9 +80,9 @@ def run(
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
-        parts = _build(resolved, Path(root), progress)
+        parts = _build(resolved, home, progress)
         observers = Observers(resolved.observers)
-        path = choose_path(experiment.name, place, Path(root))
+        path = choose_path(experiment.name, place, home)
         if place is None:
             remove_litter(path.parent)
         with appearing(path) as temporary:

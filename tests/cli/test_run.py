@@ -176,9 +176,11 @@ def test_a_full_disk_ends_the_run_with_one_line(seqlab_command, experiment, monk
     assert not Path("here").exists()
 
 
-def test_ctrl_c_says_so_and_leaves_what_was_measured(seqlab_command, experiment):
+def test_a_second_ctrl_c_ends_the_run_at_once_and_leaves_what_was_measured(
+    seqlab_command, experiment
+):
     Path("plugins").mkdir()
-    Path("plugins/impatient.py").write_text(IMPATIENT)
+    Path("plugins/impatient.py").write_text(f"{ASKING}\n".replace(PRESSED, f"{PRESSED}, {PRESSED}"))
     result = seqlab_command(
         *("run", experiment, "--set", "observers=[impatient]", "--set", "train.epochs=9"),
         *("--run-dir", "here"),
@@ -200,6 +202,7 @@ def test_what_an_interrupted_run_says_can_be_pasted(seqlab_command, experiment):
 
 
 IMPATIENT = '''
+import signal
 import seqlab
 
 class Impatient:
@@ -213,9 +216,8 @@ class Impatient:
 def seqlab_register_observers():
     return {"impatient": Impatient}
 '''
-ASKING = "import signal\n" + IMPATIENT.replace(
-    "raise KeyboardInterrupt", "signal.raise_signal(signal.SIGINT)"
-)
+PRESSED = "signal.raise_signal(signal.SIGINT)"
+ASKING = IMPATIENT.replace("raise KeyboardInterrupt", PRESSED)
 
 
 def test_a_broken_observer_is_named_and_never_ends_the_run(seqlab_command, experiment):

@@ -221,8 +221,15 @@ def test_an_observer_with_a_misspelt_event_is_refused_with_the_right_one(offer):
     assert "'seqlab_step_end', which is no event; did you mean 'seqlab_step_ended'?" in problem
 
 
-def test_a_keyboard_interrupt_is_nobodys_failure(drop):
-    drop("raise KeyboardInterrupt")
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemExit(5)", "GeneratorExit"])
+def test_what_a_plugin_raises_at_its_import_is_its_failure(drop, raised):
+    drop(f"raise {raised}")
+    (problem,) = seqlab.load_plugins().problems()
+    assert f"cannot be imported: {raised.partition('(')[0]}" in problem
+
+
+def test_ctrl_c_at_the_import_of_a_plugin_is_nobodys_failure(drop):
+    drop("import signal; signal.raise_signal(signal.SIGINT)")
     with pytest.raises(KeyboardInterrupt):
         seqlab.load_plugins()
 

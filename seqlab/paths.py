@@ -1,0 +1,25 @@
+"""Paths that somebody names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from seqlab.errors import UsageError
+
+
+def named_path(value: Any, what: str) -> Path:
+    """Take a path as it was named; an empty text is none, though `pathlib` reads it as a dot.
+
+    Raises:
+        UsageError: it is empty, or no path; `what` says whose it should be.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{what}: should be a path, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise UsageError(f"{what}: is empty; give a path (the working folder is .)")
+    try:
+        return Path(os.fsdecode(value))
+    except ValueError as error:
+        raise UsageError(f"{what}: is no path ({error})") from None
