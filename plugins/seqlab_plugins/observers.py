@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import math
 import os
@@ -12,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from pydantic import Field
 
 from seqlab import Observer, hookimpl
+from seqlab.files import cut, expect_folder, open_anew, open_to_append, size_of
 from seqlab.records import (
     EpochEnded,
     Evaluated,
@@ -26,6 +28,7 @@ from seqlab.records import (
     StepEnded,
     TextGenerated,
 )
+from seqlab.visible import csv_cell, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -74,10 +77,13 @@ class Console:
             )
 
     def seqlab_evaluated(self, record: Evaluated) -> None:
-        self._say(f"epoch {record.epoch}, {record.split} perplexity {_number(record.perplexity)}")
+        self._say(
+            f"epoch {record.epoch}, {visible(record.split)} perplexity {_number(record.perplexity)}"
+        )
 
     def seqlab_text_generated(self, record: TextGenerated) -> None:
-        self._say(f" - {record.text}")
+        text = visible(record.text) if _is_terminal(sys.stdout) else record.text
+        self._say(f" - {text}")
 
     def seqlab_run_ended(self, record: RunEnded) -> None:
         if self._bar is not None:
@@ -96,12 +102,12 @@ class Console:
             console=console.Console(file=sys.stderr),
             transient=True,
         )
-        self._bar.add_task(record.name, total=record.total_steps, completed=record.step)
+        self._bar.add_task(visible(record.name), total=record.total_steps, completed=record.step)
         self._bar.start()
 
     def _say(self, line: str) -> None:
         """Lines are data: on stdout, which the bar on stderr makes room for."""
-        if self._bar is not None and sys.stdout.isatty():
+        if self._bar is not None and _is_terminal(sys.stdout):
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             print(line, flush=True)  # noqa: T201 # this is the observer that prints
@@ -109,9 +115,11 @@ class Console:
 
 def _on_terminal() -> bool:
     """Whether a bar can move: what `rich` would say, which is imported only if it can."""
-    return os.environ.get("TTY_COMPATIBLE") == "1" or (
-        sys.stderr is not None and sys.stderr.isatty()
-    )
+    return os.environ.get("TTY_COMPATIBLE") == "1" or _is_terminal(sys.stderr)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def _status(record: EpochEnded) -> str:
@@ -135,13 +143,14 @@ class Csv:
     def seqlab_run_started(self, record: RunStarted) -> None:
         self._path = Path(record.folder, "metrics.csv")
         if self._size and self._path.exists():
-            os.truncate(self._path, self._size)
+            cut(self._path, self._size)
         else:
-            with self._path.open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file).writerow([field.name for field in fields(Measured)])
+            names = ",".join(field.name for field in fields(Measured))
+            with open_anew(self._path) as file:
+                file.write(f"{names}\r\n".encode())
 
     def state_dict(self) -> dict[str, int]:
-        return {"size": self._path.stat().st_size if self._path else 0}
+        return {"size": size_of(self._path) if self._path else 0}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self._size = state["size"]
@@ -154,8 +163,14 @@ class Csv:
 
     def _append(self, record: Measured) -> None:
         assert self._path is not None  # noqa: S101 # a run starts before anything is measured
-        with self._path.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerow(record.as_row().values())
+        text = io.StringIO()
+        csv.writer(text).writerow(csv_cell(_text(value)) for value in record.as_row().values())
+        with open_to_append(self._path) as file:
+            file.write(text.getvalue().encode("utf-8", "replace"))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 class TensorBoard:
@@ -176,6 +191,8 @@ class TensorBoard:
 
     def seqlab_run_started(self, record: RunStarted) -> None:
         folder = Path(record.folder, "tensorboard")
+        if os.path.lexists(folder):
+            expect_folder(folder)
         self._writer = self._make(str(folder), purge_step=record.step + 1 if record.step else None)
 
     def seqlab_epoch_ended(self, record: EpochEnded) -> None:

@@ -34,7 +34,7 @@ def command(context: click.Context, run: str | None, root: Path, plugins: Plugin
     """
     from seqlab.runs.finding import find_run
 
-    folder = find_run(run, root) if run else None
+    folder = find_run(run, root) if run is not None else None
     registry = plugins.load(say=False)
     findings = [*_plugins(registry), *_components(registry)]
     if folder is not None:

@@ -83,8 +83,8 @@ def how_to_install(distribution: str, released: str) -> str:
     What it names is a name and a version and nothing else, whoever wrote them.
     """
     try:
-        name = canonicalize_name(distribution, validate=True)
-        return pasted(["pip", "install", f"{name}=={Version(released)}"])
+        canonicalize_name(distribution, validate=True)
+        return pasted(["pip", "install", f"{distribution}=={Version(released)}"])
     except (InvalidName, InvalidVersion):
         return ""
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from seqlab.errors import RunFailed
 from seqlab.files import open_to_append
+from seqlab.visible import one_line, visible
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,16 @@ class _LogFile(logging.FileHandler):
         if not self._failed:
             self._failed = True
             log.warning("%s: has gaps (%s)", self.baseFilename, sys.exc_info()[1])
+
+
+class _Lines(logging.Formatter):
+    """One line for each message, and behind it a traceback; control characters are shown."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # logging names it
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 # likewise
+        return visible(super().formatException(ei))
 
 
 @contextmanager
@@ -62,8 +74,7 @@ def write_to(handler: logging.handlers.MemoryHandler, path: Path) -> None:
         target = _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise RunFailed(f"{path}: cannot be written ({error.strerror})") from None
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    target.setFormatter(formatter)
+    target.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
     handler.setTarget(target)
     handler.flush()
     handler.flushLevel = logging.NOTSET

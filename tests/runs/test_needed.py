@@ -26,7 +26,7 @@ CELL = """
     def seqlab_register_cells():
         return {"mine": Mine}
 """
-SAID = r"The run used plugin 'mine_package' of mine_package==1\.0: pip install 'mine_package==1\.0'"
+SAID = r"The run used plugin 'mine_package' of mine_package==1\.0: pip install mine_package==1\.0"
 
 
 @pytest.fixture
