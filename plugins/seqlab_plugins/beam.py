@@ -32,7 +32,7 @@ class Beam:
     def __init__(
         self,
         *,
-        beams: Annotated[int, Field(gt=0)] = 4,
+        beams: Annotated[int, Field(gt=0, le=100_000)] = 4,
         length_penalty: Annotated[float, Field(ge=0, le=10)] = 0.0,
     ) -> None:
         self._beams = beams

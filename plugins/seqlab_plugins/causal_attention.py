@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from seqlab import Cell, hookimpl
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**20)]
 State = tuple[Tensor, Tensor, Tensor]
 BASE = 10_000.0  # of the frequencies, as in the paper
 
@@ -41,7 +41,7 @@ class CausalAttention(nn.Module):
         *,
         hidden_size: Count = 256,
         heads: Count = 4,
-        context: Annotated[int, Field(gt=1)] = 128,
+        context: Annotated[int, Field(gt=1, le=2**20)] = 128,
     ) -> None:
         """Make the projections.
 

@@ -33,7 +33,7 @@ from seqlab_plugins.greedy import greedy_walk
 from seqlab_plugins.recurrences import elman, gated, long_short
 from seqlab_plugins.steps import elman_step, gated_step, long_short_step, step_of_ids
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**20)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -64,7 +64,7 @@ class Recurrent(nn.Module, ABC):
         input_size: int,
         *,
         hidden_size: Count = 256,
-        num_layers: Count = 1,
+        num_layers: Annotated[int, Field(gt=0, le=1000)] = 1,
         dropout: Share = 0.0,
         bidirectional: OneDirection = False,
     ) -> None:
@@ -79,6 +79,11 @@ class Recurrent(nn.Module, ABC):
         """
         super().__init__()
         _causal(bidirectional)
+        if dropout and num_layers == 1:
+            raise ValueError(
+                "dropout acts between the layers of the cell, and num_layers is 1, so it would do"
+                " nothing; model.dropout zeroes what the cell gives"
+            )
         self.output_size = hidden_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(

@@ -14,7 +14,7 @@ from torch import Tensor
 from seqlab import Decoder, hookimpl
 
 Penalty = Annotated[float, Field(ge=-1000, le=1000)]
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**31)]
 
 
 class Greedy:

@@ -18,7 +18,7 @@ from seqlab import Cell, hookimpl
 from seqlab_plugins.cores import condition
 from seqlab_plugins.scan import linear_scan
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**20)]
 CHUNK = 8  # of 4, 8 and 16 the fastest on a CPU
 RANK = 16  # of the decay's projection, and
 TEMPERATURE = 16.0  # of its sigmoid: both are the paper's

@@ -14,7 +14,7 @@ from seqlab import Cell, hookimpl, linear
 from seqlab_plugins.cores import condition
 from seqlab_plugins.scan import linear_scan
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**20)]
 
 
 class MinGRU(nn.Module):

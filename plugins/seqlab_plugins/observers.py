@@ -49,8 +49,8 @@ class Console:
     def __init__(
         self,
         *,
-        every: Annotated[int, Field(gt=0)] | None = None,
-        step_interval: Annotated[int, Field(gt=0)] = 1,
+        every: Annotated[int, Field(gt=0, le=2**40)] | None = None,
+        step_interval: Annotated[int, Field(gt=0, le=2**40)] = 1,
     ) -> None:
         self._every = every
         self.step_interval = step_interval
@@ -228,7 +228,7 @@ class GradientSpikes:
         self,
         *,
         factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 10.0,
-        steps: Annotated[int, Field(gt=0)] = 100,
+        steps: Annotated[int, Field(gt=0, le=1_000_000)] = 100,
     ) -> None:
         self._factor = factor
         self._norms: deque[float] = deque(maxlen=steps)

@@ -110,7 +110,7 @@ class Jsonl(_Records):
         split: str | None = None,
         valid: Path | list[Path] | None = None,
         test: Path | list[Path] | None = None,
-        max_line: Annotated[int, Field(gt=0)] = 1 << 26,
+        max_line: Annotated[int, Field(gt=0, le=1 << 32)] = 1 << 26,
     ) -> None:
         super().__init__(by_split(path, valid, test), text, split)
         self._max_line = max_line

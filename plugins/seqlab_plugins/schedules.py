@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from seqlab import hookimpl
 
-Steps = Annotated[int, Field(ge=0)]
+Steps = Annotated[int, Field(ge=0, le=2**40)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -58,8 +58,8 @@ def one_cycle(
     total_steps: int,
     *,
     rising: Fraction = 0.3,
-    start_divisor: Annotated[float, Field(gt=1)] = 25.0,
-    final_divisor: Annotated[float, Field(gt=1)] = 1e4,
+    start_divisor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 25.0,
+    final_divisor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1e4,
 ) -> LRScheduler:
     """Up to the learning rate and down to nothing: Smith and Topin, 2018, arXiv:1708.07120.
 
@@ -110,9 +110,9 @@ def plateau(
     total_steps: int,  # noqa: ARG001 # every schedule is told; this one waits for evaluations
     *,
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
-    patience: Annotated[int, Field(ge=0)] = 5,
-    threshold: Annotated[float, Field(ge=0)] = 1e-4,
-    lowest: Annotated[float, Field(ge=0)] = 0.0,
+    patience: Annotated[int, Field(ge=0, le=2**40)] = 5,
+    threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4,
+    lowest: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
 ) -> LRScheduler:
     """Falls whenever the loss of evaluations has stopped falling; needs a section `evaluation`.
 
@@ -136,6 +136,11 @@ def _after_warmup(
     warmup: int, total_steps: int, height: Callable[[float], float]
 ) -> Callable[[int], float]:
     """Rise to 1 in `warmup` steps, then follow `height` over the share that is done (0 to 1)."""
+    if warmup > total_steps > 0:
+        raise ValueError(
+            f"warmup is {warmup:,} steps, and the run has {total_steps:,}: its rate would never"
+            " come to its full value"
+        )
 
     def factor(step: int) -> float:
         if step < warmup:

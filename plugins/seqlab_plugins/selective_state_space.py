@@ -18,7 +18,7 @@ from seqlab import Cell, hookimpl
 from seqlab_plugins.cores import condition
 from seqlab_plugins.scan import linear_scan
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**20)]
 State = tuple[Tensor, Tensor]
 SHORTEST, LONGEST = 1e-3, 1e-1  # of the step sizes that an untrained cell takes: the paper's
 
@@ -44,7 +44,7 @@ class SelectiveStateSpace(nn.Module):
         hidden_size: Count = 256,
         state_size: Count = 16,
         expansion: Count = 2,
-        filter_size: Annotated[int, Field(gt=1)] = 4,
+        filter_size: Annotated[int, Field(gt=1, le=2**16)] = 4,
     ) -> None:
         """Make the projections, and set the decays and step sizes as the paper does.
 

@@ -20,8 +20,8 @@ from pydantic import Field
 
 from seqlab import Corpus, Ids, hookimpl
 
-Count = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(gt=0, le=2**32)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Sequences(ABC):

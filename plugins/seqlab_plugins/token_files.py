@@ -44,7 +44,7 @@ class TokenFiles:
         *,
         path: Path | list[Path],
         dtype: Dtype = "uint16",
-        end: Annotated[int, Field(ge=0)] | None = None,
+        end: Annotated[int, Field(ge=0, lt=2**32)] | None = None,
         valid: Path | list[Path] | None = None,
         test: Path | list[Path] | None = None,
     ) -> None:

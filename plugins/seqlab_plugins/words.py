@@ -30,7 +30,7 @@ class Words:
     def __init__(
         self,
         *,
-        min_count: Annotated[int, Field(gt=0)] = 1,
+        min_count: Annotated[int, Field(gt=0, le=2**40)] = 1,
         unknown: Literal["error", "token"] = "error",
         end_of_document: bool = False,
     ) -> None:

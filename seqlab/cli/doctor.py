@@ -117,7 +117,7 @@ def _experiment(folder: RunFolder, registry: Registry) -> Iterator[Finding]:
     from seqlab.registry import resolve
 
     try:
-        resolve(read_experiment(folder.resolved), registry)
+        resolve(read_experiment(folder.resolved, record=True), registry)
         yield f"names in {folder.resolved}", "", 0
     except SeqlabError as error:
         yield f"names in {folder.resolved}", str(error), error.exit_code

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 @click.argument("run")
 @click.option("--split", default="valid", show_default=True, help="Which split is scored.")
 @click.option(
-    "--rows", type=click.IntRange(min=1), help="Streams; default: as the experiment says."
+    "--rows", type=click.IntRange(1, 2**20), help="Streams; default: as the experiment says."
 )
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Streams at once; changes no number."
+    "--batch-size", type=click.IntRange(1, 2**20), help="Streams at once; changes no number."
 )
 @click.option(
     "--window",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**24),
     default=128,
     show_default=True,
     help="Tokens at once; changes no number.",

@@ -74,7 +74,7 @@ class PluginChoice:
 def _which(_context: click.Context, _option: click.Parameter, value: str) -> Which:
     if value in ("latest", "best"):
         return cast("Which", value)
-    if value.isascii() and value.isdigit():
+    if value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)
     raise click.BadParameter(f"a step, best or latest, not '{value}'")
 

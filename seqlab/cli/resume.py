@@ -17,7 +17,12 @@ log = logging.getLogger(__name__)
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Such as train.epochs=500."
 )
-@click.option("--checkpoint", type=int, metavar="STEP", help="Go on from this one, not the latest.")
+@click.option(
+    "--checkpoint",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="STEP",
+    help="Go on from this one, not the latest.",
+)
 @root_option
 @plugin_options
 def command(

@@ -11,7 +11,7 @@ import click
 
 from seqlab.cli.options import PATH, PluginChoice, plugin_options, print_table, root_option
 from seqlab.cli.streams import out
-from seqlab.errors import Interrupted, RunFailed, SeqlabError
+from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.visible import pasted
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_SEEDS = 2**63
+
 
 @click.command("run")
 @click.argument("file", type=PATH)
@@ -29,7 +31,11 @@ log = logging.getLogger(__name__)
 )
 @click.option("--run-dir", type=PATH, metavar="DIR", help="The run's folder.")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), default=1, metavar="N", help="Run with N seeds in turn."
+    "--seeds",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    metavar="N",
+    help="Run with N seeds in turn.",
 )
 @click.option(
     "--resume",
@@ -89,17 +95,19 @@ def _print_profile(run: Run) -> None:
 def _resume_if_there(
     experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry
 ) -> bool:
-    """Go on with the run that `--resume auto` means; False: there is none."""
+    """Go on with the run that `--resume auto` means, if it did not end; False: there is none."""
     from seqlab.cli.bars import reading_bar
     from seqlab.registry import resolve
-    from seqlab.runs.resuming import resume, unfinished_run
+    from seqlab.runs.resuming import resume, runs_of
 
-    found = unfinished_run(experiment.name, resolve(experiment, registry), run_dir, root)
-    if found is None:
-        return False
-    resume(found.path, registry=registry, progress=reading_bar())
-    log.info("The run is in %s", found.path)
-    return True
+    found = runs_of(experiment.name, resolve(experiment, registry), run_dir, root)
+    unfinished = [one for one in found if one.description()["status"] != "finished"]
+    if unfinished:
+        resume(unfinished[-1].path, registry=registry, progress=reading_bar())
+        log.info("The run is in %s", unfinished[-1].path)
+    elif found:
+        log.info("A run of this experiment is finished: %s", found[-1].path)
+    return bool(found)
 
 
 def _run_one(
@@ -133,6 +141,11 @@ def _run_seeds(
     from seqlab.registry import resolve
 
     first = resolve(experiment, registry).train.seed
+    if first + seeds > MOST_SEEDS:
+        raise UsageError(
+            f"--seeds {seeds}: the seeds would go on from {first} to {first + seeds - 1}, and the"
+            f" largest is {MOST_SEEDS - 1}; take a smaller train.seed"
+        )
     rows: list[tuple[int, float | None, Path]] = []
     for seed in range(first, first + seeds):
         log.info("Seed %d", seed)

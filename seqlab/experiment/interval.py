@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-_PATTERN = re.compile(r"(\d+(?:\.\d+)?) (step|epoch|minute)s?")
+_PATTERN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) (step|epoch|minute)s?")
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ def _readable(value: int | str) -> int | str:
     return value
 
 
-Every = Annotated[int, Field(gt=0)] | Annotated[str, AfterValidator(_readable)]
+Every = Annotated[int, Field(gt=0, le=2**40)] | Annotated[str, AfterValidator(_readable)]

@@ -31,7 +31,7 @@ _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
 
 
 def _device_name(name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
         raise ValueError("auto, cpu, cuda or cuda:N; mps lacks float64, in which losses are summed")
     return name
 
@@ -51,7 +51,11 @@ def _less_than_all(shares: _Shares) -> _Shares:
     return shares
 
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**40)]  # more than any run has of anything
+Size = Annotated[int, Field(gt=0, le=2**20)]  # of a dimension of a tensor
+Layers = Annotated[int, Field(gt=0, le=1000)]
+Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of one text that is generated
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
@@ -92,17 +96,18 @@ class Model:
 
     Args:
         embedding: one_hot, or the size of a learned embedding.
-        dropout: share of a learned embedding and of the last outputs that is zeroed in training.
+        dropout: share of a learned embedding, of what goes from layer to layer, and of the last
+            outputs that is zeroed in training.
         tie_weights: use the embedding's weight in the output layer too.
         layers: how many of the cell are stacked.
         residual: add the inputs of each layer to its outputs.
         norm: what normalises the inputs of each layer and of the head; null: nothing.
     """
 
-    embedding: Literal["one_hot"] | Count = "one_hot"
+    embedding: Literal["one_hot"] | Size = "one_hot"
     dropout: Share = 0.0
     tie_weights: bool = False
-    layers: Count = 1
+    layers: Layers = 1
     residual: bool = False
     norm: Literal["layer", "rms"] | None = None
 
@@ -135,8 +140,8 @@ class Stop:
     metric: Literal["loss", "perplexity", "bits_per_character", "accuracy"] = "loss"
     split: str = "valid"
     patience: Count | None = None
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-    target: float | None = None
+    min_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    target: Finite | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +161,8 @@ class Evaluation:
     every: Every = "1 epoch"
     split: Annotated[str, AfterValidator(_not_for_choosing)] = "valid"
     documents: Literal["fresh", "carried"] | None = None
-    rows: Count = 16
-    window: Count = 128
+    rows: Size = 16
+    window: Annotated[int, Field(gt=0, le=2**24)] = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,16 +191,16 @@ class Train:
         init_from: a run whose weights and vocabulary this one begins with.
     """
 
-    epochs: Annotated[int, Field(ge=0)] | None = None
-    steps: Annotated[int, Field(ge=0)] | None = None
+    epochs: Annotated[int, Field(ge=0, le=2**40)] | None = None
+    steps: Annotated[int, Field(ge=0, le=2**40)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Annotated[str, AfterValidator(_device_name)] = "auto"
-    accumulate: Count = 1
+    accumulate: Size = 1
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     compile: bool = False
     cuda_graphs: bool = False
     deterministic: bool = False
-    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     checkpoint: Checkpoints = field(default_factory=lambda: Checkpoints())
     stop: Stop | None = None
@@ -215,7 +220,7 @@ class Samples:
     """
 
     prefixes: list[Annotated[str, Field(min_length=1)]]
-    length: Count = 50
+    length: Length = 50
     every: Count = 1
     at_start: bool = False
 

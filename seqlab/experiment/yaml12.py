@@ -7,6 +7,7 @@ and a repeated key is an error.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,11 @@ import yaml
 
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar
+from seqlab.files import read
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
+_PIPES = (("/", "dev"), ("/", "proc"))  # where `<(…)` of a shell has them
 
 _PREFIX = "tag:yaml.org,2002:"
 _PLAIN = (
@@ -95,11 +98,15 @@ def load_yaml(text: str, origin: Origin) -> Located:
     return located
 
 
-def read_text(path: Path) -> str:
-    """Read an experiment file whole, or say in one line why not."""
+def read_text(path: Path, *, record: bool = False) -> str:
+    """Read an experiment file whole, or say in one line why not.
+
+    Args:
+        path: of the file; a pipe of a shell is one too.
+        record: it lies in a run folder, of which no link is followed.
+    """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read(path, MAX_BYTES) if record else _read_named(path)
         if len(data) > MAX_BYTES:
             raise _refusal(str(path), f"is larger than an experiment may be ({MAX_BYTES:,} bytes)")
         return data.decode("utf-8").removeprefix("\ufeff")
@@ -108,6 +115,18 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refusal(str(path), f"cannot be read: {reason}") from None
+
+
+def _read_named(path: Path) -> bytes:
+    """Read a file that the user named; a pipe that lies about, and has nobody to fill it, is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_fifo() and path.parts[:2] not in _PIPES:
+        raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _refusal(where: str, message: str) -> ExperimentError:

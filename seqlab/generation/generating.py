@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 
+from seqlab.arguments import LARGEST, MOST_TEXTS, texts, whole_number
 from seqlab.contracts import (
     Continuation,
     Decoder,
@@ -87,8 +88,8 @@ def generate(
             be, or a search found fewer than `num`.
     """
     bounds, text = limits(tokenizer, length, stop, stop_tokens)
-    if num < 1:
-        raise UsageError(f"num should be at least 1; it is {num}")
+    num, seed = whole_number(num, "num", 1, MOST_TEXTS), whole_number(seed, "seed", 0, LARGEST)
+    prefixes = texts(prefixes, "prefix")
     encoded = [encode_prefix(tokenizer, prefix) for prefix in prefixes]
     model.eval()
     if isinstance(decoder, SearchDecoder):
@@ -127,8 +128,11 @@ def stream(
         UsageError: as `generate` does, before the first piece.
     """
     bounds, text = limits(tokenizer, length, stop, stop_tokens)
-    if repeat < 0:
-        raise UsageError(f"repeat should be at least 0; it is {repeat}")
+    repeat, seed = (
+        whole_number(repeat, "repeat", 0, MOST_TEXTS),
+        whole_number(seed, "seed", 0, LARGEST),
+    )
+    (prefix,) = texts([prefix], "prefix")
     ids = encode_prefix(tokenizer, prefix)
     model.eval()
     if isinstance(decoder, SearchDecoder):

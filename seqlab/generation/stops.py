@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Sequence
 
+from seqlab.arguments import LARGEST, MOST_TOKENS, texts, whole_number
 from seqlab.contracts import Limits, Tokenizer
 from seqlab.errors import UsageError
 
@@ -73,16 +74,16 @@ def limits(
     """
     if isinstance(stop, str):
         raise UsageError(f"stop should be a list of texts, not the text {stop!r}")
-    if length < 1:
-        raise UsageError(f"length should be at least 1; it is {length}")
+    length = whole_number(length, "length", 1, MOST_TOKENS)
+    stop = texts(stop, "stop")
     if not all(stop):
         raise UsageError("a text to stop at is empty; it needs at least one character")
-    tokens = frozenset(stop_tokens)
+    tokens = {whole_number(token, "a stop token", -LARGEST, LARGEST) for token in stop_tokens}
     for token in sorted(tokens):
         if not 0 <= token < tokenizer.size:
             raise UsageError(f"stop token {token} does not exist; ids are 0 … {tokenizer.size - 1}")
     text = StopText(tokenizer, stop)
-    return Limits(length, tokens, text if text.texts else None), text
+    return Limits(length, frozenset(tokens), text if text.texts else None), text
 
 
 def _bytes(text: str) -> bytes:

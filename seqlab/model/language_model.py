@@ -60,10 +60,15 @@ class LanguageModel(nn.Module):
         values, after = self.enter(first, ids, states[0])
         new_states = [after]
         for layer, before in zip(others, states[1:], strict=True):
-            values, after = layer(values, before)
+            values, after = layer(self._between(values), before)
             new_states.append(after)
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
         return self.dropout(self.norm(values.contiguous())), tuple(new_states)
+
+    def _between(self, values: Tensor) -> Tensor:
+        """What goes from one layer to the next; nothing is moved where nothing is zeroed."""
+        zeroes = self.training and self.dropout.p > 0
+        return cast("Tensor", self.dropout(values.contiguous())) if zeroes else values
 
     def enter(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Run the first layer over a window of ids, (B, T)."""

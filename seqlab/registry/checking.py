@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -58,6 +60,9 @@ def check_options(
 
 
 def _check_value(option: Option, located: Located, key: str, what: str, checked: Checked) -> None:
+    if (place := _nan_in(plain(located), ())) is not None:
+        checked.complaints.append(_complaint(located, key, place, ["be a number"]))
+        return
     try:
         value = option.check(plain(located))
         checked.values[option.name] = _anchored(value, located)
@@ -66,6 +71,17 @@ def _check_value(option: Option, located: Located, key: str, what: str, checked:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise PluginError(f"{what}: its check of option '{option.name}' failed ({said})") from error
+
+
+def _nan_in(value: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+    """The place of a value that is not a number and says so; None: there is none."""
+    if isinstance(value, float):
+        return path if math.isnan(value) else None
+    if not isinstance(value, dict | list):
+        return None
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    parts = (_nan_in(item, (*path, key)) for key, item in items)
+    return next((found for found in parts if found is not None), None)
 
 
 def _explain(error: ValidationError, located: Located, key: str) -> list[Complaint]:
@@ -135,10 +151,11 @@ def _anchored(value: Any, located: Located) -> Any:
     """Make relative paths absolute: they are relative to the file that wrote them."""
     if isinstance(value, Path):
         return located.origin.folder.absolute() / _from_home(value)
-    if isinstance(value, list | tuple):
-        return type(value)(_anchored(item, located.at([i])) for i, item in enumerate(value))
-    if isinstance(value, dict):
-        return {key: _anchored(item, located.at([key])) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        items = [_anchored(item, located.at([i])) for i, item in enumerate(value)]
+        return value._make(items) if hasattr(value, "_make") else type(value)(items)
+    if type(value) in (dict, OrderedDict):
+        return type(value)((key, _anchored(item, located.at([key]))) for key, item in value.items())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value) if field.init]
         parts = {name: _anchored(getattr(value, name), located.at([name])) for name in names}

@@ -89,7 +89,10 @@ def _observer(
 
 
 def _name(key: str, bound: Bound, reader: str, tree: Located) -> Explanation:
-    path = [int(step) if step.isdigit() else step for step in key.split(".")]
+    path = [
+        int(step) if step.isascii() and step.isdigit() and len(step) < 9 else step
+        for step in key.split(".")
+    ]
     written = _written(tree, [*path, "name"]) or _written(tree, path)
     summary = bound.component.signature.summary
     origin = written or "default of the section"

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqlab.errors import Complaint, PluginError
 from seqlab.experiment.located import Located, Origin, plain
+from seqlab.experiment.yaml12 import dump_flow
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.checking import check_options, suggest
@@ -82,6 +83,13 @@ def core_keys(cls: type, section: Located | None, key: str, findings: Findings) 
     )
     checked = check_options(options, own, key, key)
     findings.complaints += checked.complaints
+    for name, item in own.items.items():
+        if item.kept and item.value is not None:
+            shown = dump_flow(plain(item))
+            findings.notices.append(
+                f"{key}.{name}: {shown} is kept, though {key} is another component now"
+                f" ({key}.{name}=null takes it away)"
+            )
     return cls(**checked.values)
 
 

@@ -190,6 +190,19 @@ def _component(kind: Kind, name: str, factory: Any, plugin: Plugin) -> Component
 
 
 def _check_events(factory: Any) -> None:
+    """See to it that an observer hears something, if its class can be looked at.
+
+    Raises:
+        SignatureError: it has a method that is named like an event and is none, or no event at all.
+    """
     for name in dir(factory):
         if name.startswith("seqlab_") and name not in EVENTS:
             raise SignatureError(f"has a method '{name}', which is no event{suggest(name, EVENTS)}")
+    dynamic = hasattr(factory, "__getattr__")
+    if isinstance(factory, type) and not dynamic and not any(hasattr(factory, e) for e in EVENTS):
+        methods = sorted(n for n in vars(factory) if callable(vars(factory)[n]) and n[0] != "_")
+        has = f" (it has: {', '.join(methods)})" if methods else ""
+        raise SignatureError(
+            f"has no method named as an event, so it would hear nothing{has}; the events are:"
+            f" {', '.join(sorted(EVENTS))}"
+        )

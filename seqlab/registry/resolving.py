@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from seqlab.registry.catalogue import Registry
 from seqlab.registry.checking import check_options, suggest
 from seqlab.registry.compatibility import unmet
 from seqlab.registry.findings import Findings, bind, core_keys, find_stand_in
+from seqlab.registry.idle import idle_settings
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import read_signature
 
@@ -137,7 +138,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     Raises:
         ExperimentError: with all complaints at once.
     """
-    findings = Findings()
+    findings = Findings(notices=list(experiment.notices))
     tree = _checked_sections(experiment.tree, findings)
     requires = _requirements(tree, findings)
     bound = {
@@ -148,6 +149,7 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
     core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
     _check_watched(tree, core, findings)
+    findings.notices += idle_settings(core["model"], core["train"])
     keys = {key: core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
     stand_in = find_stand_in(tree.get("corpus"), registry, findings)
     if findings.complaints:
@@ -226,11 +228,26 @@ def _bind_observers(
     entries = [(f"observers.{i}", item) for i, item in enumerate(listed.value)]
     bound = [bind("observer", key, item, registry, findings) for key, item in entries]
     found = [observer for observer in bound if observer is not None]
+    _refuse_twins(entries, bound, findings)
     if all(observer.component.name != ALWAYS_OBSERVING for observer in found):
         console = Located(ALWAYS_OBSERVING, listed.origin)
         last = bind("observer", "observers", console, registry, findings)
         found += [last] if last else []
     return found
+
+
+def _refuse_twins(
+    entries: Sequence[tuple[str, Located]], bound: Sequence[Bound | None], findings: Findings
+) -> None:
+    """Two observers that are alike would write everything twice."""
+    seen: list[dict[str, Any]] = []
+    for (key, item), observer in zip(entries, bound, strict=True):
+        if observer is None:
+            continue
+        if observer.as_section() in seen:
+            said = f"observer '{observer.component.name}' is listed before with the same options"
+            findings.complain(item.origin, key, said)
+        seen.append(observer.as_section())
 
 
 def _core(cls: type, section: Located | None, key: str, findings: Findings) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,13 +110,37 @@ def _options(options: Mapping[str, Option], signature: Signature, definitions: S
 
 
 def _option(option: Option, definitions: Schema) -> Schema:
-    schema = dict(option.schema)
-    definitions.update(schema.pop("$defs", {}))
+    schema = _with_definitions(dict(option.schema), definitions)
     if option.help:
         schema["description"] = option.help
     if not option.required:
         schema["default"] = to_jsonable_python(option.default)
     return schema
+
+
+def _with_definitions(schema: Schema, definitions: Schema) -> Schema:
+    """Take the definitions of a schema in; one whose name is another's already gets a number."""
+    own: Schema = schema.pop("$defs", {})
+    names: dict[str, str] = {}
+    for name, definition in own.items():
+        number = itertools.count(2)
+        names[name] = name
+        while definitions.get(names[name], definition) != definition:
+            names[name] = f"{name}_{next(number)}"
+    renamed: Schema = _referring({"schema": schema, "own": own}, names)
+    definitions.update({names[name]: part for name, part in renamed["own"].items()})
+    return dict(renamed["schema"])
+
+
+def _referring(value: Any, names: Mapping[str, str]) -> Any:
+    """Let references to definitions have their new names."""
+    if isinstance(value, dict):
+        parts = {key: _referring(item, names) for key, item in value.items()}
+        if isinstance(reference := value.get("$ref"), str):
+            place, _, name = reference.rpartition("/")
+            parts["$ref"] = f"{place}/{names.get(name, name)}"
+        return parts
+    return [_referring(item, names) for item in value] if isinstance(value, list) else value
 
 
 def _without_required(schema: Schema) -> Schema:

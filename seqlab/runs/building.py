@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -26,6 +27,8 @@ from seqlab.training.eager import spare_compiler
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
 from seqlab.training.measures import TokenSizes
+
+log = logging.getLogger(__name__)
 
 Weights: TypeAlias = Mapping[str, Tensor] | None
 
@@ -89,6 +92,8 @@ def build(
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
     _expect(optimizer, Optimizer, resolved.optimizer)
     total_steps = count_steps(resolved, sampler)
+    for said in _idle(resolved, sampler, device):
+        log.warning(said)
     schedule = resolved.schedule.build(optimizer, total_steps)
     _expect(schedule, LRScheduler, resolved.schedule)
     if wants_metric(schedule) and resolved.evaluation is None:
@@ -130,6 +135,18 @@ def _evaluated(resolved: Resolved, prepared: Prepared) -> Tokens | None:
     tokens = prepared.split(split)
     check_scorable(tokens, split, fresh=resolved.fresh_documents)
     return tokens
+
+
+def _idle(resolved: Resolved, sampler: Sampler, device: torch.device) -> Iterator[str]:
+    """Settings that do nothing with this text, on this machine."""
+    train, batches = resolved.train, len(sampler)
+    if train.accumulate > batches > 0:
+        yield (
+            f"train.accumulate is {train.accumulate:,}, and an epoch has {batches:,} batches: no"
+            " step has more than those"
+        )
+    if train.cuda_graphs and device.type != "cuda":
+        yield f"train.cuda_graphs does nothing on {device.type}"
 
 
 def _has_accuracy(tokens: Tokens | None) -> bool:

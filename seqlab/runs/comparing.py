@@ -63,7 +63,7 @@ def _of_model(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings(run: Run) -> dict[str, Any]:
     path = run.folder.resolved
-    settings: dict[str, Any] = plain(load_yaml(read_text(path), Origin(str(path))))
+    settings: dict[str, Any] = plain(load_yaml(read_text(path, record=True), Origin(str(path))))
     return settings
 
 

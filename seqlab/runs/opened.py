@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from seqlab.arguments import MOST_ROWS, MOST_TOKENS, texts, whole_number
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import prepare_split
 from seqlab.data.progress import Progress
@@ -128,7 +129,7 @@ class Run:
             self.model,
             self.tokenizer,
             self.decoder_with(overrides),
-            [prefix] if isinstance(prefix, str) else list(prefix),
+            texts(prefix, "prefix"),
             length=length,
             seed=seed,
             num=num,
@@ -245,7 +246,13 @@ class Run:
             UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is another word.
             CorpusError: the corpus is another one, cannot be had, or has no such split.
         """
-        _expect_positive(rows=rows, batch_size=batch_size, window=window)
+        rows = rows if rows is None else whole_number(rows, "rows", 1, MOST_ROWS)
+        batch_size = (
+            batch_size
+            if batch_size is None
+            else whole_number(batch_size, "batch_size", 1, MOST_ROWS)
+        )
+        window = whole_number(window, "window", 1, MOST_TOKENS)
         if documents not in (None, "fresh", "carried"):
             raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
         source = open_source(self.resolved)
@@ -283,7 +290,9 @@ class Run:
 
     def _resolve(self, overrides: Sequence[str] = ()) -> Resolved:
         # Who was told of the training is not needed to look at what came of it.
-        experiment = read_experiment(self.folder.resolved, ["observers=[]", *overrides])
+        experiment = read_experiment(
+            self.folder.resolved, ["observers=[]", *overrides], record=True
+        )
         return resolve_again(experiment, self._plugins, self.folder)
 
     @cached_property
@@ -294,12 +303,6 @@ class Run:
             CheckpointError: there is none, or it is damaged.
         """
         return chosen_checkpoint(self.folder, self._checkpoint)
-
-
-def _expect_positive(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise UsageError(f"{name} should be at least 1; it is {count}")
 
 
 def _expect_of_decoder(overrides: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import whole
+from seqlab.arguments import LARGEST, whole_number
 from seqlab.contracts import Tokenizer
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, SeqlabError, UsageError
@@ -76,12 +77,15 @@ def resume(
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     folder = find_run(run, named_path(root, "root"))
     folder.check_kinds()
+    checkpoint = (
+        checkpoint if checkpoint is None else whole_number(checkpoint, "checkpoint", 0, LARGEST)
+    )
     with locked(folder.path):
         description = folder.description()
         registry = registry if registry is not None else load_plugins()
         _check_overrides(overrides, _files_of(description["corpus"]["name"], registry))
         wanted = [*_other_length(overrides), *overrides]
-        experiment = read_experiment(folder.resolved, wanted, name=description["name"])
+        experiment = read_experiment(folder.resolved, wanted, name=description["name"], record=True)
         resolved = resolve_again(experiment, registry, folder)
         with run_log() as handler, deterministic(resolved.train.deterministic):
             write_to(handler, folder.log)
@@ -100,32 +104,26 @@ def resume(
     return Run(folder, registry)
 
 
-def unfinished_run(
-    name: str, resolved: Resolved, run_dir: Path | None, root: Path
-) -> RunFolder | None:
-    """Return the latest run of the same experiment that did not end.
+def runs_of(name: str, resolved: Resolved, run_dir: Path | None, root: Path) -> list[RunFolder]:
+    """Return the runs of the same experiment, the oldest first.
 
     Args:
         name: of the experiment.
-        resolved: with everything filled in; a run of any other is not the one.
+        resolved: with everything filled in; a run of any other is not one.
         run_dir: look at this folder only.
         root: where runs are collected.
     """
-    folders = [RunFolder(run_dir)] if run_dir is not None else all_runs(root)
-    for folder in reversed(folders):
-        if run_dir is not None and not (folder.path / "run.json").is_file():
-            continue
-        try:
-            known = folder.description()
-        except SeqlabError:  # damaged: not the one, and not in the way
-            continue
-        same = (known.get("name"), known.get("experiment_sha256")) == (
-            name,
-            experiment_hash(resolved),
-        )
-        if same and known["status"] != "finished":
-            return folder
-    return None
+    folders = all_runs(root) if run_dir is None else [RunFolder(run_dir)]
+    wanted = name, experiment_hash(resolved)
+    return [folder for folder in folders if _is_of(folder, wanted)]
+
+
+def _is_of(folder: RunFolder, wanted: tuple[str, str]) -> bool:
+    try:
+        known = folder.description()
+    except SeqlabError:  # damaged, or no run: not the one, and not in the way
+        return False
+    return (known["name"], known["experiment_sha256"]) == wanted
 
 
 def _files_of(corpus: str, registry: Registry) -> list[str]:

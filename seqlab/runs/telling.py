@@ -12,6 +12,7 @@ from seqlab.interrupts import let_pass
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
 from seqlab.registry.failures import reason
+from seqlab.registry.kinds import EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,11 @@ class Observers:
 
 def _build(bound: Bound) -> Any:
     observer = bound.build()
+    if not any(hasattr(observer, event) for event in EVENTS):
+        raise PluginError(
+            f"{_said(bound)} has no method named as an event, so it would hear nothing; the events"
+            f" are: {', '.join(sorted(EVENTS))}"
+        )
     if hasattr(observer, "state_dict") and not hasattr(observer, "load_state_dict"):
         raise PluginError(
             f"{_said(bound)} has `state_dict` and no `load_state_dict`, so a run with it could"

@@ -86,10 +86,18 @@ def schedule_is_torchs(subject: Subject) -> None:
 
 
 def every_step_has_a_rate(subject: Subject) -> None:
-    """For runs of 0 to 1000 steps `lr` is finite and >= 0 at every step, and nothing is warned."""
+    """For runs of 0 to 1000 steps `lr` is finite and >= 0 at every step, and nothing is warned.
+
+    A run that is too short for its options may be refused (ValueError), but not the longest one.
+    """
     for total in TOTALS:
-        with _warnings_are_errors():
-            found = _walk(subject, total)
+        try:
+            with _warnings_are_errors():
+                found = _walk(subject, total)
+        except ValueError:
+            if total == max(TOTALS):
+                raise
+            continue
         wrong = [
             f"{rate} at step {step} of {total}"
             for step, rates in enumerate(found)

@@ -230,7 +230,7 @@ def test_a_search_gives_its_best_again_for_a_prefix_that_comes_again(generate, t
 
 
 def test_control_c_ends_a_continuation_and_nothing_else(generate, typed):
-    terminal = typed("here", "--length", "100000000")
+    terminal = typed("here", "--length", "1000000")
     terminal.until("> ")
     terminal.type(b"the\n")
     terminal.until("the\r\n")

@@ -119,13 +119,22 @@ def test_auto_goes_on_with_the_run_that_did_not_end(seqlab_command, file, facts)
     assert len(list(Path("runs").glob("*/*/run.json"))) == 1
 
 
-@pytest.mark.parametrize("changed", [(), ("--set", "cell.hidden_size=9")])
-def test_auto_begins_a_new_run_where_none_of_this_experiment_is_open(changed, seqlab_command, file):
+def test_auto_begins_a_new_run_where_there_is_none_of_this_experiment(seqlab_command, file):
     seqlab_command("run", file)
-    if changed:
-        unfinish(seqlab.open_run("latest").path, 10)
+    unfinish(seqlab.open_run("latest").path, 10)
+    changed = ("--set", "cell.hidden_size=9")
     assert seqlab_command("run", file, "--resume", "auto", *changed).code == 0
     assert len(list(Path("runs").glob("*/*/run.json"))) == 2
+
+
+@pytest.mark.parametrize("where", [(), ("--run-dir", "here")])
+def test_auto_trains_nothing_again_that_is_finished(seqlab_command, file, where):
+    seqlab_command("run", file, *where)
+    before = sorted(Path().rglob("*"))
+    done = seqlab_command("run", file, "--resume", "auto", *where)
+    assert done.code == 0
+    assert "A run of this experiment is finished: " in done.err
+    assert sorted(Path().rglob("*")) == before
 
 
 def test_auto_goes_on_in_a_folder_of_its_own_and_begins_it_first(seqlab_command, file, facts):
@@ -171,7 +180,7 @@ def test_eval_is_the_same_for_any_batch_size_and_window(seqlab_command, here):
     ("arguments", "code", "said"),
     [
         (("--split", "test"), 4, "has no split 'test' (it has train, valid)"),
-        (("--rows", 0), 2, "0 is not in the range x>=1"),
+        (("--rows", 0), 2, "0 is not in the range 1<=x<=1048576"),
     ],
 )
 def test_eval_refuses_what_cannot_be(arguments, code, said, seqlab_command, here):

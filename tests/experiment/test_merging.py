@@ -80,7 +80,7 @@ def test_nothing_is_said_where_no_option_is_left_behind(over):
 
 
 def test_a_bare_name_says_which_options_it_left_behind(over):
-    (notice,) = over("optimizer: sgd").notices
+    notice, _ = over("optimizer: sgd").notices
     assert notice == "optimizer.betas is left behind: optimizer 'sgd' has no such option"
 
 
@@ -90,7 +90,14 @@ def test_a_bare_name_keeps_what_the_core_reads_in_the_section(over):
 
 
 def test_a_name_that_is_said_twice_still_leaves_behind_what_it_left(over):
-    assert len(over("optimizer: sgd", "optimizer=sgd").notices) == 1
+    assert len(over("optimizer: sgd", "optimizer=sgd").notices) == 2
+
+
+def test_what_the_core_reads_is_kept_from_another_component_and_that_is_told(over):
+    _, notice = over("optimizer: sgd").notices
+    assert notice.startswith(
+        "optimizer.clip_norm: 1 is kept, though optimizer is another component"
+    )
 
 
 def test_a_component_may_be_changed_and_changed_back(over):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -29,9 +30,9 @@ def test_an_experiment_may_be_given_another_name(write):
 
 
 def test_the_source_is_kept_as_it_was_given(write):
-    text = "# why\na:   1\nextends: base.yaml\n"
-    write("b: 2", "base.yaml")
-    assert seqlab.read_experiment(write(text), ["a=2"]).source == text
+    text = "# why\nmodel:   1\nextends: base.yaml\n"
+    write("train: 2", "base.yaml")
+    assert seqlab.read_experiment(write(text), ["model=2"]).source == text
 
 
 def test_overrides_are_remembered_in_their_order(write):
@@ -39,20 +40,21 @@ def test_overrides_are_remembered_in_their_order(write):
 
 
 def test_a_file_holds_what_it_extends(write):
-    write("a: 1\nb: 2\n", "base.yaml")
-    assert sections(write("extends: base.yaml\nb: 3\n")) == {"a": 1, "b": 3}
+    write("model: 1\ntrain: 2\n", "base.yaml")
+    assert sections(write("extends: base.yaml\ntrain: 3\n")) == {"model": 1, "train": 3}
 
 
 def test_extends_is_relative_to_the_file_that_says_it(write):
-    write("a: 1", "lib/deep/root.yaml")
-    write("extends: deep/root.yaml\nb: 2\n", "lib/base.yaml")
-    assert sections(write("extends: ../lib/base.yaml", "mine/e.yaml")) == {"a": 1, "b": 2}
+    write("model: 1", "lib/deep/root.yaml")
+    write("extends: deep/root.yaml\ntrain: 2\n", "lib/base.yaml")
+    found = sections(write("extends: ../lib/base.yaml", "mine/e.yaml"))
+    assert found == {"model": 1, "train": 2}
 
 
 def test_a_value_of_the_base_is_placed_in_the_base(write):
-    write("a: 1\nb: 2\n", "base.yaml")
+    write("model: 1\ntrain: 2\n", "base.yaml")
     tree = seqlab.read_experiment(write("extends: base.yaml\n")).tree
-    assert str(tree.at(["b"]).origin) == "base.yaml:2:4"
+    assert str(tree.at(["train"]).origin) == "base.yaml:2:8"
 
 
 @pytest.mark.parametrize("chain", [["e.yaml"], ["b.yaml", "./e.yaml"], ["b.yaml", "b.yaml"]])
@@ -64,10 +66,10 @@ def test_extending_in_a_circle_is_refused_where_it_closes(write, chain):
 
 
 def test_a_base_may_be_reached_twice_if_not_from_itself(write):
-    write("a: 1", "root.yaml")
+    write("model: 1", "root.yaml")
     write("extends: root.yaml", "left.yaml")
-    write("extends: left.yaml\nb: 1", "right.yaml")
-    assert sections(write("extends: right.yaml")) == {"a": 1, "b": 1}
+    write("extends: left.yaml\ntrain: 1", "right.yaml")
+    assert sections(write("extends: right.yaml")) == {"model": 1, "train": 1}
 
 
 @pytest.mark.parametrize("base", ["nope.yaml", ".", "x/nope.yaml", '"a\\0b"', "x" * 300])
@@ -182,3 +184,57 @@ def _endless() -> dict[str, Any]:
 def test_a_mapping_that_yaml_cannot_say_is_refused_with_its_key(value):
     with pytest.raises(seqlab.ExperimentError, match=r"^experiment: cell\.x"):
         seqlab.read_experiment({"cell": {"x": value}})
+
+
+SECRETS = {
+    "shadow": "root:$6$SALT$HASH1:19700:0:::\nalice:$6$SALT$HASH2:19700:0:::\n",
+    "secrets.yaml": "database:\n  password: HASH1\n",
+    "key": "-----BEGIN HASH1-----\n\tHASH2: [\n",
+    "lines": "- HASH1\n- HASH2\n",
+    "tagged": "a: !HASH1 b\n",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_of_a_file_that_is_no_experiment_not_a_word_is_told(refusal, write, name):
+    write(SECRETS[name], name)
+    said = refusal(f"train: {{}}\nextends: {name}")
+    assert said.startswith("e.yaml:2:10: extends: ")
+    assert "is no experiment" in said
+    assert "HASH" not in said
+    assert "password" not in said
+
+
+def test_a_pipe_that_lies_about_is_refused_and_one_of_a_shell_is_read(write, tmp_path):
+    os.mkfifo("pipe.yaml")
+    with pytest.raises(seqlab.ExperimentError, match="it is a pipe, not a file"):
+        seqlab.read_experiment("pipe.yaml")
+    reading, writing = os.pipe()
+    os.write(writing, b"model: {layers: 2}")
+    os.close(writing)
+    assert sections(f"/dev/fd/{reading}") == {"model": {"layers": 2}}
+    os.close(reading)
+
+
+def test_the_record_of_a_run_leads_to_no_other_file(write):
+    write("model: 1", "base.yaml")
+    with pytest.raises(seqlab.ExperimentError, match="extends: is in the record of a run"):
+        seqlab.read_experiment(write("extends: base.yaml"), record=True)
+    Path("link.yaml").symlink_to("base.yaml")
+    with pytest.raises(seqlab.ExperimentError, match="is a link"):
+        seqlab.read_experiment("link.yaml", record=True)
+
+
+@pytest.mark.parametrize("orders", [(0, 1), (1, 0)])
+def test_the_order_in_which_a_name_and_an_option_are_set_changes_nothing(write, orders):
+    file = write("optimizer: {name: adam, lr: 1, betas: [0.5, 0.6]}")
+    said = ["optimizer.lr=7", "optimizer.name=sgd"]
+    found = sections(file, *[said[i] for i in orders])["optimizer"]
+    assert (found["name"], found["lr"]) == ("sgd", 7)
+
+
+def test_an_option_that_a_later_section_replaces_is_told(write):
+    file = write("optimizer: {name: adam, lr: 1}")
+    found = seqlab.read_experiment(file, ["optimizer.lr=7", "optimizer={name: sgd}"])
+    (notice,) = found.notices
+    assert notice.startswith("optimizer.lr (--set optimizer.lr=7) is lost")

@@ -26,7 +26,8 @@ class Place:
 def paths(*, one: Path = Path("/x"), some: list[Path] = [], two: tuple[Path, ...] = (),
           named: dict[str, Path] = {}, place: Place | None = None): pass
 
-class Quiet: pass
+class Quiet:
+    def seqlab_run_ended(self, record): pass
 
 def refuses(*, size: int = 1): raise ValueError("size should be even")
 def fails(*, size: int = 1): raise KeyError("size")
@@ -113,7 +114,6 @@ def test_a_name_is_short_for_a_mapping_with_a_name(registry, resolved):
         (["quiet"], ["quiet", "console"]),
         (["console", "quiet"], ["console", "quiet"]),
         ([{"name": "quiet"}, {"name": "console", "every": 2}], ["quiet", "console"]),
-        (["quiet", "quiet"], ["quiet", "quiet", "console"]),
     ],
 )
 def test_observers_keep_their_order_and_the_console_is_always_there(
@@ -273,3 +273,10 @@ VALUES = st.recursive(
 def test_any_sections_resolve_or_are_refused_and_nothing_else(registry, tiny, sections):
     with contextlib.suppress(seqlab.ExperimentError):
         resolve(seqlab.read_experiment(tiny | sections), registry)
+
+
+def test_an_observer_that_is_listed_twice_is_refused_where_it_is(refused):
+    said = refused(observers=["quiet", {"name": "console", "every": 2}, {"name": "quiet"}])
+    assert said == [
+        "experiment: observers.2: observer 'quiet' is listed before with the same options"
+    ]

@@ -134,6 +134,8 @@ FORGETFUL = """
     from seqlab import hookimpl
 
     class Forgetful:
+        def seqlab_run_ended(self, record): pass
+
         def state_dict(self):
             return {"seen": self.seen}
 

@@ -75,7 +75,7 @@ def test_a_run_without_a_checkpoint_says_so(tiny):
 
 
 def test_a_run_is_opened_at_its_best_checkpoint_or_at_a_step(full, registry):
-    run = seqlab.run(full, overrides=["optimizer.lr=1"], registry=registry)
+    run = seqlab.run(full, overrides=["optimizer.lr=3"], registry=registry)
     scored = [row for row in run.metrics if row["split"] == "valid"]
     best = min(scored, key=lambda row: row["loss"])
     assert best["step"] < 20
