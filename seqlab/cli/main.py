@@ -130,8 +130,14 @@ def call(arguments: list[str]) -> int:
 
 def _report(error: BaseException) -> int:
     """Show the traceback of an error that nobody foresaw, and say whose it is."""
+    from seqlab.memory import no_room, wanted
     from seqlab.registry.blaming import plugin_of
 
+    if no_room(error):
+        size = wanted(error)
+        said = "there is not enough memory for this" + (f" (it asked for {size})" if size else "")
+        click.echo(_line(f"{said}; ask for less at once"), err=True)
+        return SeqlabError.exit_code
     traceback.print_exception(error)
     whose = plugin_of(error) or "seqlab or in a plugin"
     click.echo(f"seqlab: this is a bug in {whose}; please report it", err=True)
