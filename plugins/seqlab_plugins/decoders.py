@@ -8,11 +8,27 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from seqlab import Decoder, hookimpl
 
+
+def _warm(temperature: float) -> float:
+    if temperature == 0:
+        raise ValueError(
+            "greater than 0; with `decoder: greedy` the most probable token is always taken"
+        )
+    if temperature < 0:
+        raise ValueError("greater than 0")
+    return temperature
+
+
+Temperature = Annotated[
+    float,
+    Field(allow_inf_nan=False, json_schema_extra={"exclusiveMinimum": 0}),
+    AfterValidator(_warm),
+]
 Penalty = Annotated[float, Field(ge=-1000, le=1000)]
 Count = Annotated[int, Field(gt=0, le=2**31)]
 
@@ -58,7 +74,7 @@ class Sample:
     def __init__(
         self,
         *,
-        temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0,
+        temperature: Temperature = 1.0,
         top_k: Count | None = None,
         top_p: Annotated[float, Field(gt=0, le=1)] = 1.0,
         min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,

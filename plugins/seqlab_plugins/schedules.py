@@ -120,10 +120,18 @@ def plateau(
         factor: what the rate is multiplied by.
         patience: evaluations without a better loss before that.
         threshold: by which share of itself the loss must fall to count as better.
-        lowest: the rate never falls below this.
+        lowest: the rate never falls below this; 0: however low it is, it falls on.
     """
+    highest = max(group["lr"] for group in optimizer.param_groups)
+    if lowest and lowest >= highest:
+        raise ValueError(f"`lowest` is {lowest:g}: no rate is above that (lr is {highest:g})")
     return ReduceLROnPlateau(
-        optimizer, factor=factor, patience=patience, threshold=threshold, min_lr=lowest
+        optimizer,
+        factor=factor,
+        patience=patience,
+        threshold=threshold,
+        min_lr=lowest,
+        eps=0.0,  # torch's own default keeps a rate that would fall by less than 1e-8
     )
 
 

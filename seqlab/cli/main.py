@@ -164,8 +164,14 @@ def _interrupted() -> int:
 
 def _report(error: BaseException) -> int:
     """Show the traceback of an error that nobody foresaw, and say whose it is."""
+    from seqlab.memory import no_room, wanted
     from seqlab.registry.blaming import plugin_of
 
+    if no_room(error):
+        size = wanted(error)
+        said = "there is not enough memory for this" + (f" (it asked for {size})" if size else "")
+        err(f"seqlab: {said}; ask for less at once")
+        return SeqlabError.exit_code
     err_traceback(error)
     whose = plugin_of(error) or "seqlab or in a plugin"
     err(f"seqlab: this is a bug in {one_line(whose)}; please report it")

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import Complaint, ExperimentError, PluginError, SeqlabError
+from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
 from seqlab.interrupts import let_pass
+from seqlab.memory import largest, no_room, wanted
 from seqlab.registry.failures import raised_in_core
 from seqlab.registry.kinds import KINDS
 from seqlab.registry.named_files import named_files
@@ -31,12 +32,15 @@ class Bound:
 
         Raises:
             ExperimentError: the component refuses its options (it raised ValueError).
+            RunFailed: there is not so much memory.
             PluginError: it failed in any other way, or what it made lacks a method.
         """
         with self.blamed():
             try:
                 part = self.component.factory(*supplied, **self.options)
             except ValueError as error:
+                if no_room(error):
+                    raise
                 complaint = Complaint(self.where, self.component.kind, str(error))
                 raise ExperimentError([complaint]) from error
         self._expect_methods(part)
@@ -59,7 +63,8 @@ class Bound:
         """Name this component in whatever goes wrong in its code.
 
         Raises:
-            PluginError: for any exception that is not already a clear message.
+            RunFailed: memory could not be had.
+            PluginError: for any other exception that is not already a clear message.
         """
         try:
             yield
@@ -69,11 +74,21 @@ class Bound:
             let_pass(error)
             if isinstance(error, GeneratorExit) and raised_in_core(error):
                 raise  # whoever read the documents has seen enough
+            if no_room(error):
+                raise self._too_large(error) from error
             component = self.component
             raise PluginError(
                 f"{component.kind} '{component.name}' of plugin '{component.plugin}' failed:"
                 f" {type(error).__name__}: {error}"
             ) from error
+
+    def _too_large(self, error: BaseException) -> RunFailed:
+        """Name the option that may be the reason: the one with the largest number."""
+        kind, option, size = self.component.kind, largest(self.options), wanted(error)
+        needs = "needs more memory than there is" + (f" ({size})" if size else "")
+        said = f"{self.options[option]:,} is too large: it {needs}" if option else needs
+        key = f"{kind}.{option}" if option else kind
+        return RunFailed(str(Complaint(self.where, key, said)))
 
     def identity(self, besides: Iterable[Path] = ()) -> dict[str, Any] | None:
         """JSON values that say what it does; None: that cannot be known.

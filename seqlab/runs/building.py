@@ -17,11 +17,19 @@ from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder, Tokenizer
 from seqlab.data.preparing import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.tokens import Tokens
-from seqlab.errors import CheckpointError, Complaint, CorpusError, ExperimentError, PluginError
+from seqlab.errors import (
+    CheckpointError,
+    Complaint,
+    CorpusError,
+    ExperimentError,
+    PluginError,
+    RunFailed,
+)
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
+from seqlab.runs.room import expect_room, model_sizes, named_where_too_large
 from seqlab.training.device import pick_device
 from seqlab.training.eager import spare_compiler
 from seqlab.training.evaluation import check_scorable
@@ -85,6 +93,8 @@ def build(
     prepared = prepare(resolved, tokenizer, progress, fingerprint)
     evaluated = _evaluated(resolved, prepared)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
+    if laid_out := outline(resolved, prepared.tokenizer.size):
+        expect_room(resolved, laid_out, prepared.tokenizer.size)
     model = build_model(resolved, prepared.tokenizer.size, device)
     if weights is not None:
         load_weights(model, weights, str(train.init_from))
@@ -178,15 +188,25 @@ def expect_fit(
     Raises:
         OtherModel: they are another model's.
     """
+    model = outline(resolved, vocabulary)
+    if model and (said := "; ".join(_misfits(model.state_dict(), weights))):
+        raise _other_model(where, said)
+
+
+def outline(resolved: Resolved, vocabulary: int) -> LanguageModel | None:
+    """Lay a model out without room for its numbers; None: its cell cannot be.
+
+    Raises:
+        ExperimentError: its parts do not fit each other, or one refuses its options.
+        RunFailed: sizes are beyond what can be counted.
+    """
     try:
         with Outline():
-            model = _model(resolved, vocabulary)
-    except ExperimentError:
+            return _model(resolved, vocabulary)
+    except (ExperimentError, RunFailed):
         raise
-    except Exception:  # a cell that cannot be laid out without room is compared when it has some
-        return
-    if said := "; ".join(_misfits(model.state_dict(), weights)):
-        raise _other_model(where, said)
+    except Exception:  # a cell that writes numbers of its own is tried when it has room
+        return None
 
 
 def _other_model(where: str, said: str) -> OtherModel:
@@ -210,11 +230,15 @@ def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterato
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:
     """Build the model with the weights that the seed gives it."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
-    return _model(resolved, vocabulary).to(device)
+    with named_where_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
+        return _model(resolved, vocabulary).to(device)
 
 
 def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
-    return LanguageModel(vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model)
+    with named_where_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
+        return LanguageModel(
+            vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model
+        )
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:

@@ -20,6 +20,7 @@ from seqlab.runs.description import now
 from seqlab.runs.disk import disk_errors
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.recording import Recorder
+from seqlab.runs.room import named_where_too_large, training_sizes
 from seqlab.runs.signals import Request, stop_requests
 from seqlab.runs.stopping import Best, Stopping, worse_than_guessing
 from seqlab.runs.telling import Observers
@@ -74,7 +75,15 @@ class Session:
 
     def go(self) -> None:
         """Run to the end; whatever happens, the folder says how it ended."""
-        with stop_requests() as request, self._ending(), contained(), disk_errors(self.folder.path):
+        sizes = training_sizes(self.resolved, self.parts.prepared.tokenizer.size)
+        roomy = named_where_too_large(self.resolved, sizes, "training")
+        with (
+            stop_requests() as request,
+            self._ending(),
+            contained(),
+            disk_errors(self.folder.path),
+            roomy,
+        ):
             check_state(self._checkpoint().state)
             self.recorder.started()
             samples = self.resolved.samples

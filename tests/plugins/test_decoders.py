@@ -139,6 +139,11 @@ def test_a_temperature_that_is_none_is_refused(tiny, registry, temperature):
         )
 
 
+def test_a_temperature_of_0_is_refused_with_the_name_of_what_does_it(tiny, registry):
+    with pytest.raises(seqlab.ExperimentError, match="`decoder: greedy`"):
+        seqlab.run(tiny | {"decoder": {"name": "sample", "temperature": 0}}, registry=registry)
+
+
 def test_a_sampled_text_is_that_of_its_seed(tiny, registry):
     run = seqlab.run(tiny | {"decoder": "sample"}, registry=registry)
     texts = [run.generate("the ", length=30, seed=seed)[0].text for seed in (0, 0, 1)]

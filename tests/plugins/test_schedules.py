@@ -192,6 +192,18 @@ def test_plateau_never_falls_below_its_lowest(after):
     assert after([1] * 9, patience=0, factor=0.1, lowest=0.2)[-1] == 0.2
 
 
+def test_plateau_falls_on_however_low_the_rate_is(after):
+    assert after([1] * 14, patience=0, factor=0.1)[-1] == pytest.approx(LR * 1e-13)
+
+
+def test_plateau_refuses_a_lowest_that_no_rate_is_above(tiny, registry):
+    sections = {"schedule": {"name": "plateau", "lowest": 0.5}, "evaluation": {}}
+    with pytest.raises(seqlab.ExperimentError, match=r"`lowest` is 0\.5: no rate is above that"):
+        seqlab.run(
+            tiny | sections | {"corpus": tiny["corpus"] | {"holdout": 0.1}}, registry=registry
+        )
+
+
 def test_plateau_waits_for_evaluations_and_not_for_steps(full, registry):
     sections = {"schedule": {"name": "plateau", "patience": 0, "threshold": 0.9}}
     rows = seqlab.run(full | sections | {"evaluation": {"every": 6}}, registry=registry).metrics

@@ -275,8 +275,8 @@ def test_any_sections_resolve_or_are_refused_and_nothing_else(registry, tiny, se
         resolve(seqlab.read_experiment(tiny | sections), registry)
 
 
-def test_an_observer_that_is_listed_twice_is_refused_where_it_is(refused):
-    said = refused(observers=["quiet", {"name": "console", "every": 2}, {"name": "quiet"}])
-    assert said == [
+def test_an_observer_that_is_listed_twice_is_refused_where_it_is(plugged, refused):
+    listed = ["quiet", {"name": "console", "every": 2}, {"name": "quiet"}]
+    assert str(refused(plugged, observers=listed)) == (
         "experiment: observers.2: observer 'quiet' is listed before with the same options"
-    ]
+    )
