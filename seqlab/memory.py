@@ -1,4 +1,4 @@
-"""Sizes that there is no room for: how much there is, and what is said where it does not suffice."""
+"""Memory: how much there is, and whether an error says that it does not suffice."""
 
 from __future__ import annotations
 
