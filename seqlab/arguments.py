@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from seqlab.errors import UsageError
@@ -47,6 +47,22 @@ def texts(values: Any, name: str) -> list[str]:
         if not isinstance(value, str):
             raise UsageError(f"{name} should be texts; one is of type {type(value).__name__}")
     return found
+
+
+def expect_of_decoder(overrides: Sequence[str]) -> None:
+    """See to it that overrides are a list, and change the decoder alone.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if isinstance(overrides, str):
+        raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
+    for override in overrides:
+        if override.partition("=")[0].split(".")[0].strip() != "decoder":
+            raise UsageError(
+                f"--set {override}: generating changes the decoder only, as in decoder=greedy or"
+                " decoder.temperature=0.8"
+            )
 
 
 def _shown(value: Any) -> str:

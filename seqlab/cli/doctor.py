@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli.offline import offline
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
 from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
 
@@ -55,21 +54,9 @@ def _components(registry: Registry) -> Iterator[Finding]:
     """Build everything that has a name, with its defaults; nothing is downloaded for it."""
     from seqlab.registry.kinds import KINDS
 
-    with _offline():
+    with offline():
         for component in (c for kind in KINDS for c in registry.components(kind)):
             yield f"{component.kind} {component.name}", *_built(component)
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    before = os.environ.get("SEQLAB_OFFLINE")
-    os.environ["SEQLAB_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        del os.environ["SEQLAB_OFFLINE"]
-        if before is not None:
-            os.environ["SEQLAB_OFFLINE"] = before
 
 
 def _built(component: Component) -> tuple[str, int]:

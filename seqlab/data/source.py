@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +53,10 @@ class Source:
         """
         self.check(split)
         return map(recut, self._documents(split))
+
+    def own_documents(self, split: str) -> Iterator[Document]:
+        """Stream the documents of a split of the corpus's own, before any share is cut from it."""
+        return map(recut, self._limited(split))
 
     def check(self, split: str) -> None:
         """See to it that there is such a split.
@@ -126,21 +131,32 @@ class Source:
             yield from first_characters(checked, self.keys.max_characters)
 
 
-def open_source(resolved: Text) -> Source:
+def open_source(resolved: Text, *, fingerprint: bool = True) -> Source:
     """Open the corpus, or its stand-in where it cannot be had.
+
+    Args:
+        resolved: the experiment, or as much of it as says what the text is.
+        fingerprint: whether it is asked for its fingerprint, for which all of it may be read.
 
     Raises:
         CorpusError: it cannot be used, or its splits are not as the experiment has them.
     """
+    with placed_in(resolved):
+        return _opened(resolved, fingerprint)
+
+
+@contextmanager
+def placed_in(resolved: Text) -> Iterator[None]:
+    """Say of what a corpus refuses where in the experiment it was asked for."""
     try:
-        return _opened(resolved)
+        yield
     except CorpusError as error:
-        said = str(resolved.complaint(str(error), "corpus", *_named(resolved, str(error))))
+        said = str(resolved.complaint(str(error), "corpus", *named_option(resolved, str(error))))
         kind = CorpusUnavailable if isinstance(error, CorpusUnavailable) else CorpusError
         raise kind(said) from error
 
 
-def _named(resolved: Text, said: str) -> list[str]:
+def named_option(resolved: Text, said: str) -> list[str]:
     """The option, if any, that names the file of which something is said."""
     named = [
         (len(str(path)), name)
@@ -151,27 +167,29 @@ def _named(resolved: Text, said: str) -> list[str]:
     return [max(named)[1]] if named else []
 
 
-def _opened(resolved: Text) -> Source:
+def _opened(resolved: Text, fingerprint: bool) -> Source:
     try:
-        return _look_at(resolved.corpus, resolved.corpus_keys)
+        return _look_at(resolved.corpus, resolved.corpus_keys, fingerprint)
     except CorpusUnavailable as error:
         if resolved.stand_in is None:
             raise
-        log.warning(
+        said = log.warning if fingerprint else log.debug  # nothing is trained on it yet
+        said(
             "Training on '%s' instead of '%s', so the numbers do not compare with published ones:"
             " %s",
             resolved.stand_in.component.name,
             resolved.corpus.component.name,
             error,
         )
-        return _look_at(resolved.stand_in, resolved.corpus_keys)
+        return _look_at(resolved.stand_in, resolved.corpus_keys, fingerprint)
 
 
-def _look_at(bound: Bound, keys: CorpusKeys) -> Source:
+def _look_at(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:
     corpus: Corpus = bound.build()
     with bound.blamed():
         seen = _seen(corpus)
-        source = Source(bound, corpus, _fingerprint(bound, corpus, seen), keys, seen)
+        known = _fingerprint(bound, corpus, seen) if fingerprint else ""
+        source = Source(bound, corpus, known, keys, seen)
         _check_splits(source)
     return source
 

@@ -3,6 +3,21 @@
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.loading import load_plugins
-from seqlab.registry.resolving import Resolved, Text, resolve, resolve_text
+from seqlab.registry.resolving import (
+    Resolved,
+    Text,
+    resolve,
+    resolve_as_far_as_can_be,
+    resolve_text,
+)
 
-__all__ = ["Bound", "Registry", "Resolved", "Text", "load_plugins", "resolve", "resolve_text"]
+__all__ = [
+    "Bound",
+    "Registry",
+    "Resolved",
+    "Text",
+    "load_plugins",
+    "resolve",
+    "resolve_as_far_as_can_be",
+    "resolve_text",
+]

@@ -90,7 +90,7 @@ def core_keys(cls: type, section: Located | None, key: str, findings: Findings) 
                 f"{key}.{name}: {shown} is kept, though {key} is another component now"
                 f" ({key}.{name}=null takes it away)"
             )
-    return cls(**checked.values)
+    return cls(**checked.values) if not checked.complaints else cls()
 
 
 def find_stand_in(section: Located | None, registry: Registry, findings: Findings) -> Bound | None:

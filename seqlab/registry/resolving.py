@@ -138,13 +138,22 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     Raises:
         ExperimentError: with all complaints at once.
     """
+    resolved, findings = resolve_as_far_as_can_be(experiment, registry)
+    if findings.complaints:
+        raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
+    return resolved
+
+
+def resolve_as_far_as_can_be(
+    experiment: Experiment, registry: Registry
+) -> tuple[Resolved, Findings]:
+    """Bind every section that can be bound; of one that something is wrong with there is None."""
     findings = Findings(notices=list(experiment.notices))
     tree = _checked_sections(experiment.tree, findings)
     requires = _requirements(tree, findings)
     bound = {
-        kind: bind(kind, kind, tree[kind], registry, findings)
+        kind: bind(kind, kind, tree[kind], registry, findings) if kind in tree else None
         for kind in COMPONENT_SECTIONS
-        if kind in tree
     }
     observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
     core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
@@ -152,20 +161,20 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
     findings.notices += idle_settings(core["model"], core["train"])
     keys = {key: core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
     stand_in = find_stand_in(tree.get("corpus"), registry, findings)
-    if findings.complaints:
-        raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
-    return Resolved(
+    wrong = {complaint.key.split(".")[0] for complaint in findings.complaints}
+    resolved = Resolved(
         name=experiment.name,
-        **bound,  # type: ignore[arg-type] # nothing is None once there is no complaint
+        **{kind: None if kind in wrong else one for kind, one in bound.items()},  # type: ignore[arg-type] # None where there is a complaint
         **core,
         written=experiment.tree,
         stand_in=stand_in,
-        observers=tuple(observers),
+        observers=() if "observers" in wrong else tuple(observers),
         corpus_keys=keys["corpus"],
         optimizer_keys=keys["optimizer"],
         requires=requires,
         notices=tuple(findings.notices),
     )
+    return resolved, findings
 
 
 def _checked_sections(tree: Located, findings: Findings) -> dict[str, Located]:

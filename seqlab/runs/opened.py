@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from seqlab.arguments import MOST_ROWS, MOST_TOKENS, texts, whole_number
+from seqlab.arguments import MOST_ROWS, expect_of_decoder, texts, whole_number
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparing import prepare_split
 from seqlab.data.progress import Progress
@@ -184,7 +184,7 @@ class Run:
         """Return what chooses: the decoder of the experiment, overrides laid over it."""
         if not overrides:
             return self.decoder
-        _expect_of_decoder(overrides)
+        expect_of_decoder(overrides)
         resolved = self._resolve(overrides)
         for notice in resolved.notices:
             log.warning(notice)
@@ -246,13 +246,9 @@ class Run:
             UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is another word.
             CorpusError: the corpus is another one, cannot be had, or has no such split.
         """
-        rows = rows if rows is None else whole_number(rows, "rows", 1, MOST_ROWS)
-        batch_size = (
-            batch_size
-            if batch_size is None
-            else whole_number(batch_size, "batch_size", 1, MOST_ROWS)
-        )
-        window = whole_number(window, "window", 1, MOST_TOKENS)
+        for name, count in (("rows", rows), ("batch_size", batch_size), ("window", window)):
+            if count is not None:
+                whole_number(count, name, 1, MOST_ROWS)
         if documents not in (None, "fresh", "carried"):
             raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
         source = open_source(self.resolved)
@@ -303,14 +299,3 @@ class Run:
             CheckpointError: there is none, or it is damaged.
         """
         return chosen_checkpoint(self.folder, self._checkpoint)
-
-
-def _expect_of_decoder(overrides: Sequence[str]) -> None:
-    if isinstance(overrides, str):
-        raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
-    for override in overrides:
-        if override.partition("=")[0].split(".")[0].strip() != "decoder":
-            raise UsageError(
-                f"--set {override}: generating changes the decoder only, as in decoder=greedy or"
-                " decoder.temperature=0.8"
-            )

@@ -31,6 +31,7 @@ from seqlab.runs.folder import (
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.opened import Run, open_run
+from seqlab.runs.rehearsal import expect_parts
 from seqlab.runs.session import Session
 from seqlab.runs.telling import Observers
 from seqlab.training.profiling import Profile
@@ -80,6 +81,7 @@ def run(
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
+        expect_parts(resolved)
         parts = _build(resolved, home, progress)
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, place, home)
