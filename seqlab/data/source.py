@@ -11,6 +11,7 @@ from typing import Any
 
 from seqlab.contracts import Corpus, Document
 from seqlab.data.cache import Seen, kept_fingerprint, key_of, look_at
+from seqlab.data.overlaps import check_apart
 from seqlab.data.pieces import recut
 from seqlab.data.text import between, checked_documents, first_characters, length
 from seqlab.errors import CorpusError, CorpusUnavailable
@@ -170,6 +171,7 @@ def _opened(resolved: Text) -> Source:
 def _look_at(bound: Bound, keys: CorpusKeys) -> Source:
     corpus: Corpus = bound.build()
     with bound.blamed():
+        check_apart(bound.component.name, corpus)
         seen = _seen(corpus)
         source = Source(bound, corpus, _fingerprint(bound, corpus, seen), keys, seen)
         _check_splits(source)
