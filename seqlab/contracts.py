@@ -67,6 +67,11 @@ class Corpus(Protocol):
 
     A corpus may also offer `files`, a list of paths: everything that its content comes from. While
     they are the same files, of the same sizes and times, `fingerprint` is not asked again.
+
+    It may offer `split_files()`, which returns the paths of each split that has files of its own:
+    `{"train": [...], "valid": [...]}`. A corpus that trains a file of another split is refused,
+    whatever links lead to it, and the same content in two splits is said. What it leaves out of
+    `train` for that reason it may name in `held_out`, a list of paths; they are said in one line.
     """
 
     @property

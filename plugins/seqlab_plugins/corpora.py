@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, hookimpl
-from seqlab_plugins.split_files import all_files, by_split, matching, real_paths, unreadable
+from seqlab_plugins.split_files import SplitFiles, apart, matching, real_paths, unreadable
 from seqlab_plugins.text_files import Newlines, fingerprint, read_pieces
 
 
@@ -25,7 +25,7 @@ def _known_encoding(name: str) -> str:
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 
 
-class Text:
+class Text(SplitFiles):
     """Text files, one document each.
 
     Args:
@@ -48,17 +48,8 @@ class Text:
         newlines: Newlines = "lf",
         member: str | None = None,
     ) -> None:
-        self._files = by_split(path, valid, test)
+        super().__init__(path, valid, test)
         self._read = partial(read_pieces, encoding=encoding, newlines=newlines, member=member)
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(self._files)
-
-    @property
-    def files(self) -> list[Path]:
-        """Everything that is read."""
-        return all_files(self._files)
 
     def documents(self, split: str) -> Iterator[Document]:
         yield from map(self._read, self._files[split])
@@ -111,8 +102,17 @@ class Folder:
     @property
     def files(self) -> list[Path]:
         """Everything that is read."""
-        found = [file for split in self.splits for file in self._found(split)]
+        found = [file for files in self.split_files().values() for file in files]
         return list(dict.fromkeys(found))
+
+    @property
+    def held_out(self) -> list[Path]:
+        """Files that a link or a second name brings into what is trained."""
+        return self._trained()[1]
+
+    def split_files(self) -> dict[str, list[Path]]:
+        """The files of each split."""
+        return {split: self._found(split) for split in self.splits}
 
     def documents(self, split: str) -> Iterator[Document]:
         yield from map(self._read, self._found(split))
@@ -135,16 +135,21 @@ class Folder:
 
     def _found(self, split: str) -> list[Path]:
         """The files of a split, each once; what another split has as well is not trained."""
-        found = self._below(split)
-        if split == "train":
-            real = self._real_places()
-            others = [other for other in real if real[other] != real[split]]
-            held_out = {file for other in others for file in self._below(other)}
-            found = {file: path for file, path in found.items() if file not in held_out}
+        found = self._trained()[0] if split == "train" else list(self._below(split).values())
         if not found:
             folder, wanted = self._places()[split], ", ".join(self._match)
             raise CorpusError(f"{folder}: no file in it matches {wanted}")
-        return list(found.values())
+        return found
+
+    def _trained(self) -> tuple[list[Path], list[Path]]:
+        """The files to train on, and those that another split has too."""
+        others = [split for split in self._places() if split != "train"]
+        rest = {real: file for split in others for real, file in self._below(split).items()}
+        files = apart(self._below("train").values(), rest.values())
+        if files[1] and not files[0]:
+            folder = self._places()["train"]
+            raise CorpusError(f"{folder}: other splits have all of its files; none is left to train")
+        return files
 
     def _below(self, split: str) -> dict[Path, Path]:
         """Files by where they really are: in the folder of a split, and in none that is not its."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
-from seqlab_plugins.split_files import all_files, by_split
+from seqlab_plugins.split_files import Files, SplitFiles
 from seqlab_plugins.text_files import Fingerprint, read_pieces
 
 ROWS = 64  # of a Parquet file that are in memory at a time
@@ -21,13 +21,15 @@ BUFFER = 1 << 20  # bytes; without one a whole group of rows would be read at on
 _TYPES = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
 
 
-class _Records(ABC):
+class _Records(SplitFiles, ABC):
     """Documents of files, or of one pool of files whose records name their splits."""
 
-    def __init__(self, files: Mapping[str, list[Path]], text: str, split: str | None) -> None:
-        if split is not None and len(files) > 1:
+    def __init__(
+        self, path: Files, valid: Files | None, test: Files | None, text: str, split: str | None
+    ) -> None:
+        super().__init__(path, valid, test)
+        if split is not None and len(self._files) > 1:
             raise ValueError("`split` takes the splits from `path`; leave out valid and test")
-        self._files = files
         self._text = text
         self._split = split
 
@@ -36,13 +38,8 @@ class _Records(ABC):
         """Yield each record of a file, with its place for a message."""
 
     @property
-    def files(self) -> list[Path]:
-        """Everything that is read."""
-        return all_files(self._files)
-
-    @property
     def splits(self) -> tuple[str, ...]:
-        return tuple(self._files) if self._split is None else self._content.splits
+        return super().splits if self._split is None else self._content.splits
 
     def documents(self, split: str) -> Iterator[str]:
         wanted = self._files if self._split is not None else {split: self._files[split]}
@@ -112,7 +109,7 @@ class Jsonl(_Records):
         test: Path | list[Path] | None = None,
         max_line: Annotated[int, Field(gt=0, le=1 << 32)] = 1 << 26,
     ) -> None:
-        super().__init__(by_split(path, valid, test), text, split)
+        super().__init__(path, valid, test, text, split)
         self._max_line = max_line
 
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -193,7 +190,7 @@ class Parquet(_Records):
             ) from None
         self._open = pa.parquet.ParquetFile
         self._damaged = (OSError, ValueError, MemoryError, pa.ArrowException)
-        super().__init__(by_split(path, valid, test), text, split)
+        super().__init__(path, valid, test, text, split)
 
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         wanted = [self._text] if self._split is None else [self._text, self._split]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
@@ -14,20 +14,54 @@ Files: TypeAlias = Path | list[Path]
 """A file, a glob such as texts/*.txt, or a list of these."""
 
 
-def by_split(train: Files, valid: Files | None, test: Files | None) -> dict[str, list[Path]]:
-    """Find the files of the splits that there are.
+class SplitFiles:
+    """What a corpus has of its files: the splits that are named, and which files each is made of.
+
+    Files that another split has are not trained, whatever links and names lead to them.
 
     Raises:
         CorpusUnavailable: a glob matches nothing.
-        CorpusError: it matches nothing that could be read, or cannot be looked for.
+        CorpusError: it matches nothing that could be read, cannot be looked for, or nothing is
+            left to train on.
     """
-    named = {"train": train, "valid": valid, "test": test}
-    return {split: _expand_all(files) for split, files in named.items() if files is not None}
+
+    def __init__(self, train: Files, valid: Files | None, test: Files | None) -> None:
+        named = {"train": train, "valid": valid, "test": test}
+        found = {split: _expand_all(files) for split, files in named.items() if files is not None}
+        scored = [path for split in found if split != "train" for path in found[split]]
+        trained, self.held_out = apart(found["train"], scored)
+        if not trained:
+            named = ", ".join(map(str, self.held_out[:5]))
+            raise CorpusError(f"{named}: other splits have all of `path`; nothing is left to train")
+        self._files = {**found, "train": trained}
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._files)
+
+    @property
+    def files(self) -> list[Path]:
+        """Everything that is read."""
+        return list(dict.fromkeys(path for paths in self._files.values() for path in paths))
+
+    def split_files(self) -> dict[str, list[Path]]:
+        """The files of each split."""
+        return self._files
 
 
-def all_files(files: Mapping[str, list[Path]]) -> list[Path]:
-    """Every file of every split, each once."""
-    return list(dict.fromkeys(path for paths in files.values() for path in paths))
+def apart(trained: Iterable[Path], scored: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Part files to train on from those that are scored too, whatever links and names they have."""
+    places = set(map(_place, scored))
+    files = [(path, bool(places) and _place(path) in places) for path in trained]
+    return [path for path, too in files if not too], [path for path, too in files if too]
+
+
+def _place(path: Path) -> Hashable:
+    try:
+        at = path.stat()
+    except (OSError, ValueError):  # there is no such file, which whoever reads it says
+        return path.absolute()
+    return (at.st_dev, at.st_ino) if at.st_ino else path.resolve()
 
 
 def matching(folder: Path, pattern: str) -> set[Path]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Ids, hookimpl
-from seqlab_plugins.split_files import all_files, by_split, unreadable
+from seqlab_plugins.split_files import SplitFiles, unreadable
 from seqlab_plugins.text_files import Fingerprint
 from seqlab_plugins.tokenizers import MOST_IDS
 
@@ -26,7 +26,7 @@ _DAMAGED = (
 Dtype = Literal["uint8", "uint16", "uint32", "int16", "int32", "int64"]
 
 
-class TokenFiles:
+class TokenFiles(SplitFiles):
     """Files of token ids, which stay on disk: .npy, or raw little-endian numbers.
 
     Use it with `tokenizer: ids`. A file is one document, or many where an id ends each.
@@ -48,18 +48,9 @@ class TokenFiles:
         valid: Path | list[Path] | None = None,
         test: Path | list[Path] | None = None,
     ) -> None:
-        self._files = by_split(path, valid, test)
+        super().__init__(path, valid, test)
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._end = end
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(self._files)
-
-    @property
-    def files(self) -> list[Path]:
-        """Everything that is read."""
-        return all_files(self._files)
 
     def documents(self, split: str) -> Iterator[Ids]:
         for path in self._files[split]:

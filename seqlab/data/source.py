@@ -12,6 +12,7 @@ from typing import Any
 
 from seqlab.contracts import Corpus, Document
 from seqlab.data.cache import Seen, kept_fingerprint, key_of, look_at
+from seqlab.data.overlaps import check_apart
 from seqlab.data.pieces import recut
 from seqlab.data.text import between, checked_documents, first_characters, length
 from seqlab.errors import CorpusError, CorpusUnavailable
@@ -187,6 +188,7 @@ def _opened(resolved: Text, fingerprint: bool) -> Source:
 def _look_at(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:
     corpus: Corpus = bound.build()
     with bound.blamed():
+        check_apart(bound.component.name, corpus)
         seen = _seen(corpus)
         known = _fingerprint(bound, corpus, seen) if fingerprint else ""
         source = Source(bound, corpus, known, keys, seen)

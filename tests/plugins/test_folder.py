@@ -219,3 +219,19 @@ def test_a_folder_keeps_every_promise(options):
 def test_a_text_with_splits_keeps_every_promise():
     write(a="the first, 分开", b="the last")
     check_corpus(Text, path=Path("songs/a.txt"), valid=Path("songs/b.txt"))
+
+
+def test_a_folder_that_is_trained_and_scored_leaves_nothing_to_train():
+    folder = write(a="one", b="two")
+    Path("again").symlink_to(folder)
+    for valid in (folder, Path("again")):
+        with pytest.raises(CorpusError, match="none is left to train"):
+            Folder(path=folder, valid=valid).documents("train").__next__()
+
+
+def test_a_hard_link_to_what_is_held_out_is_not_trained():
+    folder = write(a="one", b="two")
+    Path("held").mkdir()
+    Path("held/c.txt").hardlink_to(folder / "b.txt")
+    corpus = Folder(path=folder, valid=Path("held"))
+    assert (texts(corpus), corpus.held_out) == (["one"], [folder / "b.txt"])

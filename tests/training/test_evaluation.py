@@ -119,7 +119,7 @@ def test_fresh_documents_are_scored_each_by_itself_whatever_rows_and_window(cell
 
 @settings(deadline=None, max_examples=100)
 @given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    st.lists(st.integers(0, 9), min_size=1, max_size=5),  # float64 adds powers up to 2**53
     st.integers(1, 9),
     st.none() | st.integers(1, 9),
     st.integers(1, 9),
