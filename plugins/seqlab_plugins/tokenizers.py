@@ -183,7 +183,8 @@ class TokenIds:
         for document in documents:
             if not isinstance(document, Ids):
                 raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
-            largest = max(largest, int(np.max(document.ids, initial=-1)))
+            if len(document.ids):
+                largest = max(largest, int(np.max(document.ids)))
         if self._stated is not None and largest >= self._stated:
             raise CorpusError(
                 f"has the token id {largest:,}, and `tokenizer.size` says that they end below"
