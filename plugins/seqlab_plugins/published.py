@@ -11,12 +11,12 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from seqlab import CorpusError, CorpusUnavailable
+from seqlab.network import why_offline
 
 log = logging.getLogger("seqlab.published")
 
 HOST = "https://raw.githubusercontent.com/"
 TIMEOUT = 10  # seconds without an answer
-NO = ("", "0", "false", "no")
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Published:
         return path
 
     def _download(self) -> Path:
-        if os.environ.get("SEQLAB_OFFLINE", "").lower() not in NO:
-            raise self._unavailable("SEQLAB_OFFLINE is set, so nothing is downloaded")
+        if reason := why_offline():
+            raise self._unavailable(reason)
         import pooch
 
         log.info("Downloading %s from %s", self.what, self.home)

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
 from seqlab_plugins.split_files import Files, SplitFiles
-from seqlab_plugins.text_files import Fingerprint, read_pieces
+from seqlab_plugins.text_files import Fingerprint, expect_text, read_pieces
 
 ROWS = 64  # of a Parquet file that are in memory at a time
+MOST_BRACKETS = 1_000_000  # of a line of JSON; each becomes some sixty bytes
 BUFFER = 1 << 20  # bytes; without one a whole group of rows would be read at once
 
 _TYPES = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
@@ -148,6 +149,13 @@ def _check_length(parts: list[str], limit: int, where: str) -> None:
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
+    brackets = line.count("[") + line.count("{")
+    if brackets > MOST_BRACKETS and brackets * 8 > len(line):
+        raise CorpusError(f"{where}: has {brackets:,} lists and mappings, and hardly any text")
+    if line.lstrip()[:1] == "[":
+        raise CorpusError(
+            f'{where}: begins a JSON array; one object a line is wanted, such as {{"text": "…"}}'
+        )
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -198,6 +206,7 @@ class Parquet(_Records):
         try:
             with self._open(path, pre_buffer=False, buffer_size=BUFFER) as file:
                 _check_columns(file.schema_arrow, wanted, path)
+                _check_sizes(file.metadata, wanted, path)
                 for rows in file.iter_batches(ROWS, columns=wanted, use_threads=False):
                     for record in rows.to_pylist():
                         number += 1
@@ -210,6 +219,16 @@ class Parquet(_Records):
         except self._damaged as error:
             reason = " ".join(str(error).split())
             raise CorpusError(f"{path}: cannot be read as Parquet ({reason})") from None
+
+
+def _check_sizes(metadata: Any, wanted: list[str], path: Path) -> None:
+    """Refuse a file that unpacks out of all proportion, before any of it is unpacked."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
+            if column.path_in_schema in wanted:
+                expect_text(unpacked, packed, path)
 
 
 def _check_columns(schema: Any, wanted: list[str], path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, text_pieces
+from seqlab_plugins.zip_members import open_member
 
 Newlines = Literal["keep", "lf", "space"]
 
@@ -35,7 +36,7 @@ def read_pieces(
 
     Args:
         path: a text file, or one packed as `.gz` or `.zip`.
-        encoding: any that Python knows; a byte order mark of UTF-8 is left out.
+        encoding: any that Python knows; a byte order mark at the start is left out.
         newlines: keep them; make them all LF; or make every CR and LF a space.
         member: which file of a zip; None: the only one.
 
@@ -52,7 +53,7 @@ def read_pieces(
     except IsADirectoryError:
         raise CorpusError(f"{path}: is a folder; write {path}/*.txt for the files in it") from None
     except _DAMAGED as error:
-        raise CorpusError(f"{path}: is damaged or packed in an unknown way ({error})") from None
+        raise CorpusError(f"{path}: is damaged or packed in an unknown way{_why(error)}") from None
     except RuntimeError as error:  # zipfile's word for an encrypted member
         raise CorpusError(f"{path}: cannot be unpacked ({error})") from None
     except (OSError, ValueError) as error:
@@ -100,6 +101,11 @@ def fingerprint(corpus: Corpus) -> str:
     return str(content)
 
 
+def _why(error: Exception) -> str:
+    """The library's words in brackets; some errors have none."""
+    return f" ({error})" if str(error) else f" ({type(error).__name__})"
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
@@ -115,7 +121,7 @@ def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
         elif path.suffix.lower() == ".zip":
             archive = zipfile.ZipFile(raw)
             info = _member(archive, member, path)
-            opened, size = archive.open(info), info.compress_size
+            opened, size = open_member(archive, info), info.compress_size
         with opened as file:
             yield file, size
 
@@ -143,23 +149,32 @@ def _chunks(file: IO[bytes], packed: int, path: Path) -> Iterator[bytes]:
         raise CorpusError(f"{path}: is empty")
     while chunk := file.read(PIECE):
         total += len(chunk)
-        if total > max(MIN_SUSPICIOUS, MAX_RATIO * packed):
-            raise CorpusError(
-                f"{path}: unpacks to more than {MAX_RATIO} times its {packed:,} bytes;"
-                " that is no text"
-            )
+        expect_text(total, packed, path)
         yield chunk
 
 
+def expect_text(unpacked: int, packed: int, path: Path) -> None:
+    """See to it that bytes are unpacked in proportion to the packed ones.
+
+    Raises:
+        CorpusError: they are not.
+    """
+    if unpacked > max(MIN_SUSPICIOUS, MAX_RATIO * packed):
+        raise CorpusError(
+            f"{path}: unpacks to more than {MAX_RATIO} times its {packed:,} bytes; that is no text"
+        )
+
+
 def _decoded(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]:
-    name = codecs.lookup(encoding).name
-    decoder = codecs.getincrementaldecoder(name)()
+    decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0  # bytes before the chunk
+    begun = False
     try:
         for chunk in chunks:
             waiting = len(decoder.getstate()[0])
             text = decoder.decode(chunk)
-            yield text if offset or name != "utf-8" else text.removeprefix("\ufeff")
+            yield text if begun else text.removeprefix("\ufeff")  # a mark of the order of bytes
+            begun = begun or bool(text)
             offset += len(chunk)
         waiting = len(decoder.getstate()[0])
         yield decoder.decode(b"", final=True)

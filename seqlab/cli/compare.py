@@ -33,10 +33,12 @@ def command(
     Runs that differ in the seed alone are one column: n, median, worst, mean ± sd.
     """
     _expect_one_form(**{"--csv": as_csv, "--markdown": as_markdown, "--json": as_json})
-    from seqlab.runs.comparing import compare, warnings
+    from seqlab.runs.comparing import compare, distinct, warnings
     from seqlab.runs.opened import open_run
 
-    opened = [open_run(run, root=root) for run in dict.fromkeys(runs)]
+    opened, left_out = distinct([open_run(run, root=root) for run in runs])
+    for said in left_out:
+        log.warning(said)
     rows = compare(opened)
     for warning in warnings(opened):
         log.warning(warning)

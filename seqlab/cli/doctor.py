@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli.offline import offline
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
 from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
+from seqlab.network import offline
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry

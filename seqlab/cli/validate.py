@@ -69,7 +69,7 @@ def _looked_at(
         from seqlab.registry import resolve
 
         return resolve(experiment, registry).notices, (), 0
-    from seqlab.cli.offline import offline
+    from seqlab.network import offline
     from seqlab.runs.rehearsal import validate
 
     with offline():

@@ -38,6 +38,27 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
+def distinct(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Leave out runs that are others again: named twice, copied, or copied and resumed.
+
+    Returns:
+        The runs, and a sentence for each that was left out.
+    """
+    kept: dict[Any, Run] = {}
+    said = []
+    for run in runs:
+        first = kept.setdefault(_identity(run.description), run)
+        if first is not run:
+            said.append(f"{run.path}: is the same run as {first.path}, and counts once")
+    return list(kept.values()), said
+
+
+def _identity(known: Mapping[str, Any]) -> Any:
+    """What a run has from its first moment on; older ones have no id."""
+    parts = ("started", "experiment_sha256", "seed")
+    return known.get("id") or (*(known[part] for part in parts), known["corpus"]["fingerprint"])
+
+
 def warnings(runs: Sequence[Run]) -> list[str]:
     """Say where numbers do not compare: another corpus, another vocabulary."""
     said = []

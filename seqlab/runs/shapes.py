@@ -62,6 +62,7 @@ class Description(TypedDict):
     """The content of `run.json`; further keys are nobody's harm."""
 
     format: Literal[1]
+    id: NotRequired[Short]
     name: Short
     status: Literal["running", "finished", "failed", "interrupted"]
     started: Short
