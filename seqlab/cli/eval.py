@@ -60,7 +60,7 @@ def command(
 ) -> None:
     """Score a split with the model of RUN: loss, perplexity, bits per character and byte.
 
-    The test split is looked at here and nowhere else.
+    No other command shows a number of the test split.
     """
     from seqlab.runs.finding import find_run
 

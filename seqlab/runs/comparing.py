@@ -66,8 +66,17 @@ def warnings(runs: Sequence[Run]) -> list[str]:
     if len({one["corpus"]["fingerprint"] for one in known}) > 1:
         said.append("The corpora differ: no loss of one compares with that of another")
     elif len({one["vocabulary"]["sha256"] for one in known}) > 1:
-        said.append("The vocabularies differ: compare bits per character, not perplexity")
+        bits = "compare bits per character, not perplexity"
+        unknown = "where text is unknown, no number of one compares with that of another"
+        said.append(f"The vocabularies differ: {unknown if any(map(_unknown, runs)) else bits}")
+    elif any(map(_unknown, runs)):
+        said.append("Some targets stand for unknown text, so there are no bits per character")
     return said
+
+
+def _unknown(run: Run) -> bool:
+    """Whether a target of any row stood for unknown text."""
+    return any(row.get("unknown") for row in run.metrics)
 
 
 def other_model(run: Run, resolved: Resolved) -> str:
@@ -115,6 +124,9 @@ def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
                 best = max if metric == "accuracy" else min
                 numbers |= _summary(f"{split} {metric}, best", [best(v) for v in full], metric)
                 numbers |= _summary(f"{split} {metric}, last", [v[-1] for v in full], metric)
+        shares = [values[-1] for one in rows if (values := _series(one, split, "unknown"))]
+        if any(shares):
+            numbers |= _summary(f"{split} unknown", shares, "unknown")
     training = [row for one in rows for row in one if row["split"] == "train"]
     if training:
         numbers["tokens/s"] = round(statistics.median(r["tokens_per_second"] for r in training))

@@ -16,6 +16,7 @@ from seqlab.interrupts import contained
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
+from seqlab.runs.compiling import compiler_errors
 from seqlab.runs.description import now
 from seqlab.runs.disk import disk_errors
 from seqlab.runs.folder import RunFolder
@@ -83,6 +84,7 @@ class Session:
             contained(),
             disk_errors(self.folder.path),
             roomy,
+            compiler_errors(self.resolved),
         ):
             check_state(self._checkpoint().state)
             self.recorder.started()

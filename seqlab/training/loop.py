@@ -21,6 +21,7 @@ from seqlab.randomness import derive, reseed
 from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.average import Average
 from seqlab.training.device import Sent
+from seqlab.training.diagnosis import where_it_began
 from seqlab.training.eager import eager_step
 from seqlab.training.gradients import Gradients, Window
 from seqlab.training.graphs import Replayed
@@ -75,6 +76,7 @@ class Training:
         self._take_step = eager_step(optimizer)
         self._steps_schedule = not wants_metric(schedule)
         self._unread: Step | None = None
+        self._before: State | None = None
         self._reads_late = _can_read_late(self.device, optimizer)
         gradients = Gradients(
             model,
@@ -118,9 +120,17 @@ class Training:
             f" rate {step.lr:g}"
         )
         if self.settings.on_nonfinite == "stop":
-            message = f"{said}. It was not taken; a smaller lr or a clip_norm may help."
+            began = f"; {where}" if (where := self._where_it_began(step)) else ""
+            message = f"{said}{began}. It was not taken; a smaller lr or a clip_norm may help."
             raise RunFailed(message, resume_with="--set train.on_nonfinite=skip")
         log.warning("%s. It is skipped, and the state starts afresh.", said.capitalize())
+
+    def _where_it_began(self, step: Step) -> str:
+        """Name the part of the model that was not finite; on a GPU the next step is on its way."""
+        if self._reads_late:
+            return ""
+        windows = self._windows(step.epoch - 1, step.place - 1)
+        return where_it_began(self.model, windows, self._before)
 
     def _step(self) -> Step:
         epoch, group = divmod(self.done, self.steps_per_epoch)
@@ -131,6 +141,7 @@ class Training:
         with self.phase("data"):
             windows = self._windows(epoch, group)
         before = self.state if windows[0].continues is not False else None
+        self._before = before
         found = self._gradients(self.phase, windows, before)
         self.check()  # the step before: a GPU has this one to go on with
         self.state = found.state

@@ -9,6 +9,8 @@ import pytest
 import seqlab
 from seqlab.errors import RunFailed
 from seqlab.model.state import map_state
+from seqlab.registry import resolve
+from seqlab.runs.compiling import compiler_errors
 from seqlab.training import loop
 
 FRAGILE = """
@@ -43,6 +45,13 @@ def _reading(request, monkeypatch):
 
 
 @pytest.fixture
+def at_once(request):
+    """Where the flag is read late, the next step has begun, and nothing is looked for."""
+    if "read at once" not in request.node.name:
+        pytest.skip("the next step has begun")
+
+
+@pytest.fixture
 def whole(full, drop):
     """Run the full experiment into `here`, with other sections and a cell that can break."""
     drop(FRAGILE)
@@ -66,7 +75,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(fu
         whole(**fragile(full, 13, checkpoint={"every": 5, "keep": 1}))
     assert re.match(
         r"step 13 \(number 13 of epoch 1\) is not finite: its loss is nan, the gradient norm nan,"
-        r" the learning rate 0\.01\.",
+        r" the learning rate 0\.01(; it began in |\.)",
         str(caught.value),
     )
     run = seqlab.open_run("here")
@@ -130,3 +139,59 @@ def test_a_run_that_skips_its_last_step_of_an_epoch_still_writes_that_row(full, 
     run = whole(**fragile(full, 14, on_nonfinite="skip"))
     row = next(row for row in run.metrics if row["split"] == "train")
     assert (row["step"], row["gradient_norm"]) == (14, None)
+
+
+SPOILT = """
+    import torch
+    from torch import nn
+    from seqlab import hookimpl
+
+    class Spoilt(nn.Module):
+        '''A cell whose outputs are not finite from a step on.'''
+
+        output_size = 4
+
+        def __init__(self, input_size: int, *, good: int = 2):
+            super().__init__()
+            self.weight = nn.Linear(input_size, 4)
+            self.left = good
+
+        def forward(self, inputs, state):
+            self.left -= self.training
+            outputs = self.weight(inputs)
+            if self.left < 0:
+                outputs = outputs / 0
+            return outputs, outputs[:, -1].detach() * 0
+
+    @hookimpl
+    def seqlab_register_cells():
+        return {"spoilt": Spoilt}
+"""
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_layer_where_numbers_stopped_being_finite_is_named(tiny, drop, layers, at_once):
+    drop(SPOILT)
+    model = {"embedding": 4, "layers": layers}
+    with pytest.raises(
+        seqlab.SeqlabError, match=r"it began in the outputs of layers\.0 \(Spoilt\)"
+    ):
+        seqlab.run(tiny | {"cell": "spoilt", "model": model}, run_dir="r")
+
+
+def test_a_weight_that_is_not_finite_is_named(tiny, at_once):
+    huge = {"optimizer": {"name": "sgd", "lr": 1e38}, "train": {"steps": 9}}
+    with pytest.raises(seqlab.SeqlabError, match=r"the weight .* is not finite before it|it began"):
+        seqlab.run(tiny | huge, run_dir="r")
+
+
+def test_a_model_that_torch_cannot_compile_is_told_in_one_line_with_what_to_do(tiny, registry):
+    unsupported = type("Unsupported", (RuntimeError,), {"__module__": "torch._dynamo.exc"})
+    experiment = seqlab.read_experiment(tiny, ["train.compile=true"])
+    with (
+        pytest.raises(seqlab.SeqlabError, match=r"train\.compile: torch cannot compile") as caught,
+        compiler_errors(resolve(experiment, registry)),
+    ):
+        raise unsupported("no C++ compiler\nat line 3")
+    assert caught.value.exit_code == 1
+    assert "--set train.compile=false" in str(caught.value)
