@@ -152,14 +152,12 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
     brackets = line.count("[") + line.count("{")
     if brackets > MOST_BRACKETS and brackets * 8 > len(line):
         raise CorpusError(f"{where}: has {brackets:,} lists and mappings, and hardly any text")
-    if line.lstrip()[:1] == "[":
-        raise CorpusError(
-            f'{where}: begins a JSON array; one object a line is wanted, such as {{"text": "…"}}'
-        )
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise CorpusError(f"{where}:{error.colno}: is no JSON ({error.msg})") from None
+        begun = " of its own; if this begins a JSON array" if line.lstrip()[:1] == "[" else ""
+        advice = f"{begun}: one object a line is wanted, each whole" if begun else ""
+        raise CorpusError(f"{where}:{error.colno}: is no JSON{advice} ({error.msg})") from None
     except (ValueError, RecursionError) as error:  # a number or a nesting beyond all reason
         raise CorpusError(f"{where}: cannot be read as JSON ({error})") from None
     if not isinstance(record, dict):

@@ -253,8 +253,7 @@ class Run:
             raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
         source = open_source(self.resolved)
         source.check_same(self.description["corpus"]["fingerprint"])
-        bound = self.resolved.tokenizer
-        tokens = prepare_split(source, split, bound, self.tokenizer, progress)
+        tokens = prepare_split(source, split, self.resolved.tokenizer, self.tokenizer, progress)
         settings = self.resolved.evaluation or Evaluation()
         fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
         check_scorable(tokens, split, fresh=fresh)
