@@ -188,8 +188,15 @@ def _experiment(file: Path, overrides: Sequence[str], registry: Registry) -> Exp
     suffixes = [s.lower() for s in file.suffixes if s.lower() not in PACKED]
     kind = suffixes[-1].removeprefix(".") if suffixes else ""
     there = {component.name for component in registry.components("corpus")}
-    name = "folder" if file.is_dir() else kind if kind in there else "text"
+    name = "folder" if _is_folder(file) else kind if kind in there else "text"
     return read_experiment({"corpus": {"name": name, "path": str(file.absolute())}}, overrides)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file can have, which whoever reads it says
+        return False
 
 
 def _resolved(file: Path, overrides: Sequence[str], registry: Registry) -> Text:

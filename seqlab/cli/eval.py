@@ -9,6 +9,7 @@ import click
 
 from seqlab.cli.options import (
     PluginChoice,
+    Whole,
     checkpoint_option,
     json_option,
     plugin_options,
@@ -24,15 +25,11 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("run")
 @click.option("--split", default="valid", show_default=True, help="Which split is scored.")
-@click.option(
-    "--rows", type=click.IntRange(1, 2**20), help="Streams; default: as the experiment says."
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1, 2**20), help="Streams at once; changes no number."
-)
+@click.option("--rows", type=Whole(1, 2**20), help="Streams; default: as the experiment says.")
+@click.option("--batch-size", type=Whole(1, 2**20), help="Streams at once; changes no number.")
 @click.option(
     "--window",
-    type=click.IntRange(1, 2**24),
+    type=Whole(1, 2**24),
     default=128,
     show_default=True,
     help="Tokens at once; changes no number.",

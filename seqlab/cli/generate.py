@@ -14,6 +14,7 @@ import click
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
+    Whole,
     checkpoint_option,
     json_option,
     plugin_options,
@@ -41,27 +42,25 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--length",
-    type=click.IntRange(1, 1_000_000),
+    type=Whole(1, 1_000_000),
     default=50,
     show_default=True,
     help="Tokens to generate after each prefix, at most.",
 )
 @click.option(
     "--num",
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     default=1,
     show_default=True,
     metavar="N",
     help="Continuations of each prefix: drawn one by one, or the N best of a search.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="For decoders that draw."
-)
+@click.option("--seed", type=Whole(0, 2**63 - 1), default=0, help="For decoders that draw.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; repeatable.")
 @click.option(
     "--stop-token",
     "stop_tokens",
-    type=click.IntRange(0, 2**31),
+    type=Whole(0, 2**31),
     multiple=True,
     metavar="ID",
     help="End with this token; repeatable. Default: that of the end of a document, if any.",

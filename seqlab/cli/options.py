@@ -36,6 +36,15 @@ class PathType(click.ParamType[Path]):
 PATH = PathType()
 
 
+class Whole(click.IntRange):
+    """A whole number in digits of ASCII; Python reads those of any script."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and not value.isascii():
+            self.fail(f"{value!r} is no number in the digits 0 to 9", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @dataclass(frozen=True)
 class PluginChoice:
     """Which plugins a command loads."""

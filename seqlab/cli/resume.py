@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqlab.cli.options import PluginChoice, plugin_options, root_option
+from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 )
 @click.option(
     "--checkpoint",
-    type=click.IntRange(0, 2**63 - 1),
+    type=Whole(0, 2**63 - 1),
     metavar="STEP",
     help="Go on from this one, not the latest.",
 )

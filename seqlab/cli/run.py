@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli.options import PATH, PluginChoice, plugin_options, print_table, root_option
+from seqlab.cli.options import PATH, PluginChoice, Whole, plugin_options, print_table, root_option
 from seqlab.cli.streams import out
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.visible import pasted
@@ -32,7 +32,7 @@ MOST_SEEDS = 2**63
 @click.option("--run-dir", type=PATH, metavar="DIR", help="The run's folder.")
 @click.option(
     "--seeds",
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     default=1,
     metavar="N",
     help="Run with N seeds in turn.",

@@ -166,7 +166,8 @@ def _anchored(value: Any, located: Located) -> Any:
 def suggest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: what is near, or what there is."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    lower = {known.lower(): known for known in reversed(names)}
+    close = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean '{close[0]}'?"
+        return f"; did you mean '{lower[close[0]]}'?"
     return f"; there are: {', '.join(names)}" if names else "; there are none"
