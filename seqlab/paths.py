@@ -19,7 +19,7 @@ def named_path(value: Any, what: str) -> Path:
         raise UsageError(f"{what}: should be a path, not {type(value).__name__}")
     if not os.fspath(value):
         raise UsageError(f"{what}: is empty; give a path (the working folder is .)")
-    try:
-        return Path(os.fsdecode(value))
-    except ValueError as error:
-        raise UsageError(f"{what}: is no path ({error})") from None
+    path = os.fsdecode(value)
+    if "\0" in path:
+        raise UsageError(f"{what}: is no path: it has a NUL in it")
+    return Path(path)

@@ -79,7 +79,11 @@ class _Member(io.RawIOBase):
             fed = self._packed.read(PIECE) if self._unpacking.needs_input else b""
             if self._unpacking.needs_input and not fed:
                 break
-            if data := self._unpacking.decompress(fed, min(size, self._left)):
+            try:
+                data = self._unpacking.decompress(fed, min(size, self._left))
+            except (OSError, EOFError, lzma.LZMAError) as error:
+                raise zipfile.BadZipFile(str(error) or "its data are damaged") from None
+            if data:
                 self._left -= len(data)
                 self._crc = zlib.crc32(data, self._crc)
                 return cast("bytes", data)

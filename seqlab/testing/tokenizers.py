@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,6 +29,18 @@ PIECES = ("Cafe", "\u0301 and caf\u00e9, na\u00efve; ", "👩\u200d", "👩\u200
 SAMPLES = (*TEXTS, *PIECES)
 UNSEEN = ("Ωμέγα ж 한글 ☃", "QUIZ 0123456789", "\x7f\ud800", "🦖\U0010ffff")
 IDS = (Ids(np.array([0, 3, 1, 4])), Ids(np.array([2, 0]), np.array([0.0, 1.0])))
+
+# What a text may be one run of, without a place where words are sure to end.
+RUNS = {
+    "letters": "acgt",
+    "Han characters": "想要有直升机和你飞到宇宙去",
+    "flags": "🇩🇪",
+    "marks": "e\u0301",
+    "digits": "0123456789",
+    "spaces": " ",
+}
+LENGTHS = (4_000, 64_000)  # characters
+SHORTEST = 0.005  # seconds, below which nothing is said of a time
 
 Facts = dict[str, Any]
 
@@ -201,6 +214,27 @@ def fitting_leaves_chance_alone(subject: Subject) -> None:
             tokenizer.encode(text)
 
 
+def time_grows_with_the_text(subject: Subject) -> None:
+    """16 times as much text takes no more than 60 times as long, whatever it is one run of."""
+    if not _fitted(subject)[1]:
+        return  # ids have no text
+    for name, piece in RUNS.items():
+        short, long = (min(_seconds(subject, piece, n) for _ in range(2)) for n in LENGTHS)
+        times = long / max(short, SHORTEST)
+        said = f"{times:.0f} times as long ({long:.2f} s) for 16 times as many {name}"
+        expect(times < 60 or long < SHORTEST, "a time that grows with the length of a text", said)
+
+
+def _seconds(subject: Subject, piece: str, characters: int) -> float:
+    """How long it takes to learn a text of one run, and to encode it."""
+    text = (piece * characters)[:characters]
+    tokenizer = subject.build()
+    begun = time.process_time()
+    tokenizer.fit(iter([text]))
+    _ids_or_none(tokenizer, text)
+    return time.process_time() - begun
+
+
 CHECKS: tuple[Check, ...] = (
     ids_are_below_size,
     texts_come_back,
@@ -212,4 +246,5 @@ CHECKS: tuple[Check, ...] = (
     hash_seed_does_not_matter,
     unseen_text_has_ids_or_is_refused,
     fitting_leaves_chance_alone,
+    time_grows_with_the_text,
 )

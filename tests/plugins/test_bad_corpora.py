@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from seqlab_plugins.text_files import read_pieces
 
-from seqlab import load_plugins, read_experiment
+from seqlab import CorpusError, load_plugins, read_experiment
 from seqlab.cli.main import call
 from seqlab.data.preparing import prepare
 from seqlab.registry import resolve_text
@@ -135,3 +137,74 @@ def test_a_zip_of_several_files_is_advised_by_what_there_is(kind, tiny, capsys):
     Path("experiment.yaml").write_text(json.dumps(tiny | {"corpus": {"name": kind, **where}}))
     assert call(["run", "experiment.yaml"]) == 4
     assert "needs `member: NAME` of `corpus: text`" in capsys.readouterr().err
+
+
+def _bomb(name: str, packing: int) -> Path:
+    with zipfile.ZipFile(name, "w", packing) as archive, archive.open("a.txt", "w") as member:
+        for _ in range(200):
+            member.write(b" " * (1 << 20))
+    return Path(name)
+
+
+PACKINGS = {"deflate": zipfile.ZIP_DEFLATED, "bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_what_unpacks_out_of_proportion_is_refused_before_memory_is_spent(packing, capsys):
+    _bomb("a.zip", PACKINGS[packing])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert call(["corpus", "describe", "a.zip"]) == 4
+    assert "unpacks to more than 200 times" in capsys.readouterr().err
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # kilobytes
+
+
+def test_a_parquet_file_of_one_huge_value_is_refused_before_it_is_unpacked(capsys):
+    table, writer = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    one = table.table({"text": ["a" * (64 << 20)]})
+    writer.write_table(one, "a.parquet", compression="zstd", use_dictionary=False)
+    assert call(["corpus", "describe", "a.parquet"]) == 4
+    assert "unpacks to more than 200 times" in capsys.readouterr().err
+
+
+def test_a_line_of_nothing_but_lists_is_refused_before_it_is_read(capsys):
+    Path("a.jsonl").write_text('{"text": "a", "more": [' + "[]," * 1_100_000 + "[]]}")
+    assert call(["corpus", "describe", "a.jsonl"]) == 4
+    assert "lists and mappings, and hardly any text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_member_of_any_packing_is_read_as_the_library_reads_it(packing):
+    text = "".join(f"line {number} 分开\n" for number in range(200_000))
+    with zipfile.ZipFile("a.zip", "w", PACKINGS[packing]) as archive:
+        archive.writestr("a.txt", text)
+    assert "".join(read_pieces(Path("a.zip"))) == text
+
+
+@pytest.mark.parametrize("packing", ["bzip2", "lzma"])
+def test_a_member_whose_bytes_changed_is_damaged(packing):
+    with zipfile.ZipFile("a.zip", "w", PACKINGS[packing]) as archive:
+        archive.writestr("a.txt", GOOD)
+    data = bytearray(Path("a.zip").read_bytes())
+    data[60] ^= 1
+    Path("a.zip").write_bytes(data)
+    with pytest.raises(CorpusError, match=r"is damaged or packed in an unknown way \(.+\)"):
+        list(read_pieces(Path("a.zip")))
+
+
+CODECS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", CODECS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_no_text_whatever_the_encoding_is_called(encoding, packed):
+    marked = "\ufeff" + "one day\n" * 9
+    plain = encoding in ("utf-8-sig", "utf-16")  # these write a mark themselves
+    data = (marked[1:] if plain else marked).encode(encoding)
+    for name in ("a.txt", "b.txt"):
+        Path(name).write_bytes(data)
+    if packed:
+        for name in ("a.txt", "b.txt"):
+            Path(f"{name}.gz").write_bytes(gzip.compress(data))
+    suffix = ".gz" if packed else ""
+    for name in ("a.txt", "b.txt"):
+        assert "".join(read_pieces(Path(name + suffix), encoding=encoding)) == marked[1:]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from pathlib import Path
 
 import pytest
 
 import seqlab
-from seqlab.runs.comparing import compare, warnings
+from seqlab.runs.comparing import compare, distinct, warnings
 
 
 @pytest.fixture
@@ -95,3 +96,16 @@ def test_the_place_of_the_corpus_alone_makes_no_other_experiment(trained, text_f
 def test_a_run_that_has_not_finished_an_epoch_is_compared_too(trained):
     rows = compare([trained(), trained("train.steps=0")])
     assert len(rows) == 2
+
+
+def test_a_run_counts_once_however_often_it_is_named_copied_or_resumed(tiny, registry):
+    first = seqlab.run(tiny, run_dir="one", registry=registry)
+    other = seqlab.run(tiny, overrides=["train.seed=1"], run_dir="two", registry=registry)
+    shutil.copytree("one", "copy")
+    shutil.copytree("one", "longer")
+    seqlab.resume("longer", overrides=["train.epochs=2"], registry=registry)
+    Path("link").symlink_to("one")
+    again = [seqlab.open_run(path, registry=registry) for path in ("copy", "longer", "link")]
+    kept, said = distinct([first, other, *again])
+    assert [run.path for run in kept] == [Path("one"), Path("two")]
+    assert [line.partition(":")[0] for line in said] == ["copy", "longer", "link"]

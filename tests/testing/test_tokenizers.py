@@ -14,6 +14,7 @@ DEFECTS = [
     (planted.FloatsAreIds, tokenizers.ids_are_below_size, "float32"),
     (planted.BeginsWithAToken, tokenizers.ids_are_below_size, "no id for an empty text"),
     (planted.SizeIsOfNumpy, tokenizers.ids_are_below_size, "`size` to be an integer"),
+    (planted.LooksBack, tokenizers.time_grows_with_the_text, "times as long"),
     (planted.LowerCase, tokenizers.texts_come_back, "the quick"),
     (planted.Composed, tokenizers.texts_come_back, "to come back"),
     (planted.Words, tokenizers.texts_come_back, "to come back"),
