@@ -148,7 +148,9 @@ class Folder:
         files = apart(self._below("train").values(), rest.values())
         if files[1] and not files[0]:
             folder = self._places()["train"]
-            raise CorpusError(f"{folder}: other splits have all of its files; none is left to train")
+            raise CorpusError(
+                f"{folder}: other splits have all of its files; none is left to train"
+            )
         return files
 
     def _below(self, split: str) -> dict[Path, Path]:

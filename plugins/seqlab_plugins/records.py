@@ -27,9 +27,9 @@ class _Records(SplitFiles, ABC):
     def __init__(
         self, path: Files, valid: Files | None, test: Files | None, text: str, split: str | None
     ) -> None:
-        super().__init__(path, valid, test)
-        if split is not None and len(self._files) > 1:
+        if split is not None and (valid or test):
             raise ValueError("`split` takes the splits from `path`; leave out valid and test")
+        super().__init__(path, valid, test)
         self._text = text
         self._split = split
 

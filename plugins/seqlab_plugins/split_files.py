@@ -31,8 +31,8 @@ class SplitFiles:
         scored = [path for split in found if split != "train" for path in found[split]]
         trained, self.held_out = apart(found["train"], scored)
         if not trained:
-            named = ", ".join(map(str, self.held_out[:5]))
-            raise CorpusError(f"{named}: other splits have all of `path`; nothing is left to train")
+            some = ", ".join(map(str, self.held_out[:5]))
+            raise CorpusError(f"{some}: other splits have all of `path`; nothing is left to train")
         self._files = {**found, "train": trained}
 
     @property

@@ -183,7 +183,7 @@ class TokenIds:
         for document in documents:
             if not isinstance(document, Ids):
                 raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
-            largest = max(largest, int(np.max(document.ids, initial=-1)))
+            largest = max(largest, int(document.ids.max()) if len(document.ids) else -1)
         if self._stated is not None and largest >= self._stated:
             raise CorpusError(
                 f"has the token id {largest:,}, and `tokenizer.size` says that they end below"

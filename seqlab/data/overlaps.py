@@ -32,7 +32,9 @@ def check_apart(name: str, corpus: Corpus) -> None:
     """
     held_out = list(getattr(corpus, "held_out", ()))
     if held_out:
-        log.warning("corpus '%s': not trained, since another split has it: %s", name, _all(held_out))
+        log.warning(
+            "corpus '%s': not trained, since another split has it: %s", name, _all(held_out)
+        )
     if not hasattr(corpus, "split_files"):
         return
     files = {split: list(paths) for split, paths in corpus.split_files().items()}
