@@ -33,10 +33,14 @@ def command(
     Runs that differ in the seed alone are one column: n, median, worst, mean ± sd.
     """
     _expect_one_form(**{"--csv": as_csv, "--markdown": as_markdown, "--json": as_json})
-    from seqlab.runs.comparing import compare, warnings
+    from seqlab.runs.comparing import compare, distinct, warnings
     from seqlab.runs.opened import open_run
 
     opened = [open_run(run, root=root) for run in dict.fromkeys(runs)]
+    opened, again = distinct(opened)
+    if again:
+        left_out = ", ".join(str(run.path) for run in again)
+        log.warning("Left out, as these are runs that are compared already: %s", left_out)
     rows = compare(opened)
     for warning in warnings(opened):
         log.warning(warning)

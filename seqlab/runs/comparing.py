@@ -38,6 +38,22 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
+def distinct(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Part runs from those that are one of them again: named twice, copied, or a copy resumed."""
+    first: dict[Any, Run] = {}
+    again = [run for run in runs if first.setdefault(_identity(run), run) is not run]
+    return list(first.values()), again
+
+
+def _identity(run: Run) -> tuple[Any, ...]:
+    """What copies of a run share and other draws do not; older runs have no id."""
+    known = run.description
+    if "id" in known:
+        return (known["id"],)
+    fingerprint = known["corpus"]["fingerprint"]
+    return known["started"], known["experiment_sha256"], known["seed"], fingerprint
+
+
 def warnings(runs: Sequence[Run]) -> list[str]:
     """Say where numbers do not compare: another corpus, another vocabulary."""
     said = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -35,6 +36,7 @@ def describe_run(
     prepared = parts.prepared
     return {
         "format": FORMAT,
+        "id": secrets.token_hex(16),
         "name": resolved.name,
         "status": "running",
         "started": now(),

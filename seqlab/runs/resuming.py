@@ -199,6 +199,8 @@ def _resume(
             parts.total_steps, known["total_steps"], resolved.schedule.component.name, done
         )  # fmt: skip
     kept = {key: known[key] for key in ("started", "best") if key in known}
+    found = {key: value for key, value in found.items() if key != "id"}
+    kept |= {"id": known["id"]} if "id" in known else {}
     description = found | kept | {"resumed": [*known.get("resumed", []), done]}
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
     with disk_errors(folder.path):

@@ -62,6 +62,7 @@ class Description(TypedDict):
     """The content of `run.json`; further keys are nobody's harm."""
 
     format: Literal[1]
+    id: NotRequired[Short]  # of the run, kept by its copies
     name: Short
     status: Literal["running", "finished", "failed", "interrupted"]
     started: Short
@@ -101,6 +102,7 @@ class MetricsRow(TypedDict):
     bits_per_character: NotNegative | None
     bits_per_byte: NotNegative | None
     accuracy: Share | None
+    unknown: NotRequired[Share | None]
     tokens: NotNegative
     lr: Finite | None
     gradient_norm: NotNegative | None

@@ -202,5 +202,5 @@ def test_a_stated_size_takes_ids_that_training_did_not_show(dtype, tiny):
 def test_an_id_of_training_beyond_the_stated_size_is_refused(tiny):
     raw(np.arange(600) % 7)
     tokenizer = {"name": "ids", "size": 6}
-    with pytest.raises(CorpusError, match="token id 6, and `tokenizer.size` says .* below 6"):
+    with pytest.raises(CorpusError, match=r"token id 6, and `tokenizer.size` says .* below 6"):
         seqlab.run(tiny | {"corpus": {"name": "tokens", "path": "ids.bin"}, "tokenizer": tokenizer})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from pathlib import Path
 
 import pytest
 
 import seqlab
-from seqlab.runs.comparing import compare, warnings
+from seqlab.runs.comparing import compare, distinct, warnings
 
 
 @pytest.fixture
@@ -95,3 +96,13 @@ def test_the_place_of_the_corpus_alone_makes_no_other_experiment(trained, text_f
 def test_a_run_that_has_not_finished_an_epoch_is_compared_too(trained):
     rows = compare([trained(), trained("train.steps=0")])
     assert len(rows) == 2
+
+
+def test_copies_of_a_run_are_no_further_draws(trained):
+    run = trained()
+    shutil.copytree(run.path, "copy")
+    Path("link").symlink_to(run.path)
+    other = trained("train.seed=1")
+    again = [seqlab.open_run(name) for name in (run.path, "copy", "link")]
+    kept, left_out = distinct([run, other, *again])
+    assert (kept, left_out) == ([run, other], again)
