@@ -198,9 +198,8 @@ def _resume(
             " continues from where it would be at step %d",
             parts.total_steps, known["total_steps"], resolved.schedule.component.name, done
         )  # fmt: skip
-    kept = {key: known[key] for key in ("started", "best") if key in known}
-    found = {key: value for key, value in found.items() if key != "id"}
-    kept |= {"id": known["id"]} if "id" in known else {}
+    found.pop("id")  # the run's own goes on; an older run has none
+    kept = {key: known[key] for key in ("id", "started", "best") if key in known}
     description = found | kept | {"resumed": [*known.get("resumed", []), done]}
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
     with disk_errors(folder.path):
