@@ -102,6 +102,7 @@ class MetricsRow(TypedDict):
     bits_per_character: NotNegative | None
     bits_per_byte: NotNegative | None
     accuracy: Share | None
+    unknown: NotRequired[Share | None]
     tokens: NotNegative
     lr: Finite | None
     gradient_norm: NotNegative | None

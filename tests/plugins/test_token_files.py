@@ -185,3 +185,22 @@ def test_a_folder_is_no_file():
 @pytest.mark.parametrize("end", [None, 7])
 def test_token_files_keep_every_promise(end):
     check_corpus(TokenFiles, path=raw(range(400)), valid=npy([1, 7, 3]), end=end)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64"])
+def test_a_stated_size_takes_ids_that_training_did_not_show(dtype, tiny):
+    raw(np.arange(600) % 7, dtype)
+    raw([9, 8, 7], dtype, name="held.bin")
+    corpus = {"name": "tokens", "path": "ids.bin", "valid": "held.bin", "dtype": dtype}
+    tiny |= {"corpus": corpus, "tokenizer": {"name": "ids", "size": 10}, "evaluation": {"every": 1}}
+    run = seqlab.run(tiny)
+    scored = [row for row in run.metrics if row["split"] == "valid"]
+    assert run.description["vocabulary"]["size"] == 10
+    assert {row["bits_per_character"] for row in scored} == {None}
+
+
+def test_an_id_of_training_beyond_the_stated_size_is_refused(tiny):
+    raw(np.arange(600) % 7)
+    tokenizer = {"name": "ids", "size": 6}
+    with pytest.raises(CorpusError, match=r"token id 6, and `tokenizer.size` says .* below 6"):
+        seqlab.run(tiny | {"corpus": {"name": "tokens", "path": "ids.bin"}, "tokenizer": tokenizer})
