@@ -10,6 +10,7 @@ import click
 
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
 from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
+from seqlab.interrupts import let_pass
 from seqlab.network import offline
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def _built(component: Component) -> tuple[str, int]:
         return f"not here: {refusal}", 0
     except SeqlabError as error:
         return str(error), error.exit_code
-    except Exception as error:
+    except BaseException as error:  # a factory may call sys.exit
+        let_pass(error)
         said = f"cannot be built: {type(error).__name__}: {error}"
         return f"{said} (plugin '{component.plugin}')", PluginError.exit_code
 

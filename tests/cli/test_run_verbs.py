@@ -260,6 +260,15 @@ def test_doctor_names_what_cannot_be_built(seqlab_command, drop):
     assert f"decoder nothing\t{said}" in result.out
 
 
+@pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])
+def test_doctor_goes_on_after_a_factory_that_would_end_the_process(seqlab_command, drop, raised):
+    drop(BUILDS_NOTHING.replace("RuntimeError", raised))
+    result = seqlab_command("doctor")
+    assert result.code == 3
+    assert f"decoder nothing\tcannot be built: {raised}: oh no (plugin 'dropped')" in result.out
+    assert "observer csv\tok" in result.out
+
+
 UNWELL = """
     import seqlab
 

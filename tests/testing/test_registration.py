@@ -272,3 +272,12 @@ def test_pytest_explains_a_marker_that_it_cannot_use(marker, said, pytester):
     result = pytester.runpytest_subprocess("-p", "no:xdist")
     assert said in result.stdout.str() + result.stderr.str()
     assert result.ret != 0
+
+
+def test_a_process_that_gives_no_answer_in_time_breaks_no_promise(registry, monkeypatch):
+    monkeypatch.setattr("seqlab.testing.elsewhere._SECONDS", 0.01)
+    subject = Subject.of_component(registry.find("tokenizer", "characters"), {})
+    results = [look_at(check, subject) for check in checks_of("tokenizer")]
+    late = [r for r in results if "gave no answer in 0.01 seconds" in r.message]
+    assert late
+    assert {r.verdict for r in late} == {"skipped"}
