@@ -25,9 +25,8 @@ def main() -> None:
             (_seconds(sys.executable, folder), _seconds(other, folder)) for _ in range(pairs + 1)
         ]
     differences = [1e3 * (here - there) for here, there in times[1:]]  # the first fills caches
-    print(
-        f"{describe()}\n\n| start of `jay_rnn`, {pairs} pairs | ms later than the other |\n|---|---|"
-    )
+    print(f"{describe()}\n")
+    print(f"| start of `jay_rnn`, {pairs} pairs | ms later than the other |\n|---|---|")
     low, middle, high = min(differences), statistics.median(differences), max(differences)
     print(f"| median (least, most) | {middle:.0f} ({low:.0f}, {high:.0f}) |")
 

@@ -13,7 +13,7 @@ import pytest
 
 from seqlab import CorpusError, load_plugins, read_experiment
 from seqlab.data.source import open_source
-from seqlab.registry import load_plugins, resolve
+from seqlab.registry import resolve
 
 WORDS = ("one fine day ", "two of a kind ", "three is a crowd ")
 
