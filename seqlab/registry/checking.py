@@ -65,6 +65,9 @@ def _check_value(option: Option, located: Located, key: str, what: str, checked:
         return
     try:
         value = option.check(plain(located))
+        if (empty := _empty_path_in(value, located)) is not None:
+            checked.complaints.append(_complaint(empty, key, (), ["be a path"]))
+            return
         checked.values[option.name] = _anchored(value, located)
     except ValidationError as error:
         checked.complaints.extend(_explain(error, located, key))
@@ -82,6 +85,16 @@ def _nan_in(value: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...] | 
     items = value.items() if isinstance(value, dict) else enumerate(value)
     parts = (_nan_in(item, (*path, key)) for key, item in items)
     return next((found for found in parts if found is not None), None)
+
+
+def _empty_path_in(value: Any, located: Located) -> Located | None:
+    """The place of a path that was written as an empty text, which `pathlib` reads as a dot."""
+    if isinstance(value, Path):
+        return located if located.value == "" else None
+    if isinstance(value, list | tuple):
+        found = (_empty_path_in(item, located.at([i])) for i, item in enumerate(value))
+        return next((one for one in found if one is not None), None)
+    return None
 
 
 def _explain(error: ValidationError, located: Located, key: str) -> list[Complaint]:

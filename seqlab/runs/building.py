@@ -102,6 +102,9 @@ def build(
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
     _expect(optimizer, Optimizer, resolved.optimizer)
     total_steps = count_steps(resolved, sampler)
+    if len(sampler):
+        with resolved.sampler.blamed():
+            sampler.batch(0, 0)  # what is wrong with it is told before the first step
     for said in _idle(resolved, sampler, device):
         log.warning(said)
     schedule = resolved.schedule.build(optimizer, total_steps)

@@ -140,3 +140,10 @@ def test_dropout_of_a_cell_of_one_layer_is_refused_with_what_would_act(tiny, reg
     cell = {"name": "lstm", "hidden_size": 8, "dropout": 0.5}
     with pytest.raises(seqlab.ExperimentError, match=r"num_layers is 1.*model.dropout"):
         seqlab.run(tiny | {"cell": cell}, registry=registry)
+
+
+@pytest.mark.parametrize("path", ["", ["a", ""]])
+def test_an_empty_path_is_none(registry, tiny, path):
+    section = {"name": "text", "path": path}
+    with pytest.raises(seqlab.ExperimentError, match=r"corpus\.path.*should be a path; it is"):
+        resolve(read_experiment(tiny | {"corpus": section}), registry)
