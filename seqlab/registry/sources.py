@@ -8,11 +8,19 @@ distribution, and by its source where it has none.
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    distribution,
+    packages_distributions,
+    version,
+)
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -91,7 +99,7 @@ def _read(paths: list[Path], place: Path, home: Home, others: set[str]) -> MadeO
         try:
             stat = path.stat()
             size += stat.st_size
-            known &= not home.since or max(stat.st_mtime, stat.st_ctime) < home.since
+            known &= not home.since or _changed_at(stat) < home.since
             if size > MOST_BYTES:
                 return MadeOf(known=False)
             content = path.read_bytes()
@@ -103,6 +111,11 @@ def _read(paths: list[Path], place: Path, home: Home, others: set[str]) -> MadeO
         else:
             data[name] = hashlib.sha256(content).hexdigest()
     return replace(_with_libraries(code, data, home.top, others), known=known)
+
+
+def _changed_at(stat: os.stat_result) -> float:
+    """When a file last became another one; a time of change is what an archive says it is."""
+    return stat.st_mtime if os.name == "nt" else stat.st_ctime
 
 
 def _with_libraries(
@@ -127,25 +140,43 @@ def _with_libraries(
 def _unversioned(name: str) -> dict[str, str]:
     """The code of a module that belongs to no distribution; nothing, if there is none."""
     home = _home(name)
-    paths = _all_files(home) if home is not None else ()
+    if home is None:
+        return {}
+    base = home if home.is_dir() else home.parent
     return {
-        f"{name}: {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
+        f"{name}: {path.relative_to(base).as_posix()}": _sha256(path)
+        for path in _all_files(home)
         if path.suffix in CODE
     }
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 @cache
 def _version(name: str) -> str:
-    """The version of the distribution that a top-level name comes from; empty: of none."""
+    """The version of the distribution that a top-level name comes from; empty: of none.
+
+    That of one that is being worked on (an editable install) says nothing of its code.
+    """
     try:
-        return version(name)
+        return "" if _is_editable(name) else version(name)
     except PackageNotFoundError:
         pass
     if _home(name) is None:
         return "absent"
-    owners = packages_distributions().get(name, [])
-    return " ".join(f"{owner} {version(owner)}" for owner in sorted(set(owners)))
+    owners = sorted(set(packages_distributions().get(name, [])))
+    if any(map(_is_editable, owners)):
+        return ""
+    return " ".join(f"{owner} {version(owner)}" for owner in owners)
+
+
+def _is_editable(owner: str) -> bool:
+    said = distribution(owner).read_text("direct_url.json") or "{}"
+    with suppress(ValueError, AttributeError):
+        return bool(json.loads(said).get("dir_info", {}).get("editable"))
+    return False
 
 
 def _home(top: str) -> Path | None:

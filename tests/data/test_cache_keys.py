@@ -266,3 +266,20 @@ def test_a_run_whose_helper_module_changed_says_so_when_it_goes_on(seen, package
     (package / "cleaned/parse.py").write_text("def clean(text):\n    return text  # as before\n")
     seqlab.resume(run.path, overrides=["train.steps=4"], registry=registry())
     assert "Another source than the run's: plugin 'cleaned'" in caplog.text
+
+
+def test_a_library_that_is_being_worked_on_counts_by_its_code(seen, package):
+    info = package / "unversioned-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: unversioned\nVersion: 1\n")
+    (info / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
+    assert seen() == "abcabc"
+    (package / "unversioned.py").write_text("def more(text):\n    return text.upper()\n")
+    assert seen() == "ABCABC"
+
+
+def test_a_file_from_the_future_is_kept_all_the_same(seen, package):
+    os.utime(package / "cleaned/parse.py", (2**32, 2**32))
+    seen()
+    seen()
+    assert len(list(kept.stores())) == 1
