@@ -78,7 +78,7 @@ class _Member(io.RawIOBase):
         while self._left and not self._unpacking.eof:
             fed = self._packed.read(PIECE) if self._unpacking.needs_input else b""
             if self._unpacking.needs_input and not fed:
-                break
+                raise zipfile.BadZipFile("it ends early")
             try:
                 data = self._unpacking.decompress(fed, min(size, self._left))
             except (OSError, EOFError, lzma.LZMAError) as error:
@@ -87,6 +87,6 @@ class _Member(io.RawIOBase):
                 self._left -= len(data)
                 self._crc = zlib.crc32(data, self._crc)
                 return cast("bytes", data)
-        if self._left or self._crc != self._expected:
-            raise zipfile.BadZipFile("it ends early, or its CRC-32 is another")
+        if self._crc != self._expected:
+            raise zipfile.BadZipFile("its CRC-32 is another")
         return b""

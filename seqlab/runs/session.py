@@ -77,13 +77,12 @@ class Session:
     def go(self) -> None:
         """Run to the end; whatever happens, the folder says how it ended."""
         sizes = training_sizes(self.resolved, self.parts.prepared.tokenizer.size)
-        roomy = named_where_too_large(self.resolved, sizes, "training")
         with (
             stop_requests() as request,
             self._ending(),
             contained(),
             disk_errors(self.folder.path),
-            roomy,
+            named_where_too_large(self.resolved, sizes, "training"),
             compiler_errors(self.resolved),
         ):
             check_state(self._checkpoint().state)

@@ -161,7 +161,14 @@ def test_a_file_that_is_no_experiment_is_refused_in_one_line(refusal, content, s
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("path", [".", "missing.yaml", "a\0b", "x" * 5000])
+@pytest.mark.parametrize("path", ["", "a\0b", b"a", 3])
+def test_what_is_no_path_is_told(path):
+    with pytest.raises(seqlab.SeqlabError, match=r"^experiment: [^\n]+$") as caught:
+        seqlab.read_experiment(path)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("path", [".", "missing.yaml", "x" * 5000])
 def test_a_path_that_is_no_file_is_refused_in_one_line(path):
     with pytest.raises(seqlab.ExperimentError, match=r"^[^\n]*: cannot be read: [^\n]+$"):
         seqlab.read_experiment(path)
