@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
 from seqlab.paths import named_path
 
 MAX_BASES = 20
-SUFFIXES = (".yaml", ".yml")
 SECTIONS = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires", "extends"}
 _SET = "--set "
+_SECTION = re.compile(rf"^['\"]?({'|'.join(sorted(SECTIONS))})['\"]?\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _expect_experiment(text: str, path: Path, origin: Origin) -> None:
     try:
         keys = load_yaml(text, Origin("")).items.keys()
     except ExperimentError:
-        meant = path.suffix in SUFFIXES
+        meant = _SECTION.search(text) is not None  # so that its author hears what is wrong
     else:
         meant = bool(SECTIONS & keys) or not text.strip()
     if not meant:

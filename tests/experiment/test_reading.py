@@ -88,8 +88,9 @@ def test_a_link_that_leads_to_itself_is_refused(write, refusal):
 
 
 def test_a_mistake_in_the_base_is_placed_in_the_base(write, refusal):
-    write("a: 1\na: 2\n", "base.yaml")
-    assert refusal("extends: base.yaml") == "base.yaml:2:1: a: is given twice (first in line 1)"
+    write("cell: rnn\ncell: gru\n", "base.yaml")
+    said = "base.yaml:2:1: cell: is given twice (first in line 1)"
+    assert refusal("extends: base.yaml") == said
 
 
 def test_a_chain_of_a_thousand_bases_is_read_or_refused(write):
@@ -192,6 +193,9 @@ SECRETS = {
     "key": "-----BEGIN HASH1-----\n\tHASH2: [\n",
     "lines": "- HASH1\n- HASH2\n",
     "tagged": "a: !HASH1 b\n",
+    "tagged.yaml": "a: !HASH1 b\n",
+    "twice.yaml": "HASH1: a\nHASH1: b\n",
+    "number.yml": "a: !!int HASH1\n",
 }
 
 
@@ -203,6 +207,11 @@ def test_of_a_file_that_is_no_experiment_not_a_word_is_told(refusal, write, name
     assert "is no experiment" in said
     assert "HASH" not in said
     assert "password" not in said
+
+
+def test_of_an_experiment_with_a_mistake_the_mistake_is_told(refusal, write):
+    write("train: {steps: 1\ncell: gru\n", "base.yaml")
+    assert refusal("extends: base.yaml").startswith("base.yaml:2:")
 
 
 def test_a_pipe_that_lies_about_is_refused_and_one_of_a_shell_is_read(write, tmp_path):
