@@ -98,10 +98,10 @@ def remove_known(folder: Path, names: Iterable[str]) -> None:
         OSError: it is not there, is a link, holds something else, or cannot be removed.
     """
     expect_known(folder, names)
+    with suppress(OSError), create(folder / MARKER) as marker:
+        marker.write(_SAYS)  # whoever finds it half removed knows whose it was
     gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
     folder.rename(gone)
-    with suppress(OSError), create(gone / MARKER) as marker:
-        marker.write(_SAYS)  # whoever finds it half removed knows whose it was
     _remove(gone)
 
 

@@ -21,7 +21,7 @@ from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.runs import folder
 from seqlab.training import checkpoint
 from seqlab.training.checkpoint import steps_saved
-from seqlab.whole import whole_folder
+from seqlab.whole import remove_known, whole_folder
 
 MISBEHAVING = """
     import os
@@ -258,7 +258,7 @@ def test_a_run_that_cannot_begin_leaves_no_folder(full, whole):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from seqlab.whole import whole_folder
+from seqlab.whole import remove_known, whole_folder
 
 with whole_folder(Path(sys.argv[1])) as place:
     (place / "some.bin").write_bytes(b"half")
@@ -350,3 +350,18 @@ WATCHING = """
 def test_a_deterministic_run_leaves_torch_as_it_was(full, whole):
     whole(train=full["train"] | {"deterministic": True})
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_checkpoint_that_was_being_removed_is_removed_by_resuming(whole, monkeypatch):
+    run = whole()
+
+    def killed(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as own:
+        own.setattr("seqlab.whole._remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_known(run.path / "checkpoints/step-00000018", checkpoint.FILES)
+    (left,) = (run.path / "checkpoints").glob(".step-00000018.*.tmp")
+    seqlab.resume(run.path, checkpoint=10)
+    assert not left.exists()
