@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from pydantic import Field
 
 from seqlab import Observer, hookimpl
-from seqlab.files import cut, expect_folder, open_anew, open_to_append, size_of
+from seqlab.files import cut, expect_folder, open_anew, open_to_append, open_to_read, size_of
 from seqlab.records import (
     EpochEnded,
     Evaluated,
@@ -139,15 +139,17 @@ class Csv:
     def __init__(self) -> None:
         self._path: Path | None = None
         self._size = 0  # of the file, when the checkpoint was saved that the run goes on from
+        self._columns = [field.name for field in fields(Measured)]
 
     def seqlab_run_started(self, record: RunStarted) -> None:
         self._path = Path(record.folder, "metrics.csv")
         if self._size and self._path.exists():
             cut(self._path, self._size)
+            with open_to_read(self._path) as file:  # an older version may have begun it with fewer
+                self._columns = file.readline().decode("utf-8", "replace").strip().split(",")
         else:
-            names = ",".join(field.name for field in fields(Measured))
             with open_anew(self._path) as file:
-                file.write(f"{names}\r\n".encode())
+                file.write(f"{','.join(self._columns)}\r\n".encode())
 
     def state_dict(self) -> dict[str, int]:
         return {"size": size_of(self._path) if self._path else 0}
@@ -164,7 +166,8 @@ class Csv:
     def _append(self, record: Measured) -> None:
         assert self._path is not None  # noqa: S101 # a run starts before anything is measured
         text = io.StringIO()
-        csv.writer(text).writerow(csv_cell(_text(value)) for value in record.as_row().values())
+        row = record.as_row()
+        csv.writer(text).writerow(csv_cell(_text(row.get(name))) for name in self._columns)
         with open_to_append(self._path) as file:
             file.write(text.getvalue().encode("utf-8", "replace"))
 

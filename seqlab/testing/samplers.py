@@ -245,6 +245,16 @@ def documents_may_be_few_or_many(subject: Subject) -> None:
         _check_all(*_sampler(subject, make))
 
 
+def documents_start_as_it_says(subject: Subject) -> None:
+    """`documents = "fresh"` if, and only if, no first token of a document is ever a target."""
+    sampler, tokens = _sampler(subject, many_documents)
+    trained = _trained(sampler, 0) | _trained(sampler, 1)
+    seen = sorted(trained & {int(first) for first in tokens.documents})[:3]
+    wanted, said = ("carried" if seen else "fresh"), getattr(sampler, "documents", "carried")
+    why = f"{said!r}, while targets have the first tokens {seen}" if seen else repr(said)
+    expect(said == wanted, f"`documents` to say {wanted!r}", why)
+
+
 def short_corpus_works_or_is_refused(subject: Subject) -> None:
     """A corpus of a few tokens works, or the factory raises CorpusError or ValueError."""
     for count in (*SHORT, *_around_the_shortest(subject)):
@@ -285,5 +295,6 @@ CHECKS: tuple[Check, ...] = (
     chance_comes_from_the_seed_alone,
     any_seed_is_as_good,
     documents_may_be_few_or_many,
+    documents_start_as_it_says,
     short_corpus_works_or_is_refused,
 )

@@ -109,6 +109,16 @@ def test_seeds_make_a_run_each_and_show_them_side_by_side(seqlab_command, experi
     assert "worst" in result.out
 
 
+def test_seeds_beyond_the_largest_are_refused_before_anything_is_trained(
+    seqlab_command, experiment
+):
+    top = 2**63 - 1
+    result = seqlab_command("run", experiment, "--set", f"train.seed={top}", "--seeds", 2)
+    assert result.code == 2
+    assert f"the largest is {top}; take a smaller train.seed" in result.err
+    assert not Path("runs").exists()
+
+
 def test_what_is_left_of_an_interrupted_set_of_seeds_can_be_pasted(seqlab_command, experiment):
     Path("my plugins").mkdir()
     Path("my plugins/impatient.py").write_text(ASKING)

@@ -150,6 +150,18 @@ def test_dropout_zeroes_in_training_only():
     assert 0.6 < share < 0.9
 
 
+def test_dropout_also_zeroes_between_the_layers_of_a_stack():
+    seen = []
+
+    class Looks(Identity):
+        def forward(self, inputs, state):
+            seen.append((inputs == 0).float().mean().item())
+            return torch.ones_like(inputs), inputs[:, -1]
+
+    model(Looks, embedding=64, dropout=0.5, layers=2).train().hidden(IDS, None)
+    assert seen == [pytest.approx(0.5, abs=0.1)] * 2
+
+
 def test_every_layer_has_parameters_of_its_own():
     cells = [layer.cell for layer in model(embedding=H, layers=2).layers]
     assert not cells[0].inner.weight.equal(cells[1].inner.weight)

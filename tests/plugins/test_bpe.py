@@ -21,6 +21,7 @@ from seqlab.testing import check_tokenizer
 library = pytest.importorskip("tokenizers")
 
 relaxed = settings(deadline=None, max_examples=100)
+places = st.integers(1, 700)
 characters = st.text(st.characters(exclude_categories=["Cs"]))
 TEXT = "the lazy dog and the other dog, they are lazy dogs\n 不分开 不分开 the end\n\n" * 9
 
@@ -137,3 +138,11 @@ def test_a_missing_package_is_told_with_the_command(monkeypatch):
 @pytest.mark.parametrize("options", [{}, {"vocabulary": 280, "end_of_document": True}])
 def test_it_keeps_every_promise(options):
     check_tokenizer(BytePairs, **options)
+
+
+@relaxed
+@given(st.lists(st.tuples(st.sampled_from(["the ", "dog", " ", "\n", "é", "分", "lazy"]), places)))
+def test_text_without_a_long_word_is_cut_alike_by_both_ways(tokenizer, parts):
+    text = "".join(part * times for part, times in parts)
+    longest = tokenizer._encoder.encode_batch_fast([text])[0].ids
+    assert tokenizer.encode(text).tolist() == longest

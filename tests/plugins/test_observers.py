@@ -101,6 +101,15 @@ def test_csv_of_an_extended_run_has_the_rows_of_metrics(run, registry):
     assert table() == as_text(longer.metrics)
 
 
+def test_csv_that_was_begun_with_other_columns_keeps_them(run, registry):
+    path = run("csv").path / "metrics.csv"
+    path.write_bytes(path.read_bytes().replace(b",accuracy,", b",correct,", 1))
+    rows = as_text(seqlab.resume("here", checkpoint=10, registry=registry).metrics)
+    assert [row["loss"] for row in table()] == [row["loss"] for row in rows]
+    assert [row["perplexity"] for row in table()] == [row["perplexity"] for row in rows]
+    assert table()[-1]["correct"] == ""
+
+
 @pytest.fixture
 def scalars():
     """Read a run's scalars back as TensorBoard does: {tag: [(step, value)]}."""

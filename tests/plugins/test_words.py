@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_plugins.tokenizers import Bytes
@@ -28,6 +29,16 @@ def fitted(*documents, kind=Words, **options):
 
 def through_a_file(tokenizer):
     return json.loads(json.dumps(tokenizer.state_dict()))
+
+
+runs = st.text(st.sampled_from("aé1' .\u0301\u200d\u00ad\U0001f1e6\U0001f1ff👩分"), min_size=1)
+
+
+@relaxed
+@given(st.lists(st.tuples(runs, st.integers(1, 12))))
+def test_long_runs_are_cut_as_the_plain_pattern_cuts_them(parts):
+    text = "".join(run * times for run, times in parts)
+    assert segment(text) == regex.findall(r"(?ws).+?\b", text)
 
 
 def test_words_spaces_and_marks_are_tokens():

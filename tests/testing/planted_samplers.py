@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from seqlab_plugins.samplers import Documents
 
 from seqlab import Batch, CorpusError
 
@@ -308,6 +309,14 @@ class NeedsASecondDocument(Shuffled):
     def __init__(self, tokens, seed, *, window: int = 8) -> None:
         super().__init__(tokens, seed, window=window)
         self.longest = int(tokens.documents[1])
+
+
+class SaysFreshAndReadsOn(Streams):
+    documents = "fresh"
+
+
+class FreshWithoutSaying(Documents):
+    documents = "carried"
 
 
 class ShortIsEmpty(Streams):

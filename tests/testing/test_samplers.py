@@ -41,6 +41,8 @@ DEFECTS = [
     (planted.TakesSmallSeedsOnly, samplers.any_seed_is_as_good, "Seed must be between"),
     (planted.SeedOverflows, samplers.any_seed_is_as_good, "overflow"),
     (planted.NeedsASecondDocument, samplers.documents_may_be_few_or_many, "out of bounds"),
+    (planted.SaysFreshAndReadsOn, samplers.documents_start_as_it_says, "first tokens"),
+    (planted.FreshWithoutSaying, samplers.documents_start_as_it_says, "to say 'fresh'"),
     (planted.ShortIsEmpty, samplers.short_corpus_works_or_is_refused, "0 for 1 tokens"),
     (planted.ShortIsDividedByZero, samplers.short_corpus_works_or_is_refused, "ZeroDivision"),
 ]
