@@ -101,7 +101,12 @@ def remove_known(folder: Path, names: Iterable[str]) -> None:
     with suppress(OSError), create(folder / MARKER) as marker:
         marker.write(_SAYS)  # whoever finds it half removed knows whose it was
     gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
-    folder.rename(gone)
+    try:
+        folder.rename(gone)
+    except OSError:
+        with suppress(OSError):  # it does no harm
+            (folder / MARKER).unlink(missing_ok=True)
+        raise
     _remove(gone)
 
 

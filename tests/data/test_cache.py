@@ -223,11 +223,12 @@ def test_a_damaged_store_can_be_cleared(prepared):
 
 
 def test_what_cannot_be_removed_is_told_and_not_counted(prepared, monkeypatch):
-    def refused(*_):
+    def refused(*_, **__):
         raise OSError(30, "Read-only file system")
 
     prepared()
     there = sorted(cache.cache_folder().rglob("*"))
+    monkeypatch.setattr("seqlab.whole.create", refused)
     monkeypatch.setattr(Path, "rename", refused)
     monkeypatch.setattr(Path, "unlink", refused)
     removed, refusals = kept.clear()
@@ -238,6 +239,18 @@ def test_what_cannot_be_removed_is_told_and_not_counted(prepared, monkeypatch):
         "fingerprints",
     ]
     assert sorted(cache.cache_folder().rglob("*")) == there
+
+
+def test_a_folder_that_keeps_its_name_keeps_its_files(prepared, monkeypatch):
+    def refused(*_):
+        raise OSError(1, "Operation not permitted")
+
+    prepared()
+    there = sorted(cache.cache_folder().rglob("tokens/*/*"))
+    monkeypatch.setattr(Path, "rename", refused)
+    refusals = kept.clear()[1]
+    assert "tokens" in str(refusals[0].filename)
+    assert sorted(cache.cache_folder().rglob("tokens/*/*")) == there
 
 
 def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
