@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ import seqlab
 from seqlab import hookspecs
 from seqlab.registry.compatibility import too_new, unmet, written_for
 
-FROZEN = Path(__file__).resolve().parents[1] / "fixtures" / "plugins_api1"
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+FROZEN = FIXTURES / "plugins_api1"
+NAMES, PAGES = FIXTURES / "plugins_api1_names", FIXTURES / "plugins_api1_docs"
 HOOKS_OF_1 = {
     *(f"seqlab_register_{kind}" for kind in ("corpora", "tokenizers", "samplers", "cells")),
     *(f"seqlab_register_{kind}" for kind in ("optimizers", "schedules", "decoders", "observers")),
@@ -42,6 +47,39 @@ SECOND_FORMS = {
     "observers": [{"name": "counter", "mark": 3}],
     "evaluation": {"every": "1 epoch", "rows": 2},
     "train": {"epochs": 2},
+}
+NAMES_OF_1 = {
+    *("Advance", "Batch", "Cell", "Continuation", "Corpus", "CorpusError", "CorpusUnavailable"),
+    *("Decoder", "Document", "Dropout", "Experiment", "ExperimentError", "GreedyWalk", "IdStep"),
+    *("Ids", "Limits", "NamedParameters", "Observer", "Permutation", "Registry", "Run", "Sampler"),
+    *("SearchDecoder", "SeqlabError", "Start", "State", "Tokenizer", "Tokens", "contiguous"),
+    *("has_onednn_for", "hookimpl", "linear", "load_plugins", "map_state", "on_all_cores"),
+    *("open_run", "outer", "product", "product_dtype", "read_experiment", "resume", "run"),
+    *(
+        "select_rows",
+        "steady_linear",
+        "tanh",
+        "testing",
+        "text_pieces",
+        "unroll",
+        "why_not_compiled",
+    ),
+}
+SMALL = {
+    "tokenizer": "characters",
+    "sampler": {"name": "consecutive", "batch_size": 2, "window": 8},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "train": {"epochs": 1},
+}
+PAGES_OF_1 = {
+    "chat": {"corpus": {"name": "chat", "path": "chat.jsonl"}, "cell": "gru"},
+    "nucleus": {"corpus": "alphabet", "cell": "sum", "decoder": "nucleus"},
+    "branches": {"corpus": "alphabet", "cell": "sum", "decoder": "branches"},
+    "losses": {"corpus": "alphabet", "cell": "sum", "observers": ["losses"]},
+    "selective": {"corpus": "alphabet", "cell": "sum", "optimizer": "selective"},
+    "dated": {"corpus": "alphabet", "cell": "echo"},
+    "leaky": {"corpus": "alphabet", "cell": "leaky"},
+    "package/seqlab_leaky": {"corpus": "alphabet", "cell": "leaky"},
 }
 
 
@@ -75,6 +113,64 @@ def test_a_search_of_api_1_goes_on_working():
     run = seqlab.run(SECOND_FORMS, registry=seqlab.load_plugins(FROZEN))
     assert run.metrics[-1]["accuracy"] > 0
     assert run.description["plugins"][-1]["source_sha256"]
+
+
+def test_every_name_of_api_1_can_be_had_and_is_used_by_what_is_frozen():
+    used = set(re.findall(r"\bseqlab\.(\w+)", (NAMES / "every_name.py").read_text("utf-8")))
+    used |= set(re.findall(r"\bseqlab\.(\w+)", (FROZEN / "stranger.py").read_text("utf-8")))
+    assert used - {"loops"} >= NAMES_OF_1
+    for name in NAMES_OF_1 - {"testing"}:
+        assert getattr(seqlab, name) is not None
+
+
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+def test_what_uses_every_name_of_api_1_goes_on_working():
+    registry = seqlab.load_plugins(NAMES)
+    assert not list(registry.problems())
+    experiment = SMALL | {"corpus": "letters", "sampler": "shuffled", "cell": "mixed"}
+    for decoder in ("first", "straight"):
+        run = seqlab.run(experiment | {"decoder": decoder, "optimizer": "plain"}, registry=registry)
+        assert len(run.generate("abc", length=300)[0].text) == 303
+    ids = {"corpus": "digits", "tokenizer": "ids", "cell": "mixed"}
+    assert seqlab.run(SMALL | ids, registry=registry).metrics[-1]["loss"] < 2
+    missing = {"corpus": {"name": "letters", "missing": True}}
+    with pytest.raises(seqlab.CorpusUnavailable, match="out of stock"):
+        seqlab.run(experiment | missing, registry=registry)
+
+
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+def test_what_a_notebook_of_api_1_does_goes_on_working():
+    Path("plain.yaml").write_text(
+        "corpus: {name: original_lyrics, max_characters: 400}\ntrain: {epochs: 1}\n"
+        "cell: {name: rnn, hidden_size: 4}\noptimizer: {name: adam, lr: 0.01}\n"
+        "sampler: {name: consecutive, batch_size: 2, window: 8}\n"
+    )
+    module = sys.modules[_cell(seqlab.load_plugins(NAMES), "mixed").__module__]
+    run = module.by_hand("plain.yaml")
+    assert run.metrics
+    module.checked(NAMES)
+
+
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+@pytest.mark.parametrize("page", PAGES_OF_1)
+def test_what_a_page_of_api_1_shows_goes_on_working(page):
+    lines = [{"split": split, "text": "abcabc" * 20} for split in ("train", "valid")]
+    Path("chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = [PAGES / f"{page}.py", FROZEN / "stranger.py"]
+    registry = seqlab.load_plugins(local=False, files=files)
+    assert not list(registry.problems())
+    run = seqlab.run(SMALL | PAGES_OF_1[page], registry=registry)
+    assert run.description["status"] == "finished"
+    assert run.generate("abc", length=4)[0].text.startswith("abc")
+
+
+def test_every_page_that_shows_a_plugin_of_api_1_is_frozen():
+    found = {str(path.relative_to(PAGES).with_suffix("")) for path in PAGES.rglob("*.py")}
+    assert found == set(PAGES_OF_1)
+
+
+def _cell(registry, name):
+    return registry.find("cell", name).factory
 
 
 # -- what a plugin was written for
