@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from seqlab_plugins.tokenizers import Characters
+from seqlab_plugins.tokenizers.basic import Characters
 
 from benchmarks.machine import describe
 from benchmarks.turns import said

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from seqlab_plugins.cores import compiled
 
 import seqlab
+from seqlab.kernels import has_numba_and_blas
 
 
 def describe(device: str = "cpu") -> str:
@@ -25,7 +25,7 @@ def describe(device: str = "cpu") -> str:
 
 def _numba() -> str:
     """The extra that compiles recurrences on a CPU, unless NUMBA_DISABLE_JIT=1 has it not."""
-    return f"Numba {version('numba')}" if compiled() else "no Numba"
+    return f"Numba {version('numba')}" if has_numba_and_blas() else "no Numba"
 
 
 def _processor() -> str:

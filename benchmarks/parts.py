@@ -9,27 +9,19 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
-from types import ModuleType
+from typing import Any
 
-import numpy as np
 import torch
-from seqlab_plugins import columns, cores, recurrences
+from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN, Recurrent
 from torch import Tensor
-from torch.nn import functional
 
 from benchmarks.machine import describe
 from benchmarks.ours import training_step
 from benchmarks.turns import Row, Step, here, in_turn, ratio, said
-from seqlab import contiguous, outer, product, steady_linear
-from seqlab.model.products import aligned_product
-from seqlab.training import errors
-from seqlab.training.allocator import keep_freed_memory
+from seqlab.kernels import keep_freed_memory, product_in_lines, use_kernels
 from seqlab.training.eager import spare_compiler
 from seqlab.training.precision import choose_precision
 
@@ -48,7 +40,7 @@ def main() -> None:
     with torch.no_grad():
         for row in _rows(rounds):
             print(f"| {' | '.join(row)} |", flush=True)
-    for row in (*_compiled(rounds), *_threads(rounds)):
+    for row in (*_windows(rounds), *_threads(rounds)):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
@@ -69,19 +61,11 @@ def _rows(rounds: int) -> Iterator[Row]:
     hidden, weight = _drawn(torch.float32, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN))
     yield _pair(
         "the logits' product, each row at a full line",
-        partial(aligned_product, hidden, weight.t()),
+        partial(product_in_lines, hidden, weight.t()),
         "rows side by side",
-        partial(product, hidden, weight.t()),
+        partial(torch.mm, hidden, weight.t()),
         rounds,
     )
-    yield _pair(
-        "W and its gradient transposed, GRU, on all cores",
-        _copies(contiguous),
-        "by torch's own copy",
-        _copies(Tensor.contiguous),
-        rounds,
-    )
-    yield from _generation(rounds)
 
 
 def _pair(what: str, one: Step, against: str, other: Step, rounds: int) -> Row:
@@ -91,9 +75,8 @@ def _pair(what: str, one: Step, against: str, other: Step, rounds: int) -> Row:
 
 def _peak(dtype: torch.dtype, rounds: int) -> float:
     square = torch.randn(2048, 2048).to(dtype)
-    kernels: list[Step] = [partial(kernel, square, square) for kernel in (torch.mm, product)]
-    times = in_turn([here(kernel) for kernel in kernels], max(rounds // 3, 3))
-    return 2 * 2048**3 / min(map(statistics.median, times)) / 1e6
+    (times,) = in_turn([here(partial(torch.mm, square, square))], max(rounds // 3, 3))
+    return 2 * 2048**3 / statistics.median(times) / 1e6
 
 
 def _output_layer(dtype: torch.dtype) -> Step:
@@ -102,9 +85,9 @@ def _output_layer(dtype: torch.dtype) -> Step:
     )
 
     def step() -> None:
-        product(hidden, weight.t())
-        product(errors, weight)
-        outer(errors, hidden, dtype)
+        torch.mm(hidden, weight.t())
+        torch.mm(errors, weight)
+        torch.mm(errors.t(), hidden)
 
     return step
 
@@ -113,10 +96,9 @@ def _chain(dtype: torch.dtype) -> Step:
     weight, state, add = _drawn(dtype, (3 * HIDDEN, HIDDEN), (ROWS, HIDDEN), (ROWS, 3 * HIDDEN))
 
     def step() -> None:
-        apply, rows, gates = steady_linear(weight), state, torch.empty_like(add)
+        rows, gates = state, torch.empty_like(add)
         for _ in range(WINDOW):
-            gates.copy_(add)
-            apply.add_to(gates, rows)
+            torch.addmm(add, rows, weight.t(), out=gates)
             rows = gates[:, :HIDDEN].contiguous()  # each waits for the one before
 
     return step
@@ -126,133 +108,72 @@ def _chain_back(dtype: torch.dtype) -> Step:
     weight, gates, add = _drawn(dtype, (3 * HIDDEN, HIDDEN), (ROWS, 3 * HIDDEN), (ROWS, HIDDEN))
 
     def step() -> None:
-        apply, total = steady_linear(weight.t()), torch.empty_like(add)
+        total = torch.empty_like(add)
         for _ in range(WINDOW):
-            total.copy_(add)
-            apply.add_to(total, gates)
+            torch.addmm(add, gates, weight, out=total)
             gates[:, :HIDDEN] = total  # each waits for the one before
 
     return step
 
 
-def _copies(copy: Callable[[Tensor], Tensor]) -> Step:
-    (weight,) = _drawn(torch.float32, (3 * HIDDEN, VOCABULARY))
-    columns = weight.t().contiguous()
+def _windows(rounds: int) -> Iterator[Row]:
+    """Windows, compiled and by their reference; an operation by torch's door and by ours."""
+    for cell in (RNN, GRU, LSTM):
+        name = f"`{cell.__name__.lower()}`, a window forwards and back, compiled"
+        compiled, plain = (partial(_window, cell, backend) for backend in ("numba", "reference"))
+        yield _pair(name, compiled(), "step by step", plain(), rounds)
+    yield _pair("1,000 calls of a named operation", *_named_operation(), rounds)
+
+
+def _window(cell: type[Recurrent], backend: str) -> Step:
+    gates = cell.gates * HIDDEN
+    h, c, weight = _drawn(torch.float32, (ROWS, HIDDEN), (ROWS, HIDDEN), (gates, HIDDEN))
+    x, bias = torch.randn(WINDOW, ROWS, gates), torch.zeros(gates)
+    given = [tensor.requires_grad_() for tensor in (x, weight, bias)]
 
     def step() -> None:
-        copy(weight.t())
-        copy(columns.t())
+        with use_kernels(backend):
+            outputs, _ = cell.window(given[0], (h, c) if cell is LSTM else h, *given[1:])
+        torch.autograd.backward(outputs.sum())
 
     return step
 
 
-def _generation(rounds: int) -> Iterator[Row]:
-    """The two products of a step of `rnn`, for one row by numpy and torch, for 64 laid out."""
-    weights = _drawn(torch.float32, (HIDDEN, HIDDEN), (VOCABULARY, HIDDEN))
-    one, many = _drawn(torch.float32, (1, HIDDEN), (64, HIDDEN))
-    arrays = [weight.numpy().T for weight in weights]
-    by_numpy = _often(lambda: [one.numpy() @ array for array in arrays])
-    by_torch = _often(lambda: [functional.linear(one, weight) for weight in weights])
-    what = "1,000 steps of one row: the two products by numpy"
-    yield _pair(what, by_numpy, "by torch", by_torch, rounds)
-    with _busy_process():
-        yield _pair(f"{what}, beside a busy process", by_numpy, "by torch", by_torch, rounds)
-    steady = [steady_linear(weight) for weight in weights]
-    yield _pair(
-        "1,000 steps of 64 rows: the two products, laid out",
-        _often(lambda: [apply(many) for apply in steady]),
-        "not laid out",
-        _often(lambda: [many @ weight.t() for weight in weights]),
-        rounds,
-    )
-    logits = torch.randn(64, VOCABULARY)
-    yield _pair(
-        "1,000 × argmax of 64 rows, by numpy",
-        _often(lambda: np.argmax(logits.numpy(), -1)),
-        "by torch",
-        _often(lambda: logits.argmax(-1)),
-        rounds,
-    )
+def _named_operation() -> tuple[Step, str, Step]:
+    """An operation of two products by `torch.library.custom_op`, and as autograd's function."""
+    rows, weight = torch.randn(8, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
 
+    @torch.library.custom_op("seqlab_benchmarks::product", mutates_args=())
+    def product(rows: Tensor, weight: Tensor) -> Tensor:
+        return rows @ weight
 
-@contextmanager
-def _busy_process() -> Iterator[None]:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
-        try:
-            yield
-        finally:
-            process.kill()
+    def keep(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 # torch's
+        ctx.save_for_backward(*inputs)
+
+    def back(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        rows, weight = ctx.saved_tensors
+        return grad @ weight.t(), rows.t() @ grad
+
+    product.register_autograd(back, setup_context=keep)
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, rows: Tensor, weight: Tensor) -> Tensor:
+            keep(ctx, (rows, weight), rows)
+            return rows @ weight
+
+        backward = staticmethod(back)
+
+    def called(function: Callable[[Tensor, Tensor], Tensor]) -> Step:
+        return _often(lambda: torch.autograd.backward(function(rows, weight).sum()))
+
+    return called(product), "as an autograd function", called(Product.apply)
 
 
 def _often(work: Callable[[], object]) -> Step:
     def step() -> None:
         for _ in repeat(None, 1000):
             work()
-
-    return step
-
-
-def _compiled(rounds: int) -> Iterator[Row]:
-    """What loops are compiled for, by them and by torch's operations."""
-    if cores.compiled() is None:
-        return
-    windows = {"elman": 1, "gated": 3, "long_short": 4}
-    works: list[tuple[str, ModuleType, Step]] = [
-        (f"`{name}`, a window of a recurrence forwards and back", recurrences, _window(name, gates))
-        for name, gates in windows.items()
-    ]
-    works += [
-        ("columns of W gathered, and their gradient, GRU", columns, _columns()),
-        ("errors of logits, for the loss and its gradient", errors, _errors()),
-    ]
-    for what, module, work in works:
-        before = module.COMPILED_FROM
-
-        def with_limit(limit: int, module: ModuleType = module, work: Step = work) -> Step:
-            def step() -> None:
-                module.COMPILED_FROM = limit  # type: ignore[attr-defined] # each has it
-                work()
-
-            return step
-
-        pair = with_limit(0), "by torch's operations", with_limit(sys.maxsize)
-        yield _pair(f"{what}, compiled", *pair, rounds)
-        module.COMPILED_FROM = before  # type: ignore[attr-defined] # as above
-
-
-def _columns() -> Step:
-    ids = torch.randint(VOCABULARY, (WINDOW, ROWS), generator=torch.Generator().manual_seed(0))
-    weight, bias = _drawn(torch.float32, (3 * HIDDEN, VOCABULARY), (1, 3 * HIDDEN))
-    weight.requires_grad_()
-
-    def step() -> None:
-        torch.autograd.backward(columns.columns(weight, bias[0], ids).sum())
-
-    return step
-
-
-def _errors() -> Step:
-    targets = torch.randint(VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(0))
-    logits, bias = _drawn(torch.float32, (TOKENS, VOCABULARY), (1, VOCABULARY))
-    return partial(errors.errors, logits, bias[0], targets)
-
-
-def _window(name: str, gates: int) -> Step:
-    state, memory, weight = _drawn(
-        torch.float32, (ROWS, HIDDEN), (ROWS, HIDDEN), (gates * HIDDEN, HIDDEN)
-    )
-    projected = torch.randn(WINDOW, ROWS, gates * HIDDEN)
-    for tensor in (state, memory, weight, projected):
-        tensor.requires_grad_()
-
-    def step() -> None:
-        if name == "long_short":
-            outputs, _ = recurrences.long_short(projected, (state, memory), weight)
-        elif name == "gated":
-            outputs = recurrences.gated(projected, state, weight, memory[0])
-        else:
-            outputs = recurrences.elman(projected, state, weight)
-        torch.autograd.backward(outputs.sum())
 
     return step
 

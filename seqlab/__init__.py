@@ -3,6 +3,7 @@
 The names below are loaded when they are first used, so that `import seqlab` costs no torch.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import Corpus as Corpus
     from seqlab.contracts import Decoder as Decoder
     from seqlab.contracts import Document as Document
-    from seqlab.contracts import GreedyWalk as GreedyWalk
+    from seqlab.contracts import GreedySteps as GreedySteps
     from seqlab.contracts import Ids as Ids
     from seqlab.contracts import IdStep as IdStep
     from seqlab.contracts import Limits as Limits
@@ -37,20 +38,14 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.hookspecs import hookimpl as hookimpl
-    from seqlab.model.cores import on_all_cores as on_all_cores
-    from seqlab.model.cores import why_not_compiled as why_not_compiled
-    from seqlab.model.dropout import Dropout as Dropout
-    from seqlab.model.kernels import contiguous as contiguous
-    from seqlab.model.kernels import has_onednn_for as has_onednn_for
-    from seqlab.model.kernels import tanh as tanh
-    from seqlab.model.products import linear as linear
-    from seqlab.model.products import outer as outer
-    from seqlab.model.products import product as product
-    from seqlab.model.products import product_dtype as product_dtype
+    from seqlab.kernels import on_all_cores as on_all_cores
+    from seqlab.kernels import use_kernels as use_kernels
+    from seqlab.kernels import why_not_compiled as why_not_compiled
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
-    from seqlab.model.steady import steady_linear as steady_linear
     from seqlab.model.unroll import unroll as unroll
+    from seqlab.options import Count as Count
+    from seqlab.options import Share as Share
     from seqlab.registry import Registry as Registry
     from seqlab.registry import load_plugins as load_plugins
     from seqlab.runs.opened import Run as Run
@@ -60,7 +55,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
 
 _HOMES = {
     "seqlab.contracts": (
-        "Advance Batch Cell Continuation Corpus Decoder Document GreedyWalk Ids IdStep Limits "
+        "Advance Batch Cell Continuation Corpus Decoder Document GreedySteps Ids IdStep Limits "
         "NamedParameters Observer Sampler SearchDecoder Start State Tokenizer"
     ),
     "seqlab.data.permutation": "Permutation",
@@ -69,12 +64,9 @@ _HOMES = {
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.hookspecs": "hookimpl",
-    "seqlab.model.cores": "on_all_cores why_not_compiled",
-    "seqlab.model.dropout": "Dropout",
-    "seqlab.model.kernels": "contiguous has_onednn_for tanh",
-    "seqlab.model.products": "linear outer product product_dtype",
+    "seqlab.kernels": "on_all_cores use_kernels why_not_compiled",
+    "seqlab.options": "Count Share",
     "seqlab.model.state": "map_state select_rows",
-    "seqlab.model.steady": "steady_linear",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",
     "seqlab.runs.opened": "Run open_run",
@@ -84,10 +76,21 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
+_OF_API_1 = (
+    "Dropout GreedyWalk contiguous has_onednn_for linear outer product product_dtype steady_linear "
+    "tanh"
+)
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    home = _HOME_OF.get(name) or ("seqlab.deprecated" if name in _OF_API_1.split() else None)
+    if home is None:
         raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
+    module = import_module(home)
+    if name not in _HOME_OF:
+        message = f"seqlab.{name} is of API 1: use {module.INSTEAD[name]}"
+        warnings.warn(message, category=DeprecationWarning, stacklevel=2)
+    value = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -171,13 +171,18 @@ it can keep what follows from them.
 """
 
 
-GreedyWalk: TypeAlias = Callable[["Tensor", State, int], tuple["Tensor", "Tensor", State]]
+GreedySteps: TypeAlias = Callable[["Tensor", State, int], tuple["Tensor", "Tensor", State]]
 """Steps of a cell and its head in evaluation, each from the most probable token of the one before.
 
 ids (B,), state and how many steps are wanted -> the next ids (B, N), at least one and no more than
 wanted; their log-probabilities (B, N); and the state before the last of them is read. Of equals the
-lowest id is taken. As an `IdStep`, it is asked for anew whenever weights may have changed.
+lowest id is taken.
 """
+
+
+def offered(component: object, name: str) -> Any:
+    """Return an optional method or property of a component; None: it does not offer it."""
+    return getattr(component, name, None)
 
 
 @dataclass(frozen=True)

@@ -1,129 +1,32 @@
-"""What loops that Numba compiles are made of; importing it needs the extra `seqlab[fast]`.
+"""The names of `seqlab.kernels.loops` as API 1 has them."""
 
-Numbers are float32. Assigning to a slice takes far longer to compile than a loop does.
-"""
+import warnings
 
-# mypy: disable-error-code="untyped-decorator"
-
-from __future__ import annotations
-
-import sys
-from collections.abc import Callable
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from numba import njit
-
-from seqlab.registry.imports import imports_of
-
-Array: TypeAlias = Any  # np.ndarray, contiguous, in float32 unless it says otherwise
-ADD_BEFORE_ROUNDING = frozenset({"contract"})
-IN_ANY_ORDER = ADD_BEFORE_ROUNDING | {"reassoc", "nsz"}
-
-NOTHING, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-# tanh(x) = x P(x^2) / Q(x^2) within 3e-8 of it, from a least-squares fit that was reweighted until
-# its largest errors were equal; beyond 9 tanh is 1 in float32.
-FLAT = np.float32(9)
-P0, P1, P2, P3, P4 = map(
-    np.float32, (0.999999975, 0.133678808, 0.00347999466, 2.03533128e-05, 1.30020615e-08)
+from seqlab.kernels.loops import FUSED_MULTIPLY_ADD as ADD_BEFORE_ROUNDING
+from seqlab.kernels.loops import (
+    HALF,
+    IN_ANY_ORDER,
+    ONE,
+    Array,
+    by_numba,
+    exp,
+    largest,
+    sigmoid,
+    tanh,
 )
-Q1, Q2, Q3, Q4 = map(np.float32, (0.467011926, 0.0258176105, 0.000326016792, 7.63184874e-07))
-# e^x = 2^whole 2^x, the latter by the beginning of its series; below e^-87 there are fewer digits.
-LOWEST, OCTAVES = np.float32(-87), np.float32(1 / np.log(2))
-A0, A1, A2, A3, A4, A5, A6 = map(np.float32, np.log(2) ** np.arange(7) / [1, 1, 2, 6, 24, 120, 720])
-MIDDLE, DIGITS = np.int32(127), np.int32(23)  # of a float32: its exponent of 1, and behind it
-SIGN, MAGNITUDE, LEAST = np.int32(31), np.int32(2**31 - 1), np.int32(-(2**31))
+from seqlab.kernels.loops import ZERO as NOTHING
 
-
-def by_numba(
-    loop: Callable[..., Any], liberties: frozenset[str] = ADD_BEFORE_ROUNDING
-) -> Callable[..., Any]:
-    """Compile a loop when it is first called.
-
-    The code is kept beside the loop's file or in the user's cache, where either can be written,
-    until that file changes, or one that it imports, at any depth.
-
-    Args:
-        loop: what Numba can compile; it lets go of the GIL, and checks no bounds.
-        liberties: what may be done to its numbers, in LLVM's words.
-    """
-    options: Any = {"nogil": True, "fastmath": set(liberties), "error_model": "numpy"}
-    # Numba sees when the loop's own file changes, not those of what it calls; the name it sees too.
-    loop.__qualname__ += f"_{_made_of(loop.__module__)}"
-    try:
-        found: Callable[..., Any] = njit(cache=True, **options)(loop)
-    except RuntimeError:  # neither can be
-        found = njit(**options)(loop)
-    return found
-
-
-@cache
-def _made_of(module: str) -> str:
-    """Return a hash of the file of a loop, of this one, and of what they import that may be loops.
-
-    That is what lies in the loop's own package, or has such loops in it.
-    """
-    waiting, seen = [module, __name__], dict[str, bytes]()
-    while waiting:
-        name = waiting.pop()
-        source = b"" if name in seen else _source(name)
-        if source and (_top(name) == _top(module) or by_numba.__name__.encode() in source):
-            seen[name] = source
-            waiting += imports_of(source, name).names
-    return sha256(b"".join(seen[name] for name in sorted(seen))).hexdigest()[:8]
-
-
-def _top(name: str) -> str:
-    return name.partition(".")[0]
-
-
-def _source(name: str) -> bytes:
-    """The source of a module that is loaded; of the core's front door, which has no loop, none."""
-    file = getattr(sys.modules.get(name), "__file__", None) or ""
-    return Path(file).read_bytes() if file.endswith(".py") and name != "seqlab" else b""
-
-
-@by_numba
-def tanh(x: Any) -> Any:
-    """Within 4e-7; not a number stays so."""
-    x = FLAT if x > FLAT else x
-    x = -FLAT if x < -FLAT else x
-    u = x * x
-    above = x * (P0 + u * (P1 + u * (P2 + u * (P3 + u * P4))))
-    return above / (ONE + u * (Q1 + u * (Q2 + u * (Q3 + u * Q4))))
-
-
-@by_numba
-def sigmoid(x: Any) -> Any:
-    """Within 2e-7."""
-    return HALF * tanh(HALF * x) + HALF
-
-
-@by_numba
-def exp(x: Any) -> Any:
-    """Within 2e-7, for x up to 0; nothing below e^-87; not a number stays so."""
-    octaves = (LOWEST if x < LOWEST else x) * OCTAVES
-    whole = np.int32(octaves - HALF)
-    f = octaves - np.float32(whole)
-    power = np.int32((whole + MIDDLE) << DIGITS).view(np.float32)
-    found = power * (A0 + f * (A1 + f * (A2 + f * (A3 + f * (A4 + f * (A5 + f * A6))))))
-    return NOTHING if x < LOWEST else found
-
-
-@by_numba
-def _ordered(bits: Any) -> Any:
-    """Turn the bits of a float32 into an integer of the same order, and back."""
-    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
-
-
-@by_numba
-def largest(values: Array) -> Any:
-    """Return the largest: of floats LLVM compares one at a time, of integers several."""
-    bits, found = values.view(np.int32), LEAST
-    for j in range(len(bits)):
-        one = _ordered(bits[j])
-        found = one if one > found else found
-    return np.int32(_ordered(found)).view(np.float32)
+__all__ = [
+    "ADD_BEFORE_ROUNDING",
+    "HALF",
+    "IN_ANY_ORDER",
+    "NOTHING",
+    "ONE",
+    "Array",
+    "by_numba",
+    "exp",
+    "largest",
+    "sigmoid",
+    "tanh",
+]
+warnings.warn("seqlab.loops is now seqlab.kernels.loops", category=DeprecationWarning, stacklevel=2)

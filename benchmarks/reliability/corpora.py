@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqlab_plugins.corpora import Text
+from seqlab_plugins.corpora.text import Text
 
 from benchmarks.reliability.mutants import DAMAGE
 from benchmarks.reliability.outcome import Outcome, chance_of, scaled

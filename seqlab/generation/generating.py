@@ -12,11 +12,12 @@ from seqlab.arguments import LARGEST, MOST_TEXTS, texts, whole_number
 from seqlab.contracts import (
     Continuation,
     Decoder,
-    GreedyWalk,
+    GreedySteps,
     Limits,
     SearchDecoder,
     Start,
     Tokenizer,
+    offered,
 )
 from seqlab.errors import UsageError
 from seqlab.generation.prefixes import by_length, encode_prefix, read, read_all, row_numbers
@@ -25,7 +26,7 @@ from seqlab.generation.stops import StopText, TextStream, limits
 from seqlab.generation.stretches import continuations
 from seqlab.generation.walking import walking
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.stepping import greedy_walk, stepper
+from seqlab.model.stepping import greedy_steps, stepper
 from seqlab.randomness import derive
 
 ROWS_AT_ONCE = 256  # go through the model together
@@ -174,9 +175,9 @@ def _pieces(
             yield piece
 
 
-def _walk(model: LanguageModel, decoder: Decoder, bounds: Limits) -> GreedyWalk | None:
+def _walk(model: LanguageModel, decoder: Decoder, bounds: Limits) -> GreedySteps | None:
     """Return what takes many steps at once, where nothing but the model decides."""
-    return greedy_walk(model, bounds.length) if getattr(decoder, "greedy", None) is True else None
+    return greedy_steps(model, bounds.length) if offered(decoder, "greedy") is True else None
 
 
 def _search(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Decoder, GreedyWalk, Limits, Start
+from seqlab.contracts import Decoder, GreedySteps, Limits, Start
 from seqlab.errors import PluginError
 from seqlab.generation.search import Ends, expect_ids
 from seqlab.generation.stretches import Stretch, log_probabilities
@@ -18,7 +18,7 @@ from seqlab.model.state import join_rows, select_rows
 
 
 def walking(
-    decoder: Decoder, walk: GreedyWalk, starts: Sequence[Start], limits: Limits
+    decoder: Decoder, walk: GreedySteps, starts: Sequence[Start], limits: Limits
 ) -> Iterator[Stretch]:
     """Continue all rows, as `choosing` would; a row that has ended is left out of the next walk.
 
@@ -54,8 +54,8 @@ def _check(ids: Tensor, scores: Tensor, rows: int, wanted: int) -> None:
     fits = ids.dim() == 2 and len(ids) == rows and 0 < ids.shape[1] <= wanted
     if not fits or ids.dtype != torch.int64 or scores.shape != ids.shape:
         raise PluginError(
-            f"`greedy_walk` of the cell: ids and log-probabilities of {rows} rows and 1 to {wanted}"
-            f" steps were wanted, int64; they are {ids.dtype} {tuple(ids.shape)} and"
+            f"greedy steps of the cell: ids (int64) and log-probabilities should be of {rows} rows"
+            f" and 1 to {wanted} steps; they are {ids.dtype} {tuple(ids.shape)} and"
             f" {tuple(scores.shape)}"
         )
 

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.contracts import Cell, State
+from seqlab.contracts import Cell, State, offered
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.sections import Model
-from seqlab.model.dropout import Dropout
 from seqlab.model.state import as_pair
 
 CellFactory = Callable[[int], Cell]
@@ -43,7 +42,7 @@ class LanguageModel(nn.Module):
             size = layers[-1].output_size
         self.layers = nn.ModuleList(layers)
         self.norm = _norm(settings.norm, size)
-        self.dropout = Dropout(settings.dropout)
+        self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(size, vocabulary)
         if settings.tie_weights:
             self._tie()
@@ -74,7 +73,7 @@ class LanguageModel(nn.Module):
         """Run the first layer over a window of ids, (B, T)."""
         if not isinstance(self.embedding, OneHot):
             return cast("tuple[Tensor, State]", layer(self.dropout(self.embedding(ids)), state))
-        from_ids = getattr(layer.cell, "from_ids", None)
+        from_ids = offered(layer.cell, "from_ids")
         if from_ids is None:
             return cast("tuple[Tensor, State]", layer(self.embedding(ids), state))
         shape = (*ids.shape, layer.output_size)

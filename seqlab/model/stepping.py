@@ -1,18 +1,17 @@
 """A model in evaluation -> one step of it, with all that does not change looked up once.
 
-Shapes: B rows, O output size, V vocabulary size. A step of one row takes about as
-long in Python as in the products, so what is spared here shows in characters a second.
+Shapes: B rows, O output size, V vocabulary size.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
+from torch.nn import functional
 
-from seqlab.contracts import Advance, GreedyWalk, IdStep, State
+from seqlab.contracts import Advance, GreedySteps, IdStep, State, offered
 from seqlab.model.language_model import LanguageModel, Layer, OneHot
-from seqlab.model.steady import steady_linear
 
 
 def stepper(model: LanguageModel) -> Advance:
@@ -21,9 +20,8 @@ def stepper(model: LanguageModel) -> Advance:
     It keeps what it looked up: the model's modules and weights must not change meanwhile.
     """
     first, *others = cast("list[Layer]", list(model.layers))
-    enter = _entrance(model, first)
-    leave = steady_linear(model.head.weight, model.head.bias)
-    norm = None if isinstance(model.norm, nn.Identity) else model.norm
+    enter = _first_layer(model, first)
+    norm, head = model.norm, model.head
 
     def advance(ids: Tensor, state: State) -> tuple[Tensor, State]:
         values, after = enter(ids, state[0])  # (B, O)
@@ -32,37 +30,43 @@ def stepper(model: LanguageModel) -> Advance:
             window, after = layer(values.unsqueeze(1), state[place])
             values = window.squeeze(1)
             states.append(after)
-        return leave(values if norm is None else norm(values)), tuple(states)
+        return functional.linear(norm(values), head.weight, head.bias), tuple(states)
 
     return advance
 
 
-def greedy_walk(model: LanguageModel, steps: int) -> GreedyWalk | None:
-    """Return what takes so many steps in fewer calls, as `stepper` and the largest logit would.
+def greedy_steps(model: LanguageModel, steps: int) -> GreedySteps | None:
+    """Return what takes so many greedy steps in fewer calls than `stepper`.
 
     None: the model is more than one cell and its head, or the cell has nothing for that.
     """
     layer, *others = cast("list[Layer]", list(model.layers))
-    offered = getattr(layer.cell, "greedy_walk", None)
-    around = (layer.norm, model.norm)
-    if others or layer.residual or not all(isinstance(norm, nn.Identity) for norm in around):
+    norms = (layer.norm, model.norm)
+    if others or layer.residual or not all(isinstance(norm, nn.Identity) for norm in norms):
         return None
-    inputs = None if isinstance(model.embedding, OneHot) else model.embedding.weight
-    walk = cast("GreedyWalk | None", offered and offered(model.head, inputs, steps))
-    if walk is None:
+    greedy = offered(_first_layer(model, layer), "greedy")
+    take = cast("GreedySteps | None", greedy and greedy(model.head, steps))
+    if take is None:
         return None
 
-    def take(ids: Tensor, state: State, steps: int) -> tuple[Tensor, Tensor, State]:
-        said, scores, after = walk(ids, state[0], steps)
-        return said, scores, (after,)
+    def greedy_steps(ids: Tensor, state: State, wanted: int) -> tuple[Tensor, Tensor, State]:
+        chosen, log_probabilities, after = take(ids, state[0], wanted)
+        return chosen, log_probabilities, (after,)
 
-    return take
+    return greedy_steps
 
 
-def _entrance(model: LanguageModel, layer: Layer) -> IdStep:
+def _first_layer(model: LanguageModel, layer: Layer) -> IdStep:
     """Return the first layer as a function of ids (B,) and its state."""
-    if isinstance(model.embedding, OneHot) and hasattr(layer.cell, "id_stepper"):
-        return cast("IdStep", cast("Any", layer.cell).id_stepper())
+    id_stepper = offered(layer.cell, "id_stepper")
+    bare = isinstance(layer.norm, nn.Identity) and not layer.residual
+    if id_stepper is not None and isinstance(model.embedding, OneHot):
+        return cast("IdStep", id_stepper())
+    if id_stepper is not None and bare and isinstance(model.embedding, nn.Embedding):
+        over = offered(id_stepper(), "over")
+        embedded = over and over(model.embedding.weight)
+        if embedded:
+            return cast("IdStep", embedded)
 
     def step(ids: Tensor, state: State) -> tuple[Tensor, State]:
         values, after = model.enter(layer, ids.unsqueeze(1), state)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqlab.model.steady import MANY_ROWS
+from seqlab.contracts import offered
+from seqlab.kernels import use_kernels
 from seqlab.testing.gradients import gradients_of, trained_parameters
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.windows import (
@@ -26,13 +27,14 @@ from seqlab.testing.windows import (
     same,
 )
 
-STEPS = 300  # of a walk, so many that it is worth something
+STEPS = 300
+MANY_ROWS = 16
 
 
 def from_ids_equals_one_hots(subject: Subject) -> None:
     """`from_ids`, where a cell offers it, gives what one-hots give, gradients too, at any time."""
     cell = build_cell(subject)
-    if not hasattr(cell, "from_ids"):
+    if offered(cell, "from_ids") is None:
         raise NotApplicable("the cell has no `from_ids`, and need not have it")
     ids = draw_ids(ROWS, WINDOW, seed=4)
     for when in _as_weights_change(cell):
@@ -48,7 +50,7 @@ def from_ids_equals_one_hots(subject: Subject) -> None:
 def id_stepper_equals_one_hots(subject: Subject) -> None:
     """The step of `id_stepper`, where a cell offers it, gives what one-hots give, at any time."""
     cell = build_cell(subject)
-    if not hasattr(cell, "id_stepper"):
+    if offered(cell, "id_stepper") is None:
         raise NotApplicable("the cell has no `id_stepper`, and need not have it")
     for when in _as_weights_change(cell):
         step = cell.id_stepper()
@@ -63,20 +65,19 @@ def id_stepper_equals_one_hots(subject: Subject) -> None:
 
 
 @torch.no_grad()
-def greedy_walk_equals_steps(subject: Subject) -> None:
-    """`greedy_walk`, where a cell offers it, says what the largest logit of each step would."""
+def greedy_steps_equal_single_ones(subject: Subject) -> None:
+    """`greedy` of an `IdStep`, where it offers it, chooses the largest logit of each step."""
     cell = build_cell(subject)
-    if not hasattr(cell, "greedy_walk"):
-        raise NotApplicable("the cell has no `greedy_walk`, and need not have it")
-    vectors = draw_inputs(1, SIZE, seed=6)[0]  # (V, I)
-    walks = [
-        _expect_the_largest(cell, head, inputs, when)
+    if offered(cell, "id_stepper") is None or offered(cell.id_stepper(), "greedy") is None:
+        raise NotApplicable("the cell has no `id_stepper` with `greedy`, and need not have it")
+    taken = [
+        _expect_the_largest(cell, head, vectors, when)
         for when in _as_weights_change(cell)
-        for inputs in (None, vectors)
+        for vectors in (None, draw_inputs(1, SIZE, seed=6)[0])  # one-hots, or (V, I)
         for head in _heads(cell.output_size)
     ]
-    if not any(walks):
-        raise NotApplicable("`greedy_walk` gives None, as it may")
+    if not any(taken):
+        raise NotApplicable("`greedy` gives None, as it may")
 
 
 def _heads(size: int) -> Iterator[nn.Linear]:
@@ -89,29 +90,33 @@ def _heads(size: int) -> Iterator[nn.Linear]:
         yield head
 
 
-def _expect_the_largest(cell: Any, head: nn.Linear, inputs: Tensor | None, when: str) -> bool:
-    """Walk, and have the cell itself read what was said; return whether there is a walk."""
-    walk = cell.greedy_walk(head, inputs, STEPS)
-    for rows in (1, ROWS, MANY_ROWS) if walk else ():
+def _expect_the_largest(cell: Any, head: nn.Linear, vectors: Tensor | None, when: str) -> bool:
+    """Have the cell itself read what was chosen; return whether anything was."""
+    step = cell.id_stepper()
+    over = offered(step, "over") if vectors is not None else lambda _: step
+    step = over and over(vectors)
+    with use_kernels("numba"):  # of a compiled loop what it gives is looked at, whether it pays
+        take = step and step.greedy(head, STEPS)
+    for rows in (1, ROWS, MANY_ROWS) if take else ():
         ids, state = draw_ids(rows, seed=rows), carried(cell, draw_inputs(rows, seed=2))
-        said, scores, after = walk(ids, state, STEPS)
-        form = said.dtype, said.dim(), len(said), said.shape == scores.shape
+        chosen, scores, after = take(ids, state, STEPS)
+        form = chosen.dtype, chosen.dim(), len(chosen), chosen.shape == scores.shape
         expect(form == (torch.int64, 2, rows, True), "ids and scores (B, N)", form)
-        expect(0 < said.shape[1] <= STEPS, f"1 to {STEPS} steps", said.shape[1])
-        read = torch.cat((ids[:, None], said[:, :-1]), 1)
-        outputs, wanted = cell(_one_hots(read) if inputs is None else inputs[read], state)
+        expect(0 < chosen.shape[1] <= STEPS, f"1 to {STEPS} steps", chosen.shape[1])
+        read = torch.cat((ids[:, None], chosen[:, :-1]), 1)
+        outputs, wanted = cell(_one_hots(read) if vectors is None else vectors[read], state)
         logits = head(outputs)
         largest = logits.argmax(-1)
-        near = logits.amax(-1) - logits.gather(-1, said[..., None])[..., 0] <= CLOSE
-        right = (near & (said <= largest)) | (said == largest)
+        near = logits.amax(-1) - logits.gather(-1, chosen[..., None])[..., 0] <= CLOSE
+        right = (near & (chosen <= largest)) | (chosen == largest)
         promise = f"the most probable id of each step, of equals the lowest{when}"
-        expect(bool(right.all()), promise, said[~right].tolist()[:5])
-        nats = logits.log_softmax(-1).gather(-1, said[..., None])[..., 0]
+        expect(bool(right.all()), promise, chosen[~right].tolist()[:5])
+        nats = logits.log_softmax(-1).gather(-1, chosen[..., None])[..., 0]
         alike(scores, nats, f"log-probabilities of {rows} rows{when}")
         for one, other in zip(leaves(after), leaves(wanted), strict=True):
             close = 10 * CLOSE * max(1.0, float(other.abs().max()))  # after so many steps
             alike(one, other, f"the state after {rows} rows{when}", close=close)
-    return walk is not None
+    return bool(take)
 
 
 def _one_hots(ids: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from seqlab.model.state import carry, map_state, select_rows
 from seqlab.packing import pack, unpack
 from seqlab.testing.by_ids import (
     from_ids_equals_one_hots,
-    greedy_walk_equals_steps,
+    greedy_steps_equal_single_ones,
     id_stepper_equals_one_hots,
 )
 from seqlab.testing.chance import NOBODYS, chance_left_alone
@@ -253,7 +253,7 @@ CHECKS: tuple[Check, ...] = (
     nothing_is_remembered_outside_the_state,
     from_ids_equals_one_hots,
     id_stepper_equals_one_hots,
-    greedy_walk_equals_steps,
+    greedy_steps_equal_single_ones,
     gradients_reach_every_parameter,
     gradients_are_right,
     dtype_is_followed,

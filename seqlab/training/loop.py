@@ -15,10 +15,10 @@ from seqlab.contracts import Batch, Sampler, State
 from seqlab.data.tokens import on_device
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
+from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import agreement, map_state
 from seqlab.randomness import derive, reseed
-from seqlab.training.allocator import keep_freed_memory
 from seqlab.training.average import Average
 from seqlab.training.device import Sent
 from seqlab.training.diagnosis import where_it_began

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from seqlab.model.kernels import capabilities
+from seqlab.kernels import processor
 
 
 def computes_bfloat16(device: torch.device) -> bool:
@@ -14,7 +14,7 @@ def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        return bool(capabilities().get("avx512_bf16") or capabilities().get("amx_bf16"))
+        return processor().bfloat16
     return False
 
 

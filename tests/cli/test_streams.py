@@ -49,7 +49,7 @@ FOREIGN = """
 import hashlib
 from pathlib import Path
 import seqlab
-from seqlab_plugins.tokenizers import Characters
+from seqlab_plugins.tokenizers.basic import Characters
 
 class Slow(Characters):
     '''Learns for minutes in a call of C's, in which Python looks at no signal.'''
@@ -97,7 +97,7 @@ def test_ctrl_c_acts_in_the_middle_of_a_long_foreign_call(experiment, drop):
 RAISING = """
 import seqlab
 
-class Odd(seqlab_plugins.tokenizers.Characters):
+class Odd(seqlab_plugins.tokenizers.basic.Characters):
     def __init__(self):
         super().__init__()
         {in_factory}
@@ -116,7 +116,7 @@ def seqlab_register_tokenizers():
 @pytest.mark.parametrize("place", ["in_factory", "in_use"])
 def test_what_a_component_raises_is_its_failure(seqlab_command, experiment, drop, raised, place):
     places = {"in_factory": "pass", "in_use": "pass"} | {place: f"raise {raised}"}
-    drop("import seqlab_plugins.tokenizers" + RAISING.format(**places))
+    drop("import seqlab_plugins.tokenizers.basic" + RAISING.format(**places))
     done = seqlab_command("run", experiment, "--set", "tokenizer=odd", "--run-dir", "r")
     assert done.code == 3
     assert "tokenizer 'odd' of plugin 'dropped' failed" in done.err

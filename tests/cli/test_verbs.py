@@ -191,7 +191,7 @@ def test_plugins_lists_origin_offers_and_failures(seqlab_command):
 
 def test_plugins_show_says_all_that_an_experimenter_needs(seqlab_command):
     shown = seqlab_command("plugins", "show", "cell", "lstm").out
-    assert "cells.py:" in shown
+    assert "recurrent.py:" in shown
     assert "hidden_size\tinteger\t256\t> 0, <= 1048576\tH, the size of" in shown
     assert yaml.safe_load(shown.splitlines()[-1])["cell"]["name"] == "lstm"
 

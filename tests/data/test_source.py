@@ -17,7 +17,7 @@ SPY = '''
 from pathlib import Path
 
 from seqlab import hookimpl
-from seqlab_plugins.tokenizers import Characters
+from seqlab_plugins.tokenizers.basic import Characters
 
 
 def note(what, text):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.tokenizers import Characters, TokenIds
+from seqlab_plugins.tokenizers.basic import Characters, TokenIds
 
 from seqlab import CorpusError, Ids, Tokens
 from seqlab.data.store import open_store, write_store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from seqlab_plugins.bpe import BytePairs
-from seqlab_plugins.tokenizers import Bytes, Characters
+from seqlab_plugins.tokenizers.basic import Bytes, Characters
+from seqlab_plugins.tokenizers.bpe import BytePairs
 
 import seqlab
 from seqlab.experiment.sections import Model

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from seqlab_plugins.cells import GRU, LSTM, RNN
-from seqlab_plugins.decoders import Greedy
-from seqlab_plugins.tokenizers import Characters
+from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN
+from seqlab_plugins.decoders.sampling import Greedy
+from seqlab_plugins.tokenizers.basic import Characters
 
 import seqlab
 from seqlab import Continuation, select_rows

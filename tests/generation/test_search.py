@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from seqlab_plugins.decoders import Greedy
+from seqlab_plugins.decoders.sampling import Greedy
 
 from seqlab import Limits, Start
 from seqlab.errors import PluginError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from seqlab_plugins.cells import GRU, LSTM
+from seqlab_plugins.cells.recurrent import GRU, LSTM
 from torch import nn
 
 from seqlab import ExperimentError, unroll

@@ -7,7 +7,6 @@ import torch
 
 from seqlab.experiment.sections import Model
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.steady import MANY_ROWS
 from seqlab.model.stepping import stepper
 
 
@@ -27,6 +26,7 @@ MODELS = [
     Model(embedding=12, dropout=0.5, norm="layer"),
     Model(embedding=16, tie_weights=True),
 ]
+MANY_ROWS = 16
 CELLS = ["rnn", "lstm", "gru", "causal_attention", "min_gru"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from seqlab_plugins.text_files import read_pieces
+from seqlab_plugins.corpora.text_files import read_pieces
 
 from seqlab import CorpusError, load_plugins, read_experiment
 from seqlab.cli.main import call

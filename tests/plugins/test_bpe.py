@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins import bpe
-from seqlab_plugins.bpe import BytePairs
+from seqlab_plugins.tokenizers import bpe
+from seqlab_plugins.tokenizers.bpe import BytePairs
 
 from seqlab import CorpusError, Ids
 from seqlab.data.tokens import decode
@@ -94,7 +94,7 @@ def test_documents_may_end_with_a_token_of_its_own():
 
 def test_the_same_text_gives_the_same_tokens_in_every_process():
     code = (
-        "from seqlab_plugins.bpe import BytePairs; import json, hashlib\n"
+        "from seqlab_plugins.tokenizers.bpe import BytePairs; import json, hashlib\n"
         "t = BytePairs(vocabulary=400); t.fit(['abc abd bcd aab cab\\n' * 5, 'zx zy xz yz' * 7])\n"
         "print(json.dumps(t.state_dict()))"
     )

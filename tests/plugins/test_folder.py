@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from seqlab_plugins.corpora import Folder, Text
+from seqlab_plugins.corpora.text import Folder, Text
 
 from seqlab import CorpusError, CorpusUnavailable
 from seqlab.testing import check_corpus

@@ -9,7 +9,7 @@ from pathlib import Path
 import pooch
 import pytest
 from requests import ConnectionError as NoConnection
-from seqlab_plugins.lyrics import LYRICS
+from seqlab_plugins.corpora.lyrics import LYRICS
 
 from seqlab import CorpusError, CorpusUnavailable, read_experiment
 from seqlab.data.preparing import prepare

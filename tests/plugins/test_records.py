@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins import text_files
-from seqlab_plugins.records import Jsonl, Parquet
+from seqlab_plugins.corpora import text_files
+from seqlab_plugins.corpora.records import Jsonl, Parquet
 
 from seqlab import CorpusError, CorpusUnavailable
 from seqlab.testing import check_corpus

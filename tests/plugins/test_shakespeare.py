@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from seqlab_plugins.shakespeare import SHAKESPEARE, TinyShakespeare
+from seqlab_plugins.corpora.shakespeare import SHAKESPEARE, TinyShakespeare
 
 from seqlab import CorpusError, CorpusUnavailable
 from seqlab.testing import check_corpus

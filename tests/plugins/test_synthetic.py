@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqlab_plugins.corpora.synthetic import AssociativeRecall, Chance, Copy
 from seqlab_plugins.samplers import Random
-from seqlab_plugins.synthetic import AssociativeRecall, Chance, Copy
-from seqlab_plugins.tokenizers import TokenIds
+from seqlab_plugins.tokenizers.basic import TokenIds
 
 import seqlab
 from seqlab.data.tokens import encode

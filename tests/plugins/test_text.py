@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from seqlab_plugins import text_files
-from seqlab_plugins.corpora import Text
-from seqlab_plugins.records import Jsonl
+from seqlab_plugins.corpora import text_files
+from seqlab_plugins.corpora.records import Jsonl
+from seqlab_plugins.corpora.text import Text
 
 from seqlab import CorpusError, CorpusUnavailable, ExperimentError, read_experiment
 from seqlab.data.preparing import prepare

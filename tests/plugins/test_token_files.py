@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins import token_files
-from seqlab_plugins.token_files import TokenFiles
+from seqlab_plugins.corpora import token_files
+from seqlab_plugins.corpora.token_files import TokenFiles
 
 import seqlab
 from seqlab import CorpusError, CorpusUnavailable

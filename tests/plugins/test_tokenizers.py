@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.tokenizers import Characters, TokenIds
+from seqlab_plugins.tokenizers.basic import Characters, TokenIds
 
 from seqlab import CorpusError, ExperimentError, Ids, read_experiment
 from seqlab.data.tokens import decode
@@ -78,7 +78,7 @@ def test_ids_are_numbered_in_the_order_of_first_appearance():
 
 def test_the_order_does_not_depend_on_the_hash_seed():
     code = (
-        "from seqlab_plugins.tokenizers import Characters as C; t = C();"
+        "from seqlab_plugins.tokenizers.basic import Characters as C; t = C();"
         "t.fit(['zyx分开不abc']); print(t.encode('abc不开分xyz').tolist())"
     )
     command = [sys.executable, "-c", code]

@@ -9,8 +9,8 @@ import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.tokenizers import Bytes
-from seqlab_plugins.words import Words, segment
+from seqlab_plugins.tokenizers.basic import Bytes
+from seqlab_plugins.tokenizers.words import Words, segment
 
 from seqlab import CorpusError, Ids
 from seqlab.data.tokens import decode

@@ -115,12 +115,20 @@ def test_a_search_of_api_1_goes_on_working():
     assert run.description["plugins"][-1]["source_sha256"]
 
 
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
 def test_every_name_of_api_1_can_be_had_and_is_used_by_what_is_frozen():
     used = set(re.findall(r"\bseqlab\.(\w+)", (NAMES / "every_name.py").read_text("utf-8")))
     used |= set(re.findall(r"\bseqlab\.(\w+)", (FROZEN / "stranger.py").read_text("utf-8")))
     assert used - {"loops"} >= NAMES_OF_1
     for name in NAMES_OF_1 - {"testing"}:
         assert getattr(seqlab, name) is not None
+
+
+def test_a_name_that_went_says_what_to_use_instead():
+    vars(seqlab).pop("steady_linear", None)
+    with pytest.warns(DeprecationWarning, match="use torch.nn.functional.linear"):
+        assert seqlab.steady_linear
+    assert "steady_linear" not in dir(seqlab)
 
 
 @pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")

@@ -57,7 +57,7 @@ def test_weights_of_another_model_are_refused_with_what_that_has(second):
 
 WIDE = """
     import seqlab
-    from seqlab_plugins.cells import RNN
+    from seqlab_plugins.cells.recurrent import RNN
 
     def wide(input_size: int, *, hidden_size: int = 4):
         return RNN(input_size, hidden_size=TIMES * hidden_size)

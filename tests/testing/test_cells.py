@@ -339,10 +339,30 @@ class SpoilsItsIds(ById):
         return spoil
 
 
+class Stepper(NamedTuple):
+    """A step with what more it can do."""
+
+    cell: nn.Module
+    step: object
+    vectors: object = None
+
+    def __call__(self, ids, state):
+        return self.step(ids, state)
+
+    def over(self, vectors):
+        return self._replace(vectors=vectors)
+
+    def greedy(self, head, steps):
+        return self.cell.take_greedily(head, self.vectors, steps)
+
+
 class Walks(ById):
     """Takes its own steps, no more than five at once."""
 
-    def greedy_walk(self, head, inputs, steps):
+    def id_stepper(self):
+        return Stepper(self, super().id_stepper())
+
+    def take_greedily(self, head, inputs, steps):
         def walk(ids, state, steps):
             said, scores = [ids], []
             for _ in range(min(steps, 5)):
@@ -380,8 +400,8 @@ class WalksByOneHotsAlone(Walks):
 class WalksOn(Walks):
     """Gives the state behind the last id, which will be read once more."""
 
-    def greedy_walk(self, head, inputs, steps):
-        walk = super().greedy_walk(head, inputs, steps)
+    def take_greedily(self, head, inputs, steps):
+        walk = super().take_greedily(head, inputs, steps)
 
         def on(ids, state, steps):
             said, scores, after = walk(ids, state, steps)
@@ -391,14 +411,14 @@ class WalksOn(Walks):
 
 
 class WalksWithoutScores(Walks):
-    def greedy_walk(self, head, inputs, steps):
-        walk = super().greedy_walk(head, inputs, steps)
+    def take_greedily(self, head, inputs, steps):
+        walk = super().take_greedily(head, inputs, steps)
         return lambda ids, state, steps: (walk(ids, state, steps)[0], torch.zeros(()), state)
 
 
 class WalksTooFar(Walks):
-    def greedy_walk(self, head, inputs, steps):
-        walk = super().greedy_walk(head, inputs, steps)
+    def take_greedily(self, head, inputs, steps):
+        walk = super().take_greedily(head, inputs, steps)
 
         def too_far(ids, state, steps):
             said, scores, state = walk(ids, state, steps)
@@ -408,7 +428,7 @@ class WalksTooFar(Walks):
 
 
 class HasNoWalkToday(ById):
-    def greedy_walk(self, head, inputs, steps):
+    def take_greedily(self, head, inputs, steps):
         return None
 
 
@@ -544,12 +564,12 @@ DEFECTS = [
     (KeepsItsTableUntilAnOptimizerComes, cells.id_stepper_equals_one_hots),
     (StepsIdsFromAFreshState, cells.id_stepper_equals_one_hots),
     (StepsIdsOverAWindow, cells.id_stepper_equals_one_hots),
-    (WalksToTheLeastProbable, cells.greedy_walk_equals_steps),
-    (WalksToTheLastOfEquals, cells.greedy_walk_equals_steps),
-    (WalksByOneHotsAlone, cells.greedy_walk_equals_steps),
-    (WalksOn, cells.greedy_walk_equals_steps),
-    (WalksWithoutScores, cells.greedy_walk_equals_steps),
-    (WalksTooFar, cells.greedy_walk_equals_steps),
+    (WalksToTheLeastProbable, cells.greedy_steps_equal_single_ones),
+    (WalksToTheLastOfEquals, cells.greedy_steps_equal_single_ones),
+    (WalksByOneHotsAlone, cells.greedy_steps_equal_single_ones),
+    (WalksOn, cells.greedy_steps_equal_single_ones),
+    (WalksWithoutScores, cells.greedy_steps_equal_single_ones),
+    (WalksTooFar, cells.greedy_steps_equal_single_ones),
     (DetachesItsState, cells.gradients_reach_every_parameter),
     (DetachesAll, cells.gradients_reach_every_parameter),
     (HasAnUnusedWeight, cells.gradients_reach_every_parameter),
@@ -584,7 +604,7 @@ def test_a_planted_mistake_is_caught_by_its_check(bad, check):
         ),
         (NormalisesTheBatch, cells.rows_do_not_mix, "expected in training, row 0 among others"),
         (KeepsItsTable, cells.id_stepper_equals_one_hots, "after weights changed in place"),
-        (WalksTooFar, cells.greedy_walk_equals_steps, "expected 1 to 300 steps; seen: 495"),
+        (WalksTooFar, cells.greedy_steps_equal_single_ones, "expected 1 to 300 steps; seen: 495"),
         (FromIdsWithoutGradients, cells.from_ids_equals_one_hots, "gradients for 'inputs.weight'"),
         (StepsInPlace, cells.inputs_are_left_alone, "left by `id_stepper` as they were given"),
         (DetachesAll, cells.gradients_reach_every_parameter, "none for inputs.weight, inputs.bias"),
@@ -634,7 +654,7 @@ class NormalisesItsWeights(Good):
         nn.utils.parametrizations.spectral_norm(self.recurrent)
 
 
-WALKS = {"greedy_walk_equals_steps"}
+WALKS = {"greedy_steps_equal_single_ones"}
 BY_IDS = {"from_ids_equals_one_hots", "id_stepper_equals_one_hots", *WALKS}
 
 

@@ -230,7 +230,7 @@ def test_check_cell_has_a_line_for_each_broken_promise():
 def test_pytest_runs_one_test_for_each_promise(component, pytester):
     pytester.makepyfile(f"""
         import pytest
-        from seqlab_plugins.cells import GRU as Cell
+        from seqlab_plugins.cells.recurrent import GRU as Cell
 
         @pytest.mark.seqlab("cell", {component}, hidden_size=4)
         def test_it(seqlab_check):

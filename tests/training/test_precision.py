@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import seqlab
+from seqlab.kernels import processor
 from seqlab.training.precision import autocast, choose_precision, computes_bfloat16
 
 CPU = torch.device("cpu")
@@ -30,8 +31,12 @@ def test_what_is_asked_for_is_what_there_is(name, expected):
 @pytest.mark.parametrize("able", [True, False])
 def test_auto_is_bfloat16_only_where_the_device_computes_in_it(able, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
-    assert computes_bfloat16(CPU) == able
-    assert choose_precision("auto", CPU) == (torch.bfloat16 if able else torch.float32)
+    processor.cache_clear()
+    try:
+        assert computes_bfloat16(CPU) == able
+        assert choose_precision("auto", CPU) == (torch.bfloat16 if able else torch.float32)
+    finally:
+        processor.cache_clear()
 
 
 @pytest.mark.parametrize(("dtype", "inside"), [(torch.bfloat16,) * 2, (torch.float32,) * 2])

@@ -1,0 +1,97 @@
+"""Words, spaces and punctuation as tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqlab import Document, Tokenizer, hookimpl, text_pieces
+from seqlab_plugins.tokenizers.word_boundaries import segment
+
+_NO_ID = -1
+
+
+class Words:
+    """One token for each distinct word, run of spaces or mark, in the order of first appearance.
+
+    A text is cut by the default word boundaries of Unicode (UAX #29): "can't" and "3.14" are words,
+    and so is each Han character. Nothing is lost: the tokens of a text, joined, are the text.
+
+    Args:
+        min_count: how often a token must occur in training; rarer ones are unknown.
+        unknown: what happens to a token that is not in the vocabulary: error, or one token for all.
+        end_of_document: put a token of its own between documents.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_count: Annotated[int, Field(gt=0, le=2**40)] = 1,
+        unknown: Literal["error", "token"] = "error",
+        end_of_document: bool = False,
+    ) -> None:
+        if min_count > 1 and unknown == "error":
+            raise ValueError("min_count above 1 makes words unknown; add `unknown: token`")
+        self._min_count = min_count
+        self._unknown = unknown == "token"
+        self._ends = end_of_document
+        self._learn([])
+
+    @property
+    def size(self) -> int:
+        return len(self._words) + self._unknown + self._ends
+
+    @property
+    def end_of_document(self) -> int | None:
+        return self.size - 1 if self._ends else None
+
+    @property
+    def unknown_token(self) -> int | None:
+        return len(self._words) if self._unknown else None
+
+    def fit(self, documents: Iterable[Document]) -> None:
+        counts: dict[str, int] = {}
+        for document in documents:
+            for piece in text_pieces(document):
+                for word in segment(piece):
+                    counts[word] = counts.get(word, 0) + 1
+        words = [word for word, count in counts.items() if count >= self._min_count]
+        self._learn(words)
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        words = segment(text)
+        missing = len(self._words) if self._unknown else _NO_ID
+        found = (self._ids.get(word, missing) for word in words)
+        ids = np.fromiter(found, dtype=np.int32, count=len(words))
+        if ids.min(initial=0) == _NO_ID:
+            number = int(np.argmax(ids == _NO_ID))
+            place = sum(map(len, words[:number]))
+            raise ValueError(
+                f"word {words[number][:40]!r} at position {place:,} is not in the vocabulary of"
+                f" {self.size:,} words (`unknown: token` takes any)"
+            )
+        return ids
+
+    def token_bytes(self, token: int) -> bytes:
+        if token < len(self._words):
+            return self._words[token].encode("utf-8", "replace")
+        return b"" if token == self.end_of_document else "\ufffd".encode()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"words": self._words}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._learn(list(state["words"]))
+
+    def _learn(self, words: list[str]) -> None:
+        self._words = words
+        self._ids = {word: token for token, word in enumerate(words)}
+
+
+@hookimpl
+def seqlab_register_tokenizers() -> dict[str, type[Tokenizer]]:
+    return {"words": Words}

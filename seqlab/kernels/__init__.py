@@ -1,0 +1,47 @@
+"""The one door to everything fast: operations, each a plain reference and its backends.
+
+A cell calls an operation; which backend computes it is decided by `choose`, from device, dtype and
+shapes. `SEQLAB_KERNELS=reference`, or `use_kernels("reference")` in Python, switches all of them
+off. Loops for Numba are made of what is in `seqlab.kernels.loops` and `seqlab.kernels.blas`.
+"""
+
+from seqlab.kernels import tuning
+from seqlab.kernels.allocator import keep_freed_memory
+from seqlab.kernels.head_loss import chunks, head_loss, product_in_lines
+from seqlab.kernels.launching import (
+    condition,
+    has_numba_and_blas,
+    on_all_cores,
+    sgemm,
+    why_not_compiled,
+)
+from seqlab.kernels.operation import Backend, Operation, choose, use_kernels
+from seqlab.kernels.processor import processor, product_dtype
+from seqlab.kernels.scan import linear_scan, scan
+from seqlab.kernels.softmax_errors import softmax_errors
+from seqlab.kernels.table_step import TableStep, greedy_by_steps, one_hot_linear
+
+__all__ = [
+    "Backend",
+    "Operation",
+    "TableStep",
+    "choose",
+    "chunks",
+    "condition",
+    "greedy_by_steps",
+    "has_numba_and_blas",
+    "head_loss",
+    "keep_freed_memory",
+    "linear_scan",
+    "on_all_cores",
+    "one_hot_linear",
+    "processor",
+    "product_dtype",
+    "product_in_lines",
+    "scan",
+    "sgemm",
+    "softmax_errors",
+    "tuning",
+    "use_kernels",
+    "why_not_compiled",
+]

@@ -1,0 +1,139 @@
+"""The loss of an output layer, whose logits are never whole.
+
+Shapes: N tokens, O size of what the head is applied to, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from seqlab.kernels import tuning
+from seqlab.kernels.operation import Backend, Operation
+from seqlab.kernels.processor import product_dtype
+from seqlab.kernels.softmax_errors import softmax_errors
+
+
+def _in_lines(rows: Tensor, matrix: Tensor) -> Tensor:
+    columns, line = matrix.shape[1], tuning.LINE // matrix.itemsize
+    room = matrix.new_empty(len(rows), -(-columns // line) * line)[:, :columns]
+    return torch.mm(rows, matrix, out=room)
+
+
+product_in_lines = Operation(
+    torch.mm, shapes=("N K", "K M"), work="N K M", backends=lambda: [Backend("blas", _in_lines)]
+)
+"""Rows (N, K) @ matrix (K, M), of which a BLAS may begin each row at a full line of the cache."""
+
+
+def _from_logits(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Return the sum of share x nats, and the nats (N,), which have no gradient.
+
+    Nats are -ln p(target), at least in float32.
+
+    Args:
+        hidden: (N, O).
+        weight: of the head, (V, O).
+        bias: (V,).
+        targets: (N,).
+        shares: how much each token counts, (N,), or all of them.
+    """
+    logits = functional.linear(hidden, weight, bias)  # (N, V)
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    nats = functional.cross_entropy(exact, targets, reduction="none")  # (N,)
+    return (nats * shares).sum(), nats.detach()
+
+
+def _in_chunks(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """A few rows of logits at a time are made, scored, and turned into gradients.
+
+    So the gradients are there before `backward`, which may be called once. Under autocast products
+    compute in its dtype, the rest in float32.
+    """
+    given = [hidden, weight, bias]
+    if not torch.is_grad_enabled():
+        given = [tensor.detach() for tensor in given]  # so that no gradients are made
+    dtype, apply = product_dtype(weight), cast("Any", _HeadLoss.apply)
+    with torch.autocast(hidden.device.type, enabled=False):
+        return cast("tuple[Tensor, Tensor]", apply(*given, targets, shares, dtype))
+
+
+def chunks(rows: int, weight: Tensor) -> Iterator[slice]:
+    """Cut rows into parts of nearly one size, whose logits are held at once; `weight` is (V, O)."""
+    room = tuning.LOGITS_AT_ONCE_CPU if weight.is_cpu else tuning.LOGITS_AT_ONCE
+    parts = -(-rows // max(room // len(weight), tuning.LOGIT_ROWS))
+    size = -(-rows // parts) if parts else 1
+    return (slice(first, first + size) for first in range(0, rows, size))
+
+
+class _HeadLoss(torch.autograd.Function):
+    """The gradient of the nats with respect to the logits is p - 1 at the target and p elsewhere.
+
+    The sum that p is divided by and the share of a token are factors of a row, so the narrow
+    matrices take them, not the logits. One share of all tokens is a factor of everything, and waits
+    for that of the loss.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        shares: Tensor | float,
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor]:
+        exact = torch.float64 if weight.dtype == torch.float64 else torch.float32
+        matrix = weight.to(dtype)
+        nats = hidden.new_empty(len(hidden), dtype=exact)
+        counts = shares.to(exact) if isinstance(shares, Tensor) else None
+        grad_hidden, grad_bias, grad_weight = torch.empty_like(hidden), torch.zeros_like(bias), None
+        for chunk in chunks(len(hidden), weight):
+            rows = hidden[chunk]
+            logits = product_in_lines(rows.to(dtype), matrix.t()).to(exact)
+            nats[chunk], errors, sums = softmax_errors(logits, bias, targets[chunk])
+            if any(ctx.needs_input_grad):
+                factor = (1 if counts is None else counts[chunk]) / sums
+                grad_bias += torch.mv(errors.t(), factor)
+                errors, factor = errors.to(dtype), factor.unsqueeze(1)
+                torch.mul(errors @ matrix, factor, out=grad_hidden[chunk])
+                grad_weight = _add_product(grad_weight, errors.t(), (rows * factor).to(dtype))
+        if grad_weight is not None:
+            ctx.factor = 1 if isinstance(shares, Tensor) else shares
+            ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype), grad_bias)
+        ctx.mark_non_differentiable(nats)
+        return (nats * shares).sum(), nats
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        factor = grad_loss * ctx.factor
+        hidden, weight, bias = (part.mul_(factor.to(part.dtype)) for part in ctx.saved_tensors)
+        return hidden, weight, bias, None, None, None
+
+
+def _add_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+    """Sums are never kept in fewer digits than float32 has."""
+    if total is None:
+        found = left @ right
+        return found.float() if found.dtype.itemsize < 4 else found
+    return total.addmm_(left, right) if total.dtype == left.dtype else total.add_(left @ right)
+
+
+BACKENDS = (Backend("chunks", _in_chunks, None, ()),)
+head_loss = Operation(
+    _from_logits,
+    shapes=("N O", "V O", "V", "N", "N"),
+    work="N V O",
+    backends=lambda: BACKENDS,
+)

@@ -1,0 +1,207 @@
+"""Operations: each has a reference in plain torch, and backends that give the same faster.
+
+`choose` is the one place that picks a backend, from device, dtype and shapes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, cached_property
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqlab.errors import UsageError
+from seqlab.kernels.processor import fewer_digits_pay
+
+VARIABLE = "SEQLAB_KERNELS"
+_wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One fast way to compute an operation.
+
+    Args:
+        name: what it is made with, such as `numba`.
+        compute: takes what the operation takes, and returns the same.
+        device: the type of device that all tensors must be on; None: any.
+        dtypes: the floating dtypes that it computes in, all tensors in one; empty: any.
+        least_work: how much work it takes to be faster (see `Operation.work`).
+        least_rows: how many rows (B) it takes for each thread.
+        available: whether this machine has what it needs; asked last.
+    """
+
+    name: str
+    compute: Callable[..., Any]
+    device: str | None = "cpu"
+    dtypes: tuple[torch.dtype, ...] = (torch.float32,)
+    least_work: int = 0
+    least_rows: int = 0
+    available: Callable[[], bool] = _always
+
+
+class Form(NamedTuple):
+    """What a backend is chosen by: where the tensors are, their dtypes, and their sizes by name."""
+
+    device: str
+    dtypes: frozenset[torch.dtype]
+    sizes: dict[str, Any]  # those of "*" are a tuple
+
+
+class Operation:
+    """A function of tensors with a plain reference, and backends that are chosen at each call.
+
+    Args:
+        reference: plain torch, differentiable; the arguments and results of every backend are its.
+        shapes: of its tensors, in order: "T B 3H" is (T, B, 3 H), "*" the dimensions that are left.
+            What has other shapes goes to the reference, which says what is wrong.
+        work: the sizes whose product says how much there is to do: "T B 3H H".
+        product: the sizes of its products, where autocast computes them in fewer digits: on a CPU
+            that is left to the reference, if it pays.
+        counts: names for its whole numbers, in order, as sizes.
+        backends: returns the backends, the best first; it is called when the operation is first
+            called, so that nothing is imported before.
+    """
+
+    def __init__(
+        self,
+        reference: Callable[..., Any],
+        *,
+        shapes: Sequence[str],
+        work: str,
+        product: str = "",
+        counts: str = "",
+        backends: Callable[[], Iterable[Backend]],
+    ) -> None:
+        self.reference = reference
+        self.__doc__ = reference.__doc__
+        self._shapes = [_parsed(shape) for shape in shapes]
+        self._work, self._product = _parsed(work), _parsed(product)
+        self._counts = counts.split()
+        self._backends = backends
+
+    def __call__(self, *arguments: Any) -> Any:
+        return choose(self, arguments)(*arguments)
+
+    @cached_property
+    def backends(self) -> tuple[Backend, ...]:
+        return tuple(self._backends())
+
+    def form(self, arguments: Sequence[Any]) -> Form | None:
+        """Return the form of the arguments; None: it is not one that a backend takes."""
+        tensors = list(_tensors(arguments))
+        counts = (each for each in arguments if isinstance(each, int))
+        sizes: dict[str, Any] = dict(zip(self._counts, counts, strict=False))
+        devices = {tensor.device.type for tensor in tensors}
+        fits = all(
+            _fits(tensor.shape, shape, sizes)
+            for tensor, shape in zip(tensors, self._shapes, strict=False)
+        )
+        if not fits or len(devices) != 1:
+            return None
+        dtypes = frozenset(each.dtype for each in tensors if each.is_floating_point())
+        return Form(devices.pop(), dtypes, sizes)
+
+    def work(self, sizes: dict[str, Any]) -> int:
+        """Return how much there is to do for sizes by name."""
+        return _times(self._work, sizes)
+
+    def gains_from_autocast(self, form: Form) -> bool:
+        """Return whether autocast is on and its products are large enough for fewer digits."""
+        if not self._product or form.device != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return False
+        return fewer_digits_pay(_times(self._product, form.sizes))
+
+
+def choose(operation: Operation, arguments: Sequence[Any]) -> Callable[..., Any]:
+    """Return what computes an operation of these arguments fastest, by what is known here."""
+    wanted = _wanted.get() or _from_environment()
+    if wanted == "reference" or torch.compiler.is_compiling():
+        return operation.reference
+    form = operation.form(arguments)
+    if form is None or operation.gains_from_autocast(form):
+        return operation.reference
+    device, dtypes, sizes = form
+    rows, work = sizes.get("B", 1), operation.work(sizes)
+    for backend in operation.backends:
+        pays = work >= backend.least_work and rows >= backend.least_rows * torch.get_num_threads()
+        if (
+            (backend.name == wanted or (wanted == "auto" and pays))
+            and backend.device in {device, None}
+            and (not backend.dtypes or (len(dtypes) == 1 and dtypes <= set(backend.dtypes)))
+            and backend.available()
+        ):
+            return backend.compute
+    return operation.reference
+
+
+@contextmanager
+def use_kernels(name: str) -> Iterator[None]:
+    """Choose otherwise in a block, for debugging and for tests.
+
+    Args:
+        name: `reference`: plain torch for every operation. `auto`: what is fastest. Or the name of
+            a backend, such as `numba`: it is taken whether it pays or not, and operations that it
+            cannot compute go to their reference.
+    """
+    token = _wanted.set(name)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+@cache
+def _from_environment() -> str:
+    said = os.environ.get(VARIABLE) or "auto"
+    if said not in {"auto", "reference"}:
+        raise UsageError(f"{VARIABLE} is {said!r}; it should be auto or reference")
+    return said
+
+
+def _parsed(shape: str) -> list[tuple[int, str]]:
+    """Read "T B 3H" as factors and names."""
+    parts = [re.fullmatch(r"(\d*)(\w|\*)", part) for part in shape.split()]
+    return [(int(part[1] or 1), part[2]) for part in parts if part]
+
+
+def _times(factors: list[tuple[int, str]], sizes: dict[str, Any]) -> int:
+    rest = prod(sizes.get("*", ()))
+    return prod(factor * (rest if name == "*" else sizes[name]) for factor, name in factors)
+
+
+def _fits(shape: Sequence[int], pattern: list[tuple[int, str]], sizes: dict[str, Any]) -> bool:
+    """Hold a shape against its pattern, and note the sizes that are met first."""
+    names = [name for _, name in pattern]
+    if "*" in names:
+        before, after = names.index("*"), len(names) - names.index("*") - 1
+        rest = tuple(shape[before : len(shape) - after])
+        if len(shape) < before + after or sizes.setdefault("*", rest) != rest:
+            return False
+        shape = (*shape[:before], *shape[len(shape) - after :])
+        pattern = [each for each in pattern if each[1] != "*"]
+    return len(shape) == len(pattern) and all(
+        size % factor == 0 and sizes.setdefault(name, size // factor) == size // factor
+        for size, (factor, name) in zip(shape, pattern, strict=True)
+    )
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among values and in tuples among them."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _tensors(value)

@@ -1,0 +1,137 @@
+"""What a linear map gives for token ids, and one step of a recurrence from them.
+
+Shapes: V ids, B rows, H hidden size, G gates, N steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqlab.kernels import tuning
+from seqlab.kernels.operation import Operation, choose
+
+State = Any  # h, (B, H), or a tuple that begins with it
+
+
+def one_hot_linear(weight: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
+    """Return W x + b, (..., M), where each x is the one-hot of an id: column id of W is gathered.
+
+    Args:
+        weight: W, (M, I).
+        bias: b, (M,).
+        ids: (...).
+    """
+    return functional.embedding(ids, weight.t()) + bias
+
+
+class TableStep:
+    """Takes ids (B,) and a state to outputs (B, H) and the state after: an `IdStep`.
+
+    What W x + b_W is for each id is worked out once. The state is a tuple with one entry a layer.
+
+    Args:
+        step: takes W x + b_W, (B, G H), the first layer's state, U and b_U to its state after.
+        inputs: W, (G H, I), and b_W, (G H,).
+        recurrent: U, (G H, H), and b_U, (G H,).
+        above: takes outputs (B, 1, H), the first layer's state after and the states of the layers
+            above it to outputs and all states after; None: there is one layer.
+        greedy: takes many greedy steps at once (see `greedy_by_steps`); None: nothing does.
+        embedding: what each id is to W, (V, I); None: a one-hot.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., State],
+        inputs: tuple[Tensor, Tensor],
+        recurrent: tuple[Tensor, Tensor],
+        *,
+        above: Callable[..., tuple[Tensor, Any]] | None = None,
+        greedy: Operation | None = None,
+        embedding: Tensor | None = None,
+    ) -> None:
+        self._step, self._above, self._greedy, self._inputs = step, above, greedy, inputs
+        self._recurrent = recurrent[0].detach(), recurrent[1].detach()
+        weight, bias = (part.detach() for part in inputs)
+        columns = weight.t() if embedding is None else embedding.detach() @ weight.t()
+        self._table = (columns + bias).contiguous()
+
+    def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        first, *others = state
+        after = self._step(self._table[ids], first, *self._recurrent)
+        h = after[0] if isinstance(after, tuple) else after
+        if self._above is None:
+            return h, (after,)
+        outputs, states = self._above(h.unsqueeze(1), after, others)
+        return outputs.squeeze(1), states
+
+    def over(self, embedding: Tensor) -> TableStep | None:
+        """Return the same for ids that are embedded, (V, I); None: its table would be too large."""
+        if len(embedding) * self._table.shape[1] > tuning.TABLE:
+            return None
+        return TableStep(
+            self._step, self._inputs, self._recurrent, above=self._above, greedy=self._greedy,
+            embedding=embedding,
+        )  # fmt: skip
+
+    def greedy(self, head: nn.Linear, steps: int) -> Callable[..., Any] | None:
+        """Return what takes many steps at once; None: nothing does that faster than one by one.
+
+        It takes ids (B,), a state and how many steps are wanted, and returns ids (B, N),
+        log-probabilities (B, N) and the state after.
+        """
+        alone = self._above is None and head.bias is not None
+        if self._greedy is None or not alone or torch.is_autocast_enabled(head.weight.device.type):
+            return None
+        weights = self._table, *self._recurrent, head.weight.detach(), head.bias.detach()
+        compute = choose(self._greedy, (*weights, steps))
+        if compute is self._greedy.reference:
+            return None
+
+        def walk(ids: Tensor, state: State, wanted: int) -> tuple[Tensor, Tensor, State]:
+            chosen, scores, after = compute(*weights, wanted, ids, state[0])
+            return chosen, scores, (after,)
+
+        return walk
+
+
+def greedy_by_steps(step: Callable[..., State]) -> Callable[..., tuple[Tensor, Tensor, State]]:
+    """Return the reference of many greedy steps: each takes the most probable token before it."""
+
+    def greedy(
+        table: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        head_weight: Tensor,
+        head_bias: Tensor,
+        steps: int,
+        ids: Tensor,
+        state: State,
+    ) -> tuple[Tensor, Tensor, State]:
+        """Return the next ids (B, N), their log-probabilities (B, N), and the state after.
+
+        Args:
+            table: W x + b_W of each id, (V, G H).
+            weight: U, (G H, H).
+            bias: b_U, (G H,).
+            head_weight: of the output layer, (V, H).
+            head_bias: (V,).
+            steps: N; a backend may take fewer, one at least.
+            ids: (B,).
+            state: before the first step.
+        """
+        chosen, scores = [], []
+        for _ in range(steps):
+            state = step(table[ids], state, weight, bias)
+            h = state[0] if isinstance(state, tuple) else state
+            log_probabilities = (h @ head_weight.t() + head_bias).log_softmax(-1)  # (B, V)
+            score, ids = log_probabilities.max(-1)  # of equals the first
+            chosen.append(ids)
+            scores.append(score)
+        return torch.stack(chosen, 1), torch.stack(scores, 1), state
+
+    return greedy
