@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from seqlab_plugins.tokenizers.basic import Characters
 
+from benchmarks.interleaved import said
 from benchmarks.machine import describe
-from benchmarks.turns import said
 
 PIECE = 1 << 20  # characters
 GROUP = 16  # pieces that one way does before it is the other's turn

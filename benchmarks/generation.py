@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 import seqlab
+from benchmarks.interleaved import interleave, said, timed
 from benchmarks.machine import describe
-from benchmarks.turns import in_turn, said, timed
 from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate
 from seqlab.model.language_model import LanguageModel
@@ -38,7 +38,7 @@ def main() -> None:
     prefixes = [LETTERS[place : place + 2] for place in range(TOGETHER)]
     works = {"one row": lambda: own([PREFIX]), f"{TOGETHER} rows": lambda: own(prefixes), **peers}
     measures = [partial(timed, work, 1) for work in works.values()]
-    times = dict(zip(works, in_turn(measures, options.rounds), strict=True))
+    times = dict(zip(works, interleave(measures, options.rounds), strict=True))
     print(
         f"{describe()}; RNN, hidden {HIDDEN}, {CHARACTERS:,} characters, {options.length} a row;"
         f" median (smallest – largest) of {options.rounds}\n"

@@ -22,10 +22,10 @@ from unittest import mock
 import torch
 
 import seqlab
+from benchmarks.interleaved import said
 from benchmarks.machine import describe
 from benchmarks.timings import plain_epoch
-from benchmarks.turns import said
-from seqlab.data.preparing import prepare
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"

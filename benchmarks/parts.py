@@ -18,11 +18,11 @@ import torch
 from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN, Recurrent
 from torch import Tensor
 
+from benchmarks.interleaved import Row, Step, here, interleave, ratio, said
 from benchmarks.machine import describe
-from benchmarks.ours import training_step
-from benchmarks.turns import Row, Step, here, in_turn, ratio, said
+from benchmarks.training_steps import training_step
 from seqlab.kernels import keep_freed_memory, product_in_lines, use_kernels
-from seqlab.training.eager import spare_compiler
+from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.precision import choose_precision
 
 TOKENS, ROWS, WINDOW, VOCABULARY, HIDDEN = 1120, 32, 35, 1027, 256
@@ -53,7 +53,7 @@ def _rows(rounds: int) -> Iterator[Row]:
             "a GRU's 35 products forwards": (_chain(dtype), 3 * HIDDEN),
             "a GRU's 35 products backwards": (_chain_back(dtype), 3 * HIDDEN),
         }
-        times = in_turn([here(work) for work, _ in works.values()], rounds)
+        times = interleave([here(work) for work, _ in works.values()], rounds)
         for (what, (_, wide)), found in zip(works.items(), times, strict=True):
             rate = OPERATIONS * wide / statistics.median(found) / 1e6
             limit = f"a product of 2048 × 2048, {peak:.0f} GFLOP/s"
@@ -69,13 +69,13 @@ def _rows(rounds: int) -> Iterator[Row]:
 
 
 def _pair(what: str, one: Step, against: str, other: Step, rounds: int) -> Row:
-    mine, theirs = in_turn([here(one), here(other)], rounds)
+    mine, theirs = interleave([here(one), here(other)], rounds)
     return what, said(mine), f"{against}, {said(theirs)}", f"{ratio(mine, theirs)} ×"
 
 
 def _peak(dtype: torch.dtype, rounds: int) -> float:
     square = torch.randn(2048, 2048).to(dtype)
-    (times,) = in_turn([here(partial(torch.mm, square, square))], max(rounds // 3, 3))
+    (times,) = interleave([here(partial(torch.mm, square, square))], max(rounds // 3, 3))
     return 2 * 2048**3 / statistics.median(times) / 1e6
 
 

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.interleaved import Row, Step, here, interleave, ratio, said, timed
 from benchmarks.machine import describe
-from benchmarks.ours import REGISTRY, training_step
-from benchmarks.turns import Row, Step, here, in_turn, ratio, said, timed
+from benchmarks.training_steps import REGISTRY, training_step
 from seqlab.experiment.sections import Model
 from seqlab.model.language_model import LanguageModel
-from seqlab.training.eager import spare_compiler
+from seqlab.training.eager_optimizers import spare_compiler
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _corpora(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
         for size in sizes:
             ids = np.memmap(Path(folder, str(size)), np.uint16, "w+", shape=(size,))
             steps.append(here(step(ids=ids)))
-        times = in_turn(steps, rounds)
+        times = interleave(steps, rounds)
         for size, found in zip(sizes, times, strict=True):
             yield (
                 f"a corpus of {size:.0e} tokens",
@@ -72,7 +72,7 @@ def _corpora(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
 
 def _windows(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
     lengths = (35, 70, 140, 280)
-    times = in_turn([here(step(window=length)) for length in lengths], rounds)
+    times = interleave([here(step(window=length)) for length in lengths], rounds)
     for length, found in zip(lengths, times, strict=True):
         share = ratio(found, times[0])
         yield (
@@ -87,7 +87,9 @@ def _vocabularies(step: Callable[..., Step], rounds: int, device: str) -> Iterat
     """A learned embedding, so that the vocabulary shows in the output layer and the lookup."""
     for size in (100, 1_000, 10_000, 100_000):
         ours = step(Model(embedding=128), vocabulary=size)
-        found, layer = in_turn([here(ours), here(_output_layer(size, device))], max(rounds // 3, 3))
+        found, layer = interleave(
+            [here(ours), here(_output_layer(size, device))], max(rounds // 3, 3)
+        )
         rest = statistics.median(found) - statistics.median(layer)
         layer_said = f"the output layer, its loss and Adam alone, {said(layer)}"
         yield f"a vocabulary of {size:,}", said(found), layer_said, f"{rest:+.1f} ms"

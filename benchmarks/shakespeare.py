@@ -23,10 +23,10 @@ from unittest import mock
 import torch
 
 import seqlab
+from benchmarks.interleaved import said
 from benchmarks.machine import describe
 from benchmarks.transformer import Result, train_and_score
-from benchmarks.turns import said
-from seqlab.data.preparing import prepare
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"

@@ -16,13 +16,13 @@ from itertools import product as product_of
 import torch
 from torch import nn
 
+from benchmarks.interleaved import Row, Step, against, elsewhere, here, interleave, said
 from benchmarks.machine import describe
-from benchmarks.ours import REGISTRY, random_ids, training_step
 from benchmarks.peers import StepGRU, WholeGRU, plain_step
-from benchmarks.turns import Row, Step, against, elsewhere, here, in_turn, said
+from benchmarks.training_steps import REGISTRY, random_ids, training_step
 from seqlab.experiment.sections import Model
 from seqlab.kernels import keep_freed_memory
-from seqlab.training.eager import spare_compiler
+from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.precision import choose_precision
 
 REPLAYED = ", replayed"  # from a CUDA graph
@@ -83,7 +83,7 @@ def _utilisation(precision: str, replayed: bool, device: str, rounds: int) -> Ro
     )
     dtype = choose_precision(precision, torch.device(device))
     square = torch.randn(2048, 2048, device=device).to(dtype)
-    mine, products = in_turn([here(step), here(partial(torch.mm, square, square))], rounds)
+    mine, products = interleave([here(step), here(partial(torch.mm, square, square))], rounds)
     done = 6 * weights * batch * window / statistics.median(mine) / 1e6
     peak = 2 * 2048**3 / statistics.median(products) / 1e6
     return (
@@ -111,7 +111,7 @@ def _scan(rounds: int, device: str) -> Row:
             outputs.append(output)
         torch.autograd.backward(torch.cat(outputs, 1).sum())
 
-    mine, theirs = in_turn([here(at_once), here(stepping)], rounds)
+    mine, theirs = interleave([here(at_once), here(stepping)], rounds)
     ratio = statistics.median(theirs) / statistics.median(mine)
     return (
         "`min_gru` by its scan, window 512",

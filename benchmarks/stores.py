@@ -24,13 +24,13 @@ import numpy as np
 import torch
 
 import seqlab
+from benchmarks.interleaved import said
 from benchmarks.machine import describe
-from benchmarks.turns import said
-from seqlab.data import kept
-from seqlab.data.preparing import prepare
+from seqlab.data import cache_entries
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve
 from seqlab.runs.building import build
-from seqlab.training.eager import spare_compiler
+from seqlab.training.eager_optimizers import spare_compiler
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 15
@@ -40,7 +40,8 @@ IMPORTS = """
 import resource, sys
 import seqlab
 from seqlab import load_plugins, read_experiment
-from seqlab.data.preparing import prepare
+from seqlab.data import cache_entries
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve_text
 
 def status(name):
@@ -87,11 +88,11 @@ def _modules() -> list[str]:
 
 def _rows(text: Path) -> Iterator[tuple[str, str]]:
     experiment = _experiment(text)
-    kept.clear()
+    cache_entries.clear()
     yield f"building a store from {text.stat().st_size / 1e9:.1f} GB of text", _building(experiment)
     prepared = prepare(resolve(seqlab.read_experiment(experiment), _plugins()))
     count = len(prepared.tokens)
-    (folder,) = [place for place, known in kept.stores() if known["tokens"] == count]
+    (folder,) = [place for place, known in cache_entries.stores() if known["tokens"] == count]
     yield f"opening {count:.2e} tokens, and the first batch", _opening(experiment)
     yield f"{ROWS} cold random windows", _cold(prepared.tokens, folder / "ids.bin")
     for name in ("consecutive", "random"):

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 import seqlab
+from benchmarks.interleaved import said
 from benchmarks.machine import describe
 from benchmarks.peers import BATCH, WINDOW, plain_step, plain_steps_per_epoch
-from benchmarks.turns import said
 from seqlab.registry import resolve
 from seqlab.runs.building import build
-from seqlab.training.epoch import RunningEpoch
+from seqlab.training.epoch_mean import RunningEpoch
 
 JAY_RNN = Path(__file__).resolve().parents[1] / "experiments" / "jay_rnn.yaml"
 IMPORTS = {

@@ -21,7 +21,7 @@ from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN, Recurrent
 
 import seqlab
 from benchmarks.machine import describe
-from benchmarks.ours import REGISTRY, training_step
+from benchmarks.training_steps import REGISTRY, training_step
 from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate
 from seqlab.kernels import Operation, product_in_lines, scan, softmax_errors

@@ -48,8 +48,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.options import Share as Share
     from seqlab.registry import Registry as Registry
     from seqlab.registry import load_plugins as load_plugins
-    from seqlab.runs.opened import Run as Run
-    from seqlab.runs.opened import open_run as open_run
+    from seqlab.runs.loaded_run import Run as Run
+    from seqlab.runs.loaded_run import open_run as open_run
     from seqlab.runs.resuming import resume as resume
     from seqlab.runs.running import run as run
 
@@ -69,7 +69,7 @@ _HOMES = {
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",
-    "seqlab.runs.opened": "Run open_run",
+    "seqlab.runs.loaded_run": "Run open_run",
     "seqlab.runs.resuming": "resume",
     "seqlab.runs.running": "run",
 }

@@ -71,7 +71,7 @@ def test_one_module_of_the_command_prints():
 
     assert {str(path.relative_to(CORE)) for path in FILES if prints(path)} == {
         "cli/streams.py",
-        "testing/elsewhere.py",  # in a process of its own, for the one that started it
+        "testing/other_process.py",  # in a process of its own, for the one that started it
     }
 
 

@@ -23,7 +23,7 @@ from seqlab.errors import SeqlabError
 from seqlab.training.checkpoint import (
     Checkpoint,
     latest_checkpoint,
-    remove_litter,
+    remove_leftovers,
     save_checkpoint,
 )
 
@@ -111,7 +111,7 @@ def _after_fault(folder: Path, step: int | None, fault: Fault) -> str:
 
 def _what_is_left(folder: Path, expected: list[float | None]) -> str:
     """Look as the next start does: after the litter is removed."""
-    remove_litter(folder)
+    remove_leftovers(folder)
     checkpoint, damaged = latest_checkpoint(folder)
     value = None if checkpoint is None else float(checkpoint.weights["w"].mean())
     if damaged or value not in expected:

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from seqlab import Observer, hookimpl
 from seqlab.files import cut, expect_folder, open_anew, open_to_append, open_to_read, size_of
+from seqlab.printable import csv_cell, visible
 from seqlab.records import (
     EpochEnded,
     Evaluated,
@@ -28,7 +29,6 @@ from seqlab.records import (
     StepEnded,
     TextGenerated,
 )
-from seqlab.visible import csv_cell, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -14,7 +14,7 @@ import click
 from seqlab.cli.options import json_option, print_json, print_table, root_option
 from seqlab.cli.streams import data
 from seqlab.errors import UsageError
-from seqlab.visible import cell, csv_cell
+from seqlab.printable import cell, csv_cell
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ def command(
     Runs that differ in the seed alone are one column: n, median, worst, mean ± sd.
     """
     _expect_one_form(**{"--csv": as_csv, "--markdown": as_markdown, "--json": as_json})
-    from seqlab.runs.comparing import compare, distinct, warnings
-    from seqlab.runs.opened import open_run
+    from seqlab.runs.comparison import compare, distinct, warnings
+    from seqlab.runs.loaded_run import open_run
 
     opened, left_out = distinct([open_run(run, root=root) for run in runs])
     for said in left_out:

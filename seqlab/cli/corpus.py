@@ -23,7 +23,7 @@ from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
     from seqlab.contracts import Tokenizer
-    from seqlab.data.preparing import Prepared
+    from seqlab.data.preparation import Prepared
     from seqlab.experiment import Experiment
     from seqlab.registry import Registry, Text
 
@@ -63,7 +63,7 @@ def describe(
 
     FILE is an experiment, or a text of any kind that there is a corpus for (.txt, .jsonl, …).
     """
-    from seqlab.data.describing import describe as described
+    from seqlab.data.corpus_report import describe as described
 
     registry = plugins.load()
     prepared = _prepare(_resolved(file, overrides, registry))
@@ -124,16 +124,16 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
     """List the token ids that are kept, the latest used first."""
-    from seqlab.data import kept
+    from seqlab.data import cache_entries
     from seqlab.data.cache import cache_folder
 
     if clear:
-        removed, refusals = kept.clear()
+        removed, refusals = cache_entries.clear()
         err(f"Removed {_bytes(removed)} from {cache_folder()}")
         if refusals:
             raise _not_removed(refusals)
         return
-    found = sorted(kept.stores(), key=lambda store: -store[0].stat().st_mtime)
+    found = sorted(cache_entries.stores(), key=lambda store: -store[0].stat().st_mtime)
     facts = [_fact(folder, manifest) for folder, manifest in found]
     if as_json:
         print_json(facts)
@@ -206,13 +206,13 @@ def _resolved(file: Path, overrides: Sequence[str], registry: Registry) -> Text:
 
 
 def _prepare(text: Text) -> Prepared:
-    from seqlab.cli.bars import reading_bar
-    from seqlab.data.preparing import prepare
+    from seqlab.cli.progress_bars import reading_bar
+    from seqlab.data.preparation import prepare
 
     return prepare(text, progress=reading_bar())
 
 
 def _vocabulary(run: str, root: Path, registry: Registry) -> Tokenizer:
-    from seqlab.runs.opened import open_run
+    from seqlab.runs.loaded_run import open_run
 
     return open_run(run, root=root, registry=registry).tokenizer

@@ -11,7 +11,7 @@ import click
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
 from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
 from seqlab.interrupts import let_pass
-from seqlab.network import offline
+from seqlab.offline import offline
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
@@ -32,7 +32,7 @@ def command(context: click.Context, run: str | None, root: Path, plugins: Plugin
 
     Of RUN, check its records, the names that it uses and the hashes of its checkpoints.
     """
-    from seqlab.runs.finding import find_run
+    from seqlab.runs.lookup import find_run
 
     folder = find_run(run, root) if run is not None else None
     registry = plugins.load(say=False)

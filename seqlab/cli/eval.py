@@ -19,7 +19,7 @@ from seqlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from seqlab.runs.chosen import Which
+    from seqlab.runs.checkpoint_choice import Which
 
 
 @click.command("eval")
@@ -59,11 +59,11 @@ def command(
 
     No other command shows a number of the test split.
     """
-    from seqlab.runs.finding import find_run
+    from seqlab.runs.lookup import find_run
 
     folder = find_run(run, root)
-    from seqlab.cli.bars import reading_bar
-    from seqlab.runs.opened import open_run
+    from seqlab.cli.progress_bars import reading_bar
+    from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=plugins.load())
     numbers = opened.evaluate(

@@ -16,10 +16,10 @@ from seqlab.cli.options import (
     print_table,
 )
 from seqlab.cli.streams import out
-from seqlab.visible import one_line
+from seqlab.printable import one_line
 
 if TYPE_CHECKING:
-    from seqlab.registry.explaining import Explanation
+    from seqlab.registry.explanation import Explanation
 
 
 @click.command("explain")
@@ -36,7 +36,7 @@ def command(
     """Say of KEY (optimizer.lr; or of all keys) its value, where it comes from, who reads it."""
     from seqlab.experiment import read_experiment
     from seqlab.registry import resolve
-    from seqlab.registry.explaining import explain, explain_key
+    from seqlab.registry.explanation import explain, explain_key
 
     registry = plugins.load()
     experiment = read_experiment(file, overrides)

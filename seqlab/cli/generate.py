@@ -23,11 +23,11 @@ from seqlab.cli.options import (
 )
 from seqlab.cli.streams import err, generated, is_terminal, out
 from seqlab.errors import UsageError
-from seqlab.visible import one_line
+from seqlab.printable import one_line
 
 if TYPE_CHECKING:
-    from seqlab.runs.chosen import Which
-    from seqlab.runs.opened import Run
+    from seqlab.runs.checkpoint_choice import Which
+    from seqlab.runs.loaded_run import Run
 
 
 @click.command("generate")
@@ -100,8 +100,8 @@ def command(
     given = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
     asking = not given
     _check_use(given, asking, stream, as_json)
-    from seqlab.runs.finding import find_run
-    from seqlab.runs.opened import open_run
+    from seqlab.runs.loaded_run import open_run
+    from seqlab.runs.lookup import find_run
 
     find_run(run, root)  # a misspelt run is told before plugins are loaded
     opened = open_run(run, checkpoint=checkpoint, root=root, registry=plugins.load())

@@ -12,7 +12,7 @@ import seqlab
 from seqlab.cli.options import PATH
 from seqlab.cli.streams import out
 from seqlab.errors import RunFailed, UsageError
-from seqlab.visible import one_line, pasted
+from seqlab.printable import one_line, pasted
 
 
 @click.command("init")

@@ -13,7 +13,7 @@ from importlib import import_module
 import click
 
 from seqlab import __version__
-from seqlab.cli.interrupting import INTERRUPTED, end_at_ctrl_c
+from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
 from seqlab.cli.streams import (
     err,
     err_of_others,
@@ -25,7 +25,7 @@ from seqlab.cli.streams import (
 )
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
 from seqlab.interrupts import contained, telling_apart
-from seqlab.visible import one_line
+from seqlab.printable import one_line
 
 VERBS = {
     "init": "Lay out a working folder with experiments and plugins.",
@@ -66,7 +66,7 @@ class Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            from seqlab.registry.checking import suggest
+            from seqlab.registry.option_values import suggest
 
             raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], VERBS)}") from None
 
@@ -127,7 +127,7 @@ def call(arguments: list[str]) -> int:
 
 def _ended_by(error: BaseException, debug: bool) -> int:
     """Say what ended the command; return its exit code."""
-    from seqlab.registry.blaming import raised_in_plugin
+    from seqlab.registry.attribution import raised_in_plugin
 
     if isinstance(error, Escaped):
         return _report(error.__cause__ or error)
@@ -165,7 +165,7 @@ def _interrupted() -> int:
 def _report(error: BaseException) -> int:
     """Show the traceback of an error that nobody foresaw, and say whose it is."""
     from seqlab.memory import no_room, wanted
-    from seqlab.registry.blaming import plugin_of
+    from seqlab.registry.attribution import plugin_of
 
     if no_room(error):
         size = wanted(error)

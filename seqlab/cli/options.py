@@ -13,11 +13,11 @@ import click
 
 from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
-from seqlab.visible import cell, json_text
+from seqlab.printable import cell, json_text
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
-    from seqlab.runs.chosen import Which
+    from seqlab.runs.checkpoint_choice import Which
 
 log = logging.getLogger(__name__)
 

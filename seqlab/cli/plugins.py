@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli import check, new
+from seqlab.cli import plugins_check, plugins_new
 from seqlab.cli.options import (
     PluginChoice,
     json_option,
@@ -17,7 +17,7 @@ from seqlab.cli.options import (
 )
 from seqlab.cli.streams import err, out
 from seqlab.errors import UsageError
-from seqlab.visible import one_line
+from seqlab.printable import one_line
 
 if TYPE_CHECKING:
     from seqlab.registry.plugins import Component, Plugin
@@ -62,8 +62,8 @@ def _problems(plugin: Plugin) -> str:
     return "; ".join(str(problem) for problem in plugin.problems)
 
 
-command.add_command(check.command)
-command.add_command(new.command)
+command.add_command(plugins_check.command)
+command.add_command(plugins_new.command)
 
 
 @command.command("show")
@@ -74,8 +74,8 @@ command.add_command(new.command)
 def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
     """Show a component: its options, where it is defined, and a line of YAML to paste."""
     from seqlab.registry.catalogue import NotFound
-    from seqlab.registry.checking import suggest
     from seqlab.registry.kinds import KINDS
+    from seqlab.registry.option_values import suggest
 
     if kind not in KINDS:
         raise UsageError(f"unknown kind '{kind}'{suggest(kind, KINDS)}")

@@ -37,14 +37,14 @@ def command(
     RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. A run that has
     all of its steps is extended with --set train.epochs=N.
     """
-    from seqlab.runs.finding import find_run
     from seqlab.runs.lock import locked
+    from seqlab.runs.lookup import find_run
 
     folder = find_run(run, root)
     folder.check_kinds()
     with locked(folder.path):  # told before torch and plugins are imported
         pass
-    from seqlab.cli.bars import reading_bar
+    from seqlab.cli.progress_bars import reading_bar
     from seqlab.runs.resuming import resume
 
     finished = resume(

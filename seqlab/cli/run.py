@@ -12,12 +12,12 @@ import click
 from seqlab.cli.options import PATH, PluginChoice, Whole, plugin_options, print_table, root_option
 from seqlab.cli.streams import out
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
-from seqlab.visible import pasted
+from seqlab.printable import pasted
 
 if TYPE_CHECKING:
     from seqlab.experiment import Experiment
     from seqlab.registry import Registry
-    from seqlab.runs.opened import Run
+    from seqlab.runs.loaded_run import Run
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _resume_if_there(
     experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry
 ) -> bool:
     """Go on with the run that `--resume auto` means, if it did not end; False: there is none."""
-    from seqlab.cli.bars import reading_bar
+    from seqlab.cli.progress_bars import reading_bar
     from seqlab.registry import resolve
     from seqlab.runs.resuming import resume, runs_of
 
@@ -117,7 +117,7 @@ def _run_one(
     registry: Registry,
     profile: bool = False,
 ) -> Run:
-    from seqlab.cli.bars import reading_bar
+    from seqlab.cli.progress_bars import reading_bar
     from seqlab.runs.running import run
 
     finished = run(

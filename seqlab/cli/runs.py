@@ -11,8 +11,8 @@ import click
 from seqlab.cli.options import json_option, print_json, print_table, root_option
 from seqlab.cli.streams import err
 from seqlab.errors import SeqlabError
+from seqlab.printable import one_line
 from seqlab.runs.lock import in_use
-from seqlab.visible import one_line
 
 if TYPE_CHECKING:
     from seqlab.runs.folder import RunFolder
@@ -28,7 +28,7 @@ LESS = ("started", "seed", "corpus", "step")
 @root_option
 def command(as_json: bool, root: Path) -> None:
     """List the runs there are, the oldest first."""
-    from seqlab.runs.finding import all_runs
+    from seqlab.runs.lookup import all_runs
 
     rows = [_row(folder) for folder in all_runs(root)]
     if as_json:

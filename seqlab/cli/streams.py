@@ -10,7 +10,7 @@ import traceback
 from contextlib import suppress
 from typing import TextIO
 
-from seqlab.visible import visible
+from seqlab.printable import visible
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 

@@ -10,7 +10,7 @@ import click
 
 from seqlab.cli.options import PATH, PluginChoice, plugin_options
 from seqlab.cli.streams import err, out
-from seqlab.visible import one_line
+from seqlab.printable import one_line
 
 if TYPE_CHECKING:
     from seqlab.experiment import Experiment
@@ -69,8 +69,8 @@ def _looked_at(
         from seqlab.registry import resolve
 
         return resolve(experiment, registry).notices, (), 0
-    from seqlab.network import offline
-    from seqlab.runs.rehearsal import validate
+    from seqlab.offline import offline
+    from seqlab.runs.dry_run import validate
 
     with offline():
         found = validate(experiment, registry)

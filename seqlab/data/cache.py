@@ -30,12 +30,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seqlab import packing
+from seqlab.atomic import make_folders, remove_known, remove_leftovers, write_atomic
 from seqlab.data.store import FILES, Damaged, open_store, write_store
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import RunFailed
 from seqlab.files import expect_folder, read, size_of
 from seqlab.packing import pack, unpack
-from seqlab.whole import make_folders, remove_known, remove_litter, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def kept_state(key: str | None, make: Callable[[], Any]) -> tuple[Any, bool]:
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with _written(file):
         make_folders(file.parent)
-        write_whole(file, save(own, {"state": text, "sha256": _hash(text, own)}))
+        write_atomic(file, save(own, {"state": text, "sha256": _hash(text, own)}))
     return state, False
 
 
@@ -196,7 +196,7 @@ def kept_fingerprint(key: str | None, seen: Seen, make: Callable[[], str]) -> st
         with suppress(OSError):
             if look_at(seen) == seen:
                 make_folders(file.parent)
-                write_whole(file, f"{fingerprint}\n".encode())
+                write_atomic(file, f"{fingerprint}\n".encode())
     return fingerprint
 
 
@@ -213,7 +213,7 @@ def _alone(folder: Path) -> Iterator[None]:
             log.info("Another process is preparing the same tokens; waiting for it")
             lock.acquire()
         try:
-            remove_litter(folder.parent)
+            remove_leftovers(folder.parent)
             yield
         finally:
             lock.release()

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.stored import BLOCK, Column, StoredArray
+from seqlab.atomic import atomic_folder, write_synced
+from seqlab.data.mapped_arrays import BLOCK, Column, StoredArray
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import CorpusError
 from seqlab.files import create, expect_folder, read, size_of
-from seqlab.whole import whole_folder, write_synced
 
 FORMAT = 1
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.bin"
@@ -52,7 +52,7 @@ def write_store(
         OSError: it cannot be written.
     """
     small = np.min_scalar_type(max(vocabulary - 1, 0))
-    with whole_folder(folder) as place:
+    with atomic_folder(folder) as place:
         writer = _Writer(place, small.newbyteorder("<"))
         try:
             for part in parts:

@@ -20,11 +20,11 @@ from seqlab.contracts import (
     offered,
 )
 from seqlab.errors import UsageError
+from seqlab.generation.continuations import continuations
+from seqlab.generation.greedy import walking
 from seqlab.generation.prefixes import by_length, encode_prefix, read, read_all, row_numbers
-from seqlab.generation.search import choose_all, choosing
+from seqlab.generation.search import choose_tokens, choosing
 from seqlab.generation.stops import StopText, TextStream, limits
-from seqlab.generation.stretches import continuations
-from seqlab.generation.walking import walking
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps, stepper
 from seqlab.randomness import derive
@@ -221,7 +221,7 @@ def _going_on(
     if walk is not None:
         return lambda starts: continuations(walking(decoder, walk, starts, bounds))
     advance = stepper(model)
-    return lambda starts: choose_all(decoder, seed, advance, starts, bounds)
+    return lambda starts: choose_tokens(decoder, seed, advance, starts, bounds)
 
 
 def _parts(rows: list[int]) -> Iterator[list[int]]:

@@ -13,7 +13,7 @@ from seqlab.errors import UsageError
 from seqlab.generation.prefixes import WINDOW
 from seqlab.model.language_model import LanguageModel
 from seqlab.training.loss import perplexity, token_nats
-from seqlab.training.measures import TokenSize
+from seqlab.training.metrics import TokenSize
 
 
 @dataclass(frozen=True)

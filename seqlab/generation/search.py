@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqlab.contracts import Advance, Continuation, Decoder, Limits, SearchDecoder, Start
 from seqlab.errors import PluginError
-from seqlab.generation.stretches import Step, continuations, scored
+from seqlab.generation.continuations import Step, continuations, scored
 from seqlab.model.state import join_rows, select_rows
 from seqlab.randomness import uniforms
 
@@ -28,12 +28,12 @@ def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
         return decoder.search
 
     def search(advance: Advance, start: Start, limits: Limits) -> Sequence[Sequence[Continuation]]:
-        return [[one] for one in choose_all(decoder, seed, advance, [start], limits)]
+        return [[one] for one in choose_tokens(decoder, seed, advance, [start], limits)]
 
     return search
 
 
-def choose_all(
+def choose_tokens(
     decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
 ) -> list[Continuation]:
     """Continue the rows of all starts, which go through the model together.

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numba import njit
 
-from seqlab.registry.imports import imports_of
+from seqlab.source_imports import imports_of
 
 Array: TypeAlias = Any  # np.ndarray, contiguous, in float32 unless it says otherwise
 FRONT_DOORS = {"seqlab", "seqlab.kernels"}  # they have no loop, and import everything

@@ -12,7 +12,7 @@ from torch.nn import functional
 from seqlab.contracts import Cell, State, offered
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.sections import Model
-from seqlab.model.state import as_pair
+from seqlab.model.state import checked_result
 
 CellFactory = Callable[[int], Cell]
 
@@ -77,7 +77,7 @@ class LanguageModel(nn.Module):
         if from_ids is None:
             return cast("tuple[Tensor, State]", layer(self.embedding(ids), state))
         shape = (*ids.shape, layer.output_size)
-        return as_pair(from_ids(ids, state), layer.cell, "from_ids", shape)
+        return checked_result(from_ids(ids, state), layer.cell, "from_ids", shape)
 
     def _tie(self) -> None:
         if isinstance(self.embedding, OneHot):
@@ -108,7 +108,9 @@ class Layer(nn.Module):
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """(B, T, I) and the state before -> (B, T, O) and the state after."""
         shape = (*inputs.shape[:-1], self.output_size)
-        outputs, state = as_pair(self.cell(self.norm(inputs), state), self.cell, "forward", shape)
+        outputs, state = checked_result(
+            self.cell(self.norm(inputs), state), self.cell, "forward", shape
+        )
         return (inputs + outputs if self.residual else outputs), state
 
 

@@ -14,7 +14,7 @@ from seqlab.errors import PluginError
 A_STATE = "a state is a tensor or a nested tuple of tensors"
 
 
-def as_pair(
+def checked_result(
     returned: Any, cell: object, method: str, shape: tuple[int, ...]
 ) -> tuple[Tensor, State]:
     """Return what a method of a cell returned, once it is known to be outputs and a state.
@@ -85,7 +85,7 @@ def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
     return tuple(map_state(change, part) for part in state)
 
 
-def settle(state: State, dtype: torch.dtype) -> State:
+def detach_state(state: State, dtype: torch.dtype) -> State:
     """Cut a state from the graph of its window; floating parts take the parameters' dtype."""
 
     def settled(tensor: Tensor) -> Tensor:

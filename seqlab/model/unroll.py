@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts import State
-from seqlab.model.state import as_pair, zeros
+from seqlab.model.state import checked_result, zeros
 
 CellT = TypeVar("CellT")
 Step = Callable[[CellT, Tensor, Any], tuple[Tensor, Any]]
@@ -35,7 +35,7 @@ def unroll(step: Step[CellT]) -> Window[CellT]:
             state = zeros(_state_shape(self), len(inputs), inputs)
         outputs, shape = [], (len(inputs), cast("Any", self).output_size)
         for one in inputs.unbind(1):
-            output, state = as_pair(step(self, one, state), self, name, shape)
+            output, state = checked_result(step(self, one, state), self, name, shape)
             outputs.append(output)
         return torch.stack(outputs, 1), state
 

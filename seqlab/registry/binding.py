@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
 from seqlab.interrupts import let_pass
 from seqlab.memory import largest, no_room, wanted
-from seqlab.registry.failures import raised_in_core
+from seqlab.registry.error_summary import raised_in_core
 from seqlab.registry.kinds import KINDS
 from seqlab.registry.named_files import named_files
 from seqlab.registry.plugins import Component

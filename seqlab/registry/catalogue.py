@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from seqlab.registry.checking import suggest
+from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin
 
 

@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 import seqlab
 from seqlab.hookspecs import API
-from seqlab.visible import pasted
+from seqlab.printable import pasted
 
 DECLARATION = "SEQLAB_API"
 

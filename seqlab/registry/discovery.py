@@ -15,9 +15,9 @@ from types import ModuleType
 from seqlab.errors import UsageError
 from seqlab.files import read
 from seqlab.paths import named_path
-from seqlab.registry.failures import reason
+from seqlab.registry.error_summary import reason
 from seqlab.registry.plugins import Plugin
-from seqlab.registry.sources import Home
+from seqlab.registry.source_hashes import Home
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from seqlab import hookspecs
 from seqlab.errors import UsageError
 from seqlab.interrupts import let_pass, telling_apart
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.checking import suggest
 from seqlab.registry.compatibility import too_new, written_for
 from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
-from seqlab.registry.failures import reason
+from seqlab.registry.error_summary import reason
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
+from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, core_names, read_signature
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.registry.signature import Signature
-from seqlab.registry.sources import NOWHERE, Home, MadeOf
+from seqlab.registry.source_hashes import NOWHERE, Home, MadeOf
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ from seqlab.experiment.sections import (
 )
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.checking import check_options, suggest
 from seqlab.registry.compatibility import unmet
-from seqlab.registry.findings import Findings, bind, core_keys, find_stand_in
-from seqlab.registry.idle import idle_settings
+from seqlab.registry.option_values import check_options, suggest
 from seqlab.registry.plugins import Component
+from seqlab.registry.section_binding import SectionBinder, bind, core_keys, find_stand_in
 from seqlab.registry.signature import read_signature
+from seqlab.registry.unused_settings import unused_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def resolve_text(experiment: Experiment, registry: Registry) -> Text:
     Raises:
         ExperimentError: with all complaints at once.
     """
-    findings = Findings()
+    findings = SectionBinder()
     sections = _known_sections(experiment.tree, findings)
     tree = _with_defaults(sections, experiment.tree.origin)
     if "corpus" not in tree:
@@ -146,9 +146,9 @@ def resolve(experiment: Experiment, registry: Registry) -> Resolved:
 
 def resolve_as_far_as_can_be(
     experiment: Experiment, registry: Registry
-) -> tuple[Resolved, Findings]:
+) -> tuple[Resolved, SectionBinder]:
     """Bind every section that can be bound; of one that something is wrong with there is None."""
-    findings = Findings(notices=list(experiment.notices))
+    findings = SectionBinder(notices=list(experiment.notices))
     tree = _checked_sections(experiment.tree, findings)
     requires = _requirements(tree, findings)
     bound = {
@@ -158,7 +158,7 @@ def resolve_as_far_as_can_be(
     observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
     core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
     _check_watched(tree, core, findings)
-    findings.notices += idle_settings(core["model"], core["train"])
+    findings.notices += unused_settings(core["model"], core["train"])
     keys = {key: core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
     stand_in = find_stand_in(tree.get("corpus"), registry, findings)
     wrong = {complaint.key.split(".")[0] for complaint in findings.complaints}
@@ -177,7 +177,7 @@ def resolve_as_far_as_can_be(
     return resolved, findings
 
 
-def _checked_sections(tree: Located, findings: Findings) -> dict[str, Located]:
+def _checked_sections(tree: Located, findings: SectionBinder) -> dict[str, Located]:
     """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
     sections = _known_sections(tree, findings)
     for key in REQUIRED_SECTIONS:
@@ -186,7 +186,7 @@ def _checked_sections(tree: Located, findings: Findings) -> dict[str, Located]:
     return _with_defaults(sections, tree.origin)
 
 
-def _known_sections(tree: Located, findings: Findings) -> dict[str, Located]:
+def _known_sections(tree: Located, findings: SectionBinder) -> dict[str, Located]:
     """The sections that are there; unknown ones are complaints."""
     known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires"}
     for key in tree.items.keys() - known:
@@ -208,7 +208,7 @@ def _with_defaults(sections: Mapping[str, Located], origin: Origin) -> dict[str,
     return filled
 
 
-def _requirements(tree: Mapping[str, Located], findings: Findings) -> tuple[str, ...]:
+def _requirements(tree: Mapping[str, Located], findings: SectionBinder) -> tuple[str, ...]:
     """The distributions that the experiment needs; those that are not here are complaints."""
     section = tree.get("requires")
     if section is None:
@@ -224,7 +224,7 @@ def _requirements(tree: Mapping[str, Located], findings: Findings) -> tuple[str,
 
 
 def _bind_observers(
-    tree: Mapping[str, Located], origin: Origin, registry: Registry, findings: Findings
+    tree: Mapping[str, Located], origin: Origin, registry: Registry, findings: SectionBinder
 ) -> list[Bound]:
     """Those that the experiment names, in that order, and the console."""
     listed = tree.get("observers", Located([], origin))
@@ -246,7 +246,7 @@ def _bind_observers(
 
 
 def _refuse_twins(
-    entries: Sequence[tuple[str, Located]], bound: Sequence[Bound | None], findings: Findings
+    entries: Sequence[tuple[str, Located]], bound: Sequence[Bound | None], findings: SectionBinder
 ) -> None:
     """Two observers that are alike would write everything twice."""
     seen: list[dict[str, Any]] = []
@@ -259,7 +259,7 @@ def _refuse_twins(
         seen.append(observer.as_section())
 
 
-def _core(cls: type, section: Located | None, key: str, findings: Findings) -> Any:
+def _core(cls: type, section: Located | None, key: str, findings: SectionBinder) -> Any:
     """A section that the core reads itself; one that is not written has its defaults."""
     options = read_signature(cls).options
     if section is None:
@@ -274,7 +274,7 @@ def _core(cls: type, section: Located | None, key: str, findings: Findings) -> A
     return cls(**checked.values) if not checked.complaints else None
 
 
-def _check_train(values: Mapping[str, Any], section: Located, findings: Findings) -> None:
+def _check_train(values: Mapping[str, Any], section: Located, findings: SectionBinder) -> None:
     given = [key for key in ("epochs", "steps") if values[key] is not None]
     if not given:
         findings.complain(section.origin, "train", "needs epochs or steps")
@@ -288,7 +288,7 @@ def _check_train(values: Mapping[str, Any], section: Located, findings: Findings
 
 
 def _check_watched(
-    tree: Mapping[str, Located], core: Mapping[str, Any], findings: Findings
+    tree: Mapping[str, Located], core: Mapping[str, Any], findings: SectionBinder
 ) -> None:
     """What `train.stop` watches must be scored."""
     train, evaluation = core["train"], core["evaluation"]

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder, Tokenizer
-from seqlab.data.preparing import Prepared, prepare
+from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.tokens import Tokens
 from seqlab.errors import (
@@ -29,19 +29,19 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
-from seqlab.runs.room import expect_room, model_sizes, named_where_too_large
+from seqlab.runs.memory_errors import expect_room, model_sizes, name_what_is_too_large
 from seqlab.training.device import pick_device
-from seqlab.training.eager import spare_compiler
+from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
-from seqlab.training.measures import TokenSizes
+from seqlab.training.metrics import TokenSizes
 
 log = logging.getLogger(__name__)
 
 Weights: TypeAlias = Mapping[str, Tensor] | None
 
 
-class OtherModel(CheckpointError):
+class DifferentModel(CheckpointError):
     """Weights are of a model that this one is not."""
 
 
@@ -174,7 +174,7 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str
     """Give a model the weights of a checkpoint.
 
     Raises:
-        OtherModel: they are another model's.
+        DifferentModel: they are another model's.
     """
     try:
         model.load_state_dict(weights)
@@ -189,7 +189,7 @@ def expect_fit(
     """See to it that weights are of this model, before room is made for one that may be huge.
 
     Raises:
-        OtherModel: they are another model's.
+        DifferentModel: they are another model's.
     """
     model = outline(resolved, vocabulary)
     if model and (said := "; ".join(_misfits(model.state_dict(), weights))):
@@ -212,8 +212,8 @@ def outline(resolved: Resolved, vocabulary: int) -> LanguageModel | None:
         return None
 
 
-def _other_model(where: str, said: str) -> OtherModel:
-    return OtherModel(f"{where}: the weights do not fit this model: {said}")
+def _other_model(where: str, said: str) -> DifferentModel:
+    return DifferentModel(f"{where}: the weights do not fit this model: {said}")
 
 
 def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterator[str]:
@@ -233,12 +233,12 @@ def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterato
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:
     """Build the model with the weights that the seed gives it."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
-    with named_where_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
+    with name_what_is_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
         return _model(resolved, vocabulary).to(device)
 
 
 def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
-    with named_where_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
+    with name_what_is_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
         return LanguageModel(
             vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model
         )

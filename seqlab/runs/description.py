@@ -15,13 +15,13 @@ from typing import Any
 import torch
 
 import seqlab
-from seqlab.data.preparing import vocabulary_hash
+from seqlab.data.preparation import vocabulary_hash
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
-from seqlab.runs.commit import git_state
-from seqlab.runs.shapes import FORMAT
+from seqlab.runs.file_schemas import FORMAT
+from seqlab.runs.git_commit import git_state
 
 COMPUTING = ("torch", "seqlab", "numpy", "numba")  # of the versions, what may give the bits
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seqlab.atomic import atomic_folder, write_atomic
 from seqlab.errors import CheckpointError, RunFailed, SeqlabError, UsageError
 from seqlab.files import (
     cut,
@@ -25,8 +26,7 @@ from seqlab.files import (
     read_lines,
     size_of,
 )
-from seqlab.runs.shapes import Description, MetricsRow, SampleRow, parse
-from seqlab.whole import whole_folder, write_whole
+from seqlab.runs.file_schemas import Description, MetricsRow, SampleRow, parse
 
 ROOT = Path("runs")
 MAX_DESCRIPTION = 16 << 20  # bytes
@@ -107,7 +107,7 @@ class RunFolder:
 
     def describe(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`, whole or not at all, and on the disk then."""
-        write_whole(self._description, as_json(description))
+        write_atomic(self._description, as_json(description))
 
     def description(self) -> dict[str, Any]:
         """Read `run.json`.
@@ -250,7 +250,7 @@ def appearing(path: Path) -> Iterator[RunFolder]:
         RunFailed: it cannot be written.
     """
     try:
-        with whole_folder(path) as temporary:
+        with atomic_folder(path) as temporary:
             (temporary / "checkpoints").mkdir()
             yield RunFolder(temporary)
     except OSError as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 from seqlab.errors import RunFailed
 from seqlab.files import open_to_append
-from seqlab.visible import one_line, visible
+from seqlab.printable import one_line, visible
 
 log = logging.getLogger(__name__)
 

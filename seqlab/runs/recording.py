@@ -23,8 +23,8 @@ from seqlab.records import (
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import RunFolder
-from seqlab.runs.telling import Observers
-from seqlab.training.epoch import RunningEpoch
+from seqlab.runs.observers import Observers
+from seqlab.training.epoch_mean import RunningEpoch
 from seqlab.training.evaluation import evaluate
 from seqlab.training.step import Step
 

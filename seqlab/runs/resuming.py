@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlab import whole
+from seqlab import atomic
 from seqlab.arguments import LARGEST, whole_number
+from seqlab.atomic import write_atomic
 from seqlab.contracts import Tokenizer
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, SeqlabError, UsageError
@@ -19,27 +20,26 @@ from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
-from seqlab.runs.disk import disk_errors
-from seqlab.runs.finding import all_runs, find_run
+from seqlab.runs.disk_errors import disk_errors
 from seqlab.runs.folder import ROOT, RunFolder
+from seqlab.runs.loaded_run import Run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
-from seqlab.runs.needed import resolve_again
-from seqlab.runs.opened import Run
-from seqlab.runs.restoring import restored_tokenizer
+from seqlab.runs.lookup import all_runs, find_run
+from seqlab.runs.observers import Observers
+from seqlab.runs.plugins_used import resolve_again
 from seqlab.runs.running import deterministic, resolved_text
+from seqlab.runs.saved_tokenizer import restored_tokenizer
 from seqlab.runs.session import Session
 from seqlab.runs.stopping import Stopping
-from seqlab.runs.telling import Observers
 from seqlab.training.checkpoint import (
     Checkpoint,
     checkpoint_path,
     drop_checkpoints_after,
     latest_checkpoint,
-    remove_litter,
+    remove_leftovers,
     understood,
 )
-from seqlab.whole import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +89,8 @@ def resume(
         resolved = resolve_again(experiment, registry, folder)
         with run_log() as handler, deterministic(resolved.train.deterministic):
             write_to(handler, folder.log)
-            whole.remove_litter(folder.path)
-            remove_litter(folder.checkpoints)
+            atomic.remove_leftovers(folder.path)
+            remove_leftovers(folder.checkpoints)
             saved = _read(folder, checkpoint)
             tokenizer = _tokenizer(folder, resolved, saved, description)
             parts = build(
@@ -207,7 +207,7 @@ def _resume(
             drop_checkpoints_after(folder.checkpoints, saved.step)
         else:
             folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
-        write_whole(folder.resolved, resolved_text(resolved, parts))
+        write_atomic(folder.resolved, resolved_text(resolved, parts))
         folder.describe(description)
     log.info("Resuming %s after step %d", folder.path, done)
     session.go()

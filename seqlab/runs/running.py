@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError
 from seqlab.experiment import Experiment, read_experiment
@@ -17,9 +18,10 @@ from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import contained
 from seqlab.paths import named_path
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
-from seqlab.runs.building import OtherModel, Parts, build
-from seqlab.runs.comparing import other_model
+from seqlab.runs.building import DifferentModel, Parts, build
+from seqlab.runs.comparison import other_model
 from seqlab.runs.description import describe_run, used_plugins
+from seqlab.runs.dry_run import expect_parts
 from seqlab.runs.folder import (
     ROOT,
     RunFolder,
@@ -28,14 +30,12 @@ from seqlab.runs.folder import (
     check_free,
     choose_path,
 )
+from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
-from seqlab.runs.opened import Run, open_run
-from seqlab.runs.rehearsal import expect_parts
+from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
-from seqlab.runs.telling import Observers
 from seqlab.training.profiling import Profile
-from seqlab.whole import remove_litter, sync_folder, write_synced
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def run(
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, place, home)
         if place is None:
-            remove_litter(path.parent)
+            remove_leftovers(path.parent)
         with appearing(path) as temporary:
             description = _write_down(experiment, resolved, registry, parts, temporary)
         folder = RunFolder(path)
@@ -119,7 +119,7 @@ def _build(resolved: Resolved, root: Path, progress: Progress | None) -> Parts:
     saved = other.checkpoint
     try:
         return build(resolved, other.tokenizer_as(resolved.tokenizer), saved.weights, progress)
-    except OtherModel:
+    except DifferentModel:
         model = other_model(other, resolved)
         if not model:
             raise

@@ -13,18 +13,19 @@ from typing import Any
 from seqlab.errors import Interrupted, StoppedByHand
 from seqlab.experiment.interval import interval
 from seqlab.interrupts import contained
+from seqlab.printable import pasted
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
-from seqlab.runs.compiling import compiler_errors
+from seqlab.runs.compiler_errors import compiler_errors
 from seqlab.runs.description import now
-from seqlab.runs.disk import disk_errors
+from seqlab.runs.disk_errors import disk_errors
 from seqlab.runs.folder import RunFolder
+from seqlab.runs.memory_errors import name_what_is_too_large, training_sizes
+from seqlab.runs.observers import Observers
 from seqlab.runs.recording import Recorder
-from seqlab.runs.room import named_where_too_large, training_sizes
 from seqlab.runs.signals import Request, stop_requests
 from seqlab.runs.stopping import Best, Stopping, worse_than_guessing
-from seqlab.runs.telling import Observers
 from seqlab.training.checkpoint import (
     Checkpoint,
     check_state,
@@ -32,11 +33,10 @@ from seqlab.training.checkpoint import (
     save_checkpoint,
     steps_saved,
 )
-from seqlab.training.epoch import RunningEpoch
+from seqlab.training.epoch_mean import RunningEpoch
 from seqlab.training.loop import wants_metric
 from seqlab.training.profiling import Profile
 from seqlab.training.step import Step
-from seqlab.visible import pasted
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Session:
             self._ending(),
             contained(),
             disk_errors(self.folder.path),
-            named_where_too_large(self.resolved, sizes, "training"),
+            name_what_is_too_large(self.resolved, sizes, "training"),
             compiler_errors(self.resolved),
         ):
             check_state(self._checkpoint().state)

@@ -9,8 +9,8 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from seqlab.errors import UsageError
-from seqlab.registry.checking import suggest
 from seqlab.registry.kinds import KINDS
+from seqlab.registry.option_values import suggest
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry

@@ -10,7 +10,7 @@ import torch
 
 from seqlab.data.tokens import Tokens
 from seqlab.testing.promises import Subject
-from seqlab.training.eager import spare_compiler
+from seqlab.training.eager_optimizers import spare_compiler
 
 SIZE = 8  # of a cell's inputs
 TOKENS = 10_000

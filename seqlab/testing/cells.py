@@ -10,16 +10,7 @@ from torch import Tensor
 
 from seqlab.model.state import carry, map_state, select_rows
 from seqlab.packing import pack, unpack
-from seqlab.testing.by_ids import (
-    from_ids_equals_one_hots,
-    greedy_steps_equal_single_ones,
-    id_stepper_equals_one_hots,
-)
-from seqlab.testing.chance import NOBODYS, chance_left_alone
-from seqlab.testing.gradients import gradients_are_right, gradients_reach_every_parameter
-from seqlab.testing.placement import device_is_followed, dtype_is_followed
-from seqlab.testing.promises import Check, Subject, expect
-from seqlab.testing.windows import (
+from seqlab.testing.cell_inputs import (
     ROWS,
     SIZE,
     WINDOW,
@@ -33,6 +24,15 @@ from seqlab.testing.windows import (
     same,
     seeded,
 )
+from seqlab.testing.devices_and_dtypes import device_is_followed, dtype_is_followed
+from seqlab.testing.gradients import gradients_are_right, gradients_reach_every_parameter
+from seqlab.testing.id_inputs import (
+    from_ids_equals_one_hots,
+    greedy_steps_equal_single_ones,
+    id_stepper_equals_one_hots,
+)
+from seqlab.testing.promises import Check, Subject, expect
+from seqlab.testing.random_states import NOBODYS, random_states_left_alone
 
 
 @torch.no_grad()
@@ -229,7 +229,7 @@ def seed_decides_everything(subject: Subject) -> None:
             torch.manual_seed(7)
             trained.append(cell(inputs, None))
         same(trained[0], trained[1], "one seed to give the same in training", close=0.0)
-    with torch.no_grad(), chance_left_alone():
+    with torch.no_grad(), random_states_left_alone():
         cell.eval()(inputs, None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(NOBODYS)

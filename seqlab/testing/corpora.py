@@ -12,13 +12,13 @@ import numpy as np
 from pydantic_core import to_jsonable_python
 
 from seqlab.contracts import Ids
-from seqlab.data.source import TRAIN
+from seqlab.data.splits import TRAIN
 from seqlab.errors import CorpusError, CorpusUnavailable, SeqlabError, UsageError
-from seqlab.testing.chance import chance_left_alone
-from seqlab.testing.contents import Content, Digest, bytes_of, content, parts_of
-from seqlab.testing.elsewhere import ask
+from seqlab.testing.corpus_digest import Content, Digest, bytes_of, content, parts_of
+from seqlab.testing.corpus_variants import variants
+from seqlab.testing.other_process import ask
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
-from seqlab.testing.variants import variants
+from seqlab.testing.random_states import random_states_left_alone
 
 LARGE = 8 << 20  # bytes of content
 FEW = 4  # variants of a large corpus that are looked at
@@ -224,7 +224,7 @@ def same_in_every_process(subject: Subject) -> None:
 def reading_leaves_chance_alone(subject: Subject) -> None:
     """Building, reading and the fingerprint neither seed global generators nor draw from them."""
     _corpus(subject)
-    with chance_left_alone():
+    with random_states_left_alone():
         corpus = subject.build()
         content(corpus)
         corpus.fingerprint()

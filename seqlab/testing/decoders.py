@@ -11,8 +11,7 @@ import torch
 from seqlab.contracts import Continuation, Limits, SearchDecoder, Start
 from seqlab.generation.search import as_search
 from seqlab.model.state import select_rows
-from seqlab.testing.chance import chance_left_alone
-from seqlab.testing.choosing import (
+from seqlab.testing.choosing_decoders import (
     build_decoder,
     certain_token_is_chosen,
     draw_arguments,
@@ -24,8 +23,9 @@ from seqlab.testing.choosing import (
     rows_are_chosen_for_as_if_alone,
     uniform_is_all_the_chance,
 )
-from seqlab.testing.made_up import ROWS, SIZE, Toy
 from seqlab.testing.promises import Check, Subject, expect
+from seqlab.testing.random_states import random_states_left_alone
+from seqlab.testing.toy_model import ROWS, SIZE, Toy
 
 LENGTH, STOPS = 24, frozenset({1, 4})
 PAIRS = frozenset((one, other) for one in range(4) for other in range(4) if one < other)
@@ -68,7 +68,7 @@ def what_a_decoder_is_given_is_left_alone(subject: Subject) -> None:
 def seed_decides_the_text(subject: Subject) -> None:
     """One seed and one start give one text, whatever was drawn before; nothing is drawn."""
     model = Toy()
-    with chance_left_alone():
+    with random_states_left_alone():
         first = _ids(_search(subject, model.start(), Limits(LENGTH), model))
     again = _ids(_search(subject, model.start(), Limits(LENGTH), model))
     expect(again == first, f"the same text from the same seed: {first[0]}", again[0])

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError
 from torch.func import functional_call
 
+from seqlab.testing.cell_inputs import build_cell, carried, draw_inputs, leaves
 from seqlab.testing.promises import NotApplicable, Subject, expect
-from seqlab.testing.windows import build_cell, carried, draw_inputs, leaves
 
 WINDOWS = 2  # a fresh state may hide a weight, so gradients are looked at behind a carried one
 

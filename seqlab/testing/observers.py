@@ -26,9 +26,9 @@ from seqlab.records import (
     TextGenerated,
 )
 from seqlab.registry.kinds import EVENTS
-from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.optimizers import saved_and_loaded
 from seqlab.testing.promises import Broken, Check, NotApplicable, Subject, expect
+from seqlab.testing.random_states import random_states_left_alone
 
 NAN, INFINITY = math.nan, math.inf
 Values = dict[str, float | None]
@@ -249,7 +249,7 @@ def _written(observer: Any) -> str:
 
 def observing_draws_nothing(subject: Subject) -> None:
     """Global random states are left alone, or the run would be another with the observer."""
-    with _somewhere() as folder, chance_left_alone():
+    with _somewhere() as folder, random_states_left_alone():
         observer = subject.build()
         _tell(observer, _story(folder, _interval(observer)))
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqlab.packing import pack, unpack
-from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
-from seqlab.training.eager import eager_step, spare_compiler
+from seqlab.testing.random_states import random_states_left_alone
+from seqlab.training.eager_optimizers import eager_step, spare_compiler
 from seqlab.training.loop import is_fused
 
 SHAPES = {
@@ -170,7 +170,7 @@ def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
 
 def training_twice_gives_the_same(subject: Subject) -> None:
     """The same gradients give the same weights; nothing is drawn from a global generator."""
-    with chance_left_alone():
+    with random_states_left_alone():
         wanted = _trained(subject)
     _same(_trained(subject), wanted, "the same weights from the same gradients")
 

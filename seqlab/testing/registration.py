@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqlab.registry.signature import SignatureError
-from seqlab.testing.elsewhere import ask_of_import
+from seqlab.testing.other_process import ask_of_import
 from seqlab.testing.promises import Broken, Check, Subject, expect
 
 

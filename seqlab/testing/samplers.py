@@ -13,13 +13,13 @@ from torch import Tensor
 from seqlab.contracts import Batch
 from seqlab.data.tokens import Tokens
 from seqlab.errors import CorpusError
-from seqlab.testing.chance import chance_left_alone
-from seqlab.testing.numbered import SIZES, Make, many_documents, numbered, one_document, weighted
+from seqlab.testing import numbered_tokens
+from seqlab.testing.numbered_tokens import SIZES, Make, numbered
 from seqlab.testing.promises import Check, Subject, expect
+from seqlab.testing.random_states import random_states_left_alone
 
 SEED = 3
-SEEDS = (0, 2**63 - 1)  # the ends of what an experiment may say
-EPOCHS = (0, 1)
+SEEDS, EPOCHS = (0, 2**63 - 1), (0, 1)  # the smallest and the largest seed of an experiment
 SHORT = range(1, 20)
 
 
@@ -65,7 +65,7 @@ def _check_length(sampler: Any, tokens: Tokens) -> None:
 def batches_have_their_shapes(subject: Subject) -> None:
     """Inputs and targets are int64 (B, T), `continues` bool (B,), weights None or float (B, T)."""
     _check_shapes(*_sampler(subject))
-    _check_shapes(*_sampler(subject, weighted))
+    _check_shapes(*_sampler(subject, numbered_tokens.weighted))
 
 
 def _check_shapes(sampler: Any, tokens: Tokens) -> None:
@@ -153,7 +153,7 @@ def _left_out(sampler: Any, epoch: int) -> set[int]:
 
 def weights_are_those_of_the_tokens(subject: Subject) -> None:
     """A target that is trained counts as much as its token does; None: once."""
-    for make in (numbered, weighted):
+    for make in (numbered, numbered_tokens.weighted):
         sampler, tokens = _sampler(subject, make)
         _check_coverage(sampler, tokens)
         for batch in _batches(sampler, 0):
@@ -221,7 +221,7 @@ def chance_comes_from_the_seed_alone(subject: Subject) -> None:
     """Global random states neither change a batch nor are changed by one."""
     sampler, tokens = _sampler(subject)
     wanted = _batches(sampler, 1)
-    with chance_left_alone():
+    with random_states_left_alone():
         found = _batches(subject.build(tokens, SEED), 1)
         sampler.left_out(1)
     for one, other in zip(found, wanted, strict=True):
@@ -241,13 +241,13 @@ def _check_all(sampler: Any, tokens: Tokens) -> None:
 
 def documents_may_be_few_or_many(subject: Subject) -> None:
     """One document is enough, and many small ones do no harm."""
-    for make in (one_document, many_documents):
+    for make in (numbered_tokens.one_document, numbered_tokens.many_documents):
         _check_all(*_sampler(subject, make))
 
 
 def documents_start_as_it_says(subject: Subject) -> None:
     """`documents = "fresh"` if, and only if, no first token of a document is ever a target."""
-    sampler, tokens = _sampler(subject, many_documents)
+    sampler, tokens = _sampler(subject, numbered_tokens.many_documents)
     trained = _trained(sampler, 0) | _trained(sampler, 1)
     seen = sorted(trained & {int(first) for first in tokens.documents})[:3]
     wanted, said = ("carried" if seen else "fresh"), getattr(sampler, "documents", "carried")
@@ -258,7 +258,7 @@ def documents_start_as_it_says(subject: Subject) -> None:
 def short_corpus_works_or_is_refused(subject: Subject) -> None:
     """A corpus of a few tokens works, or the factory raises CorpusError or ValueError."""
     for count in (*SHORT, *_around_the_shortest(subject)):
-        tokens = one_document(count)
+        tokens = numbered_tokens.one_document(count)
         sampler = _built(subject, tokens)
         if sampler is not None:
             _check_all(sampler, tokens)
@@ -274,10 +274,10 @@ def _built(subject: Subject, tokens: Tokens, seed: int = SEED) -> Any:
 
 def _around_the_shortest(subject: Subject) -> range:
     """Sizes about the smallest one that is not refused."""
-    refused, built = 0, len(_sampler(subject, one_document)[1])
+    refused, built = 0, len(_sampler(subject, numbered_tokens.one_document)[1])
     while built - refused > 1:
         middle = (refused + built) // 2
-        if _built(subject, one_document(middle)) is None:
+        if _built(subject, numbered_tokens.one_document(middle)) is None:
             refused = middle
         else:
             built = middle

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.testing.chance import chance_left_alone
 from seqlab.testing.optimizers import saved_and_loaded, weights_like_a_models
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
-from seqlab.training.eager import spare_compiler
+from seqlab.testing.random_states import random_states_left_alone
+from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.loop import wants_metric
 
 TOTALS = (0, 1, 2, 10, 1000)
@@ -162,7 +162,7 @@ def stepping_up_to_a_step_is_being_there(subject: Subject) -> None:
 
 def same_steps_give_the_same_rates(subject: Subject) -> None:
     """Two schedules side by side have the same rates; nothing is drawn from a global generator."""
-    with chance_left_alone():
+    with random_states_left_alone():
         alone = _walk(subject)
     optimizers = [_optimizer(), _optimizer()]
     courses = [_course(one, _schedule(subject, one)) for one in optimizers]

@@ -15,9 +15,9 @@ from torch import Tensor
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError
 from seqlab.packing import pack, unpack
-from seqlab.testing.chance import chance_left_alone
-from seqlab.testing.elsewhere import ask, encoded
+from seqlab.testing.other_process import ask, encoded
 from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.testing.random_states import random_states_left_alone
 
 TEXTS = (
     "The quick brown fox,\njumps over the  lazy dog.\r\nSo it does:\tthe dog, the fox.\n",
@@ -208,7 +208,7 @@ def unseen_text_has_ids_or_is_refused(subject: Subject) -> None:
 
 def fitting_leaves_chance_alone(subject: Subject) -> None:
     """Fitting and encoding neither seed global generators nor draw from them."""
-    with chance_left_alone():
+    with random_states_left_alone():
         tokenizer, texts = _fitted(subject)
         for text in texts:
             tokenizer.encode(text)

@@ -22,11 +22,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from seqlab import whole
+from seqlab import atomic
+from seqlab.atomic import atomic_folder, expect_known, remove_known, write_synced
 from seqlab.errors import CheckpointError, PluginError, RunFailed
 from seqlab.files import entries, expect_folder, read
 from seqlab.packing import pack, unpack
-from seqlab.whole import expect_known, remove_known, whole_folder, write_synced
 
 FORMAT = 1
 MAX_MANIFEST = 16 << 20  # bytes; parsed JSON takes up to twenty times its size
@@ -60,7 +60,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     target = checkpoint_path(folder, checkpoint.step)
     old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
     try:
-        with whole_folder(target) as temporary:
+        with atomic_folder(target) as temporary:
             _write_files(temporary, checkpoint)
             if os.path.lexists(target):
                 expect_known(target, FILES)
@@ -243,7 +243,7 @@ def _remove(folder: Path, steps: Iterable[int]) -> None:
             remove_known(checkpoint_path(folder, step), FILES)
 
 
-def remove_litter(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what a process that was killed while saving left behind.
 
     Where it was killed between two renames, the old checkpoint is put back.
@@ -252,4 +252,4 @@ def remove_litter(folder: Path) -> None:
         for path in entries(folder):
             if form := _OLD.fullmatch(path.name):
                 _settle(path, folder / form[1])
-        whole.remove_litter(folder)
+        atomic.remove_leftovers(folder)

@@ -14,7 +14,7 @@ from seqlab.model.state import carry
 from seqlab.training.gradients import Window
 
 
-def where_it_began(model: LanguageModel, windows: Sequence[Window], before: State | None) -> str:
+def first_nonfinite(model: LanguageModel, windows: Sequence[Window], before: State | None) -> str:
     """Name the first part of a model that is not finite for these windows; empty: none was found.
 
     Weights are looked at, then the outputs of each part in the order that they are computed in,

@@ -12,9 +12,9 @@ from seqlab.contracts import Batch, State
 from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import CorpusError
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry, first_rows, settle
+from seqlab.model.state import carry, detach_state, first_rows
 from seqlab.training.loss import score
-from seqlab.training.measures import Sums, TokenSizes
+from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.precision import autocast
 
 MORE_ROWS = 16  # times as many short documents as streams are scored at once
@@ -65,7 +65,7 @@ def evaluate(
         with autocast(device, precision):
             hidden, after = model.hidden(batch.inputs, carry(before, batch.continues))
             nats, right = score(model.head, hidden, batch.targets)
-        state = settle(after, dtype)
+        state = detach_state(after, dtype)
         total += Sums.of(nats, batch.targets, batch.weights, sizes, right)
     return total
 

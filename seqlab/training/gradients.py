@@ -11,9 +11,9 @@ from torch import Tensor
 
 from seqlab.contracts import State
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry, fresh_unless, settle
+from seqlab.model.state import carry, detach_state, fresh_unless
 from seqlab.training.loss import head_loss
-from seqlab.training.measures import Sums, TokenSizes
+from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.precision import autocast
 from seqlab.training.profiling import Phase
 
@@ -113,7 +113,7 @@ class Gradients:
             loss, nats = head_loss(self._head, hidden, targets, shares)
         with phase("backward"):
             loss.backward()  # type: ignore[no-untyped-call] # torch's own
-        return Sums.of(nats, targets, weights, self._sizes).values, settle(after, own.dtype)
+        return Sums.of(nats, targets, weights, self._sizes).values, detach_state(after, own.dtype)
 
     def _clip(self) -> Tensor:
         """Return the norm of the gradients, and shorten them to the largest that may be."""

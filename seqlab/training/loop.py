@@ -20,12 +20,12 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import agreement, map_state
 from seqlab.randomness import derive, reseed
 from seqlab.training.average import Average
+from seqlab.training.cuda_graphs import Replayed
 from seqlab.training.device import Sent
-from seqlab.training.diagnosis import where_it_began
-from seqlab.training.eager import eager_step
+from seqlab.training.diagnosis import first_nonfinite
+from seqlab.training.eager_optimizers import eager_step
 from seqlab.training.gradients import Gradients, Window
-from seqlab.training.graphs import Replayed
-from seqlab.training.measures import TokenSizes
+from seqlab.training.metrics import TokenSizes
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
 from seqlab.training.step import Step
@@ -130,7 +130,7 @@ class Training:
         if self._reads_late:
             return ""
         windows = self._windows(step.epoch - 1, step.place - 1)
-        return where_it_began(self.model, windows, self._before)
+        return first_nonfinite(self.model, windows, self._before)
 
     def _step(self) -> Step:
         epoch, group = divmod(self.done, self.steps_per_epoch)

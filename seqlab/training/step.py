@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from seqlab.training.device import Sent
-from seqlab.training.measures import Sums
+from seqlab.training.metrics import Sums
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,8 @@ def test_what_a_plugin_cannot_open_is_its_own_error_and_not_the_disks(failure, c
 
 
 def test_what_the_core_cannot_write_for_a_plugin_is_the_cores_to_tell(crashed):
-    write = "from seqlab.whole import write_whole; from pathlib import Path"
-    result = crashed(f"{write}; write_whole(Path('nowhere/file'), b'')")
+    write = "from seqlab.atomic import write_atomic; from pathlib import Path"
+    result = crashed(f"{write}; write_atomic(Path('nowhere/file'), b'')")
     assert result.code == 1
     assert "cannot be written (No such file or directory)" in result.err
 

@@ -14,7 +14,7 @@ from textwrap import dedent
 import pytest
 
 import seqlab
-from seqlab.runs.commit import git_state
+from seqlab.runs.git_commit import git_state
 from seqlab.training.checkpoint import (
     checkpoint_path,
     load_checkpoint,

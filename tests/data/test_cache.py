@@ -13,8 +13,8 @@ import pytest
 
 import seqlab
 from seqlab import CorpusError, read_experiment
-from seqlab.data import cache, kept
-from seqlab.data.preparing import prepare
+from seqlab.data import cache, cache_entries
+from seqlab.data.preparation import prepare
 from seqlab.errors import RunFailed
 from seqlab.registry import resolve
 
@@ -143,7 +143,7 @@ def test_a_corpus_whose_source_was_changed_is_read_again(prepared):
 @pytest.mark.parametrize("name", ["ids.bin", "manifest.json", "checksums.bin", "documents.bin"])
 def test_a_damaged_store_is_built_anew(prepared, name, text_file):
     prepared()
-    ((folder, _),) = kept.stores()
+    ((folder, _),) = cache_entries.stores()
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 16
     (folder / name).write_bytes(data)
@@ -171,7 +171,7 @@ def test_a_damaged_vocabulary_is_learnt_anew(prepared):
 def test_a_corpus_that_fails_half_way_leaves_no_store(prepared):
     with pytest.raises(CorpusError, match="the second document cannot be read"):
         prepared(broken=True)
-    assert list(kept.stores()) == []
+    assert list(cache_entries.stores()) == []
 
 
 def test_a_full_disk_leaves_no_store_and_is_told_in_one_line(prepared, monkeypatch):
@@ -195,8 +195,8 @@ def test_where_nothing_can_be_kept_the_run_goes_on(prepared, monkeypatch, caplog
 
 def test_what_is_cleared_goes_on_for_those_who_use_it(prepared, text_file):
     found, _ = prepared()
-    kept.clear()
-    assert list(kept.stores()) == []
+    cache_entries.clear()
+    assert list(cache_entries.stores()) == []
     assert text(found) == text_file.read_text("utf-8")
     assert "d" in prepared()[1]
 
@@ -206,7 +206,7 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(prepared, text_
     Path("change.txt").write_text(reading)  # for its fingerprint, to fit, or to encode
     with pytest.raises(CorpusError, match=r"text\.txt: changed while it was read; run again"):
         prepared()
-    assert list(kept.stores()) == []
+    assert list(cache_entries.stores()) == []
     found, readings = prepared()
     assert readings == "fdd"
     assert text(found) == text_file.read_text("utf-8")
@@ -214,9 +214,9 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(prepared, text_
 
 def test_a_damaged_store_can_be_cleared(prepared):
     prepared()
-    ((folder, _),) = kept.stores()
+    ((folder, _),) = cache_entries.stores()
     (folder / "manifest.json").write_text("[]")
-    removed, refusals = kept.clear()
+    removed, refusals = cache_entries.clear()
     assert removed > 2016
     assert refusals == []
     assert not folder.exists()
@@ -228,10 +228,10 @@ def test_what_cannot_be_removed_is_told_and_not_counted(prepared, monkeypatch):
 
     prepared()
     there = sorted(cache.cache_folder().rglob("*"))
-    monkeypatch.setattr("seqlab.whole.create", refused)
+    monkeypatch.setattr("seqlab.atomic.create", refused)
     monkeypatch.setattr(Path, "rename", refused)
     monkeypatch.setattr(Path, "unlink", refused)
-    removed, refusals = kept.clear()
+    removed, refusals = cache_entries.clear()
     assert removed == 0
     assert [str(refusal.filename).split("/")[-2] for refusal in refusals] == [
         "tokens",
@@ -248,7 +248,7 @@ def test_a_folder_that_keeps_its_name_keeps_its_files(prepared, monkeypatch):
     prepared()
     there = sorted(cache.cache_folder().rglob("tokens/*/*"))
     monkeypatch.setattr(Path, "rename", refused)
-    refusals = kept.clear()[1]
+    refusals = cache_entries.clear()[1]
     assert "tokens" in str(refusals[0].filename)
     assert sorted(cache.cache_folder().rglob("tokens/*/*")) == there
 
@@ -257,7 +257,7 @@ def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
     def cleared_meanwhile(key, parts, *rest):
         def some():
             for part in parts():
-                kept.clear()
+                cache_entries.clear()
                 yield part
 
         return kept_tokens(key, some, *rest)
@@ -266,7 +266,7 @@ def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
     monkeypatch.setattr(cache, "kept_tokens", cleared_meanwhile)
     found, _ = prepared()
     assert text(found) == text_file.read_text("utf-8")
-    assert len(list(kept.stores())) == 1
+    assert len(list(cache_entries.stores())) == 1
 
 
 def test_of_two_processes_one_builds(tiny, text_file):
@@ -276,7 +276,7 @@ def test_of_two_processes_one_builds(tiny, text_file):
     script = f"""
 import seqlab
 from seqlab import read_experiment
-from seqlab.data.preparing import prepare
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve
 tiny = {tiny | {"corpus": {"name": "told", "path": str(text_file)}, "tokenizer": "characters"}!r}
 vocabulary = {{"characters": [ord(c) for c in sorted(set({text_file.read_text("utf-8")!r}))]}}
@@ -311,21 +311,21 @@ def test_what_seqlab_did_not_make_is_never_cleared(prepared, name):
     mine.parent.mkdir(parents=True, exist_ok=True)
     mine.write_text("mine\nand mine\n")
     prepared()
-    kept.clear()
+    cache_entries.clear()
     assert mine.read_text() == "mine\nand mine\n"
-    assert list(kept.stores()) == []
+    assert list(cache_entries.stores()) == []
 
 
 @pytest.mark.parametrize("name", ["tokens", "tokens/{key}", "tokens/{key}/ids.bin"])
 def test_no_link_in_a_cache_is_followed(prepared, name, text_file):
     prepared()
-    ((folder, _),) = kept.stores()
+    ((folder, _),) = cache_entries.stores()
     place = cache.cache_folder() / name.format(key=folder.name)
     place.rename("moved")
     place.symlink_to(Path("moved").absolute())
     before = sorted(Path("moved").rglob("*"))
     with suppress(RunFailed):  # told, or made elsewhere
         assert text(prepared()[0]) == text_file.read_text("utf-8")
-    kept.clear()
+    cache_entries.clear()
     assert sorted(Path("moved").rglob("*")) == before
     assert Path("moved").exists()

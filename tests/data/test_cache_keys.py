@@ -14,8 +14,8 @@ import pytest
 
 import seqlab
 from seqlab import read_experiment
-from seqlab.data import cache, kept
-from seqlab.data.preparing import prepare
+from seqlab.data import cache, cache_entries
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve
 
 FILES = {
@@ -131,7 +131,7 @@ def seen(tiny, package, monkeypatch):
 
 def test_what_did_not_change_is_taken_from_the_cache(seen):
     assert seen() == seen() == "abcabc"
-    assert len(list(kept.stores())) == 1
+    assert len(list(cache_entries.stores())) == 1
 
 
 def test_a_text_of_the_same_size_and_time_is_another(seen):
@@ -192,7 +192,8 @@ def test_a_module_that_the_component_imports(seen, package, file, source):
 def test_a_file_that_an_option_of_the_tokenizer_names(seen, options, file):
     def size():
         seen(tokenizer=options)
-        return max(manifest["tokens"] for _, manifest in kept.stores()), len(list(kept.stores()))
+        stores = list(cache_entries.stores())
+        return max(manifest["tokens"] for _, manifest in stores), len(stores)
 
     before = size()
     Path(file).write_text("xyz" + Path(file).read_text())
@@ -203,26 +204,26 @@ def test_a_file_in_the_tokenizers_package(seen, package):
     seen()
     (package / "cleaned/extra.txt").write_text("d")
     seen()
-    assert len(list(kept.stores())) == 2
+    assert len(list(cache_entries.stores())) == 2
 
 
 @pytest.mark.parametrize("library", ["numpy"])
 def test_the_version_of_a_library(seen, monkeypatch, library):
     seen()
     real = metadata.version
-    sources = importlib.import_module("seqlab.registry.sources")
+    sources = importlib.import_module("seqlab.registry.source_hashes")
     monkeypatch.setattr(sources, "version", lambda n: "99" if n == library else real(n))
     sources._version.cache_clear()
     seen()
     sources._version.cache_clear()
-    assert len(list(kept.stores())) == 2
+    assert len(list(cache_entries.stores())) == 2
 
 
 def test_what_the_core_cuts_and_the_tables_of_python(seen, monkeypatch):
     seen()
     monkeypatch.setattr(cache, "core", lambda: {"code": "another"})
     seen()
-    assert len(list(kept.stores())) == 2
+    assert len(list(cache_entries.stores())) == 2
 
 
 def test_what_changed_since_it_was_imported_is_not_kept(seen, package, tiny):
@@ -286,4 +287,4 @@ def test_a_file_from_the_future_is_kept_all_the_same(seen, package):
     os.utime(package / "cleaned/parse.py", (2**32, 2**32))
     seen()
     seen()
-    assert len(list(kept.stores())) == 1
+    assert len(list(cache_entries.stores())) == 1

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab import CorpusError
+from seqlab.data.mapped_arrays import BLOCK
 from seqlab.data.store import Damaged, open_store, write_store
-from seqlab.data.stored import BLOCK
 from seqlab.data.tokens import Part
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "format1" / "store"

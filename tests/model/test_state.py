@@ -7,7 +7,7 @@ import torch
 
 from seqlab import select_rows
 from seqlab.errors import PluginError
-from seqlab.model.state import agreement, as_pair, carry, map_state, settle, zeros
+from seqlab.model.state import agreement, carry, checked_result, detach_state, map_state, zeros
 
 FIRST_ONLY = torch.tensor([True, False])
 
@@ -29,11 +29,12 @@ def test_a_function_reaches_every_tensor_and_the_shape_of_the_tree_stays():
 
 def test_a_settled_state_has_no_history():
     with_history = map_state(lambda t: t.float().requires_grad_() * 2, nested())
-    assert not any(tensor.requires_grad for tensor in tensors(settle(with_history, torch.float32)))
+    detached = detach_state(with_history, torch.float32)
+    assert not any(tensor.requires_grad for tensor in tensors(detached))
 
 
 def test_what_is_no_integer_takes_the_dtype_of_the_parameters_and_integers_stay():
-    matrix, (vector, counter) = settle(nested(), torch.bfloat16)
+    matrix, (vector, counter) = detach_state(nested(), torch.bfloat16)
     assert (matrix.dtype, vector.dtype, counter.dtype) == (torch.bfloat16,) * 2 + (torch.int64,)
 
 
@@ -112,19 +113,19 @@ def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
 def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, said):
     match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {said}$"
     with pytest.raises(PluginError, match=match):
-        as_pair(returned, torch.nn.Linear(1, 1), "forward", (2, 3))
+        checked_result(returned, torch.nn.Linear(1, 1), "forward", (2, 3))
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (2, 3, 1), (2,)])
 def test_outputs_of_another_shape_are_refused_with_the_one_that_they_should_have(shape):
     with pytest.raises(PluginError, match=r"`forward` should .* the shape \(2, 3\), .* they have"):
-        as_pair((torch.ones(shape), torch.ones(2)), torch.nn.Linear(1, 1), "forward", (2, 3))
+        checked_result((torch.ones(shape), torch.ones(2)), torch.nn.Linear(1, 1), "forward", (2, 3))
 
 
 @pytest.mark.parametrize("state", [torch.ones(1, 2, 3), (torch.ones(2), (torch.ones(()),))])
 def test_a_state_that_does_not_have_its_rows_first_is_refused_with_its_shapes(state):
     with pytest.raises(PluginError, match="the 2 rows of the batch first; their shapes are"):
-        as_pair((torch.ones(2, 3), state), torch.nn.Linear(1, 1), "forward", (2, 3))
+        checked_result((torch.ones(2, 3), state), torch.nn.Linear(1, 1), "forward", (2, 3))
 
 
 @pytest.mark.parametrize("shape", [4, [4], "4", (4, (4,))])

@@ -14,7 +14,7 @@ from seqlab_plugins.corpora.text_files import read_pieces
 
 from seqlab import CorpusError, load_plugins, read_experiment
 from seqlab.cli.main import call
-from seqlab.data.preparing import prepare
+from seqlab.data.preparation import prepare
 from seqlab.registry import resolve_text
 
 GOOD = "the quick brown fox jumps over the lazy dog. " * 40

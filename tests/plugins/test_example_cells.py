@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 import seqlab
 from seqlab import ExperimentError, map_state, read_experiment, select_rows
-from seqlab.model.state import carry, settle
+from seqlab.model.state import carry, detach_state
 from seqlab.registry import resolve
 
 # Sizes that differ from each other, and a context shorter than most windows here.
@@ -50,7 +50,7 @@ def forms(state):
 
 def carried(cell, rows=B):
     """A state that is not fresh, as the loop carries it."""
-    return settle(cell(inputs(rows, 9, seed=2), None)[1], torch.float32)
+    return detach_state(cell(inputs(rows, 9, seed=2), None)[1], torch.float32)
 
 
 def in_windows(cell, whole, state, *lengths):

@@ -12,7 +12,7 @@ from requests import ConnectionError as NoConnection
 from seqlab_plugins.corpora.lyrics import LYRICS
 
 from seqlab import CorpusError, CorpusUnavailable, read_experiment
-from seqlab.data.preparing import prepare
+from seqlab.data.preparation import prepare
 from seqlab.data.tokens import decode
 from seqlab.registry import resolve
 

@@ -14,7 +14,7 @@ from seqlab_plugins.corpora.records import Jsonl
 from seqlab_plugins.corpora.text import Text
 
 from seqlab import CorpusError, CorpusUnavailable, ExperimentError, read_experiment
-from seqlab.data.preparing import prepare
+from seqlab.data.preparation import prepare
 from seqlab.data.tokens import decode
 from seqlab.registry import resolve
 

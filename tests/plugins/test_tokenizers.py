@@ -17,7 +17,7 @@ from seqlab_plugins.tokenizers.basic import Characters, TokenIds
 from seqlab import CorpusError, ExperimentError, Ids, read_experiment
 from seqlab.data.tokens import decode
 from seqlab.registry import resolve
-from seqlab.training.measures import TokenSizes
+from seqlab.training.metrics import TokenSizes
 
 relaxed = settings(deadline=None, max_examples=100)
 

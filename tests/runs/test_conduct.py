@@ -16,12 +16,12 @@ import torch
 
 import seqlab
 from seqlab import files
+from seqlab.atomic import atomic_folder, remove_known
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.runs import folder
 from seqlab.training import checkpoint
 from seqlab.training.checkpoint import steps_saved
-from seqlab.whole import remove_known, whole_folder
 
 MISBEHAVING = """
     import os
@@ -215,7 +215,7 @@ def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return real(path)
 
-    monkeypatch.setattr("seqlab.whole.create", no_room)
+    monkeypatch.setattr("seqlab.atomic.create", no_room)
     said = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
     with pytest.raises(RunFailed, match=said):
         whole()
@@ -258,9 +258,9 @@ def test_a_run_that_cannot_begin_leaves_no_folder(full, whole):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from seqlab.whole import remove_known, whole_folder
+from seqlab.atomic import remove_known, atomic_folder
 
-with whole_folder(Path(sys.argv[1])) as place:
+with atomic_folder(Path(sys.argv[1])) as place:
     (place / "some.bin").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -280,8 +280,8 @@ def test_what_a_killed_process_left_half_made_is_removed_at_the_next_start(whole
 
 
 def test_what_another_process_still_makes_stays(whole):
-    with whole_folder(Path("runs/here")) as being_made:
-        with whole_folder(Path("runs/here")):
+    with atomic_folder(Path("runs/here")) as being_made:
+        with atomic_folder(Path("runs/here")):
             pass
         assert being_made.exists()
         Path("runs/here").rmdir()
@@ -359,7 +359,7 @@ def test_a_checkpoint_that_was_being_removed_is_removed_by_resuming(whole, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as own:
-        own.setattr("seqlab.whole._remove", killed)
+        own.setattr("seqlab.atomic._remove", killed)
         with pytest.raises(KeyboardInterrupt):
             remove_known(run.path / "checkpoints/step-00000018", checkpoint.FILES)
     (left,) = (run.path / "checkpoints").glob(".step-00000018.*.tmp")

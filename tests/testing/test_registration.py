@@ -144,7 +144,7 @@ def test_every_built_in_component_is_described(kind, name, registry):
 
 ALONE = """
 import json, sys
-from seqlab.testing.elsewhere import imports
+from seqlab.testing.other_process import imports
 
 print(json.dumps({name: imports({"module": name}) for name in sys.argv[1:]}))
 """
@@ -275,7 +275,7 @@ def test_pytest_explains_a_marker_that_it_cannot_use(marker, said, pytester):
 
 
 def test_a_process_that_gives_no_answer_in_time_breaks_no_promise(registry, monkeypatch):
-    monkeypatch.setattr("seqlab.testing.elsewhere._SECONDS", 0.01)
+    monkeypatch.setattr("seqlab.testing.other_process._SECONDS", 0.01)
     subject = Subject.of_component(registry.find("tokenizer", "characters"), {})
     results = [look_at(check, subject) for check in checks_of("tokenizer")]
     late = [r for r in results if "gave no answer in 0.01 seconds" in r.message]

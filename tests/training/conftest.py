@@ -9,7 +9,7 @@ from seqlab.experiment.sections import Train
 from seqlab.registry import resolve
 from seqlab.runs.building import build
 from seqlab.training.loop import Training
-from seqlab.training.measures import TokenSizes
+from seqlab.training.metrics import TokenSizes
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.registry import resolve
 from seqlab.runs.building import build
 from seqlab.training.evaluation import evaluate
-from seqlab.training.measures import TokenSizes
+from seqlab.training.metrics import TokenSizes
 
 CPU = torch.device("cpu")
 

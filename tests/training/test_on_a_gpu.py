@@ -13,7 +13,7 @@ from seqlab import map_state, read_experiment
 from seqlab.errors import RunFailed
 from seqlab.registry import resolve
 from seqlab.runs.building import build
-from seqlab.training.graphs import _tensors
+from seqlab.training.cuda_graphs import _tensors
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 

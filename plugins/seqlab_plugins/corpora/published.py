@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from seqlab import CorpusError, CorpusUnavailable
-from seqlab.network import why_offline
+from seqlab.offline import why_offline
 
 log = logging.getLogger("seqlab.published")
 

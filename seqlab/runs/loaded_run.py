@@ -1,0 +1,300 @@
+"""A run that is there: its numbers, its model, and what that has to say."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from seqlab.arguments import MOST_ROWS, expect_of_decoder, texts, whole_number
+from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
+from seqlab.data.preparation import prepare_split
+from seqlab.data.progress import Progress
+from seqlab.data.splits import open_source
+from seqlab.errors import UsageError
+from seqlab.experiment import read_experiment
+from seqlab.experiment.sections import Evaluation
+from seqlab.generation.generating import Generated, generate, stream
+from seqlab.generation.scoring import Scored, score
+from seqlab.interrupts import contained
+from seqlab.model.language_model import LanguageModel
+from seqlab.paths import named_path
+from seqlab.registry import Bound, Registry, Resolved, load_plugins
+from seqlab.runs.building import build_model, expect_fit, load_weights
+from seqlab.runs.checkpoint_choice import Which, chosen_checkpoint
+from seqlab.runs.folder import ROOT, RunFolder
+from seqlab.runs.lookup import find_run
+from seqlab.runs.plugins_used import resolve_again, say_what_changed
+from seqlab.runs.saved_tokenizer import restored_tokenizer
+from seqlab.training.checkpoint import Checkpoint, checkpoint_path
+from seqlab.training.device import pick_device
+from seqlab.training.evaluation import check_scorable, evaluate
+from seqlab.training.metrics import TokenSizes
+
+log = logging.getLogger(__name__)
+
+
+def open_run(
+    run: str | Path,
+    *,
+    checkpoint: Which = "latest",
+    root: str | Path = ROOT,
+    registry: Registry | None = None,
+) -> Run:
+    """Open a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+
+    Args:
+        run: which one.
+        checkpoint: of which step its model is; the latest, or the best on the evaluated split.
+        root: where runs are collected.
+        registry: the plugins; None: all that can be found from here.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    found = find_run(run, named_path(root, "root"))
+    found.check_kinds()
+    found.description()
+    return Run(found, registry, checkpoint)
+
+
+class Run:
+    """What one execution of an experiment left behind."""
+
+    def __init__(
+        self, folder: RunFolder, registry: Registry | None = None, checkpoint: Which = "latest"
+    ) -> None:
+        self.folder = folder
+        self._registry = registry
+        self._checkpoint = checkpoint
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The content of `run.json`."""
+        return self.folder.description()
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of `metrics.jsonl`."""
+        return self.folder.metrics_rows()
+
+    @property
+    def samples(self) -> list[dict[str, Any]]:
+        """The rows of `samples.jsonl`."""
+        return self.folder.sample_rows()
+
+    @contained()
+    def generate(
+        self,
+        prefix: str | Sequence[str],
+        *,
+        length: int = 50,
+        seed: int = 0,
+        num: int = 1,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] | None = None,
+        overrides: Sequence[str] = (),
+    ) -> list[Generated]:
+        """Continue one prefix or several.
+
+        Args:
+            prefix: what to continue.
+            length: how many tokens a continuation has at most.
+            seed: of the chance, for decoders that draw.
+            num: how many continuations of each prefix: drawn one by one, or the best of a search.
+            stop: texts that end a continuation; they are left out of it.
+            stop_tokens: token ids that end one; None: that of the end of a document, if any.
+            overrides: `decoder.KEY=VALUE` or `decoder=NAME`, as `--set` takes them.
+
+        Returns:
+            `num` results for each prefix, in the order of the prefixes.
+
+        Raises:
+            UsageError: a prefix is empty or cannot be encoded, or a limit cannot be.
+            ExperimentError: an override is not one of the decoder, or not possible.
+            CheckpointError: there is no checkpoint, or it is damaged.
+        """
+        return generate(
+            self.model,
+            self.tokenizer,
+            self.decoder_with(overrides),
+            texts(prefix, "prefix"),
+            length=length,
+            seed=seed,
+            num=num,
+            stop=stop,
+            stop_tokens=self._stop_tokens(stop_tokens),
+        )
+
+    def stream(
+        self,
+        prefix: str,
+        *,
+        length: int = 50,
+        seed: int = 0,
+        repeat: int = 0,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] | None = None,
+        overrides: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Continue one prefix, and yield the text as it comes, in whole characters.
+
+        Joined it is the `continuation` that `generate` gives; the arguments are the same, but
+        that `repeat` (from 0) says which of its `num`.
+        """
+        return stream(
+            self.model,
+            self.tokenizer,
+            self.decoder_with(overrides),
+            prefix,
+            length=length,
+            seed=seed,
+            repeat=repeat,
+            stop=stop,
+            stop_tokens=self._stop_tokens(stop_tokens),
+        )
+
+    @contained()
+    def score(self, text: str) -> Scored:
+        """Say how surprising each token of a text is, and what its perplexity is.
+
+        Raises:
+            UsageError: the text has fewer than two tokens, or cannot be encoded.
+        """
+        return score(self.model, self.tokenizer, text)
+
+    def _stop_tokens(self, tokens: Sequence[int] | None) -> Sequence[int]:
+        if tokens is not None:
+            return tokens
+        end = self.tokenizer.end_of_document
+        return () if end is None else (end,)
+
+    def decoder_with(self, overrides: Sequence[str]) -> Decoder | SearchDecoder:
+        """Return what chooses: the decoder of the experiment, overrides laid over it."""
+        if not overrides:
+            return self.decoder
+        expect_of_decoder(overrides)
+        resolved = self._resolve(overrides)
+        for notice in resolved.notices:
+            log.warning(notice)
+        decoder: Decoder | SearchDecoder = resolved.decoder.build()
+        return decoder
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The model with the weights of the checkpoint."""
+        size, weights = self.tokenizer.size, self.checkpoint.weights
+        expect_fit(self.resolved, size, weights, str(self.path))
+        device = pick_device(self.resolved.train.device)
+        model = build_model(self.resolved, size, device)
+        load_weights(model, weights, str(self.path))
+        return model
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, with the vocabulary that was trained."""
+        return self.tokenizer_as(self.resolved.tokenizer)
+
+    def tokenizer_as(self, bound: Bound) -> Tokenizer:
+        """Return a tokenizer of another experiment with the vocabulary that was trained.
+
+        Raises:
+            CheckpointError: it is not the vocabulary of this run's weights.
+        """
+        place = checkpoint_path(self.folder.checkpoints, self.checkpoint.step)
+        return restored_tokenizer(bound, self.checkpoint, self.description["vocabulary"], place)
+
+    @cached_property
+    def decoder(self) -> Decoder | SearchDecoder:
+        """The decoder that the experiment names."""
+        decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
+        return decoder
+
+    @contained()
+    def evaluate(
+        self,
+        split: str = "valid",
+        *,
+        rows: int | None = None,
+        batch_size: int | None = None,
+        window: int = 128,
+        documents: Literal["fresh", "carried"] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Score a split: what `seqlab eval` does.
+
+        Args:
+            split: its name.
+            rows: into how many streams it is cut; None: as the experiment says.
+            batch_size: how many streams go through the model at once; changes no number.
+            window: how many tokens of each go through the model at once; changes no number.
+            documents: whether each starts afresh; None: as the experiment says, or trains.
+            progress: is told how far reading the corpus has come; None: the log is.
+
+        Raises:
+            UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is another word.
+            CorpusError: the corpus is another one, cannot be had, or has no such split.
+        """
+        for name, count in (("rows", rows), ("batch_size", batch_size), ("window", window)):
+            if count is not None:
+                whole_number(count, name, 1, MOST_ROWS)
+        if documents not in (None, "fresh", "carried"):
+            raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
+        source = open_source(self.resolved)
+        source.check_same(self.description["corpus"]["fingerprint"])
+        tokens = prepare_split(source, split, self.resolved.tokenizer, self.tokenizer, progress)
+        settings = self.resolved.evaluation or Evaluation()
+        fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
+        check_scorable(tokens, split, fresh=fresh)
+        begun = time.perf_counter()
+        sums = evaluate(
+            self.model,
+            tokens,
+            TokenSizes.of(self.tokenizer, self.model.head.weight.device),
+            rows=settings.rows if rows is None else rows,
+            fresh=fresh,
+            batch_size=batch_size,
+            window=window,
+        )
+        measures = sums.measures(
+            seconds=time.perf_counter() - begun, accuracy=tokens.weights is not None
+        )
+        return {"split": split, "step": self.checkpoint.step, **measures}
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """The experiment with everything filled in, its names bound to plugins."""
+        resolved = self._resolve()
+        say_what_changed(self._plugins, self.folder)
+        return resolved
+
+    @cached_property
+    def _plugins(self) -> Registry:
+        return self._registry if self._registry is not None else load_plugins()
+
+    def _resolve(self, overrides: Sequence[str] = ()) -> Resolved:
+        # Who was told of the training is not needed to look at what came of it.
+        experiment = read_experiment(
+            self.folder.resolved, ["observers=[]", *overrides], record=True
+        )
+        return resolve_again(experiment, self._plugins, self.folder)
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint that the run was opened with.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        return chosen_checkpoint(self.folder, self._checkpoint)

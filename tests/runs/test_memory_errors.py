@@ -1,0 +1,76 @@
+"""What does not fit into memory is one line with the key and the size, and nobody's bug."""
+
+from __future__ import annotations
+
+import pytest
+
+import seqlab
+from seqlab.errors import RunFailed
+from seqlab.memory import in_words, no_room, wanted
+from seqlab.runs import memory_errors
+
+GREEDY = """
+    import torch
+    from seqlab import hookimpl
+    from seqlab_plugins.samplers import Consecutive
+
+    def raised(what):
+        if what == "MemoryError":
+            raise MemoryError
+        if what == "torch":
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate"
+                               " memory: you tried to allocate 4000000000000 bytes.")
+        if what == "overflow":
+            raise RuntimeError("Storage size calculation overflowed with sizes=[9, 9]")
+
+    class Greedy(Consecutive):
+        def __init__(self, tokens, seed, *, early: str = "", late: str = "", rows: int = 4):
+            raised(early)
+            super().__init__(tokens, seed, batch_size=rows, window=8)
+            self.late = late
+
+        def batch(self, epoch, index):
+            raised(self.late)
+            return super().batch(epoch, index)
+
+    @hookimpl
+    def seqlab_register_samplers():
+        return {"greedy": Greedy}
+"""
+
+
+@pytest.mark.parametrize("how", ["MemoryError", "torch", "overflow"])
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_a_component_that_has_no_room_is_one_line_and_code_1(seqlab_run, drop, when, how):
+    drop(GREEDY)
+    with pytest.raises(RunFailed, match="more memory than there is") as caught:
+        seqlab_run(sampler={"name": "greedy", when: how})
+    assert caught.value.exit_code == 1
+    assert ("4 TB" in str(caught.value)) == (how == "torch")
+
+
+@pytest.fixture
+def seqlab_run(tiny):
+    return lambda **sections: seqlab.run(tiny | sections, run_dir="r")
+
+
+@pytest.mark.parametrize(
+    ("sections", "key"),
+    [
+        ({"cell": {"name": "lstm", "hidden_size": 400_000}}, "cell.hidden_size"),
+        ({"model": {"embedding": 2**20}, "cell": {"name": "gru", "hidden_size": 8192}}, "model"),
+    ],
+    ids=["cell", "embedding"],
+)
+def test_a_model_beyond_memory_is_told_before_room_is_made(seqlab_run, monkeypatch, sections, key):
+    monkeypatch.setattr(memory_errors, "room", lambda: 10**9)
+    with pytest.raises(RunFailed, match=f"{key}.*is too large.*for its weights") as caught:
+        seqlab_run(**sections)
+    assert "there are 1 GB" in str(caught.value)
+
+
+def test_other_errors_are_not_of_memory():
+    assert not no_room(ValueError("lr should be larger"))
+    assert no_room(MemoryError())
+    assert wanted(RuntimeError("you tried to allocate 12 bytes")) == "12 bytes"
+    assert in_words(4 * 10**12) == "4 TB"
