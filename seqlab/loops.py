@@ -1,20 +1,29 @@
-"""The names of `seqlab.kernels.loops` as API 1 has them."""
+"""The names of `seqlab.kernels.loops` in API 1."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
+from seqlab.kernels import loops
 from seqlab.kernels.loops import FUSED_MULTIPLY_ADD as ADD_BEFORE_ROUNDING
 from seqlab.kernels.loops import (
     HALF,
     IN_ANY_ORDER,
     ONE,
     Array,
-    by_numba,
     exp,
     largest,
     sigmoid,
     tanh,
 )
 from seqlab.kernels.loops import ZERO as NOTHING
+
+
+def by_numba(
+    loop: Callable[..., Any], liberties: frozenset[str] = ADD_BEFORE_ROUNDING
+) -> Callable[..., Any]:
+    return loops.by_numba(loop, liberties)
+
 
 __all__ = [
     "ADD_BEFORE_ROUNDING",

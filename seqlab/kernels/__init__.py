@@ -15,16 +15,16 @@ from seqlab.kernels.launching import (
     sgemm,
     why_not_compiled,
 )
+from seqlab.kernels.lookup import LookupStep, greedy_by_steps, one_hot_linear
 from seqlab.kernels.operation import Backend, Operation, choose, use_kernels
 from seqlab.kernels.processor import processor, product_dtype
 from seqlab.kernels.scan import linear_scan, scan
 from seqlab.kernels.softmax_errors import softmax_errors
-from seqlab.kernels.table_step import TableStep, greedy_by_steps, one_hot_linear
 
 __all__ = [
     "Backend",
+    "LookupStep",
     "Operation",
-    "TableStep",
     "choose",
     "chunks",
     "condition",

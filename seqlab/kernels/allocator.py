@@ -1,4 +1,4 @@
-"""What the C library does with memory that a step has freed."""
+"""How the C library treats freed memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as <malloc.h> numbers them
 
 @cache
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed, where a step would ask for the same memory again.
+    """Have glibc keep freed memory, since the next step asks for as much.
 
-    By itself it gives blocks of some MiB back to the system, and the next step pays for each of
-    their pages once more: a quarter of the time of a recurrence's backward pass. For the whole
-    process; it changes no number. Elsewhere than on glibc nothing is done.
+    By default it returns blocks of some MiB to the system, and the next step pays for each page
+    again: a quarter of the time of a recurrence's backward pass. The setting holds for the whole
+    process and changes no number. With another C library nothing is done.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,9 +1,10 @@
-"""Products in loops, by a BLAS that is called without Python.
+"""Matrix products inside of compiled loops, by the BLAS that torch has.
 
-Shapes: N rows, K summed, M columns. `sgemm` is the address of the BLAS's product.
+Shapes: N rows, K summed, M columns. `sgemm` is the address of the BLAS's product; `beta` is its
+factor of what `total` holds before, 0 or 1.
 """
 
-# mypy: disable-error-code="untyped-decorator, no-untyped-def"
+# mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
 
 from __future__ import annotations
 
@@ -22,41 +23,29 @@ from seqlab.kernels.tuning import DOT_ROWS
 PLAIN, TRANSPOSED = map(np.uint8, b"NT")
 
 
-def _by_blas(  # Numba counts what it is given
-    _: Any,
-    sgemm: Any,  # noqa: ARG001
-    left: Any,  # noqa: ARG001
-    right: Any,  # noqa: ARG001
-    total: Any,  # noqa: ARG001
-    sizes: Any,  # noqa: ARG001
-    transposed: Any,  # noqa: ARG001
-    kept: Any,  # noqa: ARG001
-) -> Any:
-    """Have a BLAS add a product to a share of a total; it takes pointers, and goes down columns.
+def _by_blas(_, sgemm, left, right, total, sizes, transpose, beta):
+    """Call the BLAS, which takes pointers and stores matrices by columns.
 
-    To it all three matrices are transposed, so that it is asked for right^T @ left^T.
+    Seen so, all three matrices are transposed: it is asked for right^T @ left^T.
     """
 
-    def generate(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        sgemm, left, right, total, sizes, transposed, kept = given
+    def generate(context, builder, _, arguments):
+        sgemm, left, right, total, sizes, transpose, beta = arguments
         pointer = ir.IntType(8).as_pointer()
 
-        def at(value: Any) -> Any:
-            place = cgutils.alloca_once_value(builder, value)  # type: ignore[no-untyped-call]
-            return builder.bitcast(place, pointer)
+        def at(value):
+            return builder.bitcast(cgutils.alloca_once_value(builder, value), pointer)
 
-        counts = (builder.extract_value(sizes, place) for place in range(4))
-        rows, size, columns, length = (at(builder.trunc(count, ir.IntType(32))) for count in counts)
-        one, plain = at(ir.FloatType()(1)), at(ir.IntType(8)(ord("N")))
-        way, share = at(transposed), at(kept)
-        left, right, total = (builder.inttoptr(place, pointer) for place in (left, right, total))
-        matrices = (right, length, left, size)
-        arguments = [way, plain, columns, rows, size, one, *matrices, share, total, columns]
-        kind = ir.FunctionType(ir.VoidType(), [pointer] * len(arguments))
-        builder.call(builder.inttoptr(sgemm, kind.as_pointer()), arguments)
+        counts = (builder.extract_value(sizes, index) for index in range(4))
+        n, k, m, stride = (at(builder.trunc(count, ir.IntType(32))) for count in counts)
+        alpha, plain = at(ir.FloatType()(1)), at(ir.IntType(8)(ord("N")))
+        left, right, total = (builder.inttoptr(each, pointer) for each in (left, right, total))
+        passed = [at(transpose), plain, m, n, k, alpha, right, stride, left, k, at(beta), total, m]
+        signature = ir.FunctionType(ir.VoidType(), [pointer] * len(passed))
+        builder.call(builder.inttoptr(sgemm, signature.as_pointer()), passed)
         return context.get_dummy_value()
 
-    counts = types.UniTuple(types.intp, 4)  # type: ignore[no-untyped-call]
+    counts = types.UniTuple(types.intp, 4)
     return types.void(*[types.intp] * 4, counts, types.uint8, types.float32), generate
 
 
@@ -64,13 +53,13 @@ _call_sgemm: Any = intrinsic(_by_blas)
 
 
 @by_numba
-def product(sgemm, total, rows, matrix, kept):
-    """Write rows (N, K) @ matrix (K, M), plus a share of the total, (N, M)."""
-    places = rows.ctypes.data, matrix.ctypes.data, total.ctypes.data
-    _call_sgemm(sgemm, *places, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, kept)
+def product(sgemm, total, rows, matrix, beta):
+    """Write rows (N, K) @ matrix (K, M) + beta * total (N, M) to the total."""
+    addresses = rows.ctypes.data, matrix.ctypes.data, total.ctypes.data
+    _call_sgemm(sgemm, *addresses, (*rows.shape, *total.shape[1:], matrix.shape[1]), PLAIN, beta)
 
 
-@partial(by_numba, liberties=IN_ANY_ORDER)
+@partial(by_numba, fastmath=IN_ANY_ORDER)
 def _dot(left, right):
     total = ZERO
     for k in range(len(left)):
@@ -79,17 +68,14 @@ def _dot(left, right):
 
 
 @by_numba
-def linear(sgemm, total, rows, weight, kept):
-    """Write rows (N, K) @ weight^T, of a weight (M, K), plus a share of the total, (N, M).
-
-    The share is nothing or all of it.
-    """
+def linear(sgemm, total, rows, weight, beta):
+    """Write rows (N, K) @ weight^T, of a weight (M, K), + beta * total (N, M) to the total."""
     if len(rows) > DOT_ROWS:
-        places = rows.ctypes.data, weight.ctypes.data, total.ctypes.data
+        addresses = rows.ctypes.data, weight.ctypes.data, total.ctypes.data
         sizes = (*rows.shape, *total.shape[1:], weight.shape[1])
-        _call_sgemm(sgemm, *places, sizes, TRANSPOSED, kept)
+        _call_sgemm(sgemm, *addresses, sizes, TRANSPOSED, beta)
         return
     for m in range(len(weight)):
         for i in range(len(rows)):
-            before = total[i, m] if kept else ZERO
+            before = total[i, m] if beta else ZERO
             total[i, m] = before + _dot(rows[i], weight[m])

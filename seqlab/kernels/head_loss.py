@@ -28,22 +28,22 @@ def _in_lines(rows: Tensor, matrix: Tensor) -> Tensor:
 product_in_lines = Operation(
     torch.mm, shapes=("N K", "K M"), work="N K M", backends=lambda: [Backend("blas", _in_lines)]
 )
-"""Rows (N, K) @ matrix (K, M), of which a BLAS may begin each row at a full line of the cache."""
+"""Rows (N, K) @ matrix (K, M); each row of the result may begin at a line of the cache."""
 
 
 def _from_logits(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """Return the sum of share x nats, and the nats (N,), which have no gradient.
+    """Return the sum of share * nats, and the nats (N,), which have no gradient.
 
-    Nats are -ln p(target), at least in float32.
+    Nats are -ln p(target), in float32 or float64.
 
     Args:
         hidden: (N, O).
         weight: of the head, (V, O).
         bias: (V,).
         targets: (N,).
-        shares: how much each token counts, (N,), or all of them.
+        shares: the weight of each token, (N,), or of every token.
     """
     logits = functional.linear(hidden, weight, bias)  # (N, V)
     exact = logits if logits.dtype == torch.float64 else logits.float()
@@ -54,21 +54,21 @@ def _from_logits(
 def _in_chunks(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """A few rows of logits at a time are made, scored, and turned into gradients.
+    """Compute a few rows of logits at a time, their nats, and at once their gradients.
 
-    So the gradients are there before `backward`, which may be called once. Under autocast products
-    compute in its dtype, the rest in float32.
+    So gradients exist before `backward`, which may be called once. Under autocast products compute
+    in its dtype, the rest in float32.
     """
-    given = [hidden, weight, bias]
+    inputs = [hidden, weight, bias]
     if not torch.is_grad_enabled():
-        given = [tensor.detach() for tensor in given]  # so that no gradients are made
+        inputs = [tensor.detach() for tensor in inputs]  # then no gradients are computed
     dtype, apply = product_dtype(weight), cast("Any", _HeadLoss.apply)
     with torch.autocast(hidden.device.type, enabled=False):
-        return cast("tuple[Tensor, Tensor]", apply(*given, targets, shares, dtype))
+        return cast("tuple[Tensor, Tensor]", apply(*inputs, targets, shares, dtype))
 
 
 def chunks(rows: int, weight: Tensor) -> Iterator[slice]:
-    """Cut rows into parts of nearly one size, whose logits are held at once; `weight` is (V, O)."""
+    """Cut rows into chunks of nearly equal size, whose logits fit; `weight` is (V, O)."""
     room = tuning.LOGITS_AT_ONCE_CPU if weight.is_cpu else tuning.LOGITS_AT_ONCE
     parts = -(-rows // max(room // len(weight), tuning.LOGIT_ROWS))
     size = -(-rows // parts) if parts else 1
@@ -76,11 +76,11 @@ def chunks(rows: int, weight: Tensor) -> Iterator[slice]:
 
 
 class _HeadLoss(torch.autograd.Function):
-    """The gradient of the nats with respect to the logits is p - 1 at the target and p elsewhere.
+    """The gradient of the nats with respect to the logits is p - 1 at the target, p elsewhere.
 
-    The sum that p is divided by and the share of a token are factors of a row, so the narrow
-    matrices take them, not the logits. One share of all tokens is a factor of everything, and waits
-    for that of the loss.
+    The divisor of p and the share of a token are factors of a row, so they multiply the narrow
+    matrices and not the logits. A common share is a factor of everything, and is multiplied with
+    the gradient of the loss.
     """
 
     @staticmethod
@@ -123,10 +123,10 @@ class _HeadLoss(torch.autograd.Function):
 
 
 def _add_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
-    """Sums are never kept in fewer digits than float32 has."""
+    """Add left @ right to a total in float32 or float64."""
     if total is None:
-        found = left @ right
-        return found.float() if found.dtype.itemsize < 4 else found
+        first = left @ right
+        return first.float() if first.dtype.itemsize < 4 else first
     return total.addmm_(left, right) if total.dtype == left.dtype else total.add_(left @ right)
 
 

@@ -1,7 +1,7 @@
-"""Loops on all cores, in torch's own threads, and whether there is a compiler for them.
+"""Run compiled loops on all cores, in torch's own threads; say whether they can be compiled.
 
-torch's threads look for more work for some milliseconds after each operation, so that threads of
-another pool would have to wait for them. Inside of one, MKL takes that one alone.
+Why torch's threads: they spin for some milliseconds after each operation, and a second pool would
+have to wait for them. Inside one of them MKL uses that thread alone.
 """
 
 from __future__ import annotations
@@ -21,59 +21,56 @@ from seqlab.kernels import tuning
 DTYPES = (torch.float32, torch.float64, torch.int64)
 
 
-def on_all_cores(loop: Callable[..., None], rows: int, *given: Tensor | int) -> None:
+def on_all_cores(loop: Callable[..., None], rows: int, *arguments: Tensor | int) -> None:
     """Call a compiled loop for all rows, some of them on each core.
 
     Args:
-        loop: by `seqlab.kernels.loops.by_numba`; it takes what is given, then the first of its
-            rows and the one behind its last. What it raises is printed and lost.
-        rows: how many there are.
-        given: whole numbers, and tensors, contiguous and on the CPU, which it has as arrays.
+        loop: by `seqlab.kernels.loops.by_numba`; it takes the arguments, then the first row and the
+            one behind the last. An exception in it is printed and lost.
+        rows: the number of rows.
+        arguments: integers; contiguous tensors on the CPU, which the loop has as arrays.
 
     Raises:
-        ValueError: one of the tensors is not contiguous: a copy would be written instead of it.
-        TypeError: something is neither a whole number nor a tensor in the CPU's memory, of float32,
-            float64 or int64, with dimensions.
+        ValueError: a tensor is not contiguous: the loop would write to a copy.
+        TypeError: an argument is neither an integer nor a tensor on the CPU, of float32, float64 or
+            int64, with at least one dimension.
     """
-    for place, part in enumerate(given):
-        if type(part) is not int:
-            _check(part, place)
+    for index, argument in enumerate(arguments):
+        if type(argument) is not int:
+            _check(argument, index)
     openmp, threads = _openmp(), torch.get_num_threads()
     parts = min(threads, rows // tuning.ROWS_A_CORE)
     if parts < 2 or openmp is None:
-        loop(*(_array(part) if isinstance(part, Tensor) else part for part in given), 0, rows)
+        loop(*(a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments), 0, rows)
         return
     from seqlab.kernels.thread_bodies import body_of
 
-    kinds = tuple((p.dtype, p.dim()) if isinstance(p, Tensor) else None for p in given)
+    kinds = tuple((a.dtype, a.dim()) if isinstance(a, Tensor) else None for a in arguments)
     body = body_of(loop, kinds)
-    words = [*openmp.which_of_how_many, parts, rows]
-    for part in given:
-        words += (part.data_ptr(), *part.shape) if isinstance(part, Tensor) else (part,)
-    # OpenMP is asked for as many threads as torch asks it for: it would end those left over.
+    words = [openmp.thread_number, openmp.thread_count, parts, rows]
+    for each in arguments:
+        words += (each.data_ptr(), *each.shape) if isinstance(each, Tensor) else (each,)
+    # As many threads as torch asks for: OpenMP would end those that are left over.
     openmp.library.GOMP_parallel(body.address, (ctypes.c_int64 * len(words))(*words), threads, 0)
 
 
-def _check(part: object, place: int) -> None:
-    """Refuse what a compiled loop would misread: it is given addresses."""
-    if not isinstance(part, Tensor):
-        raise TypeError(f"argument {place} of a loop should be a tensor or an int; it is {part!r}")
-    if not part.is_cpu or part.dtype not in DTYPES or not part.dim():
+def _check(value: object, index: int) -> None:
+    """Refuse what a compiled loop would misread, since it gets addresses."""
+    argument = f"argument {index} of a loop should be"
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{argument} a tensor or an int; it is {value!r}")
+    if not value.is_cpu or value.dtype not in DTYPES or not value.dim():
         raise TypeError(
-            f"argument {place} of a loop should be in the CPU's memory, of float32, float64 or"
-            f" int64, with dimensions; it is {part.dtype}, {tuple(part.shape)}, on {part.device}"
+            f"{argument} on the CPU, of float32, float64 or int64, with at least one dimension;"
+            f" it is {value.dtype}, {tuple(value.shape)}, on {value.device}"
         )
-    if not part.is_contiguous():
-        raise ValueError(f"argument {place} of a loop should be contiguous; it is not")
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().numpy()
+    if not value.is_contiguous():
+        raise ValueError(f"{argument} contiguous; it is not")
 
 
 @cache
 def why_not_compiled() -> str:
-    """Say in a few words why loops are not compiled here, and what helps; empty: they are."""
+    """Return why loops cannot be compiled here, and what helps; an empty text: they can."""
     try:
         import numba
 
@@ -88,10 +85,11 @@ def why_not_compiled() -> str:
 
 
 class _OpenMP(NamedTuple):
-    """The library whose threads torch uses, and where it says which one is, and of how many."""
+    """The library of torch's threads, and the addresses of two of its functions."""
 
     library: Any
-    which_of_how_many: tuple[int, int]
+    thread_number: int
+    thread_count: int
 
 
 @cache
@@ -99,20 +97,20 @@ def _openmp() -> _OpenMP | None:
     if not torch.backends.openmp.is_available():  # type: ignore[no-untyped-call] # torch's own
         return None
     try:
-        library = ctypes.CDLL(None)  # whatever this process has loaded for all
-        number = ctypes.c_uint
-        library.GOMP_parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, number, number)
+        library = ctypes.CDLL(None)  # what this process has loaded
+        pointer, unsigned = ctypes.c_void_p, ctypes.c_uint
+        library.GOMP_parallel.argtypes = (pointer, pointer, unsigned, unsigned)
         library.GOMP_parallel.restype = None
-        which, of_how_many = library.omp_get_thread_num, library.omp_get_num_threads
+        number, count = library.omp_get_thread_num, library.omp_get_num_threads
     except (AttributeError, OSError, TypeError):  # TypeError: Windows knows no such library
         return None
-    return _OpenMP(library, (_address(which), _address(of_how_many)))
+    return _OpenMP(library, _address(number), _address(count))
 
 
 @cache
 def sgemm() -> int:
-    """Return the address of MKL's product in float32, or 0 where torch has not that inside."""
-    if not torch._C.has_mkl:  # of another BLAS nobody knows how wide its integers are
+    """Return the address of MKL's product in float32; 0: this torch has no MKL inside."""
+    if not torch._C.has_mkl:  # another BLAS may have integers of another size
         return 0
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
@@ -127,9 +125,9 @@ def has_numba_and_blas() -> bool:
 
 
 def condition() -> str:
-    """In a sentence whether loops are compiled on a CPU; if not, why not and what helps."""
-    lacking = why_not_compiled() or ("" if sgemm() else "this torch has no MKL inside")
-    return f"no loop is compiled: {lacking}" if lacking else "loops are compiled on a CPU"
+    """Return a sentence: whether loops are compiled on a CPU; if not, why, and what helps."""
+    reason = why_not_compiled() or ("" if sgemm() else "this torch has no MKL inside")
+    return f"no loop is compiled: {reason}" if reason else "loops are compiled on a CPU"
 
 
 def _address(function: Any) -> int:

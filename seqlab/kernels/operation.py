@@ -22,7 +22,7 @@ from seqlab.errors import UsageError
 from seqlab.kernels.processor import fewer_digits_pay
 
 VARIABLE = "SEQLAB_KERNELS"
-_wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
+_requested: ContextVar[str | None] = ContextVar("requested", default=None)
 
 
 def _always() -> bool:
@@ -35,12 +35,12 @@ class Backend:
 
     Args:
         name: what it is made with, such as `numba`.
-        compute: takes what the operation takes, and returns the same.
-        device: the type of device that all tensors must be on; None: any.
-        dtypes: the floating dtypes that it computes in, all tensors in one; empty: any.
-        least_work: how much work it takes to be faster (see `Operation.work`).
-        least_rows: how many rows (B) it takes for each thread.
-        available: whether this machine has what it needs; asked last.
+        compute: has the parameters and results of the operation.
+        device: the type of device of all tensors; None: any.
+        dtypes: of all floating tensors, which must share one; empty: any.
+        least_work: from which work on it is faster (see `Operation`).
+        least_rows: the number of rows (B) that it needs for each thread.
+        available: whether this machine has what it needs; called last.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Backend:
 
 
 class Form(NamedTuple):
-    """What a backend is chosen by: where the tensors are, their dtypes, and their sizes by name."""
+    """What a backend is chosen by: the device of the tensors, their dtypes, their sizes by name."""
 
     device: str
     dtypes: frozenset[torch.dtype]
@@ -61,18 +61,18 @@ class Form(NamedTuple):
 
 
 class Operation:
-    """A function of tensors with a plain reference, and backends that are chosen at each call.
+    """A function of tensors: a plain reference, and backends of which one is chosen at each call.
 
     Args:
-        reference: plain torch, differentiable; the arguments and results of every backend are its.
-        shapes: of its tensors, in order: "T B 3H" is (T, B, 3 H), "*" the dimensions that are left.
-            What has other shapes goes to the reference, which says what is wrong.
-        work: the sizes whose product says how much there is to do: "T B 3H H".
-        product: the sizes of its products, where autocast computes them in fewer digits: on a CPU
-            that is left to the reference, if it pays.
-        counts: names for its whole numbers, in order, as sizes.
-        backends: returns the backends, the best first; it is called when the operation is first
-            called, so that nothing is imported before.
+        reference: plain, differentiable torch.
+        shapes: of the tensors, in order: "T B 3H" is (T, B, 3 H), and "*" any dimensions. Tensors
+            of other shapes go to the reference, whose error says what is wrong.
+        work: the sizes whose product is the amount of work: "T B 3H H".
+        product: the sizes of one matrix product, if autocast should compute it. On a CPU the
+            reference is taken under autocast where such a product is faster in fewer digits.
+        counts: names of the integer arguments, in order; they are sizes, too.
+        backends: returns the backends, the fastest first. It is called at the first call of the
+            operation, so that nothing is imported before.
     """
 
     def __init__(
@@ -100,9 +100,9 @@ class Operation:
         return tuple(self._backends())
 
     def form(self, arguments: Sequence[Any]) -> Form | None:
-        """Return the form of the arguments; None: it is not one that a backend takes."""
+        """Return the form of the arguments; None: their shapes or devices do not fit."""
         tensors = list(_tensors(arguments))
-        counts = (each for each in arguments if isinstance(each, int))
+        counts = (value for value in arguments if isinstance(value, int))
         sizes: dict[str, Any] = dict(zip(self._counts, counts, strict=False))
         devices = {tensor.device.type for tensor in tensors}
         fits = all(
@@ -111,24 +111,24 @@ class Operation:
         )
         if not fits or len(devices) != 1:
             return None
-        dtypes = frozenset(each.dtype for each in tensors if each.is_floating_point())
+        dtypes = frozenset(tensor.dtype for tensor in tensors if tensor.is_floating_point())
         return Form(devices.pop(), dtypes, sizes)
 
     def work(self, sizes: dict[str, Any]) -> int:
-        """Return how much there is to do for sizes by name."""
+        """Return the amount of work for sizes by name."""
         return _times(self._work, sizes)
 
     def gains_from_autocast(self, form: Form) -> bool:
-        """Return whether autocast is on and its products are large enough for fewer digits."""
+        """Return whether autocast is on and makes the products faster."""
         if not self._product or form.device != "cpu" or not torch.is_autocast_enabled("cpu"):
             return False
         return fewer_digits_pay(_times(self._product, form.sizes))
 
 
 def choose(operation: Operation, arguments: Sequence[Any]) -> Callable[..., Any]:
-    """Return what computes an operation of these arguments fastest, by what is known here."""
-    wanted = _wanted.get() or _from_environment()
-    if wanted == "reference" or torch.compiler.is_compiling():
+    """Return the fastest way to compute an operation for these arguments, on this machine."""
+    requested = _requested.get() or _from_environment()
+    if requested == "reference" or torch.compiler.is_compiling():
         return operation.reference
     form = operation.form(arguments)
     if form is None or operation.gains_from_autocast(form):
@@ -138,7 +138,7 @@ def choose(operation: Operation, arguments: Sequence[Any]) -> Callable[..., Any]
     for backend in operation.backends:
         pays = work >= backend.least_work and rows >= backend.least_rows * torch.get_num_threads()
         if (
-            (backend.name == wanted or (wanted == "auto" and pays))
+            (backend.name == requested or (requested == "auto" and pays))
             and backend.device in {device, None}
             and (not backend.dtypes or (len(dtypes) == 1 and dtypes <= set(backend.dtypes)))
             and backend.available()
@@ -149,26 +149,26 @@ def choose(operation: Operation, arguments: Sequence[Any]) -> Callable[..., Any]
 
 @contextmanager
 def use_kernels(name: str) -> Iterator[None]:
-    """Choose otherwise in a block, for debugging and for tests.
+    """Switch backends in a block, for debugging and for tests.
 
     Args:
-        name: `reference`: plain torch for every operation. `auto`: what is fastest. Or the name of
-            a backend, such as `numba`: it is taken whether it pays or not, and operations that it
-            cannot compute go to their reference.
+        name: `reference`: every operation by its reference. `auto`: the fastest backend. Or the
+            name of a backend, such as `numba`: it is taken whether it is faster or not, and
+            operations that it cannot compute go to their reference.
     """
-    token = _wanted.set(name)
+    token = _requested.set(name)
     try:
         yield
     finally:
-        _wanted.reset(token)
+        _requested.reset(token)
 
 
 @cache
 def _from_environment() -> str:
-    said = os.environ.get(VARIABLE) or "auto"
-    if said not in {"auto", "reference"}:
-        raise UsageError(f"{VARIABLE} is {said!r}; it should be auto or reference")
-    return said
+    value = os.environ.get(VARIABLE) or "auto"
+    if value not in {"auto", "reference"}:
+        raise UsageError(f"{VARIABLE} is {value!r}; it should be auto or reference")
+    return value
 
 
 def _parsed(shape: str) -> list[tuple[int, str]]:
@@ -183,7 +183,7 @@ def _times(factors: list[tuple[int, str]], sizes: dict[str, Any]) -> int:
 
 
 def _fits(shape: Sequence[int], pattern: list[tuple[int, str]], sizes: dict[str, Any]) -> bool:
-    """Hold a shape against its pattern, and note the sizes that are met first."""
+    """Compare a shape with its pattern; sizes that are new are added to `sizes`."""
     names = [name for _, name in pattern]
     if "*" in names:
         before, after = names.index("*"), len(names) - names.index("*") - 1
@@ -191,7 +191,7 @@ def _fits(shape: Sequence[int], pattern: list[tuple[int, str]], sizes: dict[str,
         if len(shape) < before + after or sizes.setdefault("*", rest) != rest:
             return False
         shape = (*shape[:before], *shape[len(shape) - after :])
-        pattern = [each for each in pattern if each[1] != "*"]
+        pattern = [part for part in pattern if part[1] != "*"]
     return len(shape) == len(pattern) and all(
         size % factor == 0 and sizes.setdefault(name, size // factor) == size // factor
         for size, (factor, name) in zip(shape, pattern, strict=True)

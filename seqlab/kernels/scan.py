@@ -1,6 +1,6 @@
 """Linear recurrences over a whole window at once.
 
-Shapes: B rows, T window, and whatever the state of a row has besides.
+Shapes: B rows, T window, and any dimensions of a row's state.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _apply(write: Write, decay: Tensor, inputs: Tensor, initial: Tensor) -> Tens
 
 
 def _by_loop(decay: Tensor, inputs: Tensor, initial: Tensor, states: Tensor) -> None:
-    """Step, in a compiled loop: everything is read and written once."""
+    """Step in a compiled loop, which reads and writes everything once."""
     from seqlab.kernels import scan_loops
 
     given = _flat(decay, inputs, initial.unsqueeze(1), states)
@@ -92,13 +92,13 @@ def _back_by_loop(
     grad_decay, grad_inputs = torch.empty_like(states), torch.empty_like(states)
     grad_initial = initial.new_empty(initial.shape)
     given = _flat(grad, decay, initial.unsqueeze(1), states)
-    found = _flat(grad_decay, grad_inputs, grad_initial.unsqueeze(1))
-    on_all_cores(scan_loops.scan_backward, len(states), *given, *found)
+    results = _flat(grad_decay, grad_inputs, grad_initial.unsqueeze(1))
+    on_all_cores(scan_loops.scan_backward, len(states), *given, *results)
     return grad_decay, grad_inputs, grad_initial
 
 
 def _flat(*tensors: Tensor) -> list[Tensor]:
-    """As (B, T, N), whatever a row has besides; copied where it is not contiguous."""
+    """Reshape to (B, T, N); copy what is not contiguous."""
     return [tensor.contiguous().view(*tensor.shape[:2], -1) for tensor in tensors]
 
 

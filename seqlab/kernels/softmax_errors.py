@@ -1,4 +1,4 @@
-"""Logits in -> the loss, and what its gradient is made of, in their place.
+"""Logits in -> nats, and the errors that the gradient is made of, written over the logits.
 
 Shapes: N tokens, V vocabulary size.
 """
@@ -13,12 +13,12 @@ from seqlab.kernels.operation import Backend, Operation
 
 
 def _by_torch(logits: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Turn logits without their bias into errors: p - 1 at the target, p elsewhere, times a sum.
+    """Write errors over the logits: p - 1 at the target, p elsewhere, each times the row's sum.
 
-    The sum is what p is divided by: a factor of a row, which narrower matrices take cheaper.
+    The sum is the divisor of p, a factor of the row: it is cheaper to divide narrower matrices.
 
     Args:
-        logits: (N, V); the errors are written to them.
+        logits: (N, V), without bias; they are overwritten.
         bias: (V,).
         targets: (N,).
 
@@ -35,7 +35,7 @@ def _by_torch(logits: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Te
 
 
 def _by_loop(logits: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Go over each row once, where torch's operations go over all rows eight times."""
+    """Read each row once; torch's operations read all rows eight times."""
     from seqlab.kernels.softmax_loops import errors
 
     rows, columns = logits.shape

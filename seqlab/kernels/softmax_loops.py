@@ -13,7 +13,7 @@ from seqlab.kernels.loops import IN_ANY_ORDER, ZERO, by_numba, exp, largest
 
 @by_numba
 def errors(logits, bias, targets, nats, sums, first, last):
-    """Turn logits into errors; of an array that is wider, as many columns as there are biases."""
+    """Write errors over logits; an array may have more columns than there are biases."""
     for i in range(first, last):
         row, target = logits[i, : len(bias)], targets[i]
         for j in range(len(row)):
@@ -26,12 +26,12 @@ def errors(logits, bias, targets, nats, sums, first, last):
         sums[i] = total
 
 
-@partial(by_numba, liberties=IN_ANY_ORDER)
+@partial(by_numba, fastmath=IN_ANY_ORDER)
 def _powers(values, top):
-    """Turn values into e^(value - top), and return the sum of them."""
+    """Write e^(value - top) over the values, and return their sum."""
     total = ZERO
     for j in range(len(values)):
-        one = exp(values[j] - top)
-        values[j] = one
-        total += one
+        power = exp(values[j] - top)
+        values[j] = power
+        total += power
     return total

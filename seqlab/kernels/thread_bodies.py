@@ -1,8 +1,8 @@
-"""A compiled loop -> what threads of OpenMP can be given, so that none waits for Python.
+"""A compiled loop -> a C function for OpenMP's threads, so that none of them waits for Python.
 
-Such a body takes one pointer, to whole numbers: where OpenMP says which thread one is and of how
-many, how many parts and rows there are, and what the loop is given: numbers, and of arrays their
-address and shape. Importing this needs Numba.
+The function takes a pointer to integers: the addresses of OpenMP's functions for the number of a
+thread and of all threads, the number of parts and of rows, and the loop's arguments: numbers as
+they are, and of arrays the address and the shape. Importing this needs Numba.
 """
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-call, attr-defined"
@@ -24,57 +24,56 @@ from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
 Kind: TypeAlias = "tuple[torch.dtype, int] | None"
-"""What a loop is given: an array of so many dimensions, or a number."""
+"""An argument of a loop: an array of a dtype and a number of dimensions, or an integer."""
 
 OWN = Path(__file__).read_bytes()
 BODY = """
-def body(words):
-    given = carray(words, ({length},), np.int64)
-    parts, rows = given[2], given[3]
-    for part in range(ask(given[0]), parts, ask(given[1])):
+def body(pointer):
+    words = carray(pointer, ({length},), np.int64)
+    parts, rows = words[2], words[3]
+    for part in range(call(words[0]), parts, call(words[1])):
         loop({arguments}, rows * part // parts, rows * (part + 1) // parts)
 """
 
 
 @cache
 def body_of(loop: Callable[..., Any], kinds: tuple[Kind, ...]) -> Any:
-    """Return what has the `address` of the body of a loop, for what it is given.
+    """Return the C function (its `address`) of a loop, for the kinds of its arguments.
 
-    It is written for the kinds, and compiled and kept as the loop itself is.
+    It is compiled, and cached on disk, as the loop itself is.
     """
     source, function = _source(kinds), cast("Any", loop).py_func
-    known = {"carray": carray, "np": np, "ask": _ask, "loop": loop, **POINTERS}
-    known["__name__"] = loop.__module__
-    exec(compile(source, function.__code__.co_filename, "exec"), known)  # noqa: S102 # ours alone
-    body = known["body"]
+    names = {"carray": carray, "np": np, "call": _call, "loop": loop, **POINTERS}
+    names["__name__"] = loop.__module__
+    exec(compile(source, function.__code__.co_filename, "exec"), names)  # noqa: S102 # ours alone
+    body = names["body"]
     body.__qualname__ = f"{function.__qualname__}_{_identity(source, function.__code__)}"
     signature = types.void(types.CPointer(types.int64))
-    # What a loop closes over may be another value in another process.
-    kept = function.__closure__ is None
+    cached = function.__closure__ is None  # in another process it may close over other values
     try:
-        return cfunc(signature, cache=kept, error_model="numpy")(body)
-    except RuntimeError:  # it can be kept nowhere
+        return cfunc(signature, cache=cached, error_model="numpy")(body)
+    except RuntimeError:  # there is no place for a cache
         return cfunc(signature, error_model="numpy")(body)
 
 
 def _identity(source: str, code: CodeType) -> str:
-    """Tell bodies apart of which the loops have one name, for all begin at the same line."""
-    constants = [one for one in code.co_consts if not isinstance(one, CodeType)]
+    """Tell loops of one name and one first line apart."""
+    constants = [value for value in code.co_consts if not isinstance(value, CodeType)]
     parts = source, code.co_firstlineno, code.co_code, constants, code.co_names
     return sha256(OWN + repr(parts).encode()).hexdigest()[:8]
 
 
 def _source(kinds: Iterable[Kind]) -> str:
-    place = count(4)
-    arguments = ", ".join([_argument(kind, place) for kind in kinds])
-    return BODY.format(length=next(place), arguments=arguments)
+    index = count(4)
+    arguments = ", ".join([_argument(kind, index) for kind in kinds])
+    return BODY.format(length=next(index), arguments=arguments)
 
 
-def _argument(kind: Kind, place: Iterator[int]) -> str:
+def _argument(kind: Kind, index: Iterator[int]) -> str:
     if kind is None:
-        return f"given[{next(place)}]"
-    pointer = f"{_name(kind[0])}(given[{next(place)}])"
-    return f"carray({pointer}, ({''.join(f'given[{next(place)}], ' for _ in range(kind[1]))}))"
+        return f"words[{next(index)}]"
+    pointer = f"{_name(kind[0])}(words[{next(index)}])"
+    return f"carray({pointer}, ({''.join(f'words[{next(index)}], ' for _ in range(kind[1]))}))"
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -82,13 +81,13 @@ def _name(dtype: torch.dtype) -> str:
 
 
 @intrinsic
-def _ask(_: Any, address: Any) -> Any:
-    """Call a function that takes nothing and returns a C int."""
+def _call(_: Any, address: Any) -> Any:
+    """Call a C function without parameters that returns an int."""
 
-    def generate(_: Any, builder: Any, __: Any, given: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(32), [])
-        found = builder.call(builder.inttoptr(given[0], kind.as_pointer()), [])
-        return builder.sext(found, ir.IntType(64))
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        signature = ir.FunctionType(ir.IntType(32), [])
+        result = builder.call(builder.inttoptr(arguments[0], signature.as_pointer()), [])
+        return builder.sext(result, ir.IntType(64))
 
     return types.int64(address), generate
 
@@ -96,8 +95,8 @@ def _ask(_: Any, address: Any) -> Any:
 def _pointer_to(kind: Any) -> Any:
     @intrinsic
     def pointer(_: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
         return types.CPointer(kind)(address), generate
 

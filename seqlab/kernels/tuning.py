@@ -1,7 +1,7 @@
 """Every number that was chosen for speed, beside the measurement that it comes from.
 
-None of them changes a result by more than rounding. Rows of tables are those of
-docs/performance.md; "AMD" is its first machine (2 cores, AVX2), "Intel" its second.
+None of them changes a result by more than rounding. "AMD" is the first machine of
+docs/performance.md (2 cores, AVX2), "Intel" its second.
 """
 
 # -- from which work on a backend is taken

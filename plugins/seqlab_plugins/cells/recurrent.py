@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Count, IdStep, Share, State, hookimpl
-from seqlab.kernels import Operation, TableStep, condition, greedy_by_steps, one_hot_linear
+from seqlab.kernels import LookupStep, Operation, condition, greedy_by_steps, one_hot_linear
 from seqlab_plugins.kernels import Kernels, kernels_of
 
 Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type checker cannot see
@@ -139,7 +139,7 @@ class Recurrent(nn.Module, ABC):
     def id_stepper(self) -> IdStep:
         """Equal to `from_ids` for one id a row; W x + b_W is looked up."""
         layer: Layer = self.layers[0]
-        return TableStep(
+        return LookupStep(
             self.step,
             (layer.weight_ih_l0, layer.bias_ih_l0),
             (layer.weight_hh_l0, layer.bias_hh_l0),

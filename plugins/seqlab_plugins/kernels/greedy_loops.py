@@ -24,7 +24,7 @@ from seqlab.kernels.tuning import COMPARED_AT_ONCE
 from seqlab_plugins.kernels.numba_loops import gru, lstm, rnn
 
 
-@partial(by_numba, liberties=IN_ANY_ORDER)
+@partial(by_numba, fastmath=IN_ANY_ORDER)
 def _sum_of_powers(values, top):
     """Return the sum of e^(value - top)."""
     total = ZERO

@@ -1,4 +1,4 @@
-"""What a linear map gives for token ids, and one step of a recurrence from them.
+"""One-hot inputs, whose products with a weight are looked up: for windows, and for one step.
 
 Shapes: V ids, B rows, H hidden size, G gates, N steps.
 """
@@ -29,19 +29,19 @@ def one_hot_linear(weight: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
     return functional.embedding(ids, weight.t()) + bias
 
 
-class TableStep:
-    """Takes ids (B,) and a state to outputs (B, H) and the state after: an `IdStep`.
+class LookupStep:
+    """An `IdStep`: ids (B,) and a state to outputs (B, H) and the state after.
 
-    What W x + b_W is for each id is worked out once. The state is a tuple with one entry a layer.
+    W x + b_W is computed once for each id. The state is a tuple with one entry a layer.
 
     Args:
-        step: takes W x + b_W, (B, G H), the first layer's state, U and b_U to its state after.
+        step: (W x + b_W, (B, G H); the first layer's state; U; b_U) -> its state after.
         inputs: W, (G H, I), and b_W, (G H,).
         recurrent: U, (G H, H), and b_U, (G H,).
-        above: takes outputs (B, 1, H), the first layer's state after and the states of the layers
-            above it to outputs and all states after; None: there is one layer.
-        greedy: takes many greedy steps at once (see `greedy_by_steps`); None: nothing does.
-        embedding: what each id is to W, (V, I); None: a one-hot.
+        above: (outputs, (B, 1, H); the first layer's state after; the states of the layers above)
+            -> outputs and all states after. None: there is one layer.
+        greedy: many greedy steps at once (see `greedy_by_steps`); None: one by one.
+        embedding: the vector of each id, (V, I); None: a one-hot.
     """
 
     def __init__(
@@ -61,28 +61,27 @@ class TableStep:
         self._table = (columns + bias).contiguous()
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        first, *others = state
+        first, *upper = state
         after = self._step(self._table[ids], first, *self._recurrent)
         h = after[0] if isinstance(after, tuple) else after
         if self._above is None:
             return h, (after,)
-        outputs, states = self._above(h.unsqueeze(1), after, others)
+        outputs, states = self._above(h.unsqueeze(1), after, upper)
         return outputs.squeeze(1), states
 
-    def over(self, embedding: Tensor) -> TableStep | None:
-        """Return the same for ids that are embedded, (V, I); None: its table would be too large."""
+    def over(self, embedding: Tensor) -> LookupStep | None:
+        """Return the step for ids with an embedding, (V, I); None: the table is too large."""
         if len(embedding) * self._table.shape[1] > tuning.TABLE:
             return None
-        return TableStep(
+        return LookupStep(
             self._step, self._inputs, self._recurrent, above=self._above, greedy=self._greedy,
             embedding=embedding,
         )  # fmt: skip
 
     def greedy(self, head: nn.Linear, steps: int) -> Callable[..., Any] | None:
-        """Return what takes many steps at once; None: nothing does that faster than one by one.
+        """Return a function that takes many greedy steps at once; None: nothing is faster.
 
-        It takes ids (B,), a state and how many steps are wanted, and returns ids (B, N),
-        log-probabilities (B, N) and the state after.
+        (ids (B,), state, number of steps) -> ids (B, N), log-probabilities (B, N), state after.
         """
         alone = self._above is None and head.bias is not None
         if self._greedy is None or not alone or torch.is_autocast_enabled(head.weight.device.type):
@@ -92,15 +91,15 @@ class TableStep:
         if compute is self._greedy.reference:
             return None
 
-        def walk(ids: Tensor, state: State, wanted: int) -> tuple[Tensor, Tensor, State]:
-            chosen, scores, after = compute(*weights, wanted, ids, state[0])
-            return chosen, scores, (after,)
+        def take(ids: Tensor, state: State, steps: int) -> tuple[Tensor, Tensor, State]:
+            chosen, log_probabilities, after = compute(*weights, steps, ids, state[0])
+            return chosen, log_probabilities, (after,)
 
-        return walk
+        return take
 
 
 def greedy_by_steps(step: Callable[..., State]) -> Callable[..., tuple[Tensor, Tensor, State]]:
-    """Return the reference of many greedy steps: each takes the most probable token before it."""
+    """Return the reference of many greedy steps: each reads the most probable token before it."""
 
     def greedy(
         table: Tensor,
