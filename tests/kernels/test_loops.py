@@ -79,7 +79,9 @@ def inner(x):
 """
 
 
-@pytest.mark.parametrize("inner", ["inner_loop", "beside.deeper"])
+@pytest.mark.parametrize(
+    "inner", [pytest.param("inner_loop", marks=pytest.mark.slow), "beside.deeper"]
+)
 def test_a_loop_is_compiled_anew_if_one_that_it_calls_has_changed(tmp_path: Path, inner):
     (tmp_path / "outer_loop.py").write_text(LOOP.format(other=inner))
     (tmp_path / "beside").mkdir()

@@ -24,7 +24,7 @@ SHARES = {
     "yaml_files": 0.02,
     "corpora": 0.1,
     "hostile": 0.05,
-    "folders": 0.03,
+    "folders": 0.01,
     "saving": 0.01,
 }
 
