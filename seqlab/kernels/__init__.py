@@ -7,6 +7,7 @@ off. Loops for Numba are made of what is in `seqlab.kernels.loops` and `seqlab.k
 
 from seqlab.kernels import tuning
 from seqlab.kernels.allocator import keep_freed_memory
+from seqlab.kernels.hardware import processor, product_dtype
 from seqlab.kernels.head_loss import chunks, head_loss, product_in_lines
 from seqlab.kernels.launching import (
     condition,
@@ -17,7 +18,6 @@ from seqlab.kernels.launching import (
 )
 from seqlab.kernels.lookup import LookupStep, greedy_by_steps, one_hot_linear
 from seqlab.kernels.operation import Backend, Operation, choose, use_kernels
-from seqlab.kernels.processor import processor, product_dtype
 from seqlab.kernels.scan import linear_scan, scan
 from seqlab.kernels.softmax_errors import softmax_errors
 

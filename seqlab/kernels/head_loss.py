@@ -14,8 +14,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from seqlab.kernels import tuning
+from seqlab.kernels.hardware import product_dtype
 from seqlab.kernels.operation import Backend, Operation
-from seqlab.kernels.processor import product_dtype
 from seqlab.kernels.softmax_errors import softmax_errors
 
 

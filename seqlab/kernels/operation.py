@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from seqlab.errors import UsageError
-from seqlab.kernels.processor import fewer_digits_pay
+from seqlab.kernels.hardware import fewer_digits_pay
 
 VARIABLE = "SEQLAB_KERNELS"
 _requested: ContextVar[str | None] = ContextVar("requested", default=None)
