@@ -16,6 +16,7 @@ import docstring_parser
 from pydantic_core import to_jsonable_python
 
 import seqlab
+import seqlab.kernels
 import seqlab.testing
 from seqlab import contracts, hookspecs, records
 from seqlab.cli.main import VERBS
@@ -53,6 +54,7 @@ def write(folder: Path, plugins_readme: Path) -> None:
         "records": record_page(),
         "contracts": contract_page(),
         "python": names(seqlab, "Names of `seqlab`", dir(seqlab)),
+        "kernels": names(seqlab.kernels, "Names of `seqlab.kernels`", seqlab.kernels.__all__),
         "testing": names(seqlab.testing, "Names of `seqlab.testing`", seqlab.testing.__all__),
         "command": command_page(),
         "plugins": iter([_within_site(plugins_readme.read_text("utf-8"))]),
