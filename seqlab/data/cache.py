@@ -30,7 +30,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seqlab import packing
-from seqlab.atomic import make_folders, remove_known, remove_leftovers, write_atomic
+from seqlab.atomic import make_folders, remove_folder, remove_leftovers, write_atomic
 from seqlab.data.store import FILES, Damaged, open_store, write_store
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import RunFailed
@@ -114,7 +114,7 @@ class _Shelf:
 
     def build(self, folder: Path) -> None:
         with suppress(FileNotFoundError):
-            remove_known(folder, FILES)
+            remove_folder(folder, FILES)
         write_store(folder, self._make(), self._vocabulary, self._about)
 
     def _rebuild(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
-from seqlab.atomic import expect_known, remove_known, remove_leftovers
+from seqlab.atomic import expect_only, remove_folder, remove_leftovers
 from seqlab.data.cache import MAX_FINGERPRINT, STATE, cache_folder
 from seqlab.data.store import FILES, Damaged, read_manifest
 from seqlab.files import entries, read, size_of
@@ -24,7 +24,7 @@ def stores() -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the token stores that are kept, with what each says of itself."""
     for folder in _named(cache_folder() / "tokens", ""):
         with suppress(Damaged, OSError):
-            expect_known(folder, FILES)
+            expect_only(folder, FILES)
             yield folder, read_manifest(folder)
 
 
@@ -63,15 +63,15 @@ def _named(folder: Path, suffix: str) -> list[Path]:
 
 def _store(folder: Path) -> int:
     """Remove a store; return its size, or 0 where another process needs it."""
-    expect_known(folder, FILES)
+    expect_only(folder, FILES)
     size = sum(path.lstat().st_size for path in entries(folder))
     lock = folder.with_suffix(".lock")
     if not lock.exists():
-        remove_known(folder, FILES)
+        remove_folder(folder, FILES)
         return size
     try:
         with FileLock(lock, timeout=0):
-            remove_known(folder, FILES)
+            remove_folder(folder, FILES)
     except Timeout:
         return 0
     return size
