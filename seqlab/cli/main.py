@@ -164,11 +164,11 @@ def _interrupted() -> int:
 
 def _report(error: BaseException) -> int:
     """Show the traceback of an error that nobody foresaw, and say whose it is."""
-    from seqlab.memory import no_room, wanted
+    from seqlab.memory import is_out_of_memory, requested_size
     from seqlab.registry.attribution import plugin_of
 
-    if no_room(error):
-        size = wanted(error)
+    if is_out_of_memory(error):
+        size = requested_size(error)
         said = "there is not enough memory for this" + (f" (it asked for {size})" if size else "")
         err(f"seqlab: {said}; ask for less at once")
         return SeqlabError.exit_code

@@ -43,7 +43,7 @@ class Source:
     def identity(self) -> dict[str, Any] | None:
         """JSON values that all of its token ids follow from, with the tokenizer; None: unknown."""
         keys = {"max_characters": self.keys.max_characters, "holdout": self.shares}
-        known = self.bound.identity(besides=self.seen)
+        known = self.bound.identity(exclude=self.seen)
         return known and {**known, "fingerprint": self.fingerprint, **keys}
 
     def documents(self, split: str) -> Iterator[Document]:
@@ -208,7 +208,7 @@ def _fingerprint(bound: Bound, corpus: Corpus, seen: Seen) -> str:
     """Ask the corpus, or remember what it said while its files were the same."""
     if not seen:
         return corpus.fingerprint()
-    key = key_of(corpus=bound.identity(besides=seen))
+    key = key_of(corpus=bound.identity(exclude=seen))
     return kept_fingerprint(key, seen, corpus.fingerprint)
 
 

@@ -7,7 +7,7 @@ from seqlab.registry.resolving import (
     Resolved,
     Text,
     resolve,
-    resolve_as_far_as_can_be,
+    resolve_partially,
     resolve_text,
 )
 
@@ -18,6 +18,6 @@ __all__ = [
     "Text",
     "load_plugins",
     "resolve",
-    "resolve_as_far_as_can_be",
+    "resolve_partially",
     "resolve_text",
 ]

@@ -27,7 +27,7 @@ from seqlab.errors import (
 from seqlab.experiment import Experiment
 from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
-from seqlab.registry import Registry, Resolved, resolve_as_far_as_can_be
+from seqlab.registry import Registry, Resolved, resolve_partially
 from seqlab.runs.building import count_steps, outline
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
@@ -84,12 +84,12 @@ class _Read:
 
 def validate(experiment: Experiment, registry: Registry) -> Rehearsed:
     """Say everything that is wrong with an experiment: what it says, and what its parts refuse."""
-    resolved, findings = resolve_as_far_as_can_be(experiment, registry)
+    resolved, binder = resolve_partially(experiment, registry)
     found = rehearse(resolved)
-    code = PluginError.exit_code if findings.plugin_at_fault else ExperimentError.exit_code
-    if findings.complaints:
-        found.lines[code] = [*map(str, findings.complaints), *found.lines.get(code, [])]
-    found.notices[:0] = findings.notices
+    code = PluginError.exit_code if binder.plugin_at_fault else ExperimentError.exit_code
+    if binder.complaints:
+        found.lines[code] = [*map(str, binder.complaints), *found.lines.get(code, [])]
+    found.notices[:0] = binder.notices
     return found
 
 
