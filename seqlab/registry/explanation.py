@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, TypeAlias
 
 from seqlab.errors import UsageError
@@ -12,10 +15,15 @@ from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import COMPONENT_SECTIONS, CORE_KEYS, CORE_SECTIONS
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.nested_options import keys_inside
 from seqlab.registry.option_values import suggest
 from seqlab.registry.resolving import Resolved
-from seqlab.registry.signature import Option, Signature, read_signature
+from seqlab.registry.signature import (
+    Option,
+    Signature,
+    SignatureError,
+    read_fields,
+    read_signature,
+)
 
 CORE = "seqlab itself"
 Steps: TypeAlias = list[str | int]
@@ -85,7 +93,7 @@ def _option(
     path: Steps, value: Any, option: Option, signature: Signature, reader: str, tree: Located
 ) -> Iterator[Explanation]:
     """The row of an option, or the rows of the keys inside its value."""
-    inside = keys_inside(option) if isinstance(value, dict) else None
+    inside = _nested_keys(option) if isinstance(value, dict) else None
     if inside is not None and value.keys() == inside.options.keys():
         for name, part in inside.options.items():
             yield from _option([*path, name], value[name], part, inside, reader, tree)
@@ -93,7 +101,7 @@ def _option(
     yield Explanation(
         key=".".join(map(str, path)),
         value=value,
-        origin=_origin(tree, path) or f"default in {signature.place}",
+        origin=_origin(tree, path) or f"default in {signature.location}",
         read_by=reader,
         type=option.type_name(),
         bounds=option.bounds(),
@@ -109,3 +117,21 @@ def _origin(tree: Located, path: Steps) -> str:
         if here is above:
             return ""
     return str(here.origin)
+
+
+def _nested_keys(option: Option) -> Signature | None:
+    """The keys of a value that is a dataclass; None: it is none, or may be one of several."""
+    classes = list(_dataclasses(option.annotation))
+    try:
+        return read_fields(classes[0]) if len(classes) == 1 else None
+    except SignatureError:  # a dataclass that pydantic checks need not be readable
+        return None
+
+
+def _dataclasses(annotation: Any) -> Iterator[type]:
+    """The dataclasses of a type; not those of the items of a list."""
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        yield annotation
+    elif typing.get_origin(annotation) in (typing.Annotated, typing.Union, UnionType):
+        for branch in typing.get_args(annotation):
+            yield from _dataclasses(branch)
