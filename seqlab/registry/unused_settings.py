@@ -1,4 +1,4 @@
-"""Settings of the core that do nothing beside the others, each in one sentence."""
+"""Settings of the core that have no effect because of other settings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from seqlab.experiment.sections import Model, Train
 
 
 def unused_settings(model: Model | None, train: Train | None) -> Iterator[str]:
-    """Yield what to say of each; None: a section that could not be read."""
+    """Yield one sentence for each setting without effect; None: a section with complaints."""
     if model and model.residual and model.layers == 1 and model.embedding == "one_hot":
         yield (
-            "model.residual does nothing: the only layer reads one-hots, which are never added to"
+            "model.residual has no effect: the only layer reads one-hots, which are never added to"
             " its outputs; set model.layers or a size of model.embedding"
         )
     if train and train.stop and train.stop.min_delta and train.stop.patience is None:
-        yield "train.stop.min_delta does nothing without train.stop.patience"
+        yield "train.stop.min_delta has no effect without train.stop.patience"

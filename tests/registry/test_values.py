@@ -121,12 +121,12 @@ def test_an_observer_that_would_hear_nothing_is_refused(drop, tiny):
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
-        ({"model": {"residual": True}}, "model.residual does nothing"),
+        ({"model": {"residual": True}}, "model.residual has no effect"),
         ({"train": {"steps": 2, "cuda_graphs": True, "device": "cpu"}}, "train.cuda_graphs does"),
         ({"train": {"steps": 1, "accumulate": 9999}}, "train.accumulate is 9,999"),
         (
             {"train": {"steps": 1, "stop": {"split": "train", "target": 1.0, "min_delta": 0.1}}},
-            "train.stop.min_delta does nothing",
+            "train.stop.min_delta has no effect",
         ),
     ],
     ids=["residual", "graphs", "accumulate", "min_delta"],
