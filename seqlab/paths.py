@@ -1,4 +1,4 @@
-"""Paths that somebody names."""
+"""Paths that a user gives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from seqlab.errors import UsageError
 
 
 def named_path(value: Any, what: str) -> Path:
-    """Take a path as it was named; an empty text is none, though `pathlib` reads it as a dot.
+    """Return a path as it was given; an empty text, which `pathlib` reads as a dot, is refused.
 
     Raises:
-        UsageError: it is empty, or no path; `what` says whose it should be.
+        UsageError: it is empty, or no path; `what` names the argument.
     """
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{what}: should be a path, not {type(value).__name__}")

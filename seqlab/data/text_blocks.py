@@ -1,4 +1,4 @@
-"""Text in blocks whose ends depend on the text alone, not on how it was read."""
+"""Text in blocks whose ends depend only on the text, not on the pieces of the corpus."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from seqlab.contracts import Document, Ids
 BLOCK = 1 << 20  # characters
 
 
-def recut(document: Document, block: int = BLOCK) -> Document:
+def in_blocks(document: Document, block: int = BLOCK) -> Document:
     """Return the document with its text in pieces of at most `block` characters.
 
-    A piece ends with the last newline among its first `block` characters, else with the last
-    space, so that a tokenizer never sees half a word unless the word is longer than a block.
-    Wherever a corpus ends its own pieces, the tokens are the same.
+    A piece ends with the last newline in a block, else with the last space, so a tokenizer never
+    gets half a word, unless the word is longer than a block.
     """
     if isinstance(document, Ids) or (isinstance(document, str) and len(document) <= block):
         return document
@@ -35,9 +34,5 @@ def _blocks(pieces: Iterable[str], block: int) -> Iterator[str]:
 
 
 def _end(text: str, block: int) -> int:
-    """Where the first block ends: behind a newline, or behind a space, or full."""
-    for mark in ("\n", " "):
-        place = text.rfind(mark, 0, block)
-        if place >= 0:
-            return place + 1
-    return block
+    """The end of the first block: after a newline, else after a space."""
+    return text.rfind("\n", 0, block) + 1 or text.rfind(" ", 0, block) + 1 or block

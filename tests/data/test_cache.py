@@ -153,7 +153,7 @@ def test_a_damaged_store_is_built_anew(prepared, name, text_file):
 
 
 def test_a_vocabulary_may_hold_half_a_surrogate():
-    found = [cache.kept_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
+    found = [cache.cached_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
     assert found == [({"words": ["\ud800", "猫"]}, False), ({"words": ["\ud800", "猫"]}, True)]
 
 
@@ -260,10 +260,10 @@ def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
                 cache_entries.clear()
                 yield part
 
-        return kept_tokens(key, some, *rest)
+        return cached_tokens(key, some, *rest)
 
-    kept_tokens = cache.kept_tokens
-    monkeypatch.setattr(cache, "kept_tokens", cleared_meanwhile)
+    cached_tokens = cache.cached_tokens
+    monkeypatch.setattr(cache, "cached_tokens", cleared_meanwhile)
     found, _ = prepared()
     assert text(found) == text_file.read_text("utf-8")
     assert len(list(cache_entries.stores())) == 1

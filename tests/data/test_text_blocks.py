@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab import Ids
-from seqlab.data.text_blocks import recut
+from seqlab.data.text_blocks import in_blocks
 
 relaxed = settings(deadline=None, max_examples=300)
 pieces = st.lists(st.text("ab \n", max_size=30), max_size=12)
 
 
 def cut(document, block=8) -> list[str]:
-    found = recut(document, block)
+    found = in_blocks(document, block)
     return [found] if isinstance(found, str) else list(found)
 
 
@@ -49,4 +49,4 @@ def test_a_block_ends_behind_a_newline_else_behind_a_space_else_full(document):
 
 def test_token_ids_are_left_as_they_are():
     document = Ids(np.arange(100))
-    assert recut(document, 8) is document
+    assert in_blocks(document, 8) is document
