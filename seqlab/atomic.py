@@ -42,9 +42,6 @@ def atomic_folder(path: Path, replaceable: Iterable[str] | None = None) -> Itera
         path: the final name.
         replaceable: a folder at `path` that holds only files of these names is replaced; None:
             `path` must be free.
-
-    Raises:
-        OSError: the folder cannot be made, or its name is taken.
     """
     make_folders(path.parent)
     remove_leftovers(path.parent, path.name)
@@ -68,9 +65,6 @@ def restore_replaced(folder: Path, name: re.Pattern[str], files: Iterable[str]) 
     """Finish replacements that were killed halfway, of folders with a name and files as given.
 
     The old folder is put back, or removed if the new one is there.
-
-    Raises:
-        OSError: `folder` cannot be read.
     """
     for path in entries(folder):
         match = _OLD.fullmatch(path.name)
@@ -87,11 +81,7 @@ def _finish_replacing(old: Path, path: Path, files: Iterable[str]) -> None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file, or replace it, in one step; it is on disk afterwards.
-
-    Raises:
-        OSError: the file cannot be written; what was there is unchanged.
-    """
+    """Write a file, or replace it, in one step; on an error, what was there is unchanged."""
     with _temporary_folder(path) as temporary:
         write_synced(temporary / path.name, data)
         (temporary / path.name).replace(path)
@@ -128,9 +118,6 @@ def remove_folder(folder: Path, names: Iterable[str]) -> None:
     """Remove a folder that holds only files of the given names.
 
     It is renamed first: a folder that is half removed must not look whole.
-
-    Raises:
-        OSError: it is missing, is a link, holds something else, or cannot be removed.
     """
     expect_only(folder, names)
     with suppress(OSError), create(folder / MARKER) as marker:
@@ -145,11 +132,7 @@ def remove_folder(folder: Path, names: Iterable[str]) -> None:
 
 
 def expect_only(folder: Path, names: Iterable[str]) -> None:
-    """Check that a folder holds only files of the given names.
-
-    Raises:
-        OSError: it is missing, is a link, or holds something else.
-    """
+    """Check that a folder holds only files of the given names."""
     expect_folder(folder)
     known = {*names, MARKER}
     for path in entries(folder):

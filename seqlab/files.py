@@ -1,7 +1,8 @@
 """Safe access to files in a run folder or a cache, which a stranger may have made.
 
 No link is followed, only regular files are opened, and no file is read that is larger than its
-limit. Where a system lacks `O_NOFOLLOW` or `O_NONBLOCK`, only the check before opening remains.
+limit: else every function raises OSError. Where a system lacks `O_NOFOLLOW` or `O_NONBLOCK`, only
+the check before opening remains.
 """
 
 from __future__ import annotations
@@ -27,30 +28,18 @@ _KINDS = (
 
 
 def open_to_read(path: Path, limit: int | None = None) -> IO[bytes]:
-    """Open a regular file, of at most `limit` bytes (None: any size).
-
-    Raises:
-        OSError: it is missing, no regular file, or larger.
-    """
+    """Open a regular file, of at most `limit` bytes (None: any size)."""
     return os.fdopen(_open(path, os.O_RDONLY, limit), "rb")
 
 
 def read(path: Path, limit: int) -> bytes:
-    """Read a regular file of at most `limit` bytes whole.
-
-    Raises:
-        OSError: it cannot be read, is no regular file, or is larger.
-    """
+    """Read a regular file of at most `limit` bytes whole."""
     with open_to_read(path, limit) as file:
         return file.read(min(os.fstat(file.fileno()).st_size, limit))  # allocates no more than that
 
 
 def read_lines(path: Path, longest: int) -> Iterator[bytes]:
-    r"""Yield the lines of a file, which end with `\n` only.
-
-    Raises:
-        OSError: it cannot be read, is no regular file, or has a line of more than `longest` bytes.
-    """
+    r"""Yield the lines of a file, which end with `\n` only."""
     with open_to_read(path) as file:
         while line := file.readline(longest + 1):
             if len(line) > longest:
@@ -59,11 +48,7 @@ def read_lines(path: Path, longest: int) -> Iterator[bytes]:
 
 
 def last_line(path: Path, longest: int) -> bytes:
-    """Return the last complete line, of at most `longest` bytes; empty if there is none.
-
-    Raises:
-        OSError: it cannot be read, is no regular file, or the line is longer.
-    """
+    """Return the last complete line, of at most `longest` bytes; empty if there is none."""
     with open_to_read(path) as file:
         end = file.seek(0, os.SEEK_END)
         size = 1 << 12
@@ -80,31 +65,19 @@ def last_line(path: Path, longest: int) -> bytes:
 
 
 def open_to_append(path: Path) -> IO[bytes]:
-    """Open a regular file, or a new one, to write at its end.
-
-    Raises:
-        OSError: it cannot be written, is no regular file, or has a hard link elsewhere.
-    """
+    """Open a file without a hard link elsewhere, or a new one, to write at its end."""
     return os.fdopen(_open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
 
 
 def open_anew(path: Path) -> IO[bytes]:
-    """Open a regular file, or a new one, and empty it.
-
-    Raises:
-        OSError: as `open_to_append`.
-    """
+    """Open a file without a hard link elsewhere, or a new one, and empty it."""
     file = os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT), "wb")
     file.truncate()
     return file
 
 
 def create(path: Path) -> IO[bytes]:
-    """Make a new file.
-
-    Raises:
-        OSError: it cannot be made, or the name is taken.
-    """
+    """Make a new file."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS
     return os.fdopen(os.open(path, flags, 0o666), "w+b")
 
@@ -116,42 +89,26 @@ def sync_file(file: IO[bytes]) -> None:
 
 
 def cut(path: Path, size: int) -> None:
-    """Truncate a file to `size` bytes, on disk too.
-
-    Raises:
-        OSError: as `open_to_append`.
-    """
+    """Truncate a file to `size` bytes, on disk too."""
     with open_to_append(path) as file:
         file.truncate(size)
         sync_file(file)
 
 
 def size_of(path: Path) -> int:
-    """Return the size of a regular file in bytes.
-
-    Raises:
-        OSError: it is missing, or no regular file.
-    """
+    """Return the size of a regular file in bytes."""
     status = path.lstat()
     _expect_regular(path, status, writes=False)
     return status.st_size
 
 
 def expect_writable(path: Path) -> None:
-    """Check that a file is a regular one without a hard link elsewhere.
-
-    Raises:
-        OSError: it is missing, or something else.
-    """
+    """Check that a file is regular and has no hard link elsewhere."""
     _expect_regular(path, path.lstat(), writes=True)
 
 
 def expect_folder(path: Path) -> None:
-    """Check that a folder is one, and no link to one.
-
-    Raises:
-        OSError: it is missing, or something else.
-    """
+    """Check that a folder is one, and no link to one."""
     mode = path.lstat().st_mode
     if not stat.S_ISDIR(mode):
         problem = _IS_LINK if stat.S_ISLNK(mode) else "is no folder"
@@ -159,11 +116,7 @@ def expect_folder(path: Path) -> None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder, sorted by name; an empty list if there is no folder.
-
-    Raises:
-        OSError: it is no folder, or cannot be read.
-    """
+    """Return what lies in a folder, sorted by name; an empty list if there is no folder."""
     try:
         expect_folder(folder)
         return sorted(folder.iterdir())

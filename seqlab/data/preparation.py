@@ -97,11 +97,7 @@ def _fit(tokenizer: Tokenizer, source: Source, bound: Bound, progress: Progress)
 
 
 def prepare_split(
-    source: Source,
-    split: str,
-    bound: Bound,
-    tokenizer: Tokenizer,
-    progress: Progress | None = None,
+    source: Source, split: str, bound: Bound, tokenizer: Tokenizer, progress: Progress | None = None
 ) -> Tokens:
     """Encode a split, or open its token ids in the cache.
 

@@ -83,11 +83,7 @@ def open_store(folder: Path, rebuild: Callable[[], None]) -> Tokens:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a store.
-
-    Raises:
-        Damaged: it is missing or damaged.
-    """
+    """Read the manifest of a store. Raises Damaged: it is missing or damaged."""
     try:
         expect_folder(folder)
         manifest: dict[str, Any] = json.loads(read(folder / MANIFEST, MAX_MANIFEST))

@@ -13,15 +13,7 @@ from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
 
-COMPONENT_SECTIONS = (
-    "corpus",
-    "tokenizer",
-    "sampler",
-    "cell",
-    "optimizer",
-    "schedule",
-    "decoder",
-)
+COMPONENT_SECTIONS = ("corpus", "tokenizer", "sampler", "cell", "optimizer", "schedule", "decoder")
 
 REQUIRED_SECTIONS = ("corpus", "sampler", "cell", "optimizer", "train")
 DEFAULT_COMPONENTS = {"tokenizer": "characters", "schedule": "constant", "decoder": "greedy"}

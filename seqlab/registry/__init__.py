@@ -3,13 +3,7 @@
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.loading import load_plugins
-from seqlab.registry.resolving import (
-    Resolved,
-    Text,
-    resolve,
-    resolve_partially,
-    resolve_text,
-)
+from seqlab.registry.resolving import Resolved, Text, resolve, resolve_partially, resolve_text
 
 __all__ = [
     "Bound",
