@@ -173,25 +173,21 @@ def _hidden(path: Path, suffix: str) -> Path:
 @contextmanager
 def _temporary_folder(path: Path) -> Iterator[Path]:
     """Make a marked folder beside `path`; it is removed at the end, unless it was renamed."""
-    temporary, marker = _make_marked_folder(path)
+    marker = None
+    while marker is None:
+        temporary = _hidden(path, "tmp")
+        temporary.mkdir()
+        try:
+            with suppress(FileNotFoundError):  # another process removed it while it was empty
+                marker = _make_marker(temporary)
+        except OSError:
+            _remove(temporary)
+            raise
     try:
         yield temporary
     finally:
         _remove(temporary)
         marker.close()
-
-
-def _make_marked_folder(path: Path) -> tuple[Path, IO[bytes]]:
-    while True:
-        temporary = _hidden(path, "tmp")
-        temporary.mkdir()
-        try:
-            return temporary, _make_marker(temporary)
-        except FileNotFoundError:  # another process removed it while it was empty
-            continue
-        except OSError:
-            _remove(temporary)
-            raise
 
 
 def _make_marker(folder: Path) -> IO[bytes]:

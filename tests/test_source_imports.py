@@ -30,9 +30,9 @@ from seqlab.source_imports import imports_of
     ],
 )
 def test_an_import_is_found_in_whatever_form(source, names):
-    found = imports_of(source.encode(), "pkg.module")
-    assert names <= {name.lstrip(".") for name in found.names}
-    assert not found.computed
+    imports = imports_of(source.encode(), "pkg.module")
+    assert names <= {name.lstrip(".") for name in imports.names}
+    assert not imports.computed
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import json
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,16 +53,78 @@ def write_store(
         OSError: it cannot be written.
     """
     small = np.min_scalar_type(max(vocabulary - 1, 0))
-    with atomic_folder(folder) as temporary:
-        writer = _StoreWriter(temporary, small.newbyteorder("<"))
-        try:
-            for part in parts:
-                writer.add(part)
-            if not writer.ids.count:
-                raise CorpusError("is empty: it has no token")
-            writer.finish(about)
-        finally:
-            writer.close()
+    with atomic_folder(folder) as temporary, ExitStack() as files:
+        columns = _write_columns(temporary, parts, small.newbyteorder("<"), files)
+        sums = b"".join(column.sums.tobytes() for column in columns.values())
+        manifest = {
+            "format": FORMAT,
+            "about": dict(about),
+            "tokens": columns["ids"].count,
+            "documents": columns["documents"].count,
+            "columns": {name: [c.dtype.str, c.size] for name, c in columns.items()},
+            "checksums": hashlib.sha256(sums).hexdigest(),
+        }
+        write_synced(temporary / CHECKSUMS, sums)
+        text = json.dumps(manifest | {"sha256": _hash_of(manifest)}, ensure_ascii=False, indent=1)
+        write_synced(temporary / MANIFEST, text.encode())
+
+
+def _write_columns(
+    folder: Path, parts: Iterable[Part], dtype: np.dtype[Any], files: ExitStack
+) -> dict[str, _ColumnWriter]:
+    """Write the columns; that of weights only from the first weight that is not 1."""
+    columns: dict[str, _ColumnWriter] = {}
+
+    def new_column(name: str, dtype: np.dtype[Any]) -> _ColumnWriter:
+        file = files.enter_context(create(folder / f"{name}.bin"))
+        return columns.setdefault(name, _ColumnWriter(file, dtype))
+
+    ids, documents = new_column("ids", dtype), new_column("documents", np.dtype("<i8"))
+    weights: _ColumnWriter | None = None
+    for part in parts:
+        if part.begins:
+            documents.add(np.array([ids.count]))
+        if weights is None and part.weights is not None and (part.weights != 1).any():
+            weights = new_column("weights", np.dtype("<f4"))
+            for start in range(0, ids.count, BUFFER):
+                weights.add(np.ones(min(BUFFER, ids.count - start)))
+        if weights is not None:
+            weights.add(np.ones(len(part.ids)) if part.weights is None else part.weights)
+        ids.add(part.ids)
+    if not ids.count:
+        raise CorpusError("is empty: it has no token")
+    for column in columns.values():
+        column.finish()
+    return columns
+
+
+class _ColumnWriter:
+    """Writes one column, buffered, in whole blocks."""
+
+    def __init__(self, file: IO[bytes], dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.count = 0  # numbers
+        self.size = 0  # bytes in the file
+        self.sums = array("I")
+        self._file = file
+        self._buffer = bytearray()
+
+    def add(self, values: NDArray[Any]) -> None:
+        self._buffer += np.asarray(values).astype(self.dtype).tobytes()
+        self.count += len(values)
+        if len(self._buffer) >= BUFFER * self.dtype.itemsize:
+            self._write(len(self._buffer) // BLOCK * BLOCK)
+
+    def _write(self, end: int) -> None:
+        data = memoryview(self._buffer[:end])
+        self.sums.extend(zlib.crc32(data[at : at + BLOCK]) for at in range(0, end, BLOCK))
+        self._file.write(data)
+        self.size += end
+        del self._buffer[:end]
+
+    def finish(self) -> None:
+        self._write(len(self._buffer))
+        sync_file(self._file)
 
 
 def open_store(folder: Path, rebuild: Callable[[], None]) -> Tokens:
@@ -116,85 +179,3 @@ def _columns(folder: Path) -> dict[str, Column]:
 
 def _hash_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-class _StoreWriter:
-    """Writes the files of a store."""
-
-    def __init__(self, folder: Path, dtype: np.dtype[Any]) -> None:
-        self._folder = folder
-        self.ids = _ColumnWriter(folder / "ids.bin", dtype)
-        self.documents = _ColumnWriter(folder / "documents.bin", np.dtype("<i8"))
-        self.weights: _ColumnWriter | None = None
-
-    def add(self, part: Part) -> None:
-        if part.begins:
-            self.documents.add(np.array([self.ids.count]))
-        if part.weights is not None and self.weights is None and (part.weights != 1).any():
-            self.weights = _ColumnWriter(self._folder / "weights.bin", np.dtype("<f4"))
-            self.weights.add_ones(self.ids.count)
-        if self.weights is not None and part.weights is None:
-            self.weights.add_ones(len(part.ids))
-        elif self.weights is not None and part.weights is not None:
-            self.weights.add(part.weights)
-        self.ids.add(part.ids)
-
-    def finish(self, about: Mapping[str, Any]) -> None:
-        columns = {"ids": self.ids, "documents": self.documents}
-        if self.weights is not None:
-            columns["weights"] = self.weights
-        for column in columns.values():
-            column.finish()
-        sums = b"".join(column.sums.tobytes() for column in columns.values())
-        manifest = {
-            "format": FORMAT,
-            "about": dict(about),
-            "tokens": self.ids.count,
-            "documents": self.documents.count,
-            "columns": {name: [c.dtype.str, c.size] for name, c in columns.items()},
-            "checksums": hashlib.sha256(sums).hexdigest(),
-        }
-        write_synced(self._folder / CHECKSUMS, sums)
-        text = json.dumps(manifest | {"sha256": _hash_of(manifest)}, ensure_ascii=False, indent=1)
-        write_synced(self._folder / MANIFEST, text.encode())
-
-    def close(self) -> None:
-        for column in (self.ids, self.documents, self.weights):
-            if column is not None:
-                column.close()
-
-
-class _ColumnWriter:
-    """Writes one column, buffered, in whole blocks."""
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self.count = 0  # numbers
-        self.size = 0  # bytes in the file
-        self.sums = array("I")
-        self._file = create(path)
-        self._buffer = bytearray()
-
-    def add(self, values: NDArray[Any]) -> None:
-        self._buffer += np.asarray(values).astype(self.dtype).tobytes()
-        self.count += len(values)
-        if len(self._buffer) >= BUFFER * self.dtype.itemsize:
-            self._write(len(self._buffer) // BLOCK * BLOCK)
-
-    def add_ones(self, count: int) -> None:
-        for done in range(0, count, BUFFER):
-            self.add(np.ones(min(BUFFER, count - done)))
-
-    def _write(self, end: int) -> None:
-        data = memoryview(self._buffer[:end])
-        self.sums.extend(zlib.crc32(data[at : at + BLOCK]) for at in range(0, end, BLOCK))
-        self._file.write(data)
-        self.size += end
-        del self._buffer[:end]
-
-    def finish(self) -> None:
-        self._write(len(self._buffer))
-        sync_file(self._file)
-
-    def close(self) -> None:
-        self._file.close()

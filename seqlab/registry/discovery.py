@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -28,25 +29,19 @@ DROPPED_IN = "seqlab_dropped_in_"  # begins the module name of a dropped-in file
 AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
 MAX_SOURCE = 16 << 20  # bytes of a dropped-in file
 
-Found: TypeAlias = "tuple[Plugin, Importer]"
+Importer: TypeAlias = Callable[[], ModuleType]
+Found: TypeAlias = tuple[Plugin, Importer]
 
 
-class Importer:
-    """Imports one plugin's module; creating it runs no code of the plugin."""
+def _load(point: EntryPoint) -> ModuleType:
+    module = point.load()
+    if not isinstance(module, ModuleType):
+        raise TypeError(f"entry point '{point.value}' is not a module")
+    return module
 
-    def __init__(self, source: EntryPoint | Home | Exception, path: Path | None = None) -> None:
-        self.source = source
-        self.path = path
 
-    def __call__(self) -> ModuleType:
-        if isinstance(self.source, Exception):
-            raise self.source
-        if isinstance(self.source, Home):
-            return _execute(self.source, str(self.path))
-        module = self.source.load()
-        if not isinstance(module, ModuleType):
-            raise TypeError(f"entry point '{self.source.value}' is not a module")
-        return module
+def _fail(error: Exception) -> ModuleType:
+    raise error
 
 
 def _execute(home: Home, path: str) -> ModuleType:
@@ -92,14 +87,17 @@ def _entry_points(name: str, distribution: Distribution) -> Iterator[Found]:
         points = distribution.entry_points.select(group=GROUP)
         version = distribution.metadata["Version"] or ""
     except Exception as error:
-        failed = Plugin(name, None, name, "")
-        yield failed, Importer(TypeError(f"its entry points are damaged: {reason(error)}"))
+        damaged = TypeError(f"its entry points are damaged: {reason(error)}")
+        yield Plugin(name, None, name, ""), partial(_fail, damaged)
         return
     modules = [point.value.partition(":")[0] for point in points]  # may be malformed
     counts = Counter(map(top_package, modules))
     for point, module in zip(points, modules, strict=True):
         home = Home(module, alone=counts[top_package(module)] == 1)
-        yield Plugin(point.name, _module_path(point), name, version, home=home), Importer(point)
+        yield (
+            Plugin(point.name, _module_path(point), name, version, home=home),
+            partial(_load, point),
+        )
 
 
 def top_package(module: str) -> str:
@@ -147,5 +145,5 @@ def dropped_in_file(path: Path) -> Found:
     try:
         home = Home(name, source=read(path.resolve(), MAX_SOURCE))
     except OSError as error:
-        return Plugin(path.stem, path, home=Home(name)), Importer(error)
-    return Plugin(path.stem, path, home=home), Importer(home, path)
+        return Plugin(path.stem, path, home=Home(name)), partial(_fail, error)
+    return Plugin(path.stem, path, home=home), partial(_execute, home, str(path))

@@ -123,8 +123,8 @@ def seen(tiny, package, monkeypatch):
             "corpus": {"name": "cleaned", "path": "text.txt", **dict(corpus)},
             "tokenizer": {"name": "alphabet", "path": "letters.txt", **dict(tokenizer)},
         }
-        found = prepare(resolve(read_experiment(tiny | sections), seqlab.load_plugins()))
-        return b"".join(map(found.tokenizer.token_bytes, found.tokens.ids.tolist())).decode()
+        result = prepare(resolve(read_experiment(tiny | sections), seqlab.load_plugins()))
+        return b"".join(map(result.tokenizer.token_bytes, result.tokens.ids.tolist())).decode()
 
     return seen
 

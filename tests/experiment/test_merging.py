@@ -68,9 +68,9 @@ def test_a_null_takes_a_section_away(read):
     assert read("cell: {name: rnn}\n", "cell=")["cell"] is None
 
 
-@pytest.mark.parametrize("said", [["cell: lstm"], ["", "cell=lstm"]], ids=["file", "override"])
-def test_a_bare_name_keeps_the_options_that_the_new_component_has(over, said):
-    resolved = over(*said)
+@pytest.mark.parametrize("changes", [["cell: lstm"], ["", "cell=lstm"]], ids=["file", "override"])
+def test_a_bare_name_keeps_the_options_that_the_new_component_has(over, changes):
+    resolved = over(*changes)
     assert resolved.cell.component.name == "lstm"
     assert (resolved.cell.options["hidden_size"], resolved.cell.options["dropout"]) == (4, 0.5)
 

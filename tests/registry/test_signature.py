@@ -208,8 +208,8 @@ def typed(load_file) -> seqlab.Registry:
     ],
 )
 def test_a_value_of_the_annotated_type_is_passed_on(resolved, typed, type_, value, taken):
-    found = resolved(typed, decoder={"name": type_, "value": value}).decoder.options["value"]
-    assert (type(found), found) == (type(taken), taken)
+    result = resolved(typed, decoder={"name": type_, "value": value}).decoder.options["value"]
+    assert (type(result), result) == (type(taken), taken)
 
 
 def test_an_option_may_be_an_enum_or_a_dataclass(resolved, typed):
