@@ -49,7 +49,7 @@ def texts(values: Any, name: str) -> list[str]:
     return items
 
 
-def expect_of_decoder(overrides: Sequence[str]) -> None:
+def expect_decoder_overrides(overrides: Sequence[str]) -> None:
     """Raise UsageError unless overrides are a list, and change only the decoder."""
     if isinstance(overrides, str):
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")

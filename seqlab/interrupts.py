@@ -15,7 +15,7 @@ class CtrlC(KeyboardInterrupt):
     """Ctrl-C was pressed; only the handlers of this module raise it."""
 
 
-class Press:
+class CtrlCHandler:
     """A handler of Ctrl-C that raises `CtrlC`."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -23,12 +23,12 @@ class Press:
 
 
 @contextmanager
-def telling_apart() -> Iterator[None]:
-    """Handle Ctrl-C with `Press` in this block, if no other code handles it."""
+def detecting_ctrl_c() -> Iterator[None]:
+    """Handle Ctrl-C with `CtrlCHandler` in this block, if no other code handles it."""
     if _handler() is not signal.default_int_handler or not _in_main_thread():
         yield
         return
-    own = Press()
+    own = CtrlCHandler()
     signal.signal(signal.SIGINT, own)
     try:
         yield
@@ -37,7 +37,7 @@ def telling_apart() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def let_pass(error: BaseException) -> None:
+def reraise_interrupt(error: BaseException) -> None:
     """Raise an error again if the code that raised it did not fail.
 
     That is Ctrl-C, even if another exception replaced it, and what a test runner ends a test with
@@ -50,15 +50,15 @@ def let_pass(error: BaseException) -> None:
 
 
 @contextmanager
-def contained() -> Iterator[None]:
+def forbidding_exit() -> Iterator[None]:
     """Raise Escaped for `SystemExit` and the like, and for `KeyboardInterrupt` without Ctrl-C."""
-    with telling_apart():
+    with detecting_ctrl_c():
         try:
             yield
         except Exception:
             raise
         except BaseException as error:
-            let_pass(error)
+            reraise_interrupt(error)
             message = f"a plugin raised {type(error).__name__}: {error}".rstrip(": ")
             raise Escaped(message) from error
 
@@ -73,7 +73,7 @@ def _only_raises_ctrl_c() -> bool:
     """Whether Ctrl-C would raise nothing but `CtrlC`."""
     handler = _handler()
     silent = handler in (signal.SIG_IGN, signal.SIG_DFL)
-    return silent or isinstance(handler, Press) or not _in_main_thread()
+    return silent or isinstance(handler, CtrlCHandler) or not _in_main_thread()
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
-from seqlab.interrupts import let_pass
+from seqlab.interrupts import reraise_interrupt
 from seqlab.memory import is_out_of_memory, largest, requested_size
 from seqlab.registry.error_summary import raised_in_core
 from seqlab.registry.kinds import KINDS
@@ -69,7 +69,7 @@ class Bound:
         except SeqlabError:
             raise
         except BaseException as error:
-            let_pass(error)
+            reraise_interrupt(error)
             if isinstance(error, GeneratorExit) and raised_in_core(error):
                 raise  # the reader of the documents stopped early
             if is_out_of_memory(error):
@@ -91,11 +91,11 @@ class Bound:
         These are its name, its options, the files that they name (except those in `exclude`), its
         code and data, and the versions of the libraries that it imports.
         """
-        parts, files = self.component.made_of(), named_files(self.options, exclude)
-        if not parts.known or files is None:
+        needs, files = self.component.dependencies(), named_files(self.options, exclude)
+        if not needs.known or files is None:
             return None
-        made_of = {"code": parts.code, "data": parts.data, "libraries": parts.libraries}
-        return {**self.as_section(), **made_of, "files": files}
+        parts = {"code": needs.code, "data": needs.data, "libraries": needs.libraries}
+        return {**self.as_section(), **parts, "files": files}
 
     def as_section(self) -> dict[str, Any]:
         """The section of an experiment that gives this component and these options."""

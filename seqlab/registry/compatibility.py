@@ -20,7 +20,7 @@ from seqlab.printable import pasted
 DECLARATION = "SEQLAB_API"
 
 
-def written_for(path: Path | None) -> Any:
+def declared_api(path: Path | None) -> Any:
     """Return the value of `SEQLAB_API` in a source file; None: it declares none.
 
     It is read before the import, which may fail if the plugin is too new.
@@ -44,7 +44,7 @@ def _declared(source: bytes) -> Any:
     return None
 
 
-def too_new(declared: Any) -> str:
+def why_too_new(declared: Any) -> str:
     """Return in one sentence why a plugin of this API cannot be used; empty if it can."""
     if declared is None:
         return ""
@@ -58,7 +58,7 @@ def too_new(declared: Any) -> str:
     )
 
 
-def unmet(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
+def unmet_requirements(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
     """Yield the index of each requirement that is not met, and a message that says what to do."""
     for index, text in enumerate(requirements):
         try:
@@ -79,7 +79,7 @@ def unmet(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
             yield index, f"needs {required}; {installed} is installed: {install}"
 
 
-def how_to_install(distribution: str, released: str) -> str:
+def install_command(distribution: str, released: str) -> str:
     """A command that installs a distribution; empty if name or version are malformed.
 
     Both may come from a stranger, so nothing else gets into the command.

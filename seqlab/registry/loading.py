@@ -13,9 +13,9 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError
-from seqlab.interrupts import let_pass, telling_apart
+from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.compatibility import too_new, written_for
+from seqlab.registry.compatibility import declared_api, why_too_new
 from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
 from seqlab.registry.error_summary import reason
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
@@ -26,7 +26,7 @@ from seqlab.registry.signature import SignatureError, core_names, read_signature
 REGISTERS = "seqlab_register_"  # begins the name of every registration hook
 
 
-@telling_apart()
+@detecting_ctrl_c()
 def load_plugins(
     folder: str | Path | None = None,
     *,
@@ -76,7 +76,7 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: Importer) -> 
     begin = time.perf_counter()
     plugin = replace(plugin, home=replace(plugin.home, since=time.time()))
     try:
-        if refusal := too_new(written_for(plugin.path)):
+        if refusal := why_too_new(declared_api(plugin.path)):
             raise _Refused(refusal)
         module = _import(importer)
         plugin = replace(plugin, seconds=time.perf_counter() - begin)
@@ -94,7 +94,7 @@ def _import(importer: Importer) -> ModuleType:
     try:
         return importer()
     except BaseException as error:  # a plugin may raise SystemExit, for example
-        let_pass(error)
+        reraise_interrupt(error)
         raise _Refused(f"cannot be imported: {reason(error)}") from None
 
 
@@ -108,7 +108,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType)
         manager.register(module, plugin.name)
         manager.check_pending()
     except BaseException as error:  # pluggy reads every attribute of the module
-        let_pass(error)
+        reraise_interrupt(error)
         problem = _hook_error(module, reason(error))
     else:
         hooks = {caller.name for caller in manager.get_hookcallers(module) or []}
@@ -147,7 +147,7 @@ def _with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plu
         returned = hook()
         offers = dict(returned.items()) if isinstance(returned, Mapping) else None
     except BaseException as error:
-        let_pass(error)
+        reraise_interrupt(error)
         return plugin.with_problem(Problem(f"hook {kind.hook} failed: {reason(error)}"))
     if offers is None or not all(isinstance(name, str) for name in offers):
         problem = f"hook {kind.hook} should return a dict of names and factories"
@@ -159,7 +159,7 @@ def _with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plu
         except SignatureError as error:
             plugin = plugin.with_problem(Problem(str(error), kind.name, name))
         except BaseException as error:  # a factory's docstring or attributes may raise
-            let_pass(error)
+            reraise_interrupt(error)
             problem = f"cannot be looked at: {reason(error)}"
             plugin = plugin.with_problem(Problem(problem, kind.name, name))
     return plugin

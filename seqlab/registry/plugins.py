@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.registry.signature import Signature
-from seqlab.registry.source_hashes import NOWHERE, Home, MadeOf
+from seqlab.registry.source_hashes import NO_HOME, Dependencies, Home
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class Component:
     factory: Callable[..., Any]
     signature: Signature
     plugin: str
-    home: Home = NOWHERE
+    home: Home = NO_HOME
 
     def __str__(self) -> str:
         return f"{self.kind} '{self.name}' of plugin '{self.plugin}'"
 
-    def made_of(self) -> MadeOf:
+    def dependencies(self) -> Dependencies:
         """Return the code, data and libraries that it consists of."""
         factory = getattr(self.factory, "func", self.factory)  # of a partial
         module = getattr(factory, "__module__", None) or type(factory).__module__
-        return self.home.made_of(also=module)
+        return self.home.dependencies(also=module)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Plugin:
     components: tuple[Component, ...] = ()
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
-    home: Home = NOWHERE
+    home: Home = NO_HOME
 
     @property
     def origin(self) -> str:
@@ -80,9 +80,9 @@ class Plugin:
 
     def source_hash(self) -> str:
         """SHA-256 of all its code; empty if none can be read."""
-        return self.home.made_of().code_hash()
+        return self.home.dependencies().code_hash()
 
-    def may_have_had(self, source_hash: str) -> bool:
+    def matches_source(self, source_hash: str) -> bool:
         """Whether a run that recorded this hash had the same code.
 
         Earlier versions of seqlab recorded the hash of the plugin's own file only.

@@ -30,7 +30,7 @@ from seqlab.experiment.sections import (
 )
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.compatibility import unmet
+from seqlab.registry.compatibility import unmet_requirements
 from seqlab.registry.option_values import check_options, suggest
 from seqlab.registry.plugins import Component
 from seqlab.registry.section_binding import SectionBinder
@@ -81,7 +81,7 @@ class Resolved(Text):
     def fresh_documents(self) -> bool:
         """Whether evaluations start each document afresh: as the experiment says, or trains."""
         documents = self.evaluation.documents if self.evaluation else None
-        return (documents or documents_of(self.sampler.component.factory)) == "fresh"
+        return (documents or document_mode(self.sampler.component.factory)) == "fresh"
 
     def as_experiment(self) -> dict[str, Any]:
         """The experiment with every default filled in; it runs as it is."""
@@ -97,7 +97,7 @@ class Resolved(Text):
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
 
 
-def documents_of(factory: Any) -> str:
+def document_mode(factory: Any) -> str:
     """How a sampler treats documents, by its factory: fresh or carried."""
     while isinstance(factory, partial):
         factory = factory.func
@@ -201,7 +201,7 @@ def _requirements(tree: Mapping[str, Located], binder: SectionBinder) -> tuple[s
     if not isinstance(requirements, list) or not all(isinstance(r, str) for r in requirements):
         binder.complain(section.origin, "requires", "should be a list such as [seqlab-foo>=0.2]")
         return ()
-    for index, message in unmet(requirements):
+    for index, message in unmet_requirements(requirements):
         binder.plugin_at_fault |= message.startswith("needs")
         binder.complain(section.at([index]).origin, f"requires.{index}", message)
     return tuple(requirements)

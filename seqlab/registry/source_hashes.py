@@ -26,7 +26,7 @@ MOST_FILES, MOST_BYTES = 5_000, 256 << 20  # a larger package is not hashed
 
 
 @dataclass(frozen=True)
-class MadeOf:
+class Dependencies:
     """SHA-256 of each file by its path in the package, and versions of libraries.
 
     `known` is False if a part cannot be read, or changed since it was imported.
@@ -65,26 +65,26 @@ class Home:
     def top(self) -> str:
         return self.module.partition(".")[0]
 
-    def made_of(self, also: str = "") -> MadeOf:
+    def dependencies(self, also: str = "") -> Dependencies:
         """Hash the code and data; `also` is a component's module, which may lie elsewhere."""
         imported = {also.partition(".")[0]} - {self.top}
         if self.source is not None:
             return _with_libraries({self.module: self.source}, {}, self.top, imported)
         root = _root_of(self.top)
         if root is None:
-            return MadeOf(known=False)
+            return Dependencies(known=False)
         modules = [name for name in (self.module, also) if name.partition(".")[0] == self.top]
         files = None if self.alone else _imported_files(modules, root)
         paths = sorted(_all_files(root) if files is None else files)
         if len(paths) > MOST_FILES:
-            return MadeOf(known=False)
+            return Dependencies(known=False)
         return _hash_files(paths, root, self, imported)
 
 
-NOWHERE = Home("")  # of a component that was made by hand
+NO_HOME = Home("")  # of a component that was made by hand
 
 
-def _hash_files(paths: Iterable[Path], root: Path, home: Home, imported: set[str]) -> MadeOf:
+def _hash_files(paths: Iterable[Path], root: Path, home: Home, imported: set[str]) -> Dependencies:
     code: dict[str, bytes] = {}
     data: dict[str, str] = {}
     known, size = True, 0
@@ -97,7 +97,7 @@ def _hash_files(paths: Iterable[Path], root: Path, home: Home, imported: set[str
             changed = stat.st_mtime if os.name == "nt" else stat.st_ctime  # archives set mtime
             known &= not home.since or changed < home.since
             if size > MOST_BYTES:
-                return MadeOf(known=False)
+                return Dependencies(known=False)
             content = path.read_bytes()
         except OSError:
             known = False
@@ -111,7 +111,7 @@ def _hash_files(paths: Iterable[Path], root: Path, home: Home, imported: set[str
 
 def _with_libraries(
     code: Mapping[str, bytes], data: Mapping[str, str], top: str, imported: set[str]
-) -> MadeOf:
+) -> Dependencies:
     sources = [text for path, text in code.items() if path.endswith(".py") or "." not in path]
     names = {name.partition(".")[0] for text in sources for name in imports_of(text).names}
     hashes = {path: _sha256(content) for path, content in code.items()}
@@ -125,7 +125,7 @@ def _with_libraries(
                 f"{name}: {path.relative_to(base).as_posix()}": _sha256(path.read_bytes())
                 for path in files
             }
-    return MadeOf(hashes, data, libraries)
+    return Dependencies(hashes, data, libraries)
 
 
 def _sha256(content: bytes) -> str:

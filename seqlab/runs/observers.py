@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seqlab.errors import PluginError
-from seqlab.interrupts import let_pass
+from seqlab.interrupts import reraise_interrupt
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
 from seqlab.registry.error_summary import reason
@@ -48,7 +48,7 @@ class Observers:
             try:
                 self._observers[name].load_state_dict(state[name])
             except BaseException as error:
-                let_pass(error)
+                reraise_interrupt(error)
                 raise PluginError(
                     f"{self._bound[name].component} does not take the state that the checkpoint has"
                     f" of it ({type(error).__name__}: {error}); --set observers=[] goes on without"
@@ -77,7 +77,7 @@ class Observers:
         try:
             yield
         except BaseException as error:  # an observer may call sys.exit
-            let_pass(error)
+            reraise_interrupt(error)
             said = f"observer '{name.partition(':')[2]}' failed: {reason(error)}"
             self.failures.append(said)
             log.warning("%s; it is switched off", said)

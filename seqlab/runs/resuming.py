@@ -14,7 +14,7 @@ from seqlab.contracts import Tokenizer
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
-from seqlab.interrupts import contained
+from seqlab.interrupts import forbidding_exit
 from seqlab.paths import named_path
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
@@ -49,7 +49,7 @@ CHANGEABLE = (
 )
 
 
-@contained()
+@forbidding_exit()
 def resume(
     run: str | Path,
     *,

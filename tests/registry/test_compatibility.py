@@ -12,7 +12,7 @@ import pytest
 
 import seqlab
 from seqlab import hookspecs
-from seqlab.registry.compatibility import too_new, unmet, written_for
+from seqlab.registry.compatibility import declared_api, unmet_requirements, why_too_new
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 FROZEN = FIXTURES / "plugins_api1"
@@ -208,8 +208,8 @@ def test_a_source_that_says_nothing_was_written_for_any():
     Path("silent.py").write_text("x = 1\n")
     Path("broken.py").write_text("def\n")
     for path in (Path("silent.py"), Path("broken.py"), Path("nobody.py"), None):
-        assert written_for(path) is None
-    assert too_new(None) == ""
+        assert declared_api(path) is None
+    assert why_too_new(None) == ""
 
 
 # -- what an experiment needs
@@ -243,4 +243,6 @@ def test_requires_is_a_list_of_texts(registry, refused, value):
 
 
 def test_every_requirement_that_is_not_met_is_said():
-    assert [index for index, _ in unmet(["pluggy", "nobody-has-this", "pluggy>99"])] == [1, 2]
+    assert [
+        index for index, _ in unmet_requirements(["pluggy", "nobody-has-this", "pluggy>99"])
+    ] == [1, 2]
