@@ -148,12 +148,7 @@ FileStates: TypeAlias = Mapping[Path, tuple[int, ...]]
 
 
 def file_states(files: Iterable[Path]) -> FileStates:
-    """Return the present states of files.
-
-    Raises:
-        OSError: a file is missing.
-        ValueError: a name is not valid.
-    """
+    """Return the present states of files; raises OSError or ValueError for a missing one."""
     stats = {path: path.stat() for path in files}
     return {
         path: (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
@@ -164,10 +159,7 @@ def file_states(files: Iterable[Path]) -> FileStates:
 def cached_fingerprint(key: str | None, files: FileStates, make: Callable[[], str]) -> str:
     """Return the fingerprint of a corpus whose files are unchanged, or make it.
 
-    Args:
-        key: of the corpus and its options; None: it is made.
-        files: every file that its content comes from.
-        make: reads the corpus.
+    `key` is that of the corpus and its options; None: it is made.
     """
     if key is None:
         return make()

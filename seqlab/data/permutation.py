@@ -28,11 +28,7 @@ class Permutation:
         self._keys = [np.uint64(derive(size, *seed, number)) for number in range(_ROUNDS)]
 
     def __call__(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the numbers at `indices` (any shape).
-
-        Raises:
-            IndexError: an index is not in 0 … size - 1; the walk would never end.
-        """
+        """Return the numbers at `indices` (any shape, 0 … size - 1)."""
         flat = np.ravel(indices)
         if flat.size and not 0 <= flat.min() <= flat.max() < self.size:
             raise IndexError(f"a permutation of {self.size} has the indices 0 … {self.size - 1}")

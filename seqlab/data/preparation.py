@@ -36,11 +36,7 @@ class Prepared:
         return self.source.bound
 
     def split(self, name: str) -> Tokens:
-        """Encode another split with the same vocabulary.
-
-        Raises:
-            CorpusError: there is no such split, or a part of it has no id.
-        """
+        """Encode another split with the same vocabulary; see `prepare_split`."""
         return prepare_split(self.source, name, self.bound, self.tokenizer, self.progress)
 
 

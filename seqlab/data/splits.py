@@ -13,8 +13,7 @@ from typing import Any
 from seqlab.contracts import Corpus, Document, offered
 from seqlab.data.cache import FileStates, cached_fingerprint, file_states, key_of
 from seqlab.data.split_overlap import check_overlap
-from seqlab.data.text import between, checked_documents, first_characters, length
-from seqlab.data.text_blocks import in_blocks
+from seqlab.data.text import between, checked_documents, first_characters, in_blocks, length
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
@@ -47,11 +46,7 @@ class Source:
         return known and {**known, "fingerprint": self.fingerprint, **keys}
 
     def documents(self, split: str) -> Iterator[Document]:
-        """Stream the documents of a split from the start, anew at each call.
-
-        Raises:
-            CorpusError: there is no such split.
-        """
+        """Stream the documents of a split from the start; raises CorpusError if there is none."""
         self.check(split)
         return map(in_blocks, self._documents(split))
 
@@ -124,9 +119,7 @@ class Source:
 def open_source(resolved: Text, *, fingerprint: bool = True) -> Source:
     """Open the corpus, or its stand-in if it is unavailable.
 
-    Args:
-        resolved: the experiment, or its part about the text.
-        fingerprint: whether to take the fingerprint, which may read all of the corpus.
+    The fingerprint is taken on request, as that may read all of the corpus.
 
     Raises:
         CorpusError: it cannot be used, or lacks splits of the experiment.

@@ -1,4 +1,4 @@
-"""Documents as streams of text, and parts of them."""
+"""Documents as streams of text, and their parts and blocks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import Any
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError, PluginError
 
+BLOCK = 1 << 20  # characters
 A_DOCUMENT = "a document is a str, an iterable of str, or seqlab.Ids (for token ids)"
 
 
 def checked_documents(documents: Iterable[Document], where: str) -> Iterator[Document]:
-    """Yield the documents of a corpus.
-
-    Raises:
-        PluginError: one is no document; `where` and its number say which.
-    """
+    """Yield the documents of a corpus; PluginError says `where` one is no document."""
     for number, document in enumerate(documents, start=1):
         if isinstance(document, str | Ids):
             yield document
@@ -38,11 +35,7 @@ def _checked_pieces(document: Any, where: str) -> Iterator[str]:
 
 
 def text_pieces(document: Document) -> Iterator[str]:
-    """Yield the text of a document, piece by piece.
-
-    Raises:
-        CorpusError: the document has token ids and no text.
-    """
+    """Yield the text of a document in pieces; raises CorpusError if it has token ids."""
     if isinstance(document, Ids):
         raise CorpusError("this corpus gives token ids, not text; use `tokenizer: ids`")
     return iter([document] if isinstance(document, str) else document)
@@ -105,3 +98,32 @@ def _cut_ids(document: Ids, start: int, stop: int) -> Iterator[Ids]:
     ids = document.ids[inside]
     if len(ids) or (not len(document.ids) and start <= 0):
         yield Ids(ids, None if document.weights is None else document.weights[inside])
+
+
+def in_blocks(document: Document, block: int = BLOCK) -> Document:
+    """Return the document with its text in pieces of at most `block` characters.
+
+    A piece ends with the last newline in a block, else with the last space, so a tokenizer never
+    gets half a word, unless the word is longer than a block.
+    """
+    if isinstance(document, Ids) or (isinstance(document, str) and len(document) <= block):
+        return document
+    return _blocks([document] if isinstance(document, str) else document, block)
+
+
+def _blocks(pieces: Iterable[str], block: int) -> Iterator[str]:
+    waiting = ""
+    for piece in pieces:
+        for start in range(0, len(piece), block):
+            waiting += piece[start : start + block]
+            while len(waiting) > block:
+                end = _end(waiting, block)
+                yield waiting[:end]
+                waiting = waiting[end:]
+    if waiting:
+        yield waiting
+
+
+def _end(text: str, block: int) -> int:
+    """The end of the first block: after a newline, else after a space."""
+    return text.rfind("\n", 0, block) + 1 or text.rfind(" ", 0, block) + 1 or block

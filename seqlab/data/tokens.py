@@ -83,11 +83,7 @@ SLICE = 1 << 20  # token ids of a document that are checked at once
 
 
 def encode(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Part]:
-    """Encode documents one after another, with `end_of_document` between them.
-
-    Raises:
-        CorpusError: the tokenizer has no id for a part of a text.
-    """
+    """Encode documents, with `end_of_document` between; CorpusError: a text has no id."""
     for number, document in enumerate(documents):
         if number and tokenizer.end_of_document is not None:
             yield Part(np.array([tokenizer.end_of_document]))

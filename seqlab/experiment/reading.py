@@ -35,11 +35,7 @@ class Experiment:
     notices: tuple[str, ...] = ()
 
     def overridden(self, overrides: Sequence[str]) -> Experiment:
-        """Lay `KEY=VALUE` overrides over the experiment.
-
-        Raises:
-            UsageError: an override is not of that form.
-        """
+        """Lay overrides over the experiment; raises UsageError if one is not `KEY=VALUE`."""
         if isinstance(overrides, str):
             raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
         tree, notices = self.tree, list(self.notices)

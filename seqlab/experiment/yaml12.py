@@ -98,11 +98,7 @@ def load_yaml(text: str, origin: Origin) -> Located:
 
 
 def read_text(path: Path, *, record: bool = False) -> str:
-    """Read an experiment file, or a pipe of a shell; a `record` in a run folder may be no link.
-
-    Raises:
-        ExperimentError: it cannot be read, is too large or not UTF-8.
-    """
+    """Read an experiment file, or a pipe of a shell; a `record` in a run folder may be no link."""
     try:
         data = read(path, MAX_BYTES) if record else _read_named(path)
         if len(data) > MAX_BYTES:

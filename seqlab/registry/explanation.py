@@ -53,11 +53,7 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
 
 
 def explain_key(rows: list[Explanation], key: str) -> list[Explanation]:
-    """Return the row of a key, or those of the keys inside it, or of the key that it is inside.
-
-    Raises:
-        UsageError: the experiment has no such key.
-    """
+    """Return the row of a key, or those of the keys inside it, or of the key that it is inside."""
     exact = [row for row in rows if row.key == key]
     inside = [row for row in rows if row.key.startswith(f"{key}.")]
     outside = [row for row in rows if key.startswith(f"{row.key}.")]

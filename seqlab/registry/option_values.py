@@ -36,9 +36,7 @@ class Checked:
 def check_options(
     options: Mapping[str, Option], section: Located, key: str, what: str, also: Iterable[str] = ()
 ) -> Checked:
-    """Check a section against options; each complaint says where the value was written.
-
-    `also` are valid keys that are checked elsewhere.
+    """Check a section against options, `also` being valid keys that are checked elsewhere.
 
     Raises:
         PluginError: an option's own validator failed.

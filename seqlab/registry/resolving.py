@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,7 +35,6 @@ from seqlab.registry.option_values import check_options, suggest
 from seqlab.registry.plugins import Component
 from seqlab.registry.section_binding import SectionBinder
 from seqlab.registry.signature import read_signature
-from seqlab.registry.unused_settings import unused_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +143,7 @@ def resolve_partially(experiment: Experiment, registry: Registry) -> tuple[Resol
     observers = _bind_observers(tree, experiment.tree.origin, binder)
     core = {key: _core(cls, tree.get(key), key, binder) for key, cls in CORE_SECTIONS.items()}
     _check_watched(tree, core, binder)
-    binder.notices += unused_settings(core["model"], core["train"])
+    binder.notices += _unused_settings(core["model"], core["train"])
     keys = {key: binder.core_keys(cls, tree.get(key), key) for key, cls in CORE_KEYS.items()}
     stand_in = binder.bind_stand_in(tree.get("corpus"))
     wrong = {complaint.key.split(".")[0] for complaint in binder.complaints}
@@ -273,3 +272,14 @@ def _check_watched(
     if train.stop.split not in ("train", evaluation and evaluation.split):
         message = f"split '{train.stop.split}' is never scored; add a section `evaluation`"
         binder.complain(tree["train"].at(["stop"]).origin, "train.stop.split", message)
+
+
+def _unused_settings(model: Model | None, train: Train | None) -> Iterator[str]:
+    """One notice for each setting without effect; None: a section with complaints."""
+    if model and model.residual and model.layers == 1 and model.embedding == "one_hot":
+        yield (
+            "model.residual has no effect: the only layer reads one-hots, which are never added to"
+            " its outputs; set model.layers or a size of model.embedding"
+        )
+    if train and train.stop and train.stop.min_delta and train.stop.patience is None:
+        yield "train.stop.min_delta has no effect without train.stop.patience"

@@ -58,11 +58,7 @@ class Option:
         return TypeAdapter(annotation, config=ConfigDict(extra="forbid"))
 
     def check(self, value: Any) -> Any:
-        """Validate a plain value as JSON, without converting it to another type.
-
-        Raises:
-            ValidationError: it is not of the annotated type, or out of bounds.
-        """
+        """Validate a plain value without converting its type; raises ValidationError."""
         return self._adapter.validate_json(json.dumps([value]), strict=True)[0]
 
     def type_name(self) -> str:
@@ -126,15 +122,12 @@ class _SchemaWithHelp(GenerateJsonSchema):
 def read_signature(
     factory: Callable[..., Any], supplied: Sequence[str] = (), reserved: Sequence[str] = ()
 ) -> Signature:
-    """Read the options of a class or function, and check that seqlab can call it.
+    """Read the options of a class or function.
 
-    Args:
-        factory: the class or function.
-        supplied: names of the positional parameters that seqlab passes.
-        reserved: names that no option may have, because the core reads them.
+    `supplied` are the positional parameters that seqlab passes; no option is in `reserved`.
 
     Raises:
-        SignatureError: it cannot be called, or an option cannot be checked.
+        SignatureError: seqlab cannot call it, or cannot check an option.
     """
     if not callable(factory):
         raise SignatureError(f"is of type {type(factory).__name__}, not a class or function")
@@ -161,11 +154,7 @@ def _read(
 
 
 def read_fields(cls: type) -> Signature:
-    """Read a dataclass inside an option: every field is a key, positional ones too.
-
-    Raises:
-        SignatureError: one of its own defaults is refused by its type.
-    """
+    """Read a dataclass inside an option: every field is a key, positional ones too."""
     options = _options(cls, inspect.signature(cls).parameters.values())
     return Signature((), options, _summary(cls), cls)
 
