@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqlab.errors import UsageError
@@ -47,6 +49,22 @@ def texts(values: Any, name: str) -> list[str]:
         if not isinstance(item, str):
             raise UsageError(f"{name} should be texts; one is of type {type(item).__name__}")
     return items
+
+
+def named_path(value: Any, what: str) -> Path:
+    """Return a path as it was given; an empty text, which `pathlib` reads as a dot, is refused.
+
+    Raises:
+        UsageError: it is empty, or no path; `what` names the argument.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{what}: should be a path, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise UsageError(f"{what}: is empty; give a path (the working folder is .)")
+    path = os.fsdecode(value)
+    if "\0" in path:
+        raise UsageError(f"{what}: is no path: it has a NUL in it")
+    return Path(path)
 
 
 def expect_decoder_overrides(overrides: Sequence[str]) -> None:

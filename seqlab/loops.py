@@ -1,4 +1,5 @@
 """The names of `seqlab.kernels.loops` as API 1 has them."""
+# ruff: noqa: F401
 
 import warnings
 
@@ -16,17 +17,4 @@ from seqlab.kernels.loops import (
 )
 from seqlab.kernels.loops import ZERO as NOTHING
 
-__all__ = [
-    "ADD_BEFORE_ROUNDING",
-    "HALF",
-    "IN_ANY_ORDER",
-    "NOTHING",
-    "ONE",
-    "Array",
-    "by_numba",
-    "exp",
-    "largest",
-    "sigmoid",
-    "tanh",
-]
 warnings.warn("seqlab.loops is now seqlab.kernels.loops", category=DeprecationWarning, stacklevel=2)

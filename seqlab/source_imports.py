@@ -31,13 +31,7 @@ class Imports(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def imports_of(source: bytes, module: str = "", *, is_package: bool = False) -> Imports:
-    """Find every import of a Python source.
-
-    Args:
-        source: its bytes.
-        module: its name, which relative imports start from.
-        is_package: whether it is the `__init__` of `module`.
-    """
+    """Find every import of the source of a module; a package's is its `__init__`."""
     whole = _CONTINUED.sub(b" ", source)
     package = module if is_package else module.rpartition(".")[0]
     called = [name.decode() for name in _CALL.findall(whole)]

@@ -70,13 +70,9 @@ def core() -> dict[str, str]:
 def cached_tokens(
     key: str | None, make: Callable[[], Iterable[Part]], vocabulary: int, about: Mapping[str, Any]
 ) -> Tokens:
-    """Open the token ids of a key; make them first if they are missing or damaged.
+    """Open the token ids of a key (None: for this process only); make them if missing or damaged.
 
-    Args:
-        key: from `key_of`; None: they are kept for this process only.
-        make: encodes them.
-        vocabulary: how many ids there are.
-        about: a description, for people.
+    `vocabulary` is the number of ids, `about` a description for people.
 
     Raises:
         RunFailed: they cannot be written.

@@ -54,12 +54,7 @@ class TextCounts:
 
 
 def describe(prepared: Prepared, split: str, known: Tokenizer | None = None) -> dict[str, Any]:
-    """Describe a split, in JSON values.
-
-    Args:
-        prepared: corpus and tokenizer.
-        split: its name.
-        known: a tokenizer whose rate of unknown characters is measured.
+    """Describe a split in JSON values, with the rate of unknown characters of a tokenizer.
 
     Raises:
         CorpusError: there is no such split, or it cannot be read.

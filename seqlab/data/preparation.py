@@ -52,9 +52,9 @@ def prepare(
 
     Args:
         resolved: the experiment, or its part about the text.
-        tokenizer: one that has its vocabulary; None: one is made, and fitted.
+        tokenizer: is fitted already; None: a new one is fitted.
         progress: is called while reading; None: progress is logged.
-        fingerprint: the one that the corpus must have; None: any.
+        fingerprint: that the corpus must have; None: any.
 
     Raises:
         CorpusError: the corpus is unavailable, cannot be used, or is another text.

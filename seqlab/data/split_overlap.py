@@ -23,12 +23,9 @@ InSplit: TypeAlias = tuple[str, Path]
 
 
 def check_overlap(name: str, corpus: Corpus) -> None:
-    """Refuse a corpus that trains on a file of another split, as far as it names its files.
+    """Raise CorpusError if a corpus trains on a file of another split, as far as it names files.
 
     Other splits that share files, and files of two splits with the same content, are logged.
-
-    Raises:
-        CorpusError: a file of another split is trained.
     """
     if held_out := list(offered(corpus, "held_out") or ()):
         message = "corpus '%s': not trained, since another split has it: %s"

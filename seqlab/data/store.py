@@ -40,13 +40,9 @@ class Damaged(Exception):
 def write_store(
     folder: Path, parts: Iterable[Part], vocabulary: int, about: Mapping[str, Any]
 ) -> None:
-    """Write a store in one pass and in constant memory.
+    """Write a store in one pass and in constant memory; the folder appears when all is on disk.
 
-    Args:
-        folder: appears when everything is on disk.
-        parts: tokens in their order.
-        vocabulary: how many ids there are.
-        about: a description, for people.
+    `vocabulary` is the number of ids, `about` a description for people.
 
     Raises:
         CorpusError: there is no token.
@@ -128,11 +124,7 @@ class _ColumnWriter:
 
 
 def open_store(folder: Path, rebuild: Callable[[], None]) -> Tokens:
-    """Open a store; `rebuild` makes it anew if a damaged block is read later.
-
-    Raises:
-        Damaged: it is missing or cannot be opened.
-    """
+    """Open a store, or raise Damaged; `rebuild` makes it anew if a damaged block is read later."""
 
     def rebuilt(name: str) -> Column:
         rebuild()

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqlab.arguments import named_path
 from seqlab.errors import ExperimentError, UsageError
 from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain, refusal
 from seqlab.experiment.merging import merge
 from seqlab.experiment.sections import COMPONENT_SECTIONS, CORE_SECTIONS
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
-from seqlab.paths import named_path
 
 MAX_BASES = 20
 SECTIONS = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires", "extends"}

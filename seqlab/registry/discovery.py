@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
+from seqlab.arguments import named_path
 from seqlab.errors import UsageError
 from seqlab.files import read
-from seqlab.paths import named_path
 from seqlab.registry.error_summary import reason
 from seqlab.registry.plugins import Plugin
 from seqlab.registry.source_hashes import Home

@@ -93,13 +93,10 @@ class Plugin:
         """Whether the source of a plugin that failed has `name` as a string or as a keyword."""
         try:
             source = self.home.source or (self.path.read_bytes() if self.path else b"")
-        except OSError:
-            return False
-        try:
             tree = ast.parse(source)
         except SyntaxError:
             return name.encode("utf-8", "surrogatepass") in source
-        except ValueError:
+        except (OSError, ValueError):
             return False
         return any(
             (isinstance(node, ast.Constant) and node.value == name)

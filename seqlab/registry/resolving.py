@@ -105,11 +105,7 @@ def document_mode(factory: Any) -> str:
 
 
 def resolve_text(experiment: Experiment, registry: Registry) -> Text:
-    """Bind the corpus and the tokenizer of an experiment.
-
-    Raises:
-        ExperimentError: with all complaints at once, unknown sections among them.
-    """
+    """Bind the corpus and the tokenizer, or raise ExperimentError with all complaints."""
     binder = SectionBinder(registry)
     tree = _with_defaults(_known_sections(experiment.tree, binder), experiment.tree.origin)
     if "corpus" not in tree:
@@ -123,11 +119,7 @@ def resolve_text(experiment: Experiment, registry: Registry) -> Text:
 
 
 def resolve(experiment: Experiment, registry: Registry) -> Resolved:
-    """Bind every section of an experiment to a component.
-
-    Raises:
-        ExperimentError: with all complaints at once.
-    """
+    """Bind every section of an experiment, or raise ExperimentError with all complaints."""
     resolved, binder = resolve_partially(experiment, registry)
     binder.raise_complaints()
     return resolved

@@ -47,19 +47,12 @@ class Dependencies:
 
 @dataclass(frozen=True)
 class Home:
-    """Where a plugin's code lies.
-
-    Args:
-        module: its name.
-        alone: whether the package has no other plugin; else only imported modules of it count.
-        source: of a module that is a single file and was compiled from these bytes.
-        since: when it was imported, in seconds since the epoch; 0: it was not.
-    """
+    """The module of a plugin."""
 
     module: str
-    alone: bool = True
-    source: bytes | None = field(default=None, repr=False)
-    since: float = 0
+    alone: bool = True  # in its package; else only the modules that it imports count
+    source: bytes | None = field(default=None, repr=False)  # of a dropped-in file
+    since: float = 0  # when it was imported, in seconds since the epoch; 0: it was not
 
     @property
     def top(self) -> str:

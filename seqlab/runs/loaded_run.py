@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from seqlab.arguments import MOST_ROWS, expect_decoder_overrides, texts, whole_number
+from seqlab.arguments import MOST_ROWS, expect_decoder_overrides, named_path, texts, whole_number
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparation import prepare_split
 from seqlab.data.progress import Progress
@@ -21,7 +21,6 @@ from seqlab.generation.generating import Generated, generate, stream
 from seqlab.generation.scoring import Scored, score
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
-from seqlab.paths import named_path
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, expect_fit, load_weights
 from seqlab.runs.checkpoint_choice import Which, chosen_checkpoint
