@@ -17,7 +17,7 @@ from seqlab.data.store import FILES, Damaged, read_manifest
 from seqlab.files import entries, read, size_of
 
 _KEY = re.compile(r"[0-9a-f]{32}")
-_NOT_OURS = "is nothing that seqlab made, and stays"
+_NOT_OURS = "was not made by seqlab, so it stays"
 
 
 def stores() -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -36,7 +36,7 @@ def interval(value: int | str) -> Interval:
         raise ValueError("a number of steps, or such as '2 epochs' or '10 minutes'")
     size, unit = float(match[1]), match[2]
     if size <= 0 or (unit != "minute" and size != int(size)):
-        raise ValueError("a whole number of steps or epochs, or some minutes, and more than none")
+        raise ValueError("a whole number of steps or epochs, or a number of minutes, above 0")
     return Interval(size, unit)  # type: ignore[arg-type] # the pattern has these three
 
 

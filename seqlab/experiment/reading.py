@@ -108,7 +108,7 @@ def _merge_base(tree: Located, folder: Path, seen: tuple[Path, ...]) -> Located:
     if circular:
         raise refusal(base.origin, "extends", f"goes in a circle: {base.value}")
     if len(seen) > MAX_BASES:
-        raise refusal(base.origin, "extends", f"goes on for more than {MAX_BASES} files")
+        raise refusal(base.origin, "extends", f"is a chain of more than {MAX_BASES} files")
     _expect_experiment(text, path, base.origin)
     below = _merge_base(_mapping(text, path), path.parent, (*seen, path.absolute()))
     return merge(below, own)

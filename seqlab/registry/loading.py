@@ -160,7 +160,7 @@ def _with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plu
             plugin = plugin.with_problem(Problem(str(error), kind.name, name))
         except BaseException as error:  # a factory's docstring or attributes may raise
             reraise_interrupt(error)
-            problem = f"cannot be looked at: {reason(error)}"
+            problem = f"cannot be read: {reason(error)}"
             plugin = plugin.with_problem(Problem(problem, kind.name, name))
     return plugin
 

@@ -127,7 +127,7 @@ def _as_json(value: Any) -> str:
 def _requirement(detail: ErrorDetails) -> str:
     """The end of a sentence that begins with 'should'."""
     if detail["type"] == "json_invalid":
-        return "be text that has UTF-8"  # half a surrogate pair has none
+        return "be text that UTF-8 can encode"  # half a surrogate pair has none
     last = detail["loc"][-1]
     if detail["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"have '{last}'" if isinstance(last, str) else f"have an item {last}"

@@ -72,7 +72,7 @@ class SectionBinder:
         known = {name for c in self.registry.components(kind) for name in c.signature.options}
         for name, item in dropped.items():
             if name in known:
-                self.notices.append(f"{key}.{name} is left behind: {what} has no such option")
+                self.notices.append(f"{key}.{name} is dropped: {what} has no such option")
             else:
                 message = f"no {kind} has an option '{name}'{suggest(name, known)}"
                 self.complain(item.origin, f"{key}.{name}", message)

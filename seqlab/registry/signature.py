@@ -184,9 +184,9 @@ def _check_positional(parameters: Iterable[inspect.Parameter], supplied: tuple[s
     names = []
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
-            raise SignatureError(f"takes **{parameter.name}: options are named one by one")
+            raise SignatureError(f"takes **{parameter.name}: name each option")
         if parameter.kind is parameter.VAR_POSITIONAL:
-            raise SignatureError(f"takes *{parameter.name}: what seqlab passes has fixed names")
+            raise SignatureError(f"takes *{parameter.name}: name each parameter")
         if parameter.kind is not parameter.KEYWORD_ONLY:
             names.append(parameter.name)
     if tuple(names) != supplied:

@@ -81,7 +81,7 @@ def test_nothing_is_said_where_no_option_is_left_behind(over):
 
 def test_a_bare_name_says_which_options_it_left_behind(over):
     notice, _ = over("optimizer: sgd").notices
-    assert notice == "optimizer.betas is left behind: optimizer 'sgd' has no such option"
+    assert notice == "optimizer.betas is dropped: optimizer 'sgd' has no such option"
 
 
 def test_a_bare_name_keeps_what_the_core_reads_in_the_section(over):

@@ -216,7 +216,7 @@ def test_a_message_reads_as_one_sentence(says, options):
 
 
 def test_text_that_no_file_can_hold_is_refused_and_shown_by_its_numbers(says):
-    message = 'should be text that has UTF-8; it is "a\\udcff"'
+    message = 'should be text that UTF-8 can encode; it is "a\\udcff"'
     assert says(word="a\udcff") == [("decoder.word", message)]
 
 

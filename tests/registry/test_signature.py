@@ -15,8 +15,8 @@ FUTURE = "from __future__ import annotations\n"
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("def mine(**options): pass", "takes **options: options are named one by one"),
-        ("def mine(*tokens): pass", "takes *tokens: what seqlab passes has fixed names"),
+        ("def mine(**options): pass", "takes **options: name each option"),
+        ("def mine(*tokens): pass", "takes *tokens: name each parameter"),
         ("def mine(size: int): pass", "should take (*, options)"),
         ("def mine(size: int = 1): pass", "are: size (put an * before the first option)"),
         ("def mine(size, /): pass", "positional parameters are: size"),
