@@ -100,7 +100,13 @@ def load_yaml(text: str, origin: Origin) -> Located:
 def read_text(path: Path, *, record: bool = False) -> str:
     """Read an experiment file, or a pipe of a shell; a `record` in a run folder may be no link."""
     try:
-        data = read(path, MAX_BYTES) if record else _read_named(path)
+        if record:
+            data = read(path, MAX_BYTES)
+        elif path.is_fifo() and path.parts[:2] not in _PIPES:  # reading may wait forever
+            raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             message = f"is larger than an experiment may be ({MAX_BYTES:,} bytes)"
             raise refusal(str(path), "", message)
@@ -110,14 +116,6 @@ def read_text(path: Path, *, record: bool = False) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refusal(str(path), "", f"cannot be read: {reason}") from None
-
-
-def _read_named(path: Path) -> bytes:
-    """Read a file that the user named; a named pipe is refused, as nobody may write to it."""
-    if path.is_fifo() and path.parts[:2] not in _PIPES:
-        raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
 
 
 def _origin_at(mark: Any, origin: Origin) -> Origin:
@@ -223,7 +221,6 @@ def _scalar(node: yaml.Node) -> Scalar:
     text = str(node.value)
     if kind == "str":
         return text
-
     if not _RULES[kind].fullmatch(text):
         raise ValueError(f"is not what YAML calls {kind}: {text[:40]!r}")
     if len(text) > MAX_DIGITS:
