@@ -19,7 +19,7 @@ class Interval:
     unit: Literal["step", "epoch", "minute"]
 
     def due(self, *, step: int, epoch: int, ends_epoch: bool, minutes: float) -> bool:
-        """Whether it is time, after `step` and `minutes` after the last time."""
+        """Whether it happens after `step`; `minutes` have passed since the last time."""
         if self.unit == "minute":
             return minutes >= self.size
         if self.unit == "epoch":

@@ -68,7 +68,7 @@ def plain(located: Located) -> Any:
 
 
 def locate(value: Any, origin: Origin, key: str = "") -> Located:
-    """Give every part of a value the same origin; ExperimentError: no file can have such a part."""
+    """Give every part of a value the same origin; raises ExperimentError for other types."""
     if key.count(".") > MAX_DEPTH:
         raise refusal(origin, f"{key[:40]}…", f"nests deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
