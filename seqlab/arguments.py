@@ -1,9 +1,11 @@
-"""Numbers that somebody gives from Python, checked once where they come in."""
+"""Checks of arguments of the Python API."""
 
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqlab.errors import UsageError
@@ -12,7 +14,7 @@ MOST_TOKENS, MOST_TEXTS, MOST_ROWS, LARGEST = 1_000_000, 100_000, 2**20, 2**63 -
 
 
 def whole_number(value: Any, name: str, least: int, most: int) -> int:
-    """Take a whole number; numpy's and torch's count as well.
+    """Return a whole number, also of numpy or torch.
 
     Raises:
         UsageError: it is something else, or out of bounds.
@@ -32,29 +34,41 @@ def whole_number(value: Any, name: str, least: int, most: int) -> int:
 
 
 def texts(values: Any, name: str) -> list[str]:
-    """Take a list of texts; one text alone is a list of one.
+    """Return a list of texts; one text becomes a list of one.
 
     Raises:
-        UsageError: it is something else, or a part of it is.
+        UsageError: it is something else, or an item is.
     """
-    listed = [values] if isinstance(values, str) else values
-    if isinstance(listed, bytes | dict) or not isinstance(listed, Iterable):
-        raise UsageError(
-            f"{name} should be a text, or a list of texts, not {type(values).__name__}"
-        )
-    found = list(listed)
-    for value in found:
-        if not isinstance(value, str):
-            raise UsageError(f"{name} should be texts; one is of type {type(value).__name__}")
-    return found
+    if isinstance(values, str):
+        return [values]
+    if isinstance(values, bytes | dict) or not isinstance(values, Iterable):
+        kind = type(values).__name__
+        raise UsageError(f"{name} should be a text, or a list of texts, not {kind}")
+    items = list(values)
+    for item in items:
+        if not isinstance(item, str):
+            raise UsageError(f"{name} should be texts; one is of type {type(item).__name__}")
+    return items
 
 
-def expect_of_decoder(overrides: Sequence[str]) -> None:
-    """See to it that overrides are a list, and change the decoder alone.
+def named_path(value: Any, what: str) -> Path:
+    """Return a path as it was given; an empty text, which `pathlib` reads as a dot, is refused.
 
     Raises:
-        UsageError: they do not.
+        UsageError: it is empty, or no path; `what` names the argument.
     """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{what}: should be a path, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise UsageError(f"{what}: is empty; give a path (the working folder is .)")
+    path = os.fsdecode(value)
+    if "\0" in path:
+        raise UsageError(f"{what}: is no path: it contains a NUL")
+    return Path(path)
+
+
+def expect_decoder_overrides(overrides: Sequence[str]) -> None:
+    """Raise UsageError unless overrides are a list, and change only the decoder."""
     if isinstance(overrides, str):
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     for override in overrides:
@@ -66,7 +80,7 @@ def expect_of_decoder(overrides: Sequence[str]) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value in few characters; a number of thousands of digits has no text at all."""
+    """A value in few characters; Python refuses to format huge numbers."""
     if isinstance(value, int) and value.bit_length() > 200:
         return "a number of more than 60 digits"
     return repr(value)[:60]

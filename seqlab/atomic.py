@@ -1,8 +1,9 @@
-"""Folders and files that are there whole or not at all, whatever is killed and whenever.
+"""Folders and files that appear whole or not at all, even if the process is killed.
 
-Everything begins in a folder of its own, `.NAME.<16 hex digits>.tmp`, which holds a marker with a
-lock that the maker keeps: so others see whose it is, and whether anybody still works on it, also
-from another container or host. Once the content is on the disk, it gets its name; then that.
+Everything is written into a temporary folder, `.NAME.<16 hex digits>.tmp`. Its maker keeps a marker
+file in it locked: so other processes, also on other hosts, know that seqlab made the folder and
+whether it is in use. The content is synced to disk before the rename, the new name after it.
+
 """
 
 from __future__ import annotations
@@ -16,62 +17,86 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from seqlab.files import create, entries, expect_folder, read
+from seqlab.files import create, entries, expect_folder, read, sync_file
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 
     LOCKS = True
-except ImportError:  # a system without them: what is left behind there stays
+except ImportError:  # without locks, leftovers are not removed
     LOCKS = False
 
 MARKER = ".seqlab-unfinished"
-_SAYS = b"seqlab made this folder, and was not finished with it.\n"
-_NAME = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
+_MARKER_TEXT = b"seqlab made this folder, and was not finished with it.\n"
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
+_OLD = re.compile(r"\.(.+)\.[0-9a-f]{16}\.old")
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Make a folder under another name; it gets its own at the end of the block, if that is free.
+def atomic_folder(path: Path, replaceable: Iterable[str] | None = None) -> Iterator[Path]:
+    """Make a folder under a temporary name, and rename it to `path` at the end of the block.
 
-    Its files are synced by whoever writes them (`write_synced`).
+    The block syncs the files that it writes (`write_synced`).
 
-    Raises:
-        OSError: it cannot be made, or something else has its name by then.
+    Args:
+        path: the final name.
+        replaceable: a folder at `path` that holds only files of these names is replaced; None:
+            `path` must be free.
     """
     make_folders(path.parent)
     remove_leftovers(path.parent, path.name)
-    with _unfinished(path) as temporary:
-        yield temporary
-        sync_folder(temporary)
-        temporary.rename(path)
-        sync_folder(path.parent)
-        with suppress(OSError):  # it does no harm
-            (path / MARKER).unlink(missing_ok=True)
+    old = _hidden(path, "old")
+    try:
+        with _temporary_folder(path) as temporary:
+            yield temporary
+            if replaceable is not None and os.path.lexists(path):
+                expect_only(path, replaceable)
+                path.rename(old)
+            sync_folder(temporary)
+            temporary.rename(path)
+            sync_folder(path.parent)
+            _remove_marker(path)
+    finally:
+        if replaceable is not None:
+            _finish_replacing(old, path, replaceable)
+
+
+def restore_replaced(folder: Path, name: re.Pattern[str], files: Iterable[str]) -> None:
+    """Finish replacements that were killed halfway, of folders with a name and files as given.
+
+    The old folder is put back, or removed if the new one is there.
+    """
+    for path in entries(folder):
+        match = _OLD.fullmatch(path.name)
+        if match and name.fullmatch(match[1]):
+            _finish_replacing(path, folder / match[1], files)
+
+
+def _finish_replacing(old: Path, path: Path, files: Iterable[str]) -> None:
+    with suppress(OSError):
+        if path.exists():
+            remove_folder(old, files)
+        else:
+            old.rename(path)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file that takes the place of what is there at once, and is on the disk then.
-
-    Raises:
-        OSError: it cannot be written; what was there is as it was.
-    """
-    with _unfinished(path) as temporary:
+    """Write a file, or replace it, in one step; on an error, what was there is unchanged."""
+    with _temporary_folder(path) as temporary:
         write_synced(temporary / path.name, data)
         (temporary / path.name).replace(path)
         sync_folder(path.parent)
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file and wait until it is on the disk."""
+    """Write a new file and wait until it is on disk."""
     with create(path) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can say so."""
+    """Wait until the names in a folder are on disk, where the system supports that."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -82,40 +107,32 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folders(path: Path) -> None:
-    """Make a folder and those above it that are missing, each on the disk in the one above it."""
+    """Make a folder and its missing parents, and sync the name of each."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in reversed(missing):
         sync_folder(folder.parent)
 
 
-def remove_known(folder: Path, names: Iterable[str]) -> None:
-    """Remove a folder of which every file is known by name; one that holds anything else stays.
+def remove_folder(folder: Path, names: Iterable[str]) -> None:
+    """Remove a folder that holds only files of the given names.
 
-    It gives up its own name first: a folder that is half removed must not look whole.
-
-    Raises:
-        OSError: it is not there, is a link, holds something else, or cannot be removed.
+    It is renamed first: a folder that is half removed must not look whole.
     """
-    expect_known(folder, names)
+    expect_only(folder, names)
     with suppress(OSError), create(folder / MARKER) as marker:
-        marker.write(_SAYS)  # whoever finds it half removed knows whose it was
-    gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
+        marker.write(_MARKER_TEXT)  # so that `remove_leftovers` recognizes it half removed
+    hidden = _hidden(folder, "tmp")
     try:
-        folder.rename(gone)
+        folder.rename(hidden)
     except OSError:
-        with suppress(OSError):  # it does no harm
-            (folder / MARKER).unlink(missing_ok=True)
+        _remove_marker(folder)
         raise
-    _remove(gone)
+    _remove(hidden)
 
 
-def expect_known(folder: Path, names: Iterable[str]) -> None:
-    """See to it that a folder holds nothing but files of the given names.
-
-    Raises:
-        OSError: it is not there, is a link, or holds something else.
-    """
+def expect_only(folder: Path, names: Iterable[str]) -> None:
+    """Check that a folder holds only files of the given names."""
     expect_folder(folder)
     known = {*names, MARKER}
     for path in entries(folder):
@@ -124,38 +141,48 @@ def expect_known(folder: Path, names: Iterable[str]) -> None:
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> None:
-    """Remove what nobody works on any more and seqlab has certainly made: all, or that of a name.
-
-    What cannot be looked at is left alone.
-    """
+    """Remove temporary folders that seqlab made and no process uses: all, or those of `name`."""
     with suppress(OSError):
         for path in entries(folder):
-            form = _NAME.fullmatch(path.name)
-            if form and name in (None, form[1]):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and name in (None, match[1]):
                 with suppress(OSError):
-                    _remove_if_left(path)
+                    _remove_leftover(path)
 
 
-def _remove_if_left(folder: Path) -> None:
+def _remove_leftover(folder: Path) -> None:
     expect_folder(folder)
-    inside = {path.name for path in entries(folder)}
-    if not inside:
-        folder.rmdir()  # its maker takes another name
+    names = {path.name for path in entries(folder)}
+    if not names:
+        folder.rmdir()  # its maker, if alive, takes another name
         return
-    if not LOCKS or MARKER not in inside:
+    if not LOCKS or MARKER not in names:
         return
-    said = read(folder / MARKER, len(_SAYS))
-    if said != _SAYS and not (inside == {MARKER} and _SAYS.startswith(said)):
+    text = read(folder / MARKER, len(_MARKER_TEXT))
+    if text != _MARKER_TEXT and not (names == {MARKER} and _MARKER_TEXT.startswith(text)):
         return
     with (folder / MARKER).open("rb") as marker:
-        flock(marker, LOCK_EX | LOCK_NB)  # held: BlockingIOError
+        flock(marker, LOCK_EX | LOCK_NB)  # BlockingIOError: in use
         _remove(folder)
 
 
+def _hidden(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.{suffix}")
+
+
 @contextmanager
-def _unfinished(path: Path) -> Iterator[Path]:
-    """Have a marked folder beside `path` for a while."""
-    temporary, marker = _marked(path)
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """Make a marked folder beside `path`; it is removed at the end, unless it was renamed."""
+    marker = None
+    while marker is None:
+        temporary = _hidden(path, "tmp")
+        temporary.mkdir()
+        try:
+            with suppress(FileNotFoundError):  # another process removed it while it was empty
+                marker = _make_marker(temporary)
+        except OSError:
+            _remove(temporary)
+            raise
     try:
         yield temporary
     finally:
@@ -163,36 +190,27 @@ def _unfinished(path: Path) -> Iterator[Path]:
         marker.close()
 
 
-def _marked(path: Path) -> tuple[Path, IO[bytes]]:
-    """Make a folder of a new name, and in it the marker."""
-    while True:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-        temporary.mkdir()
-        try:
-            return temporary, _marker(temporary)
-        except FileNotFoundError:  # somebody swept while it was empty
-            continue
-        except OSError:
-            _remove(temporary)
-            raise
-
-
-def _marker(folder: Path) -> IO[bytes]:
-    """Make the marker of a folder, locked before it says anything."""
+def _make_marker(folder: Path) -> IO[bytes]:
+    """Make the marker file, locked before it is written."""
     marker = create(folder / MARKER)
     try:
         if LOCKS:
-            with suppress(OSError):  # a file system without them
+            with suppress(OSError):  # a file system without locks
                 flock(marker, LOCK_EX | LOCK_NB)
-        marker.write(_SAYS)
+        marker.write(_MARKER_TEXT)
         marker.flush()
     except OSError:
-        with suppress(OSError):  # what could not be written cannot be written now
+        with suppress(OSError):  # closing flushes again
             marker.close()
         raise
     if not LOCKS:
-        marker.close()  # there a folder with an open file may not be renamed
+        marker.close()  # Windows does not rename a folder with an open file
     return marker
+
+
+def _remove_marker(folder: Path) -> None:
+    with suppress(OSError):  # it is harmless
+        (folder / MARKER).unlink(missing_ok=True)
 
 
 def _remove(folder: Path) -> None:

@@ -1,8 +1,9 @@
-"""What each kind of component promises.
+"""The contract of each kind of component.
 
 Shapes: B rows in a batch, T window, I input size, O output size, V vocabulary size.
-The promises are structural: a component need not inherit from anything here. Any of them may have
-`condition_here()`: in a few words how it works on this machine, which `seqlab doctor` prints.
+The contracts are structural: a component need not inherit from anything here. What is listed as
+optional is looked up with `offered`. Optional for every kind: `condition_here() -> str`, which
+`seqlab doctor` prints: how the component works on this machine.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 State: TypeAlias = Union["Tensor", "tuple[State, ...]"]  # `State | None` must work at run time
 """What a cell carries from window to window: a tensor or a nested tuple of tensors.
 
-Two rules make it generic: the batch is the first dimension of every tensor, and a row of zeros
-is a fresh row (the same outputs as for None). Shapes are fixed; integers are allowed.
+The batch is the first dimension of every tensor, and a row of zeros is a fresh row (the same
+outputs as for None). Shapes are fixed; integers are allowed.
 """
 
 
 class Ids(NamedTuple):
-    """A document of token ids, where there is no text (synthetic tasks).
+    """A document of token ids without text (synthetic tasks).
 
-    `weights` (same length, >= 0) says how much each token counts as a target; None: all count 1.
+    `weights` (same length, >= 0) are the weights of the tokens as targets; None: all 1.
     """
 
     ids: np.ndarray
@@ -36,15 +37,15 @@ class Ids(NamedTuple):
 
 
 Document: TypeAlias = str | Iterable[str] | Ids
-"""A text, pieces of one text (so that an enormous one streams), or token ids."""
+"""A text, the pieces of one text (so that a large one streams), or token ids."""
 
 
 class Batch(NamedTuple):
     """Training windows, one a row.
 
-    `continues` says for each row whether it picks up where the same row of the previous batch
-    left off: its state is carried, otherwise it starts afresh. Targets are inputs shifted by one.
-    `weights` is how much each target counts (0: padding); None: all count 1.
+    `continues` says for each row whether it continues the same row of the previous batch: then its
+    state is carried, else it starts fresh. Targets are inputs shifted by one. `weights` are those
+    of the targets (0: padding); None: all 1.
     """
 
     inputs: Tensor  # (B, T) int64
@@ -53,9 +54,9 @@ class Batch(NamedTuple):
     weights: Tensor | None = None  # (B, T) float32
 
     def share(self, number: int, of: int) -> Batch:
-        """Rows `number`, `number + of`, …: what one of `of` workers trains, `number` from 0.
+        """Rows `number`, `number + of`, …, for worker `number` (from 0) of `of`.
 
-        A worker has the same rows in every batch, so what it carries for them is enough.
+        A worker has the same rows in every batch, so it needs only their states.
         """
         rows = slice(number, None, of)
         weights = None if self.weights is None else self.weights[rows]
@@ -63,15 +64,17 @@ class Batch(NamedTuple):
 
 
 class Corpus(Protocol):
-    """Where text comes from. Factory: `(*, options)`.
+    """A source of text. Factory: `(*, options)`.
 
-    A corpus may also offer `files`, a list of paths: everything that its content comes from. While
-    they are the same files, of the same sizes and times, `fingerprint` is not asked again.
+    Optional:
 
-    It may offer `split_files()`, which returns the paths of each split that has files of its own:
-    `{"train": [...], "valid": [...]}`. A corpus that trains a file of another split is refused,
-    whatever links lead to it, and the same content in two splits is said. What it leaves out of
-    `train` for that reason it may name in `held_out`, a list of paths; they are said in one line.
+    - `files: Sequence[Path]`, all files that the content comes from. While their sizes and times
+      are the same, `fingerprint` is not called again.
+    - `split_files() -> Mapping[str, Sequence[Path]]`, the files of each split that has its own. A
+      corpus that trains on a file of another split, or a link to it, is refused; the same content
+      in two splits is logged.
+    - `held_out: Sequence[Path]`, files that are left out of `train` for that reason; they are
+      logged.
     """
 
     @property
@@ -85,19 +88,21 @@ class Corpus(Protocol):
         """Return a hash that changes with the content, and with nothing else.
 
         Raises:
-            CorpusUnavailable: the text cannot be had here and now.
-            CorpusError: it is there, but cannot be used.
+            CorpusUnavailable: the text is not available here and now.
+            CorpusError: it is available, but cannot be used.
         """
 
 
 class Tokenizer(Protocol):
     """Text to token ids and back. Factory: `(*, options)`.
 
-    A tokenizer may also offer `unknown_token`: the id that stands for any text without an id of its
-    own, or None if there is no such. Without that, an id whose bytes are those of U+FFFD is taken
-    for one. Where unknown targets occur, bits per character and byte are not measured, as nobody
-    knows what they would have cost. `has_text = False` says that ids stand for no text at all: bits
-    are not measured then either, and `token_bytes` is for people to read.
+    Optional:
+
+    - `unknown_token: int | None`, the id of any text without an id of its own; None: there is no
+      such id. Without the attribute, an id with the bytes of U+FFFD is it. If unknown targets
+      occur, bits per character and byte are not measured, as their cost is unknown.
+    - `has_text: bool`, False if ids have no text: then bits are not measured, and `token_bytes`
+      are for people to read.
     """
 
     @property
@@ -106,7 +111,7 @@ class Tokenizer(Protocol):
 
     @property
     def end_of_document(self) -> int | None:
-        """The token id that is put between documents, if any."""
+        """The token id between documents, if any."""
 
     def fit(self, documents: Iterable[Document]) -> None:
         """Learn the vocabulary from the training split, in an order that repeats anywhere."""
@@ -125,23 +130,23 @@ class Tokenizer(Protocol):
         """Return the vocabulary as JSON values and tensors, for the checkpoint."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Come back exactly as `state_dict` described."""
+        """Restore exactly what `state_dict` returned."""
 
 
 class Sampler(Protocol):
     """Draws training windows. Factory: `(tokens, seed, *, options)`.
 
-    Args of the factory: `tokens` is a `seqlab.Tokens`, `seed` an int. It may have the attribute
-    `documents = "fresh"`, which says that every document is trained from a fresh state and its
-    first token is never a target; evaluations then do the same. Without it ("carried") the text
-    is read on from one document to the next.
+    `tokens` is a `seqlab.Tokens`, `seed` an int. Optional attribute of the factory:
+    `documents: Literal["fresh", "carried"]`. "fresh": every document is trained from a fresh state
+    and its first token is never a target, and evaluations do the same. "carried" (the default):
+    the state is carried from one document to the next.
     """
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Return batch `index` of `epoch` (both from 0): a pure function, nothing is remembered."""
+        """Return batch `index` of `epoch` (both from 0): a pure function."""
 
     def left_out(self, epoch: int) -> Sequence[range]:
         """Return the target positions in `tokens.ids` (1 and up) that `epoch` does not train."""
@@ -150,9 +155,11 @@ class Sampler(Protocol):
 class Cell(Protocol):
     """Maps a window of inputs to a window of outputs: an `nn.Module`.
 
-    Factory: `(input_size, *, options)`. A cell may also offer `from_ids(ids (B, T), state)`, equal
-    to being called with one-hot vectors; the one-hot embedding then never builds them. Besides it
-    may offer `id_stepper()`, which returns an `IdStep`: text is generated through that.
+    Factory: `(input_size, *, options)`. Optional:
+
+    - `from_ids(ids: Tensor, state: State | None) -> tuple[Tensor, State]`: ids (B, T) to outputs,
+      equal to a call with one-hot vectors, which the one-hot embedding then never builds.
+    - `id_stepper() -> IdStep`: generation uses it.
     """
 
     @property
@@ -166,32 +173,34 @@ class Cell(Protocol):
 IdStep: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
 """One step of a cell in evaluation: ids (B,) and state -> outputs (B, O) and state.
 
-Equal to `from_ids` with a window of one. It is asked for anew whenever weights may have changed, so
-it can keep what follows from them.
+Equal to `from_ids` with a window of one. A new one is made whenever weights may have changed, so it
+can precompute from them. Optional:
+
+- `over(embedding: Tensor) -> IdStep | None`: the step for a learned embedding (V, I).
+- `greedy(head: nn.Linear, steps: int) -> GreedySteps | None`: many greedy steps in one call.
 """
 
 
 GreedySteps: TypeAlias = Callable[["Tensor", State, int], tuple["Tensor", "Tensor", State]]
-"""Steps of a cell and its head in evaluation, each from the most probable token of the one before.
+"""Greedy steps of a cell and its head in evaluation: each feeds its best token to the next.
 
-ids (B,), state and how many steps are wanted -> the next ids (B, N), at least one and no more than
-wanted; their log-probabilities (B, N); and the state before the last of them is read. Of equals the
-lowest id is taken.
+ids (B,), state and the requested number of steps -> the next ids (B, N), one or more, at most as
+requested; their log-probabilities (B, N); and the state before the last of them is read. Of equal
+probabilities the lowest id is taken.
 """
 
 
 def offered(component: object, name: str) -> Any:
-    """Return an optional method or property of a component; None: it does not offer it."""
+    """Return an optional method or attribute of a component; None: it has none."""
     return getattr(component, name, None)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a continuation ends: `ended` says so after each token.
+    """When a continuation ends: after `length` tokens, with a stop id, or with a stop text.
 
-    That is after `length` tokens, with one of the `stop` token ids, or where `stop_text` says of
-    the ids so far that the last one completes a text to stop at. A decoder that searches and asks
-    for less is cut short by the core, which is right but late.
+    `stop_text` says of the ids so far whether the last one completes a text to stop at. A search
+    that ignores the stops is right too, but slower: the core cuts its results.
     """
 
     length: int
@@ -200,23 +209,23 @@ class Limits:
 
     @property
     def may_stop(self) -> bool:
-        """Whether a continuation may end before its length; if not, nobody need look at the ids."""
+        """Whether a continuation may end before its length."""
         return bool(self.stop) or self.stop_text is not None
 
     def stopped(self, ids: Sequence[int]) -> bool:
-        """Return whether the last of the ids chosen so far (one at least) is a stop."""
+        """Return whether the last of the ids so far (one at least) is a stop."""
         return ids[-1] in self.stop or (self.stop_text is not None and self.stop_text(ids))
 
     def ended(self, ids: Sequence[int]) -> bool:
-        """Return whether a continuation ends with the last of the ids chosen so far."""
+        """Return whether a continuation ends with the last of the ids so far."""
         return len(ids) >= self.length or self.stopped(ids)
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a search begins: the prefixes are read, nothing has been chosen yet.
+    """Where a search begins: the prefixes are read, no token is chosen yet.
 
-    `rows` are the numbers that chance is derived from: a row has its own, in any company.
+    `rows` are numbers to derive randomness from, one for each row, whatever the batch.
     """
 
     logits: Tensor  # (B, V), of the first token to choose
@@ -227,7 +236,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Continuation:
-    """Chosen tokens of one row, with the natural logarithm of each one's probability."""
+    """Chosen tokens of one row, with their log-probabilities in nats."""
 
     ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
@@ -246,22 +255,22 @@ Advance: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
 class Decoder(Protocol):
     """Chooses the next token of every row. Factory: `(*, options)`.
 
-    A decoder may also say `greedy = True`: that it always chooses the most probable token, of
-    equals the lowest id. It need not be asked for each token then.
+    Optional: `greedy: bool`. True: it always chooses the most probable token, of equals the lowest
+    id, so it need not be called for each token.
     """
 
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
         """Return ids (B,) for logits (B, V): a pure function, so that batched equals one by one.
 
-        `history` (B, t) holds the tokens so far, prefix included; `uniform` (B,), in [0, 1), is
-        all the chance there is: float64, derived from the seed, the row's prefix and the step.
-        The ids are int64, on the device of the logits.
+        `history` (B, t) holds the tokens so far, prefix included; `uniform` (B,), float64 in
+        [0, 1), is the only source of randomness, derived from the seed, the row's prefix and the
+        step. The ids are int64, on the device of the logits.
         """
 
 
 @runtime_checkable
 class SearchDecoder(Protocol):
-    """Looks ahead, as a beam does. Factory: `(*, options)`. The other form of a decoder."""
+    """The other form of a decoder: looks ahead, as a beam does. Factory: `(*, options)`."""
 
     def search(
         self, advance: Advance, start: Start, limits: Limits
@@ -273,16 +282,17 @@ class SearchDecoder(Protocol):
 
 
 class Observer(Protocol):
-    """Is told what happens. Factory: `(*, options)`.
+    """Receives events. Factory: `(*, options)`.
 
-    It has methods named as the events of `seqlab.hookspecs` (`seqlab_epoch_ended(self, record)`),
-    those that it wants. It gets frozen records, never the model, so it cannot change a result.
-    `step_interval` (default 1) says how many steps lie between two `seqlab_step_ended`.
+    It has one or more methods named as the events of `seqlab.hookspecs`, such as
+    `seqlab_epoch_ended(self, record)`. It gets frozen records, never the model, so it cannot change
+    a result. Optional: `step_interval: int` (default 1), the steps between two `seqlab_step_ended`;
+    `state_dict() -> Any` and `load_state_dict(state: Any) -> None`, to remember across a resume.
     """
 
 
 NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
-"""What an optimizer's factory is given: `(parameters, *, options)`, parameters with their names."""
+"""The first argument of an optimizer's factory `(parameters, *, options)`: names and parameters."""
 
 OptimizerFactory: TypeAlias = Callable[..., "Optimizer"]
 ScheduleFactory: TypeAlias = Callable[..., "LRScheduler"]

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 
 class SeqlabError(Exception):
-    """What went wrong, in words for the person who can mend it."""
+    """An error with a message for the person who can fix it."""
 
     exit_code = 1
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One for each thing that is wrong."""
+        """One for each problem."""
         return (str(self),)
 
 
 class RunFailed(SeqlabError):
-    """Training could not go on: a loss that is not finite, a disk that is full.
+    """Training could not go on: a loss that is not finite, a full disk.
 
-    `resume_with` are the options with which it can, if it cannot without.
+    `resume_with` are options of `seqlab resume` with which it can.
     """
 
     def __init__(self, message: str, resume_with: str = "") -> None:
@@ -27,7 +27,7 @@ class RunFailed(SeqlabError):
 
 
 class Interrupted(SeqlabError):
-    """A run ended because it was asked to; everything is saved."""
+    """A run was interrupted; everything is saved."""
 
     def __init__(self, step: int, resume: str, exit_code: int) -> None:
         super().__init__(f"interrupted after step {step}; it is saved. To go on: {resume}")
@@ -35,17 +35,17 @@ class Interrupted(SeqlabError):
 
 
 class StoppedByHand(Interrupted, KeyboardInterrupt):
-    """The same by Ctrl-C, which ends whatever is around the run too: a loop, a test session."""
+    """A run was interrupted by Ctrl-C, which also ends code around it: a loop, a test session."""
 
 
 class UsageError(SeqlabError):
-    """The command was called with something that it cannot take."""
+    """An argument is not valid."""
 
     exit_code = 2
 
 
 class PluginError(SeqlabError):
-    """A plugin that is needed failed, or broke its promise."""
+    """A required plugin failed, or broke its contract."""
 
     exit_code = 3
 
@@ -59,10 +59,7 @@ class PluginError(SeqlabError):
 
 
 class Escaped(PluginError):
-    """A plugin raised what would end the process, or what looks like an error of the command's.
-
-    That is its cause: `SystemExit`, or a `KeyboardInterrupt` that no Ctrl-C was behind.
-    """
+    """A plugin raised `SystemExit`, or `KeyboardInterrupt` without Ctrl-C; that is the cause."""
 
 
 class CorpusError(SeqlabError):
@@ -72,7 +69,7 @@ class CorpusError(SeqlabError):
 
 
 class CorpusUnavailable(CorpusError):
-    """A corpus cannot be had here and now; the experiment may name a stand-in."""
+    """A corpus is not available here and now; the experiment may name a stand-in."""
 
 
 class CheckpointError(SeqlabError):
@@ -83,23 +80,20 @@ class CheckpointError(SeqlabError):
 
 @dataclass(frozen=True)
 class Complaint:
-    """One thing that is wrong with an experiment.
-
-    `where` is `file:line:column` (or the override that said it), `key` the dotted path.
-    """
+    """One problem of an experiment: at `file:line:column`, or an override; `key` is dotted."""
 
     where: str
     key: str
     message: str
 
     def __str__(self) -> str:
-        """One line, whatever a key or a value may hold."""
+        """One line, even if a key or a value has several."""
         line = ": ".join(part for part in (self.where, self.key, self.message) if part)
         return " ".join(line.split("\n"))
 
 
 class ExperimentError(SeqlabError):
-    """Everything that is wrong with an experiment, at once."""
+    """All problems of an experiment."""
 
     exit_code = 2
 

@@ -1,7 +1,7 @@
 """Every hook of seqlab.
 
 A plugin is a module that offers components: it implements the `seqlab_register_*` hooks, which
-return names and factories. The events are told to observers, which are components themselves.
+return names and factories. Events are sent to observers, which are components themselves.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ from seqlab.records import (
 )
 
 API = 1
-"""Counts what plugins can rely on. Hooks and promises only grow: a number stands for all before it.
+"""The version of hooks and contracts. They only grow: a version includes all earlier ones.
 
-A plugin may say `SEQLAB_API = 1` at its top: it is then refused, in one sentence, by a seqlab
-that is older than what it was written for.
+A plugin may declare `SEQLAB_API = 1` at its top; an older seqlab then refuses it with a clear
+message.
 """
 
 hookimpl = pluggy.HookimplMarker("seqlab")
@@ -85,17 +85,17 @@ def seqlab_register_observers() -> Mapping[str, Callable[..., Observer]]:
 
 @hookspec
 def seqlab_run_started(record: RunStarted) -> None:
-    """Everything is built; the first step comes next."""
+    """Everything is built; the first step is next."""
 
 
 @hookspec
 def seqlab_step_ended(record: StepEnded) -> None:
-    """The optimizer took a step. Told only as often as the observer's `step_interval` asks."""
+    """The optimizer took a step; sent every `step_interval` steps of the observer."""
 
 
 @hookspec
 def seqlab_epoch_ended(record: EpochEnded) -> None:
-    """All batches of an epoch were trained, or the run ends within one."""
+    """All batches of an epoch were trained, or the run ends within it."""
 
 
 @hookspec
@@ -110,9 +110,9 @@ def seqlab_text_generated(record: TextGenerated) -> None:
 
 @hookspec
 def seqlab_checkpoint_saved(record: CheckpointSaved) -> None:
-    """A checkpoint is whole and on disk."""
+    """A checkpoint is on disk."""
 
 
 @hookspec
 def seqlab_run_ended(record: RunEnded) -> None:
-    """Nothing more will come. Also told when the run failed or was interrupted."""
+    """The last event, also if the run failed or was interrupted."""

@@ -1,4 +1,4 @@
-"""Ctrl-C, told apart from a `KeyboardInterrupt` that somebody's code raises by itself."""
+"""Distinguishes Ctrl-C from a `KeyboardInterrupt` that other code raises."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from seqlab.errors import Escaped, StoppedByHand
 
 
 class CtrlC(KeyboardInterrupt):
-    """Ctrl-C was pressed: only the handlers of this module raise it."""
+    """Ctrl-C was pressed; only the handlers of this module raise it."""
 
 
-class Press:
-    """A handler of Ctrl-C whose exception nobody else raises."""
+class CtrlCHandler:
+    """A handler of Ctrl-C that raises `CtrlC`."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         raise CtrlC
 
 
 @contextmanager
-def telling_apart() -> Iterator[None]:
-    """Know in this block whose a `KeyboardInterrupt` is, if nobody else handles Ctrl-C."""
+def detecting_ctrl_c() -> Iterator[None]:
+    """Handle Ctrl-C with `CtrlCHandler` in this block, if no other code handles it."""
     if _handler() is not signal.default_int_handler or not _in_main_thread():
         yield
         return
-    own = Press()
+    own = CtrlCHandler()
     signal.signal(signal.SIGINT, own)
     try:
         yield
@@ -37,11 +37,11 @@ def telling_apart() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def let_pass(error: BaseException) -> None:
-    """Raise an error again that is no failure of the code that it came out of.
+def reraise_interrupt(error: BaseException) -> None:
+    """Raise an error again if the code that raised it did not fail.
 
-    That is Ctrl-C, whatever it was turned into on the way, and what a test runner ends a test
-    with (a time limit, say).
+    That is Ctrl-C, even if another exception replaced it, and what a test runner ends a test with
+    (a time limit, for example).
     """
     if _was_pressed(error):
         raise error if isinstance(error, KeyboardInterrupt) else CtrlC from error
@@ -50,38 +50,34 @@ def let_pass(error: BaseException) -> None:
 
 
 @contextmanager
-def contained() -> Iterator[None]:
-    """Let nothing out of somebody's code that would end the process.
-
-    Raises:
-        Escaped: for `SystemExit` and the like, and a `KeyboardInterrupt` without Ctrl-C.
-    """
-    with telling_apart():
+def forbidding_exit() -> Iterator[None]:
+    """Raise Escaped for `SystemExit` and the like, and for `KeyboardInterrupt` without Ctrl-C."""
+    with detecting_ctrl_c():
         try:
             yield
         except Exception:
             raise
         except BaseException as error:
-            let_pass(error)
-            said = f"a plugin raised {type(error).__name__}: {error}".rstrip(": ")
-            raise Escaped(said) from error
+            reraise_interrupt(error)
+            message = f"a plugin raised {type(error).__name__}: {error}".rstrip(": ")
+            raise Escaped(message) from error
 
 
 def _was_pressed(error: BaseException) -> bool:
-    return any(isinstance(one, CtrlC | StoppedByHand) for one in _chain(error)) or (
-        isinstance(error, KeyboardInterrupt) and not _are_told_apart()
+    return any(isinstance(e, CtrlC | StoppedByHand) for e in _chain(error)) or (
+        isinstance(error, KeyboardInterrupt) and not _only_raises_ctrl_c()
     )
 
 
-def _are_told_apart() -> bool:
-    """Whether Ctrl-C, if it comes, raises nothing but `CtrlC`."""
+def _only_raises_ctrl_c() -> bool:
+    """Whether Ctrl-C would raise nothing but `CtrlC`."""
     handler = _handler()
     silent = handler in (signal.SIG_IGN, signal.SIG_DFL)
-    return silent or isinstance(handler, Press) or not _in_main_thread()
+    return silent or isinstance(handler, CtrlCHandler) or not _in_main_thread()
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it came from."""
+    """An error, its cause or context, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,4 +1,5 @@
 """The names of `seqlab.kernels.loops` in API 1."""
+# ruff: noqa: F401
 
 import warnings
 from collections.abc import Callable
@@ -6,16 +7,7 @@ from typing import Any
 
 from seqlab.kernels import loops
 from seqlab.kernels.loops import FUSED_MULTIPLY_ADD as ADD_BEFORE_ROUNDING
-from seqlab.kernels.loops import (
-    HALF,
-    IN_ANY_ORDER,
-    ONE,
-    Array,
-    exp,
-    largest,
-    sigmoid,
-    tanh,
-)
+from seqlab.kernels.loops import HALF, IN_ANY_ORDER, ONE, Array, exp, largest, sigmoid, tanh
 from seqlab.kernels.loops import ZERO as NOTHING
 
 
@@ -25,17 +17,6 @@ def by_numba(
     return loops.by_numba(loop, liberties)
 
 
-__all__ = [
-    "ADD_BEFORE_ROUNDING",
-    "HALF",
-    "IN_ANY_ORDER",
-    "NOTHING",
-    "ONE",
-    "Array",
-    "by_numba",
-    "exp",
-    "largest",
-    "sigmoid",
-    "tanh",
-]
-warnings.warn("seqlab.loops is now seqlab.kernels.loops", category=DeprecationWarning, stacklevel=2)
+warnings.warn(
+    "seqlab.loops is now seqlab.kernels.loops", category=DeprecationWarning, stacklevel=2
+)

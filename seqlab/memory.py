@@ -1,4 +1,4 @@
-"""Memory: how much there is, and whether an error says that it does not suffice."""
+"""Memory: how much there is, and whether an error says that it ran out."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_SAID = re.compile(
+_MESSAGES = re.compile(
     r"can't allocate memory|not enough memory|out of memory|Storage size calculation overflowed"
     r"|integer multiplication overflow|Overflow when unpacking|Unable to allocate"
     r"|Maximum allowed (dimension|size) exceeded|array is too big|ALLOC_FAILED"
     r"|too large to convert|too big to convert|index-sized integer"
 )
-_WANTED = re.compile(r"(?:tried|Tried|Unable) to allocate ([\d.]+) ?([KMGTPE]i?B|bytes)")
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_LARGE = 1000  # a number of less than this is not what fills a memory
+_REQUESTED = re.compile(r"(?:tried|Tried|Unable) to allocate ([\d.]+) ?([KMGTPE]i?B|bytes)")
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_LARGE = 1000  # no smaller number fills a memory
 
 
-def no_room(error: BaseException) -> bool:
-    """Whether an error, or what it came from, is that of memory that could not be had."""
-    return any(_is_of_memory(one) for one in _chain(error))
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or its cause, says that memory ran out."""
+    return any(map(_says_out_of_memory, _causes(error)))
 
 
-def wanted(error: BaseException) -> str:
-    """How much was asked for when it failed, in words; empty: that was not said."""
-    for one in _chain(error):
-        if found := _WANTED.search(str(one)):
-            size, unit = found.groups()
-            return in_words(int(size)) if unit == "bytes" else f"{size} {unit}"
+def requested_size(error: BaseException) -> str:
+    """The size of the allocation that failed, with its unit; empty if no message has it."""
+    for cause in _causes(error):
+        if match := _REQUESTED.search(str(cause)):
+            size, unit = match.groups()
+            return format_bytes(int(size)) if unit == "bytes" else f"{size} {unit}"
     return ""
 
 
-def in_words(size: int) -> str:
-    """A number of bytes as people say it."""
+def format_bytes(size: int) -> str:
+    """A number of bytes with a unit that suits it: `4 TB`."""
     value, units = float(size), iter(("bytes", "kB", "MB", "GB", "TB", "PB"))
     unit = next(units)
     for larger in units:
@@ -45,50 +45,48 @@ def in_words(size: int) -> str:
     return f"{value:,.0f} {unit}"
 
 
-def room() -> int | None:
-    """How many bytes this process can have at most, disk for swapping included; None: unknown."""
-    sizes = [*_machine(), *_allowed()]
-    return min(sizes) if sizes else None
+def available_bytes() -> int | None:
+    """How much memory this process can have at most, swap included; None: unknown."""
+    return min((*_machine_sizes(), *_process_limits()), default=None)
 
 
 def largest(options: Mapping[str, Any]) -> str | None:
-    """The option with the largest whole number; None where no number is large."""
+    """The key of the largest whole number; None if no number is large."""
     numbers = {k: v for k, v in options.items() if type(v) is int and v >= _LARGE}
-    return max(numbers, key=numbers.__getitem__) if numbers else None
+    return max(numbers, key=numbers.__getitem__, default=None)
 
 
-def _is_of_memory(error: BaseException) -> bool:
+def _says_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     kinds = (RuntimeError, OverflowError, TypeError, ValueError)
-    return isinstance(error, kinds) and _SAID.search(str(error)) is not None
+    return isinstance(error, kinds) and _MESSAGES.search(str(error)) is not None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
 
 
-def _machine() -> Iterator[int]:
+def _machine_sizes() -> Iterator[int]:
     with suppress(OSError, ValueError, IndexError):
-        lines = dict(
-            line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines()
-        )
-        yield 1024 * sum(int(lines.get(key, "0").split()[0]) for key in ("MemTotal", "SwapTotal"))
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        kibibytes = dict(line.split(":", 1) for line in lines)
+        yield 1024 * sum(int(kibibytes.get(k, "0").split()[0]) for k in ("MemTotal", "SwapTotal"))
         return
     with suppress(AttributeError, OSError, ValueError):
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _allowed() -> Iterator[int]:
-    """What a container may have, and what `ulimit -v` allows."""
-    for file in _LIMITS:
+def _process_limits() -> Iterator[int]:
+    """The limits of a container and of `ulimit -v`."""
+    for file in _CGROUP_LIMITS:
         with suppress(OSError, ValueError):
             yield int(Path(file).read_text("ascii"))
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        soft = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if soft != resource.RLIM_INFINITY:
-            yield soft
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            yield limit

@@ -1,4 +1,4 @@
-"""Whether anything may be downloaded now."""
+"""Whether downloads are allowed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextvars import ContextVar
 
 OFFLINE = "SEQLAB_OFFLINE"
 _NO = ("", "0", "false", "no")
-_looking: ContextVar[bool] = ContextVar("looking", default=False)
+_forbidden: ContextVar[bool] = ContextVar("forbidden", default=False)
 
 
 def why_offline() -> str:
-    """Say why nothing is downloaded; empty: it may be."""
-    if _looking.get():
-        return "nothing is downloaded for a look"
+    """Why downloads are not allowed; empty: they are."""
+    if _forbidden.get():
+        return "nothing is downloaded without a run"
     if os.environ.get(OFFLINE, "").lower() not in _NO:
         return f"{OFFLINE} is set, so nothing is downloaded"
     return ""
@@ -23,13 +23,13 @@ def why_offline() -> str:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Have nothing downloaded for a while, by corpora that look at the environment too."""
-    before, token = os.environ.get(OFFLINE), _looking.set(True)
+    """Forbid downloads in a block, also to corpora that read the environment variable."""
+    before, token = os.environ.get(OFFLINE), _forbidden.set(True)
     os.environ[OFFLINE] = "1"
     try:
         yield
     finally:
-        _looking.reset(token)
+        _forbidden.reset(token)
         del os.environ[OFFLINE]
         if before is not None:
             os.environ[OFFLINE] = before

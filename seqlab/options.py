@@ -1,4 +1,4 @@
-"""Types of options that many components have: annotate a keyword-only parameter with one."""
+"""Types to annotate options (keyword-only parameters) with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 Count = Annotated[int, Field(gt=0, le=2**20)]
-"""How many: 1 and more."""
+"""A number of things, 1 or more."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-"""A part of the whole, less than all of it."""
+"""A share of a whole, less than all of it."""

@@ -1,7 +1,7 @@
-"""What a source imports, by its text alone.
+"""The imports of a source, by regular expressions.
 
-Parsing a package takes longer than starting a run may; so statements are looked for by what they
-look like. What only looks like one, in a docstring say, costs a name too many and no more.
+Parsing a package would take longer than starting a run may. Text that only looks like an import, in
+a docstring for example, adds a name, which does no harm.
 """
 
 from __future__ import annotations
@@ -23,24 +23,15 @@ _NAME = re.compile(r"[\w.]+")
 
 
 class Imports(NamedTuple):
-    """Full names of modules (some may be names in a module), and whether there are others."""
+    """Full names of modules, or of names in them; `computed`: some names are not literal."""
 
     names: frozenset[str]
-    others: bool = False
+    computed: bool = False
 
 
 @lru_cache(maxsize=4096)
 def imports_of(source: bytes, module: str = "", *, is_package: bool = False) -> Imports:
-    """Find every import of a source, wherever in it.
-
-    Args:
-        source: of Python.
-        module: its name, which relative imports start from.
-        is_package: whether it is the `__init__` of `module`.
-
-    Returns:
-        The names; `others` where a module's name is computed.
-    """
+    """Find every import of the source of a module; a package's is its `__init__`."""
     whole = _CONTINUED.sub(b" ", source)
     package = module if is_package else module.rpartition(".")[0]
     called = [name.decode() for name in _CALL.findall(whole)]
@@ -55,19 +46,19 @@ def imports_of(source: bytes, module: str = "", *, is_package: bool = False) -> 
 
 def _names(base: bytes, imported: bytes, plain: bytes, package: str) -> Iterator[str]:
     if not base:
-        yield from _listed(plain)
+        yield from _names_in_list(plain)
         return
     start = base.decode("utf-8", "replace")
     level = len(start) - len(start.lstrip("."))
     if level:
-        above = package.split(".")
-        start = ".".join([*above[: len(above) - level + 1], *filter(None, [start[level:]])])
+        parents = package.split(".")
+        start = ".".join([*parents[: len(parents) - level + 1], *filter(None, [start[level:]])])
     yield start
-    yield from (f"{start}.{name}" for name in _listed(imported))
+    yield from (f"{start}.{name}" for name in _names_in_list(imported))
 
 
-def _listed(text: bytes) -> Iterator[str]:
-    """The names of a list, without what each is called from then on."""
+def _names_in_list(text: bytes) -> Iterator[str]:
+    """The names of an import list, without their aliases."""
     for part in _COMMENT.sub(b"", text).decode("utf-8", "replace").strip("()").split(","):
-        if found := _NAME.search(part):
-            yield found[0]
+        if match := _NAME.search(part):
+            yield match[0]

@@ -72,7 +72,7 @@ class Reader:
     page: str
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     code: int = 0
-    said: str = ""
+    output: str = ""
 
     def follow(self, language: str, text: str) -> None:
         getattr(self, f"_{language}")(text)
@@ -114,9 +114,9 @@ class Reader:
     def _console(self, text: str) -> None:
         """Commands behind a `$`, each with what it prints."""
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-            line, _, wanted = part.partition("\n")
-            found = self._run(line)
-            assert re.fullmatch(pattern(wanted), words(found)), f"$ {line}\n{found}"
+            line, _, expected = part.partition("\n")
+            output = self._run(line)
+            assert re.fullmatch(pattern(expected), words(output)), f"$ {line}\n{output}"
         self._done()
 
     def _run(self, line: str) -> str:
@@ -125,7 +125,7 @@ class Reader:
             code, self.code = self.code, 0
             return f"{code}\n"
         self._done()
-        return "".join(self._command(one) for one in line.split(" && "))
+        return "".join(self._command(command) for command in line.split(" && "))
 
     def _done(self) -> None:
         assert self.code == 0, f"{self.page}: a command failed\n{self.said}"
@@ -143,17 +143,17 @@ class Reader:
         return ""
 
     def _seqlab(self, arguments: list[str]) -> str:
-        said = io.StringIO()
-        with redirect_stdout(said), redirect_stderr(said):
+        output = io.StringIO()
+        with redirect_stdout(output), redirect_stderr(output):
             self.code = call(arguments)
-        self.said = f"$ seqlab {shlex.join(arguments)}\n{said.getvalue()}"
-        return said.getvalue()
+        self.output = f"$ seqlab {shlex.join(arguments)}\n{output.getvalue()}"
+        return output.getvalue()
 
 
 def named(text: str) -> Path | None:
     """The file that a block's first line says it is."""
-    found = NAMED.match(text.partition("\n")[0])
-    return Path(found[1]) if found else None
+    match = NAMED.match(text.partition("\n")[0])
+    return Path(match[1]) if match else None
 
 
 def write(path: Path, text: str) -> None:

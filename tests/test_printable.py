@@ -63,8 +63,8 @@ def test_what_is_pasted_is_the_same_words_in_a_shell(words):
 def test_no_cell_of_csv_is_a_formula(text):
     written = io.StringIO()
     csv.writer(written).writerow([csv_cell(text)])
-    (found,) = next(csv.reader([written.getvalue()]))
-    assert found[0] not in "=+-@\t\r"
+    (row,) = next(csv.reader([written.getvalue()]))
+    assert row[0] not in "=+-@\t\r"
 
 
 @pytest.mark.parametrize("text", ["-1.5", "+3", "-1e-05", "nan", "0", "text"])

@@ -40,7 +40,7 @@ def test_a_derived_number_does_not_depend_on_the_hash_seed():
 
 def test_every_argument_and_its_place_count():
     arguments = [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, "1"), (0, 0, 0), (0, "a", "b"), (0, "ab")]
-    assert len({derive(*one) for one in arguments}) == len(arguments)
+    assert len({derive(*purpose) for purpose in arguments}) == len(arguments)
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])

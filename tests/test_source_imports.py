@@ -30,16 +30,16 @@ from seqlab.source_imports import imports_of
     ],
 )
 def test_an_import_is_found_in_whatever_form(source, names):
-    found = imports_of(source.encode(), "pkg.module")
-    assert names <= {name.lstrip(".") for name in found.names}
-    assert not found.others
+    imports = imports_of(source.encode(), "pkg.module")
+    assert names <= {name.lstrip(".") for name in imports.names}
+    assert not imports.computed
 
 
 @pytest.mark.parametrize(
     "call", ["import_module(name)", "__import__(f'{x}')", "import_module('.a')"]
 )
 def test_a_name_that_is_computed_is_told(call):
-    assert imports_of(call.encode(), "pkg.module").others
+    assert imports_of(call.encode(), "pkg.module").computed
 
 
 @pytest.mark.parametrize("file", sorted(Path(seqlab.__file__).parent.rglob("*.py")), ids=str)

@@ -14,7 +14,7 @@ import time
 from types import FrameType
 
 from seqlab.cli.streams import is_terminal
-from seqlab.interrupts import Press
+from seqlab.interrupts import CtrlCHandler
 from seqlab.runs.signals import Ask
 
 INTERRUPTED = 130
@@ -40,7 +40,7 @@ def end_at_ctrl_c() -> None:
     threading.Thread(target=_watch, args=(reading, handler), daemon=True).start()
 
 
-class _Heard(Press):
+class _Heard(CtrlCHandler):
     """Notes when it was called."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ def _watch(descriptor: int, handler: _Heard) -> None:
             asked = now  # the first Ctrl-C of a training waits for the end of a step
             continue
         time.sleep(PATIENCE)
-        if isinstance(now, Press) and handler.at < came - PATIENCE:
+        if isinstance(now, CtrlCHandler) and handler.at < came - PATIENCE:
             _end()
 
 

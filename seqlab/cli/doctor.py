@@ -10,7 +10,7 @@ import click
 
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
 from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
-from seqlab.interrupts import let_pass
+from seqlab.interrupts import reraise_interrupt
 from seqlab.offline import offline
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _built(component: Component) -> tuple[str, int]:
     except SeqlabError as error:
         return str(error), error.exit_code
     except BaseException as error:  # a factory may call sys.exit
-        let_pass(error)
+        reraise_interrupt(error)
         said = f"cannot be built: {type(error).__name__}: {error}"
         return f"{said} (plugin '{component.plugin}')", PluginError.exit_code
 

@@ -24,7 +24,7 @@ from seqlab.cli.streams import (
     show_what_can_be_shown,
 )
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
-from seqlab.interrupts import contained, telling_apart
+from seqlab.interrupts import detecting_ctrl_c, forbidding_exit
 from seqlab.printable import one_line
 
 VERBS = {
@@ -74,7 +74,7 @@ class Verbs(click.Group):
         """Run the verb. The core never exits, and click does so outside: a plugin did it."""
         _expect_a_working_folder()
         try:
-            with contained():
+            with forbidding_exit():
                 return super().invoke(ctx)
         except click.exceptions.Exit:
             raise
@@ -106,7 +106,7 @@ def main() -> None:
 
 def call(arguments: list[str]) -> int:
     """Run a command; return its exit code instead of raising."""
-    with telling_apart(), _logging_to_stderr():
+    with detecting_ctrl_c(), _logging_to_stderr():
         try:
             return seqlab.main(arguments, prog_name="seqlab", standalone_mode=False) or 0
         except click.ClickException as error:
@@ -164,11 +164,11 @@ def _interrupted() -> int:
 
 def _report(error: BaseException) -> int:
     """Show the traceback of an error that nobody foresaw, and say whose it is."""
-    from seqlab.memory import no_room, wanted
+    from seqlab.memory import is_out_of_memory, requested_size
     from seqlab.registry.attribution import plugin_of
 
-    if no_room(error):
-        size = wanted(error)
+    if is_out_of_memory(error):
+        size = requested_size(error)
         said = "there is not enough memory for this" + (f" (it asked for {size})" if size else "")
         err(f"seqlab: {said}; ask for less at once")
         return SeqlabError.exit_code

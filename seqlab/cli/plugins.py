@@ -92,7 +92,7 @@ def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
 def _print_component(component: Component) -> None:
     signature = component.signature
     out(one_line(f"{component.kind} {component.name}: {signature.summary}"))
-    out(one_line(f"plugin {component.plugin}, {signature.place}") + "\n")
+    out(one_line(f"plugin {component.plugin}, {signature.location}") + "\n")
     options = [_describe_option(option) for option in signature.options.values()]
     columns = ("option", "type", "default", "bounds", "help")
     print_table(columns, [tuple(option.values()) for option in options])
@@ -138,7 +138,7 @@ def _describe(component: Component) -> dict[str, Any]:
         "name": component.name,
         "summary": signature.summary,
         "plugin": component.plugin,
-        "place": signature.place,
+        "place": signature.location,
         "options": [
             _describe_option(option) | {"default": _default(option), "required": option.required}
             for option in signature.options.values()

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from seqlab.cli.streams import is_terminal
-from seqlab.data.progress import SILENT, Progress, in_the_log
+from seqlab.data.progress import SILENT, Progress, log_progress
 from seqlab.printable import one_line
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def reading_bar() -> Progress:
     """Show how far reading has come: by a bar on a terminal, by lines now and then elsewhere."""
-    return _Reading() if is_terminal(sys.stderr) else in_the_log()
+    return _Reading() if is_terminal(sys.stderr) else log_progress()
 
 
 class _Reading:

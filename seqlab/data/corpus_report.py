@@ -1,4 +1,4 @@
-"""A corpus in -> what there is to know of it before training."""
+"""A corpus in -> statistics of it before training."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 
 from seqlab.contracts import Document, Ids, Tokenizer
 from seqlab.data.preparation import Prepared
-from seqlab.data.progress import counted
+from seqlab.data.progress import with_progress
 from seqlab.data.text import text_pieces
 from seqlab.data.tokens import Tokens
 
 SHOWN = 10  # tokens
-LINES, WIDTH = 5, 80  # of the text
+LINES, WIDTH = 5, 80  # of the excerpt
 SLICE = 1 << 22  # token ids that are counted at once
 
 
 @dataclass
 class TextCounts:
-    """What one pass over the text of a split finds, in memory that does not grow with it."""
+    """Statistics from one pass over the text of a split, in constant memory."""
 
     documents: int = 0
     characters: int = 0
     bytes: int = 0
     longest: int = 0  # document, in characters
     beginning: str = ""
-    seen: Counter[str] = field(default_factory=Counter)
+    frequencies: Counter[str] = field(default_factory=Counter)  # of characters
 
     def read(self, documents: Iterable[Document]) -> TextCounts:
-        """Count documents; those of token ids count as documents alone."""
+        """Count documents; those of token ids have no characters."""
         for document in documents:
             self.documents += 1
             before = self.characters
@@ -45,28 +45,23 @@ class TextCounts:
     def _add(self, piece: str) -> None:
         encoded = piece.encode("utf-32-le", "surrogatepass")
         codes, counts = np.unique(np.frombuffer(encoded, dtype=np.uint32), return_counts=True)
-        found = dict(zip(map(chr, codes.tolist()), counts.tolist(), strict=True))
-        self.seen.update(found)
+        new = dict(zip(map(chr, codes.tolist()), counts.tolist(), strict=True))
+        self.frequencies.update(new)
         self.characters += len(piece)
-        self.bytes += sum(n * len(c.encode("utf-8", "surrogatepass")) for c, n in found.items())
+        self.bytes += sum(n * len(c.encode("utf-8", "surrogatepass")) for c, n in new.items())
         if len(self.beginning) < LINES * WIDTH:
             self.beginning += piece[: LINES * WIDTH]
 
 
 def describe(prepared: Prepared, split: str, known: Tokenizer | None = None) -> dict[str, Any]:
-    """Describe a split, in JSON values.
-
-    Args:
-        prepared: corpus and tokenizer.
-        split: its name.
-        known: a tokenizer; which share of the characters does not come back from it is told.
+    """Describe a split in JSON values, with the rate of unknown characters of a tokenizer.
 
     Raises:
         CorpusError: there is no such split, or it cannot be read.
     """
     source = prepared.source
-    told = counted(source.documents(split), f"Reading {split}", prepared.progress)
-    text = TextCounts().read(told)
+    documents = with_progress(source.documents(split), f"Reading {split}", prepared.progress)
+    text = TextCounts().read(documents)
     tokens = prepared.split(split)
     return {
         "corpus": source.bound.component.name,
@@ -76,18 +71,18 @@ def describe(prepared: Prepared, split: str, known: Tokenizer | None = None) -> 
         "documents": text.documents,
         "characters": text.characters,
         "bytes": text.bytes,
-        "distinct_characters": len(text.seen),
+        "distinct_characters": len(text.frequencies),
         "longest_document": text.longest,
         "tokens": len(tokens),
         "vocabulary": prepared.tokenizer.size,
         "most_frequent_tokens": most_frequent(tokens, prepared.tokenizer),
-        "unknown_rate": unknown_rate(text.seen, known) if known is not None else None,
-        "beginning": _lines(text.beginning),
+        "unknown_rate": None if known is None else unknown_rate(text.frequencies, known),
+        "beginning": [line[:WIDTH] for line in text.beginning.splitlines()[:LINES]],
     }
 
 
 def most_frequent(tokens: Tokens, tokenizer: Tokenizer) -> list[dict[str, Any]]:
-    """Return the most frequent tokens with how often they occur, the first of equals first."""
+    """Return the most frequent tokens with their counts; of equals, the lowest id first."""
     counts = np.zeros(tokenizer.size, dtype=np.int64)
     for start in range(0, len(tokens), SLICE):
         counts += np.bincount(tokens.ids[start : start + SLICE], minlength=tokenizer.size)
@@ -105,26 +100,24 @@ def most_frequent(tokens: Tokens, tokenizer: Tokenizer) -> list[dict[str, Any]]:
 
 
 def unknown_rate(characters: Mapping[str, int], tokenizer: Tokenizer) -> float:
-    """Return the share of characters that a tokenizer has no ids for, or gives back as others.
+    """Return the share of characters that a tokenizer cannot encode and decode.
 
-    Each is asked for by itself. A tokenizer of words knows few letters as words; of those that it
-    does not, it knows the ones that a word of its vocabulary has.
+    A character is known if a token has it (a tokenizer of words knows few letters as words), or if
+    it is decoded from its own ids.
     """
     vocabulary = b"".join(map(tokenizer.token_bytes, range(tokenizer.size)))
-    spelt = set(vocabulary.decode("utf-8", "ignore")) - {"\ufffd"}
+    known = set(vocabulary.decode("utf-8", "ignore")) - {"\ufffd"}
     total = sum(characters.values())
-    lost = sum(n for c, n in characters.items() if c not in spelt and not _comes_back(c, tokenizer))
-    return lost / total if total else 0.0
+    unknown = sum(
+        n for c, n in characters.items() if c not in known and not _is_encodable(c, tokenizer)
+    )
+    return unknown / total if total else 0.0
 
 
-def _comes_back(character: str, tokenizer: Tokenizer) -> bool:
+def _is_encodable(character: str, tokenizer: Tokenizer) -> bool:
     try:
         ids = tokenizer.encode(character)
     except ValueError:
         return False
-    found = b"".join(tokenizer.token_bytes(int(i)) for i in ids)
-    return found == character.encode("utf-8", "surrogatepass")
-
-
-def _lines(text: str) -> list[str]:
-    return [line[:WIDTH] for line in text.splitlines()[:LINES]]
+    decoded = b"".join(tokenizer.token_bytes(int(i)) for i in ids)
+    return decoded == character.encode("utf-8", "surrogatepass")

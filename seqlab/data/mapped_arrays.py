@@ -1,4 +1,4 @@
-"""Files of numbers, read as arrays: mapped into memory, and checked block by block."""
+"""Files of numbers as arrays, mapped into memory and checked block by block."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from seqlab.files import open_to_read
 
 log = logging.getLogger(__name__)
 
-BLOCK = 4096  # bytes: what the system reads at least, so that checking reads nothing more
-MAPPED = 512  # reads of blocks until the pages are let go: at most 32 MiB of them
+BLOCK = 4096  # bytes: a page, the least that the system reads
+MAPPED = 512  # reads of blocks until pages are released: at most 32 MiB
 
 
 @dataclass(frozen=True)
 class Column:
-    """One file of a store: little-endian numbers, and the CRC-32 of each block of it."""
+    """A file of little-endian numbers, with the CRC-32 of each block."""
 
     path: Path
     dtype: np.dtype[Any]
@@ -32,27 +32,27 @@ class Column:
 
 
 class StoredArray:
-    """A 1-D array in a file: what is indexed is read, and its blocks are checked once.
+    """A 1-D array in a file, of which an index reads a part; each block is checked once.
 
-    Any index of numpy works. Everything else that arrays have (`tolist`, `astype`, `np.asarray`)
-    reads the whole file first.
+    Any index of numpy works. Other methods of arrays (`tolist`, `astype`) and `np.asarray` read the
+    whole file.
 
     Args:
         column: the file.
-        renew: builds a file anew that turned out to be damaged.
+        rebuild: makes a damaged file anew.
     """
 
     ndim = 1
 
-    def __init__(self, column: Column, renew: Callable[[], Column]) -> None:
-        self._renew = renew
+    def __init__(self, column: Column, rebuild: Callable[[], Column]) -> None:
+        self._rebuild = rebuild
         self._open(column)
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        whole: NDArray[Any] = self._checked(np.arange(len(self._seen)))[:]
+        whole: NDArray[Any] = self._checked(np.arange(len(self._intact)))[:]
         return np.asarray(whole, dtype=dtype, copy=copy)
 
     def __getattr__(self, name: str) -> Any:
@@ -62,8 +62,8 @@ class StoredArray:
 
     def __getitem__(self, key: Any) -> Any:
         values = self._checked(self._blocks(key))
-        found = values[key]
-        return found.copy() if isinstance(found, np.ndarray) and found.base is not None else found
+        part = values[key]
+        return part.copy() if isinstance(part, np.ndarray) and part.base is not None else part
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -80,7 +80,7 @@ class StoredArray:
             self._map.madvise(mmap.MADV_RANDOM)
         self._column = column
         self._values = np.frombuffer(self._map, column.dtype)
-        self._seen = np.zeros(len(column.checksums), dtype=bool)
+        self._intact = np.zeros(len(column.checksums), dtype=bool)
         self._mapped = 0
 
     def _blocks(self, key: Any) -> NDArray[np.int64]:
@@ -91,39 +91,39 @@ class StoredArray:
                 bounds = np.array([first, max(first, stop - 1)]) * self.dtype.itemsize // BLOCK
                 return np.arange(bounds[0], bounds[1] + 1) if stop > first else bounds[:0]
             key = np.arange(first, stop, step)
-        places = np.asarray(key)
-        if places.dtype == bool:
-            places = np.flatnonzero(places)
-        if places.size and places.min() < 0:
-            places = np.where(places < 0, places + len(self), places)
-        return np.ravel(places) * self.dtype.itemsize // BLOCK
+        indices = np.asarray(key)
+        if indices.dtype == bool:
+            indices = np.flatnonzero(indices)
+        if indices.size and indices.min() < 0:
+            indices = np.where(indices < 0, indices + len(self), indices)
+        return np.ravel(indices) * self.dtype.itemsize // BLOCK
 
     def _checked(self, blocks: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the values once those blocks are known to be as they were written."""
-        blocks = blocks[blocks < len(self._seen)]  # an index beyond is numpy's to refuse
-        for block in np.unique(blocks[~self._seen[blocks]]).tolist():
-            if not self._is_whole(block):
-                self._mend()
+        """Return the values after a check of those blocks."""
+        blocks = blocks[blocks < len(self._intact)]  # numpy refuses an index out of range
+        for block in np.unique(blocks[~self._intact[blocks]]).tolist():
+            if not self._is_intact(block):
+                self._repair()
                 return self._checked(blocks)
-            self._seen[block] = True
-        self._let_go(len(blocks))
+            self._intact[block] = True
+        self._release_pages(len(blocks))
         return self._values
 
-    def _is_whole(self, block: int) -> bool:
+    def _is_intact(self, block: int) -> bool:
         content = memoryview(self._map)[block * BLOCK : (block + 1) * BLOCK]
         return zlib.crc32(content) == int(self._column.checksums[block])
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         log.warning("%s: is damaged; it is built anew", self._column.path)
-        self._open(self._renew())
-        if not all(map(self._is_whole, range(len(self._seen)))):
+        self._open(self._rebuild())
+        if not all(map(self._is_intact, range(len(self._intact)))):
             raise CorpusError(
                 f"{self._column.path}: is damaged again right after it was written; is the disk"
                 " in order? $SEQLAB_CACHE names another folder"
             )
 
-    def _let_go(self, blocks: int) -> None:
-        """Have the system take pages back, so that memory does not grow with what was read."""
+    def _release_pages(self, blocks: int) -> None:
+        """Let the system free pages, so that memory does not grow with what was read."""
         self._mapped += blocks
         if self._mapped > MAPPED and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""A shuffle that needs no array."""
+"""A shuffle in constant memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _ROUNDS = 6
 
 
 class Permutation:
-    """A pseudorandom order of 0 … size - 1 that any part can be read of, in constant memory.
+    """A pseudorandom order of 0 … size - 1, any part of which is computed in constant memory.
 
     A balanced Feistel network over the next power of four, walked until the number is in range
     (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
 
     Args:
         size: how many numbers are shuffled.
-        seed: numbers that the order depends on, such as the seed and the epoch.
+        seed: numbers that the order depends on, such as seed and epoch.
     """
 
     def __init__(self, size: int, *seed: int) -> None:
@@ -28,11 +28,7 @@ class Permutation:
         self._keys = [np.uint64(derive(size, *seed, number)) for number in range(_ROUNDS)]
 
     def __call__(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return which numbers stand at `indices` (any shape).
-
-        Raises:
-            IndexError: an index is not in 0 … size - 1; the walk would never end.
-        """
+        """Return the numbers at `indices` (any shape, 0 … size - 1)."""
         flat = np.ravel(indices)
         if flat.size and not 0 <= flat.min() <= flat.max() < self.size:
             raise IndexError(f"a permutation of {self.size} has the indices 0 … {self.size - 1}")

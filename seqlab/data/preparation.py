@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqlab.contracts import Tokenizer
 from seqlab.data import cache
-from seqlab.data.progress import Progress, counted, in_the_log
+from seqlab.data.progress import Progress, log_progress, with_progress
 from seqlab.data.splits import TRAIN, Source, open_source
 from seqlab.data.tokens import Part, Tokens, encode
 from seqlab.errors import CorpusError, PluginError
@@ -22,7 +22,7 @@ from seqlab.registry import Bound, Text
 
 @dataclass(frozen=True)
 class Prepared:
-    """The training split as token ids, and what it was made of."""
+    """The training split as token ids, and its sources."""
 
     source: Source
     tokenizer: Tokenizer
@@ -32,15 +32,11 @@ class Prepared:
 
     @property
     def corpus(self) -> Bound:
-        """What was really used: the experiment's corpus, or its stand-in."""
+        """The corpus that was used: the experiment's, or its stand-in."""
         return self.source.bound
 
     def split(self, name: str) -> Tokens:
-        """Encode another split with the same vocabulary.
-
-        Raises:
-            CorpusError: there is no such split, or it has what the vocabulary lacks.
-        """
+        """Encode another split with the same vocabulary; see `prepare_split`."""
         return prepare_split(self.source, name, self.bound, self.tokenizer, self.progress)
 
 
@@ -52,19 +48,19 @@ def prepare(
 ) -> Prepared:
     """Open the corpus, fit the tokenizer to its training split and encode that.
 
-    What was prepared before is taken from the cache.
+    What was prepared before comes from the cache.
 
     Args:
-        resolved: the experiment, or as much of it as says what the text is.
-        tokenizer: one that has its vocabulary; None: one is made, and fitted.
-        progress: is told how far reading has come; None: the log is.
-        fingerprint: what that of the corpus must be; None: anything.
+        resolved: the experiment, or its part about the text.
+        tokenizer: is fitted already; None: a new one is fitted.
+        progress: is called while reading; None: progress is logged.
+        fingerprint: that the corpus must have; None: any.
 
     Raises:
-        CorpusError: the corpus cannot be had or cannot be used, or is another text.
+        CorpusError: the corpus is unavailable, cannot be used, or is another text.
         RunFailed: the token ids cannot be written.
     """
-    told = progress or in_the_log()
+    progress = progress or log_progress()
     source = open_source(resolved)
     if fingerprint is not None:
         source.check_same(fingerprint)
@@ -72,54 +68,47 @@ def prepare(
     if tokenizer is None:
         tokenizer = cast("Tokenizer", bound.build())
         with bound.blamed():
-            _fit(tokenizer, source, bound, told)
-    tokens = prepare_split(source, TRAIN, bound, tokenizer, told)
-    return Prepared(source, tokenizer, tokens, bound, told)
+            _fit(tokenizer, source, bound, progress)
+    tokens = prepare_split(source, TRAIN, bound, tokenizer, progress)
+    return Prepared(source, tokenizer, tokens, bound, progress)
 
 
 def _fit(tokenizer: Tokenizer, source: Source, bound: Bound, progress: Progress) -> None:
-    """Give a tokenizer the vocabulary of the training split: the one that is kept, or a new one."""
+    """Fit a tokenizer to the training split, or load the vocabulary from the cache."""
 
     def learn() -> Any:
-        tokenizer.fit(counted(source.documents(TRAIN), "Learning the vocabulary", progress))
+        tokenizer.fit(with_progress(source.documents(TRAIN), "Learning the vocabulary", progress))
         state = tokenizer.state_dict()
         source.check_unchanged()
-        _check_vocabulary(state)
+        try:
+            pack(state, "", {})
+        except TypeError as error:
+            raise PluginError(f"the vocabulary cannot be saved ({error})") from None
         return state
 
     key = cache.key_of(corpus=source.identity, tokenizer=bound.identity())
-    state, kept = cache.kept_state(key, learn)
-    if kept:
+    state, cached = cache.cached_state(key, learn)
+    if cached:
         tokenizer.load_state_dict(state)
 
 
-def _check_vocabulary(state: Any) -> None:
-    try:
-        pack(state, "", {})
-    except TypeError as error:
-        raise PluginError(f"the vocabulary cannot be saved ({error})") from None
-
-
 def prepare_split(
-    source: Source,
-    split: str,
-    bound: Bound,
-    tokenizer: Tokenizer,
-    progress: Progress | None = None,
+    source: Source, split: str, bound: Bound, tokenizer: Tokenizer, progress: Progress | None = None
 ) -> Tokens:
-    """Encode a split, or open the token ids that are kept of it.
+    """Encode a split, or open its token ids in the cache.
 
     Raises:
-        CorpusError: there is no such split, it is empty, or has what the vocabulary lacks.
+        CorpusError: there is no such split, it is empty, or a part of it has no id.
         RunFailed: the token ids cannot be written.
     """
     source.check(split)
-    told = progress or in_the_log()
+    report = progress or log_progress()
 
     def parts() -> Iterator[Part]:
         documents = source.documents(split)
         with bound.blamed():
-            yield from encode(counted(documents, f"Encoding {split}", told), tokenizer)
+            reported = with_progress(documents, f"Encoding {split}", report)
+            yield from encode(reported, tokenizer)
             source.check_unchanged()
 
     names = {"corpus": source.bound.component.name, "tokenizer": bound.component.name}
@@ -130,13 +119,13 @@ def prepare_split(
         vocabulary=_state_hash(tokenizer),
     )
     try:
-        return cache.kept_tokens(key, parts, tokenizer.size, names | {"split": split})
+        return cache.cached_tokens(key, parts, tokenizer.size, names | {"split": split})
     except CorpusError as error:
         raise type(error)(f"split '{split}': {error}") from None
 
 
 def _state_hash(tokenizer: Tokenizer) -> str:
-    """SHA-256 of all that a tokenizer has learnt."""
+    """SHA-256 of a tokenizer's state."""
     tensors: dict[str, Tensor] = {}
     text = json.dumps(pack(tokenizer.state_dict(), "", tensors))
     digest = hashlib.sha256(text.encode())
@@ -146,7 +135,7 @@ def _state_hash(tokenizer: Tokenizer) -> str:
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:
-    """SHA-256 over every token's bytes, in the order of the ids."""
+    """SHA-256 of every token's bytes, in the order of the ids."""
     digest = hashlib.sha256()
     for token in range(tokenizer.size):
         data = tokenizer.token_bytes(token)

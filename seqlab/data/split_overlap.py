@@ -1,4 +1,4 @@
-"""Whether what is scored is trained too: the same file in two splits, or the same bytes."""
+"""Overlap of splits: the same file in two of them, or files with the same bytes."""
 
 from __future__ import annotations
 
@@ -10,72 +10,64 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
-from seqlab.contracts import Corpus
+from seqlab.contracts import Corpus, offered
 from seqlab.errors import CorpusError
 
 log = logging.getLogger(__name__)
 
 TRAIN = "train"
-HEAD = 1 << 16  # bytes; files that begin in different ways are not read on
-SHOWN = 5  # files that a message names
+HEAD = 1 << 16  # bytes; files that differ in these are not read further
+SHOWN = 5  # files that a message lists
 
 InSplit: TypeAlias = tuple[str, Path]
 
 
-def check_apart(name: str, corpus: Corpus) -> None:
-    """See to it that nothing is trained that is scored, as far as a corpus names its files.
+def check_overlap(name: str, corpus: Corpus) -> None:
+    """Raise CorpusError if a corpus trains on a file of another split, as far as it names files.
 
-    Splits to score that share a file, and files of two splits with the same content, are said.
-
-    Raises:
-        CorpusError: a file of another split is trained.
+    Other splits that share files, and files of two splits with the same content, are logged.
     """
-    held_out = list(getattr(corpus, "held_out", ()))
-    if held_out:
-        said = "corpus '%s': not trained, since another split has it: %s"
-        log.warning(said, name, _all(held_out))
-    if not hasattr(corpus, "split_files"):
+    if held_out := list(offered(corpus, "held_out") or ()):
+        message = "corpus '%s': not trained, since another split has it: %s"
+        log.warning(message, name, _listed(held_out))
+    split_files = offered(corpus, "split_files")
+    if split_files is None:
         return
-    files = {split: list(paths) for split, paths in corpus.split_files().items()}
-    places = {split: {place_of(path): path for path in paths} for split, paths in files.items()}
-    for one, other in combinations(files, 2):
-        _check_files(name, one, other, [places[one][p] for p in places[one] if p in places[other]])
-    same = list(_same_content(places))
-    if same:
-        log.warning(
-            "corpus '%s': files of different splits have the same content: %s", name, _all(same)
-        )
+    files = {
+        split: {_identity(path): path for path in paths} for split, paths in split_files().items()
+    }
+    for first, second in combinations(files, 2):
+        if shared := [path for key, path in files[first].items() if key in files[second]]:
+            splits = f"splits '{first}' and '{second}'"
+            message = f"corpus '{name}': {splits} have the same files: {_listed(shared)}"
+            if TRAIN in (first, second):
+                raise CorpusError(message)
+            log.warning(message)
+    if same := list(_same_content(files)):
+        message = "corpus '%s': files of different splits have the same content: %s"
+        log.warning(message, name, _listed(same))
 
 
-def place_of(path: Path) -> Hashable:
-    """What a file is, whatever links and names lead to it."""
+def _identity(path: Path) -> Hashable:
+    """Device and inode: the same for every link to a file."""
     with suppress(OSError, ValueError):
-        at = path.stat()
-        if at.st_ino:
-            return at.st_dev, at.st_ino
-    return path.absolute()  # it is not there, or its system numbers no files
+        stat = path.stat()
+        if stat.st_ino:
+            return stat.st_dev, stat.st_ino
+    return path.absolute()  # it is missing, or its file system has no inodes
 
 
-def _check_files(name: str, one: str, other: str, shared: list[Path]) -> None:
-    if not shared:
-        return
-    said = f"corpus '{name}': splits '{one}' and '{other}' have the same files: {_all(shared)}"
-    if TRAIN in (one, other):
-        raise CorpusError(said)
-    log.warning(said)
-
-
-def _same_content(places: Mapping[str, Mapping[Hashable, Path]]) -> Iterator[str]:
-    """Pairs of files in different splits; only files of one size and one beginning are read."""
-    files = {place: (split, path) for split, own in places.items() for place, path in own.items()}
-    for alike in _groups(files.values(), _size):
-        for begun_alike in _groups(alike, lambda path: _digest(path, HEAD)):
-            for same in _groups(begun_alike, lambda path: _digest(path, None)):
+def _same_content(files: Mapping[str, Mapping[Hashable, Path]]) -> Iterator[str]:
+    """Equal files of different splits; only files of equal size and head are read whole."""
+    unique = {key: (split, path) for split, own in files.items() for key, path in own.items()}
+    for same_size in _groups(unique.values(), _size):
+        for same_head in _groups(same_size, lambda path: _digest(path, HEAD)):
+            for same in _groups(same_head, lambda path: _digest(path, None)):
                 yield " = ".join(str(path) for _, path in same)
 
 
 def _groups(files: Iterable[InSplit], key: Callable[[Path], Hashable]) -> Iterator[list[InSplit]]:
-    """Files that share a key, where they are of two splits at least; no key: like no other."""
+    """Groups of files with the same key, from at least two splits; a file without key is alone."""
     groups: dict[Hashable, list[InSplit]] = {}
     for split, path in files:
         with suppress(OSError, ValueError):
@@ -97,6 +89,6 @@ def _digest(path: Path, limit: int | None) -> bytes:
         return hashlib.file_digest(file, "blake2b").digest()
 
 
-def _all(things: list[Path] | list[str]) -> str:
-    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
-    return ", ".join(map(str, things[:SHOWN])) + more
+def _listed(names: list[Path] | list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(str, names[:SHOWN])) + more

@@ -1,4 +1,4 @@
-"""An experiment's corpus, its splits, and what the core cuts from them."""
+"""An experiment's corpus and its splits, with those that `holdout` cuts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seqlab.contracts import Corpus, Document
-from seqlab.data.cache import Seen, kept_fingerprint, key_of, look_at
-from seqlab.data.split_overlap import check_apart
-from seqlab.data.text import between, checked_documents, first_characters, length
-from seqlab.data.text_blocks import recut
+from seqlab.contracts import Corpus, Document, offered
+from seqlab.data.cache import FileStates, cached_fingerprint, file_states, key_of
+from seqlab.data.split_overlap import check_overlap
+from seqlab.data.text import between, checked_documents, first_characters, in_blocks, length
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
@@ -26,45 +25,37 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus that is really there: the experiment's, or its stand-in."""
+    """A corpus that is available: the experiment's, or its stand-in."""
 
     bound: Bound
     corpus: Corpus
     fingerprint: str
     keys: CorpusKeys
-    seen: Seen = field(default_factory=dict)  # its files before the fingerprint was taken
+    files: FileStates = field(default_factory=dict)  # before the fingerprint was taken
 
     @property
     def splits(self) -> Sequence[str]:
-        """Names of the corpus's own splits and of those that `holdout` makes."""
+        """The corpus's own splits and those that `holdout` makes."""
         return (*self.corpus.splits, *self.shares)
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """JSON values that all of its token ids follow from, with the tokenizer; None: unknown."""
+        """JSON values that its text follows from; None: unknown."""
         keys = {"max_characters": self.keys.max_characters, "holdout": self.shares}
-        known = self.bound.identity(besides=self.seen)
+        known = self.bound.identity(exclude=self.files)
         return known and {**known, "fingerprint": self.fingerprint, **keys}
 
     def documents(self, split: str) -> Iterator[Document]:
-        """Stream the documents of a split from the start, anew at each call.
-
-        Raises:
-            CorpusError: there is no such split.
-        """
+        """Stream the documents of a split from the start; raises CorpusError if there is none."""
         self.check(split)
-        return map(recut, self._documents(split))
+        return map(in_blocks, self._documents(split))
 
     def own_documents(self, split: str) -> Iterator[Document]:
-        """Stream the documents of a split of the corpus's own, before any share is cut from it."""
-        return map(recut, self._limited(split))
+        """Stream the documents of one of the corpus's own splits, before `holdout`."""
+        return map(in_blocks, self._limited(split))
 
     def check(self, split: str) -> None:
-        """See to it that there is such a split.
-
-        Raises:
-            CorpusError: there is not.
-        """
+        """Raise CorpusError if there is no such split."""
         if split not in self.splits:
             raise CorpusError(
                 f"corpus '{self.bound.component.name}' has no split '{split}' (it has"
@@ -72,11 +63,7 @@ class Source:
             )
 
     def check_same(self, fingerprint: str) -> None:
-        """See to it that this is the text of a run, by the fingerprint that it had there.
-
-        Raises:
-            CorpusError: it is another one.
-        """
+        """Raise CorpusError if this is another text than that of a run, by its fingerprint."""
         if self.fingerprint != fingerprint:
             raise CorpusError(
                 f"corpus '{self.bound.component.name}' is another text than the run was begun with"
@@ -84,14 +71,10 @@ class Source:
             )
 
     def check_unchanged(self) -> None:
-        """See to it that what was read since is what the fingerprint says.
-
-        Raises:
-            CorpusError: a file is another by now.
-        """
-        now = _seen(self.corpus) if self.seen else {}
-        for path in sorted({*self.seen, *now}):
-            if self.seen.get(path) != now.get(path):
+        """Raise CorpusError if a file changed since the fingerprint was taken."""
+        now = _files(self.corpus) if self.files else {}
+        for path in sorted({*self.files, *now}):
+            if self.files.get(path) != now.get(path):
                 raise CorpusError(f"{path}: changed while it was read; run again")
 
     def _documents(self, split: str) -> Iterator[Document]:
@@ -99,25 +82,25 @@ class Source:
             return self._limited(split)
         start, stop = self._range(split)
         if start < stop == self._length:
-            stop += 1  # empty documents at the end lie there
+            stop += 1  # the position of empty documents at the end
         return between(self._limited(TRAIN), start, stop)
 
     @property
     def shares(self) -> dict[str, float]:
-        """Which splits are cut from the end of the training split, and how large they are."""
+        """The splits that are cut from the end of the training split, with their shares."""
         holdout = self.keys.holdout
         if holdout is None:
             return {}
-        shares = holdout.items() if isinstance(holdout, dict) else [("valid", holdout)]
-        return {str(name): share for name, share in shares}
+        shares: dict[Any, float] = holdout if isinstance(holdout, dict) else {"valid": holdout}
+        return shares
 
     def _range(self, split: str) -> tuple[int, int]:
-        """Where a split lies in the corpus's training split: train, then valid, then test."""
+        """Start and stop in the corpus's training split, which has train, then valid, then test."""
         total = self._length
         valid, test = (int(total * self.shares.get(name, 0)) for name in ("valid", "test"))
         cuts = (0, total - valid - test, total - test, total)
-        place = (TRAIN, "valid", "test").index(split)
-        return cuts[place], cuts[place + 1]
+        index = (TRAIN, "valid", "test").index(split)
+        return cuts[index], cuts[index + 1]
 
     @cached_property
     def _length(self) -> int:
@@ -125,91 +108,91 @@ class Source:
 
     def _limited(self, split: str) -> Iterator[Document]:
         with self.bound.blamed():
-            name, documents = self.bound.component.name, self.corpus.documents(split)
+            documents = self.corpus.documents(split)
             if isinstance(documents, str):
                 raise TypeError("documents() should yield documents, not be a text itself")
-            checked = checked_documents(documents, f"corpus '{name}', split '{split}'")
+            where = f"corpus '{self.bound.component.name}', split '{split}'"
+            checked = checked_documents(documents, where)
             yield from first_characters(checked, self.keys.max_characters)
 
 
 def open_source(resolved: Text, *, fingerprint: bool = True) -> Source:
-    """Open the corpus, or its stand-in where it cannot be had.
+    """Open the corpus, or its stand-in if it is unavailable.
 
-    Args:
-        resolved: the experiment, or as much of it as says what the text is.
-        fingerprint: whether it is asked for its fingerprint, for which all of it may be read.
+    The fingerprint is taken on request, as that may read all of the corpus.
 
     Raises:
-        CorpusError: it cannot be used, or its splits are not as the experiment has them.
+        CorpusError: it cannot be used, or lacks splits of the experiment.
     """
-    with placed_in(resolved):
-        return _opened(resolved, fingerprint)
+    with locating_errors(resolved):
+        return _open(resolved, fingerprint)
 
 
 @contextmanager
-def placed_in(resolved: Text) -> Iterator[None]:
-    """Say of what a corpus refuses where in the experiment it was asked for."""
+def locating_errors(resolved: Text) -> Iterator[None]:
+    """Add to a CorpusError where in the experiment the corpus, or the option at fault, is."""
     try:
         yield
     except CorpusError as error:
-        said = str(resolved.complaint(str(error), "corpus", *named_option(resolved, str(error))))
+        path = ("corpus", *option_at_fault(resolved, str(error)))
         kind = CorpusUnavailable if isinstance(error, CorpusUnavailable) else CorpusError
-        raise kind(said) from error
+        raise kind(str(resolved.complaint(str(error), *path))) from error
 
 
-def named_option(resolved: Text, said: str) -> list[str]:
-    """The option, if any, that names the file of which something is said."""
+def option_at_fault(resolved: Text, message: str) -> list[str]:
+    """The option, if any, that names the file of a message."""
     named = [
         (len(str(path)), name)
         for name, value in resolved.corpus.options.items()
         for path in (value if isinstance(value, list) else [value])
-        if isinstance(path, Path) and str(path) in said
+        if isinstance(path, Path) and str(path) in message
     ]
     return [max(named)[1]] if named else []
 
 
-def _opened(resolved: Text, fingerprint: bool) -> Source:
+def _open(resolved: Text, fingerprint: bool) -> Source:
     try:
-        return _look_at(resolved.corpus, resolved.corpus_keys, fingerprint)
+        return _open_bound(resolved.corpus, resolved.corpus_keys, fingerprint)
     except CorpusUnavailable as error:
         if resolved.stand_in is None:
             raise
-        said = log.warning if fingerprint else log.debug  # nothing is trained on it yet
-        said(
+        level = logging.WARNING if fingerprint else logging.DEBUG  # DEBUG: not yet trained on
+        log.log(
+            level,
             "Training on '%s' instead of '%s', so the numbers do not compare with published ones:"
             " %s",
             resolved.stand_in.component.name,
             resolved.corpus.component.name,
             error,
         )
-        return _look_at(resolved.stand_in, resolved.corpus_keys, fingerprint)
+        return _open_bound(resolved.stand_in, resolved.corpus_keys, fingerprint)
 
 
-def _look_at(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:
+def _open_bound(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:
     corpus: Corpus = bound.build()
     with bound.blamed():
-        check_apart(bound.component.name, corpus)
-        seen = _seen(corpus)
-        known = _fingerprint(bound, corpus, seen) if fingerprint else ""
-        source = Source(bound, corpus, known, keys, seen)
+        check_overlap(bound.component.name, corpus)
+        files = _files(corpus)
+        text = _fingerprint(bound, corpus, files) if fingerprint else ""
+        source = Source(bound, corpus, text, keys, files)
         _check_splits(source)
     return source
 
 
-def _seen(corpus: Corpus) -> Seen:
-    """How the files of a corpus are; nothing, if it names none, or has its own words for them."""
+def _files(corpus: Corpus) -> FileStates:
+    """The states of a corpus's files; empty if it names none, or one cannot be read."""
     try:
-        return look_at(getattr(corpus, "files", None) or ())
+        return file_states(offered(corpus, "files") or ())
     except (OSError, ValueError):
         return {}
 
 
-def _fingerprint(bound: Bound, corpus: Corpus, seen: Seen) -> str:
-    """Ask the corpus, or remember what it said while its files were the same."""
-    if not seen:
+def _fingerprint(bound: Bound, corpus: Corpus, files: FileStates) -> str:
+    """The fingerprint, from the cache while the files are unchanged."""
+    if not files:
         return corpus.fingerprint()
-    key = key_of(corpus=bound.identity(besides=seen))
-    return kept_fingerprint(key, seen, corpus.fingerprint)
+    key = key_of(corpus=bound.identity(exclude=files))
+    return cached_fingerprint(key, files, corpus.fingerprint)
 
 
 def _check_splits(source: Source) -> None:

@@ -1,23 +1,20 @@
-"""Documents as streams of text, and parts of them."""
+"""Documents as streams of text, and their parts and blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError, PluginError
 
+BLOCK = 1 << 20  # characters
 A_DOCUMENT = "a document is a str, an iterable of str, or seqlab.Ids (for token ids)"
 
 
 def checked_documents(documents: Iterable[Document], where: str) -> Iterator[Document]:
-    """Yield the documents that a corpus gives, as long as they are documents.
-
-    Raises:
-        PluginError: one is something else; `where` and its number say which.
-    """
+    """Yield the documents of a corpus; PluginError says `where` one is no document."""
     for number, document in enumerate(documents, start=1):
         if isinstance(document, str | Ids):
             yield document
@@ -26,7 +23,7 @@ def checked_documents(documents: Iterable[Document], where: str) -> Iterator[Doc
 
 
 def _checked_pieces(document: Any, where: str) -> Iterator[str]:
-    """Known only once the first piece is taken: a document streams."""
+    """Check pieces as they are read: a document streams."""
     kind = type(document).__name__
     if not isinstance(document, Iterable):
         raise PluginError(f"{where} is of type {kind}; {A_DOCUMENT}")
@@ -38,18 +35,14 @@ def _checked_pieces(document: Any, where: str) -> Iterator[str]:
 
 
 def text_pieces(document: Document) -> Iterator[str]:
-    """Yield the text of a document, piece by piece.
-
-    Raises:
-        CorpusError: the document has token ids and no text.
-    """
+    """Yield the text of a document in pieces; raises CorpusError if it has token ids."""
     if isinstance(document, Ids):
         raise CorpusError("this corpus gives token ids, not text; use `tokenizer: ids`")
     return iter([document] if isinstance(document, str) else document)
 
 
 def first_characters(documents: Iterable[Document], limit: int | None) -> Iterator[Document]:
-    """Yield documents until `limit` characters have come, the last one cut short (None: all)."""
+    """Yield the first `limit` characters of all documents (None: all of them)."""
     if limit is None:
         yield from documents
         return
@@ -61,64 +54,76 @@ def first_characters(documents: Iterable[Document], limit: int | None) -> Iterat
 
 def length(documents: Iterable[Document]) -> int:
     """Count the characters of all documents (the token ids of those that have no text)."""
-    return sum(len(part) for document in documents for part in _parts(document))
+    return sum(
+        len(document.ids) if isinstance(document, Ids) else sum(map(len, text_pieces(document)))
+        for document in documents
+    )
 
 
 def between(documents: Iterable[Document], start: int, stop: int) -> Iterator[Document]:
-    """Yield what lies from character (or token id) `start` to `stop` of all documents joined.
+    """Yield characters (or token ids) `start` to `stop` of all documents joined.
 
-    An empty document lies where the next character does. Documents stream: what is yielded has to
-    be read before the next one is asked for.
+    An empty document has the position of the next character. Documents stream: each has to be read
+    before the next one.
     """
     position = 0
+
+    def inside(pieces: Iterator[str]) -> Iterator[str]:
+        nonlocal position
+        while position < stop and (piece := next(pieces, None)) is not None:
+            part = piece[max(start - position, 0) : stop - position]
+            position += len(piece)
+            if part:
+                yield part
+
     for document in documents:
         if position >= stop:
             return
         if isinstance(document, Ids):
-            part = _cut_ids(document, start - position, stop - position)
-            if len(part.ids) or (not len(document.ids) and position >= start):
-                yield part
+            yield from _cut_ids(document, start - position, stop - position)
             position += len(document.ids)
             continue
-        cut = _Cut(text_pieces(document), position, start, stop)
-        first = next(cut, None)
+        begin, parts = position, inside(text_pieces(document))
+        first = next(parts, None)
         if first is not None:
-            yield chain([first], cut)
-        elif start <= position == cut.position:
+            yield chain([first], parts)
+        elif start <= begin == position:
             yield ""
-        for _ in cut:  # whatever the reader left
+        for _ in parts:  # what the reader left
             pass
-        position = cut.position
 
 
-def _parts(document: Document) -> Iterator[Sized]:
-    return iter([document.ids]) if isinstance(document, Ids) else text_pieces(document)
-
-
-def _cut_ids(document: Ids, start: int, stop: int) -> Ids:
+def _cut_ids(document: Ids, start: int, stop: int) -> Iterator[Ids]:
     inside = slice(max(start, 0), max(stop, 0))
-    weights = None if document.weights is None else document.weights[inside]
-    return Ids(document.ids[inside], weights)
+    ids = document.ids[inside]
+    if len(ids) or (not len(document.ids) and start <= 0):
+        yield Ids(ids, None if document.weights is None else document.weights[inside])
 
 
-class _Cut:
-    """The pieces of one document that lie inside; `position` is where reading has come to."""
+def in_blocks(document: Document, block: int = BLOCK) -> Document:
+    """Return the document with its text in pieces of at most `block` characters.
 
-    def __init__(self, pieces: Iterator[str], position: int, start: int, stop: int) -> None:
-        self._pieces = pieces
-        self.position = position
-        self._start = start
-        self._stop = stop
+    A piece ends with the last newline in a block, else with the last space, so a tokenizer never
+    gets half a word, unless the word is longer than a block.
+    """
+    if isinstance(document, Ids) or (isinstance(document, str) and len(document) <= block):
+        return document
+    return _blocks([document] if isinstance(document, str) else document, block)
 
-    def __iter__(self) -> Iterator[str]:
-        return self
 
-    def __next__(self) -> str:
-        while self.position < self._stop:
-            piece = next(self._pieces)
-            begin, end = self._start - self.position, self._stop - self.position
-            self.position += len(piece)
-            part = piece[max(begin, 0) : end]
-            if part:
-                return part
-        raise StopIteration
+def _blocks(pieces: Iterable[str], block: int) -> Iterator[str]:
+    waiting = ""
+    for piece in pieces:
+        for start in range(0, len(piece), block):
+            waiting += piece[start : start + block]
+            while len(waiting) > block:
+                end = _end(waiting, block)
+                yield waiting[:end]
+                waiting = waiting[end:]
+    if waiting:
+        yield waiting
+
+
+def _end(text: str, block: int) -> int:
+    """The end of the first block: after a newline, else after a space."""
+    return text.rfind("\n", 0, block) + 1 or text.rfind(" ", 0, block) + 1 or block

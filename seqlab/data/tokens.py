@@ -20,9 +20,9 @@ class Tokens:
     """A split as token ids.
 
     Args:
-        ids: 1-D, of any integer type. In a run it is a file, of which an index reads what it needs.
-        documents: 1-D, the position of each document's first token; in a run it is a file too.
-        weights: 1-D like `ids`: how much each token counts as a target; None: all count 1.
+        ids: 1-D, of any integer type; in a run a file, of which an index reads only a part.
+        documents: 1-D, the position of each document's first token; in a run a file too.
+        weights: 1-D like `ids`, the weight of each token as a target; None: all 1.
     """
 
     ids: NDArray[Any]
@@ -46,7 +46,7 @@ class Tokens:
             starts: (B,) position of each row's first input.
             length: T.
             continues: (B,), or one value for all rows.
-            stops: (B,) position after each row's last input; what lies behind gets weight 0.
+            stops: (B,) position after each row's last input; later ones get weight 0.
 
         Returns:
             Batch of (B, T).
@@ -72,45 +72,41 @@ class Tokens:
 
 
 class Part(NamedTuple):
-    """Some tokens of a split, in their order; `begins`: a document begins with them."""
+    """Consecutive tokens of a split; `begins`: a document begins with them."""
 
     ids: NDArray[Any]
     weights: NDArray[np.float32] | None = None
     begins: bool = False
 
 
-SLICE = 1 << 20  # token ids of a document without text that are looked at together
+SLICE = 1 << 20  # token ids of a document that are checked at once
 
 
 def encode(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Part]:
-    """Encode documents one after another, with `end_of_document` between them.
-
-    Raises:
-        CorpusError: a text has something that the tokenizer has no id for.
-    """
+    """Encode documents, with `end_of_document` between; CorpusError: a text has no id."""
     for number, document in enumerate(documents):
         if number and tokenizer.end_of_document is not None:
             yield Part(np.array([tokenizer.end_of_document]))
         yield Part(np.empty(0, dtype=np.int64), begins=True)
         where = f"document {number + 1}"
         if isinstance(document, Ids):
-            yield from _checked(document, tokenizer.size, where)
+            yield from _check_document(document, tokenizer.size, where)
         else:
-            yield from _encoded(document, tokenizer, where)
+            yield from _encode_text(document, tokenizer, where)
 
 
-def _checked(document: Ids, size: int, where: str) -> Iterator[Part]:
+def _check_document(document: Ids, size: int, where: str) -> Iterator[Part]:
     ids, weights = document
     if weights is not None and len(weights) != len(ids):
         raise CorpusError(f"{where}: has {len(ids)} ids and {len(weights)} weights")
     for start in range(0, len(ids), SLICE):
-        some = slice(start, start + SLICE)
-        _check_ids(ids[some], size, where)
-        counts = None if weights is None else np.asarray(weights[some], np.float32)
-        yield Part(np.asarray(ids[some]), counts)
+        part = slice(start, start + SLICE)
+        _check_ids(ids[part], size, where)
+        part_weights = None if weights is None else np.asarray(weights[part], np.float32)
+        yield Part(np.asarray(ids[part]), part_weights)
 
 
-def _encoded(document: Document, tokenizer: Tokenizer, where: str) -> Iterator[Part]:
+def _encode_text(document: Document, tokenizer: Tokenizer, where: str) -> Iterator[Part]:
     offset = 0
     try:
         for piece in text_pieces(document):
@@ -119,8 +115,8 @@ def _encoded(document: Document, tokenizer: Tokenizer, where: str) -> Iterator[P
             yield Part(ids)
             offset += len(piece)
     except ValueError as error:
-        place = f"{where}, from character {offset:,} on" if offset else where
-        raise CorpusError(f"{place}: {error}") from None
+        after = f", from character {offset:,} on" if offset else ""
+        raise CorpusError(f"{where}{after}: {error}") from None
 
 
 def _check_ids(ids: NDArray[Any], size: int, where: str) -> None:
@@ -135,7 +131,7 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """Move what the model sees; `continues` is read by the loop and stays on the CPU."""
+    """Move a batch to a device, except `continues`, which the loop reads on the CPU."""
     weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
     inputs = batch.inputs.to(device, non_blocking=True)
     targets = batch.targets.to(device, non_blocking=True)

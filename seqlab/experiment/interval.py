@@ -13,13 +13,13 @@ _PATTERN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) (step|epoch|minute)s?")
 
 @dataclass(frozen=True)
 class Interval:
-    """`size` is a whole number of steps or epochs, or any number of minutes."""
+    """`size` is a whole number of steps or epochs, or a number of minutes."""
 
     size: float
     unit: Literal["step", "epoch", "minute"]
 
     def due(self, *, step: int, epoch: int, ends_epoch: bool, minutes: float) -> bool:
-        """Whether it is time, after `step`; `minutes` have passed since it last happened."""
+        """Whether it happens after `step`; `minutes` have passed since the last time."""
         if self.unit == "minute":
             return minutes >= self.size
         if self.unit == "epoch":
@@ -28,11 +28,7 @@ class Interval:
 
 
 def interval(value: int | str) -> Interval:
-    """Read a number of steps, or a text such as '2 epochs' or '0.5 minutes'.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """Read a number of steps, or a text such as '2 epochs'; raises ValueError."""
     if isinstance(value, int):
         return Interval(value, "step")
     match = _PATTERN.fullmatch(value)
@@ -40,13 +36,13 @@ def interval(value: int | str) -> Interval:
         raise ValueError("a number of steps, or such as '2 epochs' or '10 minutes'")
     size, unit = float(match[1]), match[2]
     if size <= 0 or (unit != "minute" and size != int(size)):
-        raise ValueError("a whole number of steps or epochs, or some minutes, and more than none")
+        raise ValueError("a whole number of steps or epochs, or a number of minutes, above 0")
     return Interval(size, unit)  # type: ignore[arg-type] # the pattern has these three
 
 
-def _readable(value: int | str) -> int | str:
+def _checked(value: int | str) -> int | str:
     interval(value)
     return value
 
 
-Every = Annotated[int, Field(gt=0, le=2**40)] | Annotated[str, AfterValidator(_readable)]
+Every = Annotated[int, Field(gt=0, le=2**40)] | Annotated[str, AfterValidator(_checked)]

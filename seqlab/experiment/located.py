@@ -1,4 +1,4 @@
-"""Values that know where they were written."""
+"""Values with the location where they were written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from: a place in a file, or a label such as an override."""
+    """Where a value comes from: a location in a file, or a label such as an override."""
 
     label: str
     line: int = 0
@@ -32,8 +32,8 @@ class Origin:
 class Located:
     """A YAML value and its origin.
 
-    `kept` marks an option that was written for another component of this section: a bare name
-    changed the component, and the option stays only if the new one has it too.
+    `kept` marks an option that was written for another component: a bare name replaced the
+    component, and the option stays only if the new one has it too.
     """
 
     value: dict[str, Located] | list[Located] | Scalar
@@ -42,11 +42,11 @@ class Located:
 
     @property
     def items(self) -> dict[str, Located]:
-        """The entries of a mapping; none where this is no mapping."""
+        """The entries of a mapping; empty if this is no mapping."""
         return self.value if isinstance(self.value, dict) else {}
 
     def at(self, path: Iterable[str | int]) -> Located:
-        """Return the value at the end of `path`, or the last one on the way that exists."""
+        """Return the value at `path`, or the last one on the way that exists."""
         here = self
         for step in path:
             value = here.value
@@ -68,14 +68,9 @@ def plain(located: Located) -> Any:
 
 
 def locate(value: Any, origin: Origin, key: str = "") -> Located:
-    """Give every part of a value the same origin.
-
-    Raises:
-        ExperimentError: a part of it is nothing that an experiment file could say.
-    """
+    """Give every part of a value the same origin; raises ExperimentError for other types."""
     if key.count(".") > MAX_DEPTH:
-        message = f"nests deeper than {MAX_DEPTH} levels"
-        raise ExperimentError([Complaint(str(origin), f"{key[:40]}…", message)])
+        raise refusal(origin, f"{key[:40]}…", f"nests deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         entries = {name: locate(part, origin, _join(key, name)) for name, part in value.items()}
         return Located(entries, origin)
@@ -85,13 +80,15 @@ def locate(value: Any, origin: Origin, key: str = "") -> Located:
     if isinstance(value, Path):
         return Located(str(value), origin)
     if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
-        message = f"is a number of more than {MAX_DIGITS:,} digits"
-        raise ExperimentError([Complaint(str(origin), key, message)])
+        raise refusal(origin, key, f"is a number of more than {MAX_DIGITS:,} digits")
     if value is None or isinstance(value, str | int | float | bool):
         return Located(value, origin)
     what = "a mapping with keys that are no text" if isinstance(value, Mapping) else type(value)
-    message = f"an experiment holds text, numbers, lists and mappings, not {what}"
-    raise ExperimentError([Complaint(str(origin), key, message)])
+    raise refusal(origin, key, f"an experiment holds text, numbers, lists and mappings, not {what}")
+
+
+def refusal(origin: Origin | str, key: str, message: str) -> ExperimentError:
+    return ExperimentError([Complaint(str(origin), key, message)])
 
 
 def _join(key: str, step: str | int) -> str:

@@ -1,4 +1,4 @@
-"""One rule for `extends` and `--set`: what is said later is laid over what was said before.
+"""The rule of `extends` and `--set`: later values are laid over earlier ones.
 
 A mapping with a `name` replaces the section; a mapping without one merges; a bare name changes
 the name and keeps the options that the new component has too; a list replaces.

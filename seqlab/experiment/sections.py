@@ -1,6 +1,6 @@
 """The sections and keys of an experiment that the core itself reads.
 
-They follow the rule of every component: the signature is the schema.
+As for components, the signature is the schema.
 """
 
 from __future__ import annotations
@@ -13,19 +13,11 @@ from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
 
-COMPONENT_SECTIONS = (
-    "corpus",
-    "tokenizer",
-    "sampler",
-    "cell",
-    "optimizer",
-    "schedule",
-    "decoder",
-)
+COMPONENT_SECTIONS = ("corpus", "tokenizer", "sampler", "cell", "optimizer", "schedule", "decoder")
+
 REQUIRED_SECTIONS = ("corpus", "sampler", "cell", "optimizer", "train")
 DEFAULT_COMPONENTS = {"tokenizer": "characters", "schedule": "constant", "decoder": "greedy"}
 ALWAYS_OBSERVING = "console"
-
 
 _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
 
@@ -36,11 +28,11 @@ def _device_name(name: str) -> str:
     return name
 
 
-def _not_for_choosing(split: str) -> str:
+def _not_test(split: str) -> str:
     if split == "test":
         raise ValueError(
-            "another split: what is scored in training decides what is kept, and `test` is for"
-            " `seqlab eval --split test`, when all is decided"
+            "another split: scores in training decide what is kept, and `test` is for"
+            " `seqlab eval --split test` at the end"
         )
     return split
 
@@ -51,10 +43,10 @@ def _less_than_all(shares: _Shares) -> _Shares:
     return shares
 
 
-Count = Annotated[int, Field(gt=0, le=2**40)]  # more than any run has of anything
+Count = Annotated[int, Field(gt=0, le=2**40)]
 Size = Annotated[int, Field(gt=0, le=2**20)]  # of a dimension of a tensor
 Layers = Annotated[int, Field(gt=0, le=1000)]
-Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of one text that is generated
+Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of a generated text
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
@@ -159,7 +151,7 @@ class Evaluation:
     """
 
     every: Every = "1 epoch"
-    split: Annotated[str, AfterValidator(_not_for_choosing)] = "valid"
+    split: Annotated[str, AfterValidator(_not_test)] = "valid"
     documents: Literal["fresh", "carried"] | None = None
     rows: Size = 16
     window: Annotated[int, Field(gt=0, le=2**24)] = 128

@@ -1,7 +1,7 @@
-"""YAML 1.2 on PyYAML's parser: positions kept, sizes limited, nothing guessed.
+"""YAML 1.2 by PyYAML's parser, with locations and limits of size.
 
 PyYAML's own rules are those of YAML 1.1: `1e-3` is text, `no` is False, and the last of two equal
-keys wins in silence. Here the core schema of YAML 1.2 holds (https://yaml.org/spec/1.2.2/#103)
+keys silently wins. Here the core schema of YAML 1.2 holds (https://yaml.org/spec/1.2.2/#103)
 and a repeated key is an error.
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 import yaml
 
 from seqlab.errors import Complaint, ExperimentError
-from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar
+from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar, refusal
 from seqlab.files import read
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
-_PIPES = (("/", "dev"), ("/", "proc"))  # where `<(…)` of a shell has them
+_PIPES = (("/", "dev"), ("/", "proc"))  # of a shell's `<(…)`
 
 _PREFIX = "tag:yaml.org,2002:"
 _PLAIN = (
@@ -37,11 +37,11 @@ _PLAIN = (
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml may be missing
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 # PyYAML's own way to say it
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 # as PyYAML declares it
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either version of YAML would read as something else than text."""
+    """Quotes text that either version of YAML would read as another type."""
 
 
 _RULES = {name: re.compile(pattern) for name, pattern, _ in _PLAIN}
@@ -51,7 +51,7 @@ for _name, _pattern, _first in _PLAIN:
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    """Escape what YAML 1.1 takes for the end of a line and 1.2 does not."""
+    """Escape characters that end a line in YAML 1.1 but not in 1.2."""
     style = '"' if set(text) & set("\x85\u2028\u2029") else None
     return dumper.represent_scalar(f"{_PREFIX}str", text, style=style)
 
@@ -65,7 +65,7 @@ def dump_yaml(value: Any) -> str:
 
 
 def dump_flow(value: Any) -> str:
-    """Return a plain value as YAML in one line, to be pasted behind a key."""
+    """Return a plain value as YAML in one line, to paste after a key."""
     text = yaml.dump(
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**6,
         default_flow_style=True,
@@ -74,11 +74,11 @@ def dump_flow(value: Any) -> str:
 
 
 def load_yaml(text: str, origin: Origin) -> Located:
-    """Read one document; `origin` names the text in errors and gives relative paths a folder.
+    """Read one document; `origin` names the text in errors, and the folder of relative paths.
 
     Raises:
         ExperimentError: with every complaint about duplicate keys, tags and keys that are no text,
-            or with the one place where the text stops being YAML.
+            or with the first syntax error.
     """
     try:
         _check_size(text, origin)
@@ -86,8 +86,7 @@ def load_yaml(text: str, origin: Origin) -> Located:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, origin) from None
     except (yaml.YAMLError, ValueError) as error:
-        detail = str(error).splitlines()[0]
-        raise ExperimentError([Complaint(str(origin), "", f"is not YAML: {detail}")]) from None
+        raise refusal(origin, "", f"is not YAML: {str(error).splitlines()[0]}") from None
     if node is None:
         return Located({}, origin)
     _check_expansion(node, origin)
@@ -99,66 +98,51 @@ def load_yaml(text: str, origin: Origin) -> Located:
 
 
 def read_text(path: Path, *, record: bool = False) -> str:
-    """Read an experiment file whole, or say in one line why not.
-
-    Args:
-        path: of the file; a pipe of a shell is one too.
-        record: it lies in a run folder, of which no link is followed.
-    """
+    """Read an experiment file, or a pipe of a shell; a `record` in a run folder may be no link."""
     try:
-        data = read(path, MAX_BYTES) if record else _read_named(path)
+        if record:
+            data = read(path, MAX_BYTES)
+        elif path.is_fifo() and path.parts[:2] not in _PIPES:  # reading may wait forever
+            raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise _refusal(str(path), f"is larger than an experiment may be ({MAX_BYTES:,} bytes)")
+            message = f"is larger than an experiment may be ({MAX_BYTES:,} bytes)"
+            raise refusal(str(path), "", message)
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise _refusal(str(path), f"is not UTF-8 text (byte {error.start:,})") from None
+        raise refusal(str(path), "", f"is not UTF-8 text (byte {error.start:,})") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _refusal(str(path), f"cannot be read: {reason}") from None
+        raise refusal(str(path), "", f"cannot be read: {reason}") from None
 
 
-def _read_named(path: Path) -> bytes:
-    """Read a file that the user named; a pipe that lies about, and has nobody to fill it, is none.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    if path.is_fifo() and path.parts[:2] not in _PIPES:
-        raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _refusal(where: str, message: str) -> ExperimentError:
-    return ExperimentError([Complaint(where, "", message)])
-
-
-def _place(mark: Any, origin: Origin) -> Origin:
+def _origin_at(mark: Any, origin: Origin) -> Origin:
     return Origin(origin.label, mark.line + 1, mark.column + 1, origin.folder)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, origin: Origin) -> ExperimentError:
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return _refusal(str(origin), error.problem or "is not YAML")
+        return refusal(origin, "", error.problem or "is not YAML")
     at_tab = text[mark.index : mark.index + 1] == "\t"
     problem = "a tab cannot indent YAML; use spaces" if at_tab else error.problem
-    return _refusal(str(_place(mark, origin)), problem or "is not YAML")
+    return refusal(_origin_at(mark, origin), "", problem or "is not YAML")
 
 
 def _check_size(text: str, origin: Origin) -> None:
-    """Look at depth and size in the stream of events, where nothing is nested yet."""
+    """Check depth and size in the stream of events, before any recursion."""
     depth = values = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         values += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH:
-            raise _refusal(
-                str(_place(event.start_mark, origin)), f"nests deeper than {MAX_DEPTH} levels"
-            )
+            here = _origin_at(event.start_mark, origin)
+            raise refusal(here, "", f"nests deeper than {MAX_DEPTH} levels")
         if values > MAX_VALUES:
-            raise _refusal(str(origin), f"has more than {MAX_VALUES:,} values")
+            raise refusal(origin, "", f"has more than {MAX_VALUES:,} values")
 
 
 def _children(node: yaml.Node) -> Iterator[yaml.Node]:
@@ -171,14 +155,14 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _check_expansion(root: yaml.Node, origin: Origin) -> None:
-    """Measure what the aliases stand for without writing it out; refuse one that holds itself."""
+    """Check depth and size with aliases expanded; refuse an alias that contains itself."""
     measured: dict[int, tuple[int, int]] = {}
     open_nodes: set[int] = set()
 
     def measure(node: yaml.Node) -> tuple[int, int]:
         if id(node) in open_nodes:
-            place = str(_place(node.start_mark, origin))
-            raise _refusal(place, "is an alias that contains itself")
+            here = _origin_at(node.start_mark, origin)
+            raise refusal(here, "", "is an alias that contains itself")
         if id(node) not in measured:
             open_nodes.add(id(node))
             parts = [measure(child) for child in _children(node)]
@@ -189,28 +173,25 @@ def _check_expansion(root: yaml.Node, origin: Origin) -> None:
 
     size, depth = measure(root)
     if size > MAX_VALUES:
-        raise _refusal(str(origin), f"stands for more than {MAX_VALUES:,} values by its aliases")
+        raise refusal(origin, "", f"has more than {MAX_VALUES:,} values with its aliases expanded")
     if depth > MAX_DEPTH + 1:
-        raise _refusal(str(origin), f"nests deeper than {MAX_DEPTH} levels by its aliases")
+        message = f"nests deeper than {MAX_DEPTH} levels with its aliases expanded"
+        raise refusal(origin, "", message)
 
 
 def _convert(node: yaml.Node, key: str, origin: Origin, complaints: list[Complaint]) -> Located:
-    place = _place(node.start_mark, origin)
+    here = _origin_at(node.start_mark, origin)
     if isinstance(node, yaml.MappingNode) and node.tag == f"{_PREFIX}map":
-        return Located(_entries(node, key, origin, complaints), place)
+        return Located(_entries(node, key, origin, complaints), here)
     if isinstance(node, yaml.SequenceNode) and node.tag == f"{_PREFIX}seq":
         items = enumerate(node.value)
-        return Located(
-            [_convert(item, f"{key}.{i}", origin, complaints) for i, item in items], place
-        )
-    if isinstance(node, yaml.ScalarNode):
-        try:
-            return Located(_scalar(node), place)
-        except ValueError as error:
-            complaints.append(Complaint(str(place), key, str(error)))
-    else:
-        complaints.append(Complaint(str(place), key, f"has a tag that is not known: {node.tag}"))
-    return Located(None, place)
+        parts = [_convert(item, f"{key}.{i}", origin, complaints) for i, item in items]
+        return Located(parts, here)
+    try:
+        return Located(_scalar(node), here)
+    except ValueError as error:
+        complaints.append(Complaint(str(here), key, str(error)))
+        return Located(None, here)
 
 
 def _entries(
@@ -219,26 +200,27 @@ def _entries(
     entries: dict[str, Located] = {}
     lines: dict[str, int] = {}
     for name_node, value_node in node.value:
-        place = str(_place(name_node.start_mark, origin))
+        where = str(_origin_at(name_node.start_mark, origin))
         name = str(name_node.value)
         path = f"{key}.{name}" if key else name
         if not isinstance(name_node, yaml.ScalarNode) or name_node.tag != f"{_PREFIX}str":
-            complaints.append(Complaint(place, key, "has a key that is not text; quote it"))
+            complaints.append(Complaint(where, key, "has a key that is not text; quote it"))
         elif name in entries:
             message = f"is given twice (first in line {lines[name]})"
-            complaints.append(Complaint(place, path, message))
+            complaints.append(Complaint(where, path, message))
         else:
             lines[name] = name_node.start_mark.line + 1
             entries[name] = _convert(value_node, path, origin, complaints)
     return entries
 
 
-def _scalar(node: yaml.ScalarNode) -> Scalar:
-    text, kind = str(node.value), str(node.tag).removeprefix(_PREFIX)
+def _scalar(node: yaml.Node) -> Scalar:
+    kind = str(node.tag).removeprefix(_PREFIX)
+    if not isinstance(node, yaml.ScalarNode) or kind not in (*_RULES, "str"):
+        raise ValueError(f"has an unknown tag: {node.tag}")
+    text = str(node.value)
     if kind == "str":
         return text
-    if kind not in _RULES:
-        raise ValueError(f"has a tag that is not known: {node.tag}")
     if not _RULES[kind].fullmatch(text):
         raise ValueError(f"is not what YAML calls {kind}: {text[:40]!r}")
     if len(text) > MAX_DIGITS:

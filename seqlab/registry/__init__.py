@@ -3,13 +3,7 @@
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.loading import load_plugins
-from seqlab.registry.resolving import (
-    Resolved,
-    Text,
-    resolve,
-    resolve_as_far_as_can_be,
-    resolve_text,
-)
+from seqlab.registry.resolving import Resolved, Text, resolve, resolve_partially, resolve_text
 
 __all__ = [
     "Bound",
@@ -18,6 +12,6 @@ __all__ = [
     "Text",
     "load_plugins",
     "resolve",
-    "resolve_as_far_as_can_be",
+    "resolve_partially",
     "resolve_text",
 ]

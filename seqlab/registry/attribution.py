@@ -1,6 +1,6 @@
-"""An error in -> the plugin in whose code it came up.
+"""An error in -> the plugin whose code raised it.
 
-What a library does is done by whoever called it, so frames of libraries are passed over.
+An error in a library is attributed to its caller: frames of libraries are skipped.
 """
 
 from __future__ import annotations
@@ -9,25 +9,22 @@ import traceback
 from contextlib import suppress
 from importlib.metadata import entry_points
 
-from seqlab.registry.discovery import GROUP
-
-DROPPED_IN = "seqlab_dropped_in_"
+from seqlab.registry.discovery import DROPPED_IN, GROUP, top_package
 
 
 def plugin_of(error: BaseException) -> str:
-    """Name the innermost plugin that an error came through; empty where it came through none."""
+    """Name the innermost plugin in the traceback; empty if there is none."""
     packages = _packages()
-    names = (_named(module, packages) for module in _modules(error))
-    return next(filter(None, names), "")
+    return next((name for m in _modules(error) if (name := _plugin_name(m, packages))), "")
 
 
 def raised_in_plugin(error: BaseException) -> bool:
-    """Whether a plugin raised an error or called what did, and not the core on its behalf."""
+    """Whether a plugin is further in than seqlab's own code in the traceback."""
     packages = _packages()
     for module in _modules(error):
-        if _named(module, packages):
+        if _plugin_name(module, packages):
             return True
-        if _top(module) == "seqlab":
+        if top_package(module) == "seqlab":
             return False
     return False
 
@@ -39,21 +36,17 @@ def _modules(error: BaseException) -> list[str]:
 
 
 def _packages() -> dict[str, str]:
-    """The packages that installed plugins lie in, and the distribution of each."""
-    found: dict[str, str] = {}
-    with suppress(Exception):  # a damaged distribution must not hide the error that is told
+    """The top-level packages of installed plugins, each with its distribution and version."""
+    packages: dict[str, str] = {}
+    with suppress(Exception):  # a damaged distribution must not hide the error that is reported
         for point in entry_points(group=GROUP):
             if point.dist is not None:
-                found[_top(point.module)] = f"{point.dist.name} {point.dist.version}"
-    return found
+                packages[top_package(point.module)] = f"{point.dist.name} {point.dist.version}"
+    return packages
 
 
-def _named(module: str, packages: dict[str, str]) -> str:
+def _plugin_name(module: str, packages: dict[str, str]) -> str:
     if module.startswith(DROPPED_IN):
         return f"plugin '{module.removeprefix(DROPPED_IN)}'"
-    distribution = packages.get(_top(module))
+    distribution = packages.get(top_package(module))
     return f"{distribution} ({module})" if distribution else ""
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]

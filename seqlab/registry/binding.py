@@ -11,8 +11,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
-from seqlab.interrupts import let_pass
-from seqlab.memory import largest, no_room, wanted
+from seqlab.interrupts import reraise_interrupt
+from seqlab.memory import is_out_of_memory, largest, requested_size
 from seqlab.registry.error_summary import raised_in_core
 from seqlab.registry.kinds import KINDS
 from seqlab.registry.named_files import named_files
@@ -21,7 +21,7 @@ from seqlab.registry.plugins import Component
 
 @dataclass(frozen=True)
 class Bound:
-    """A component with its options, ready to be built. `where` is the place of its section."""
+    """A component with its options, ready to be built; `where` locates its section."""
 
     component: Component
     options: Mapping[str, Any]
@@ -32,14 +32,14 @@ class Bound:
 
         Raises:
             ExperimentError: the component refuses its options (it raised ValueError).
-            RunFailed: there is not so much memory.
+            RunFailed: out of memory.
             PluginError: it failed in any other way, or what it made lacks a method.
         """
         with self.blamed():
             try:
                 part = self.component.factory(*supplied, **self.options)
             except ValueError as error:
-                if no_room(error):
+                if is_out_of_memory(error):
                     raise
                 complaint = Complaint(self.where, self.component.kind, str(error))
                 raise ExperimentError([complaint]) from error
@@ -47,64 +47,56 @@ class Bound:
         return part
 
     def _expect_methods(self, part: Any) -> None:
-        """See to it, before anything is trained, that a part has the methods of its promise."""
-        component = self.component
-        forms = KINDS[component.kind].methods
-        lacking = [[name for name in form if not hasattr(part, name)] for form in forms]
-        if lacking and all(lacking):
-            said = " or ".join(" and ".join(f"`{name}`" for name in form) for form in lacking)
+        kind = KINDS[self.component.kind]
+        missing = [[name for name in form if not hasattr(part, name)] for form in kind.methods]
+        if missing and all(missing):
+            text = " or ".join(" and ".join(f"`{name}`" for name in form) for form in missing)
             raise PluginError(
-                f"{component.kind} '{component.name}' of plugin '{component.plugin}' lacks the"
-                f" method {said}, which every {component.kind} has (see seqlab.contracts)"
+                f"{self.component} lacks the method {text}, which every {kind.name} has (see"
+                " seqlab.contracts)"
             )
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
-        """Name this component in whatever goes wrong in its code.
+        """Name this component in any error of its code.
 
         Raises:
-            RunFailed: memory could not be had.
-            PluginError: for any other exception that is not already a clear message.
+            RunFailed: out of memory.
+            PluginError: for any other exception that is no `SeqlabError`.
         """
         try:
             yield
         except SeqlabError:
             raise
         except BaseException as error:
-            let_pass(error)
+            reraise_interrupt(error)
             if isinstance(error, GeneratorExit) and raised_in_core(error):
-                raise  # whoever read the documents has seen enough
-            if no_room(error):
-                raise self._too_large(error) from error
-            component = self.component
-            raise PluginError(
-                f"{component.kind} '{component.name}' of plugin '{component.plugin}' failed:"
-                f" {type(error).__name__}: {error}"
-            ) from error
+                raise  # the reader of the documents stopped early
+            if is_out_of_memory(error):
+                raise self._out_of_memory(error) from error
+            failure = f"{type(error).__name__}: {error}"
+            raise PluginError(f"{self.component} failed: {failure}") from error
 
-    def _too_large(self, error: BaseException) -> RunFailed:
-        """Name the option that may be the reason: the one with the largest number."""
-        kind, option, size = self.component.kind, largest(self.options), wanted(error)
+    def _out_of_memory(self, error: BaseException) -> RunFailed:
+        """Name the likely reason: the option with the largest number."""
+        option, size = largest(self.options), requested_size(error)
         needs = "needs more memory than there is" + (f" ({size})" if size else "")
-        said = f"{self.options[option]:,} is too large: it {needs}" if option else needs
-        key = f"{kind}.{option}" if option else kind
-        return RunFailed(str(Complaint(self.where, key, said)))
+        message = f"{self.options[option]:,} is too large: it {needs}" if option else needs
+        key = ".".join(filter(None, (self.component.kind, option)))
+        return RunFailed(str(Complaint(self.where, key, message)))
 
-    def identity(self, besides: Iterable[Path] = ()) -> dict[str, Any] | None:
-        """JSON values that say what it does; None: that cannot be known.
+    def identity(self, exclude: Iterable[Path] = ()) -> dict[str, Any] | None:
+        """JSON values that its behaviour follows from; None: they cannot be known.
 
-        These are its name, its options, the files that they name, all code and data that it is
-        made of, and the versions of the libraries that it imports.
-
-        Args:
-            besides: files whose content is told otherwise.
+        These are its name, its options, the files that they name (except those in `exclude`), its
+        code and data, and the versions of the libraries that it imports.
         """
-        made, files = self.component.made_of(), named_files(self.options, besides)
-        if not made.known or files is None:
+        needs, files = self.component.dependencies(), named_files(self.options, exclude)
+        if not needs.known or files is None:
             return None
-        parts = {"code": made.code, "data": made.data, "libraries": made.libraries}
+        parts = {"code": needs.code, "data": needs.data, "libraries": needs.libraries}
         return {**self.as_section(), **parts, "files": files}
 
     def as_section(self) -> dict[str, Any]:
-        """The section of an experiment that says all of this."""
+        """The section of an experiment that gives this component and these options."""
         return {"name": self.component.name, **to_jsonable_python(dict(self.options))}

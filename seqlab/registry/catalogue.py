@@ -1,4 +1,4 @@
-"""All plugins that were found, and the one component that a name stands for."""
+"""All plugins, and the component that a name refers to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqlab.registry.plugins import Component, Plugin
 
 
 class NotFound(LookupError):
-    """A name stands for no component that can be used; `plugin_at_fault` if one failed over it."""
+    """No usable component has the name; `plugin_at_fault`: because a plugin failed."""
 
     def __init__(self, message: str, *, plugin_at_fault: bool = False) -> None:
         super().__init__(message)
@@ -20,10 +20,7 @@ class NotFound(LookupError):
 
 @dataclass(frozen=True)
 class Registry:
-    """A value: what was found when it was loaded. Nothing is global.
-
-    `options` are those with which a command finds the same again.
-    """
+    """The plugins as they were loaded; `options` of a command load the same ones again."""
 
     plugins: tuple[Plugin, ...]
     options: tuple[str, ...] = ()
@@ -37,21 +34,22 @@ class Registry:
         return offers
 
     def components(self, kind: str) -> list[Component]:
-        """Every component of a kind that can be used, by name."""
-        usable = [
-            found[0] for key, found in self._offers.items() if key[0] == kind and len(found) == 1
+        """Every usable component of a kind, sorted by name."""
+        return [
+            offers[0]
+            for key, offers in sorted(self._offers.items(), key=lambda item: item[0])
+            if key[0] == kind and len(offers) == 1
         ]
-        return sorted(usable, key=lambda component: component.name)
 
     def plugin(self, name: str) -> Plugin:
-        """The plugin of that name, which must be one of this registry's."""
+        """The plugin of that name, which must exist."""
         return next(plugin for plugin in self.plugins if plugin.name == name)
 
     def find(self, kind: str, name: str) -> Component:
-        """Return the component that a name stands for.
+        """Return the component of a kind and a name.
 
         Raises:
-            NotFound: an unknown name, one that two plugins offer, or one of a plugin that failed.
+            NotFound: the name is unknown, two plugins offer it, or its plugin failed.
         """
         offers = self._offers.get((kind, name), [])
         if len(offers) == 1:
@@ -65,12 +63,12 @@ class Registry:
 
     def clashes(self) -> Iterable[str]:
         """One sentence for each name that two plugins offer."""
-        for (kind, name), found in self._offers.items():
-            if len(found) > 1:
+        for (kind, name), offers in self._offers.items():
+            if len(offers) > 1:
                 yield self._clash_message(kind, name)
 
     def problems(self) -> Iterable[str]:
-        """One sentence for everything that went wrong while loading."""
+        """One sentence for each problem while loading."""
         for plugin in self.plugins:
             for problem in plugin.problems:
                 yield f"plugin '{plugin.name}' ({plugin.origin}): {problem}"
@@ -78,8 +76,8 @@ class Registry:
 
     def _clash_message(self, kind: str, name: str) -> str:
         owners = [self.plugin(component.plugin) for component in self._offers[kind, name]]
-        said = " and ".join(f"'{plugin.name}' ({plugin.origin})" for plugin in owners)
-        return f"{kind} '{name}' is offered by {said}; switch one off with --no-plugin NAME"
+        names = " and ".join(f"'{plugin.name}' ({plugin.origin})" for plugin in owners)
+        return f"{kind} '{name}' is offered by {names}; switch one off with --no-plugin NAME"
 
     def _blame_failed_plugin(self, kind: str, name: str) -> None:
         for plugin in self.plugins:
@@ -87,7 +85,7 @@ class Registry:
                 exact = (problem.kind, problem.name) == (kind, name)
                 if exact or (not problem.kind and plugin.may_offer(name)):
                     raise NotFound(
-                        f"{kind} '{name}' is not to be had: plugin '{plugin.name}'"
+                        f"{kind} '{name}' cannot be loaded: plugin '{plugin.name}'"
                         f" ({plugin.origin}) failed: {problem}",
                         plugin_at_fault=True,
                     )

@@ -1,4 +1,4 @@
-"""What a plugin, and an experiment, say about the versions that they were written for."""
+"""The versions that plugins and experiments require."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from seqlab.printable import pasted
 DECLARATION = "SEQLAB_API"
 
 
-def written_for(path: Path | None) -> Any:
-    """Return the API that a source file declares, without running it; None: it declares none.
+def declared_api(path: Path | None) -> Any:
+    """Return the value of `SEQLAB_API` in a source file; None: it declares none.
 
-    `SEQLAB_API = 1` at the top of a plugin is read before the import, because a plugin that is
-    too new may fail there, over a name that this seqlab lacks.
+    It is read before the import, which may fail if the plugin is too new.
     """
     try:
         return _declared(path.read_bytes()) if path else None
@@ -41,12 +40,12 @@ def _declared(source: bytes) -> Any:
         targets = [*getattr(node, "targets", ()), getattr(node, "target", None)]
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if DECLARATION in names and isinstance(getattr(node, "value", None), ast.Constant):
-            return node.value.value  # type: ignore[attr-defined] # it was just looked at
+            return node.value.value  # type: ignore[attr-defined] # it was just checked
     return None
 
 
-def too_new(declared: Any) -> str:
-    """Say in one sentence why a plugin of this API cannot be used; empty where it can."""
+def why_too_new(declared: Any) -> str:
+    """Return in one sentence why a plugin of this API cannot be used; empty if it can."""
     if declared is None:
         return ""
     if type(declared) is not int or declared < 1:
@@ -59,38 +58,34 @@ def too_new(declared: Any) -> str:
     )
 
 
-def unmet(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
-    """Say of each requirement of an experiment that is not met what to do, by its place."""
-    for place, text in enumerate(requirements):
+def unmet_requirements(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
+    """Yield the index of each requirement that is not met, and a message that says what to do."""
+    for index, text in enumerate(requirements):
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            said = str(error).splitlines()[0]
-            yield place, f"is no requirement such as seqlab-foo>=0.2: {said}"
+            problem = str(error).splitlines()[0]
+            yield index, f"is no requirement such as seqlab-foo>=0.2: {problem}"
             continue
-        found = _installed(requirement.name)
-        wanted = f"{requirement.name}{requirement.specifier}"
-        install = pasted(["pip", "install", wanted])
-        if not found:
-            yield place, f"needs {wanted}, which is not installed: {install}"
-        elif not requirement.specifier.contains(found, prereleases=True):
-            yield place, f"needs {wanted}; {found} is installed: {install}"
+        required = f"{requirement.name}{requirement.specifier}"
+        install = pasted(["pip", "install", required])
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            installed = ""
+        if not installed:
+            yield index, f"needs {required}, which is not installed: {install}"
+        elif not requirement.specifier.contains(installed, prereleases=True):
+            yield index, f"needs {required}; {installed} is installed: {install}"
 
 
-def how_to_install(distribution: str, released: str) -> str:
-    """A command that installs a distribution that somebody else named; empty: it is no such name.
+def install_command(distribution: str, released: str) -> str:
+    """A command that installs a distribution; empty if name or version are malformed.
 
-    What it names is a name and a version and nothing else, whoever wrote them.
+    Both may come from a stranger, so nothing else gets into the command.
     """
     try:
         canonicalize_name(distribution, validate=True)
         return pasted(["pip", "install", f"{distribution}=={Version(released)}"])
     except (InvalidName, InvalidVersion):
-        return ""
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
         return ""

@@ -1,4 +1,4 @@
-"""Which plugins there are: entry points and dropped-in files, and how each is imported."""
+"""Finds plugins, as entry points and dropped-in files, and imports them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
+from seqlab.arguments import named_path
 from seqlab.errors import UsageError
 from seqlab.files import read
-from seqlab.paths import named_path
 from seqlab.registry.error_summary import reason
 from seqlab.registry.plugins import Plugin
 from seqlab.registry.source_hashes import Home
@@ -23,30 +25,27 @@ log = logging.getLogger(__name__)
 
 GROUP = "seqlab"
 OWN = "seqlab"
+DROPPED_IN = "seqlab_dropped_in_"  # begins the module name of a dropped-in file
 AUTOLOAD_OFF = "SEQLAB_DISABLE_PLUGIN_AUTOLOAD"
-MAX_SOURCE = 16 << 20  # bytes, of a dropped-in file
+MAX_SOURCE = 16 << 20  # bytes of a dropped-in file
+
+Importer: TypeAlias = Callable[[], ModuleType]
+Found: TypeAlias = tuple[Plugin, Importer]
 
 
-class Importer:
-    """Imports one plugin's module; building it runs nothing of the plugin."""
-
-    def __init__(self, source: EntryPoint | Home | Exception, path: Path | None = None) -> None:
-        self.source = source
-        self.path = path
-
-    def __call__(self) -> ModuleType:
-        if isinstance(self.source, Exception):
-            raise self.source
-        if isinstance(self.source, Home):
-            return _executed(self.source, str(self.path))
-        module = self.source.load()
-        if not isinstance(module, ModuleType):
-            raise TypeError(f"entry point '{self.source.value}' is not a module")
-        return module
+def _load(point: EntryPoint) -> ModuleType:
+    module = point.load()
+    if not isinstance(module, ModuleType):
+        raise TypeError(f"entry point '{point.value}' is not a module")
+    return module
 
 
-def _executed(home: Home, path: str) -> ModuleType:
-    """Make a module of the bytes that were read, whatever compiled code lies beside the file."""
+def _fail(error: Exception) -> ModuleType:
+    raise error
+
+
+def _execute(home: Home, path: str) -> ModuleType:
+    """Make a module from the bytes that were read; a `.pyc` beside the file is not used."""
     spec = spec_from_file_location(home.module, path)
     assert spec is not None  # noqa: S101 # a name that ends with .py always has a loader
     module = module_from_spec(spec)
@@ -55,56 +54,58 @@ def _executed(home: Home, path: str) -> ModuleType:
     return module
 
 
-def installed() -> Iterator[tuple[Plugin, Importer]]:
-    """Entry points, seqlab's own first; the others by distribution, so that the order repeats."""
-    found: dict[str, Distribution] = {}
+def installed() -> Iterator[Found]:
+    """Entry points: seqlab's own first, the others sorted by distribution."""
+    by_name: dict[str, Distribution] = {}
     for distribution in distributions():
         if _has_entry_points(distribution):
-            found.setdefault(_name(distribution), distribution)
+            by_name.setdefault(_name(distribution), distribution)
     own_only = bool(os.environ.get(AUTOLOAD_OFF))
-    for name in sorted(found, key=lambda name: (name != OWN, name)):
+    for name in sorted(by_name, key=lambda name: (name != OWN, name)):
         if name == OWN or not own_only:
-            yield from _entry_points(name, found[name])
+            yield from _entry_points(name, by_name[name])
 
 
 def _has_entry_points(distribution: Distribution) -> bool:
-    """Whether it is worth parsing: most distributions have nothing for seqlab."""
+    """Whether it may have plugins; most distributions have none and need not be parsed."""
     try:
         return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
-    except Exception:  # what cannot be read is looked at again, and then said
+    except Exception:  # `_entry_points` reports it
         return True
 
 
 def _name(distribution: Distribution) -> str:
     try:
         return str(distribution.metadata["Name"])
-    except Exception:  # a damaged distribution is somebody else's trouble
+    except Exception:  # a damaged distribution
         return "?"
 
 
-def _entry_points(name: str, distribution: Distribution) -> Iterator[tuple[Plugin, Importer]]:
-    """The plugins of one distribution; one whose entry points cannot be read is a failed plugin."""
+def _entry_points(name: str, distribution: Distribution) -> Iterator[Found]:
+    """The plugins of a distribution; a failed plugin if its entry points cannot be read."""
     try:
         points = distribution.entry_points.select(group=GROUP)
         version = distribution.metadata["Version"] or ""
     except Exception as error:
-        failed = Plugin(name, None, name, "")
-        yield failed, Importer(TypeError(f"its entry points are damaged: {reason(error)}"))
+        damaged = TypeError(f"its entry points are damaged: {reason(error)}")
+        yield Plugin(name, None, name, ""), partial(_fail, damaged)
         return
-    packages = Counter(_top(point) for point in points)
-    for point in points:
-        home = Home(point.value.partition(":")[0], alone=packages[_top(point)] == 1)
-        path = _module_path(point)
-        yield Plugin(point.name, path, name, version, home=home), Importer(point)
+    modules = [point.value.partition(":")[0] for point in points]  # may be malformed
+    counts = Counter(map(top_package, modules))
+    for point, module in zip(points, modules, strict=True):
+        home = Home(module, alone=counts[top_package(module)] == 1)
+        yield (
+            Plugin(point.name, _module_path(point), name, version, home=home),
+            partial(_load, point),
+        )
 
 
-def _top(point: EntryPoint) -> str:
-    """The package that an entry point lies in, if its value is one at all."""
-    return point.value.partition(":")[0].partition(".")[0].strip()
+def top_package(module: str) -> str:
+    return module.partition(".")[0].strip()
 
 
 def _module_path(point: EntryPoint) -> Path | None:
-    """Find the file without running it: that of the top package if the module lies deeper."""
+    """The file of the module, or of its top package, without importing it."""
     try:
         top, _, rest = point.module.partition(".")
         spec = find_spec(top)
@@ -118,31 +119,31 @@ def _module_path(point: EntryPoint) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def dropped_in(folder: str | Path | None) -> Iterator[tuple[Plugin, Importer]]:
-    place = Path("plugins") if folder is None else named_path(folder, "--plugins")
-    if not place.is_dir():
+def dropped_in(folder: str | Path | None) -> Iterator[Found]:
+    path = Path("plugins") if folder is None else named_path(folder, "--plugins")
+    if not path.is_dir():
         if folder is not None:
             raise UsageError(f"--plugins {folder}: is not a folder")
         return
-    if folder is None and (run := _run_around(place)):
+    if folder is None and (run := _enclosing_run(path)):
         log.warning(
             "The working folder belongs to a run (%s), so the files in its plugins/ are not loaded;"
             " if you trust them: --plugins plugins", run
         )  # fmt: skip
         return
-    yield from map(dropped_in_file, sorted(place.glob("[!_.]*.py")))
+    yield from map(dropped_in_file, sorted(path.glob("[!_.]*.py")))
 
 
-def _run_around(folder: Path) -> Path | None:
-    """The run folder that a folder lies in; None: it lies in none."""
-    above = folder.absolute().parents
-    return next((one for one in above if os.path.lexists(one / "run.json")), None)
+def _enclosing_run(path: Path) -> Path | None:
+    """The run folder that a path lies in; None: there is none."""
+    parents = path.absolute().parents
+    return next((parent for parent in parents if os.path.lexists(parent / "run.json")), None)
 
 
-def dropped_in_file(path: Path) -> tuple[Plugin, Importer]:
-    name = f"seqlab_dropped_in_{path.stem}"
+def dropped_in_file(path: Path) -> Found:
+    name = f"{DROPPED_IN}{path.stem}"
     try:
         home = Home(name, source=read(path.resolve(), MAX_SOURCE))
     except OSError as error:
-        return Plugin(path.stem, path, home=Home(name)), Importer(error)
-    return Plugin(path.stem, path, home=home), Importer(home, path)
+        return Plugin(path.stem, path, home=Home(name)), partial(_fail, error)
+    return Plugin(path.stem, path, home=home), partial(_execute, home, str(path))

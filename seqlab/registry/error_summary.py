@@ -1,4 +1,4 @@
-"""An error of somebody's code -> one line that says what it was, and where."""
+"""An error of a plugin -> one line that says what it was, and where it was raised."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ import traceback
 from pathlib import Path
 
 OWN = str(Path(__file__).resolve().parents[1]) + os.sep
-NOT_THEIRS = (OWN, sysconfig.get_path("stdlib") + os.sep + "importlib", "<")
+NOT_A_PLUGIN = (OWN, sysconfig.get_path("stdlib") + os.sep + "importlib", "<")
 
 
 def reason(error: BaseException) -> str:
-    """The error as one line: its type, its message if it has one, and the line that raised it."""
+    """The type, the message if there is one, and the location of an error, as one line."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # its own message may fail
+    except Exception:  # its `__str__` may fail
         text = ""
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return said + _place(error)
+    return f"{type(error).__name__}{': ' if text else ''}{text}{_location(error)}"
 
 
 def raised_in_core(error: BaseException) -> bool:
-    """Whether the innermost line that an error came from is one of seqlab's."""
+    """Whether the innermost frame is in seqlab."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and frames[-1].filename.startswith(OWN)
 
 
-def _place(error: BaseException) -> str:
-    """The last line outside of seqlab and of what imports."""
+def _location(error: BaseException) -> str:
+    """The innermost line outside of seqlab and of importlib."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith(NOT_THEIRS)]
-    if not theirs:
+    outside = [frame for frame in frames if not frame.filename.startswith(NOT_A_PLUGIN)]
+    if not outside:
         return ""
-    name = min(theirs[-1].filename, os.path.relpath(theirs[-1].filename), key=len)
-    return f" ({name}, line {theirs[-1].lineno})"
+    name = min(outside[-1].filename, os.path.relpath(outside[-1].filename), key=len)
+    return f" ({name}, line {outside[-1].lineno})"

@@ -1,4 +1,4 @@
-"""The eight kinds of component: which hook offers them and what seqlab supplies to a factory."""
+"""The eight kinds of component: their hooks, and what seqlab passes to their factories."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ EVENTS = frozenset(
 
 @dataclass(frozen=True)
 class Kind:
-    """What the registry knows of a kind.
+    """A kind of component.
 
-    `supplied` are the names of a factory's positional parameters, in order; `methods` those that
-    are asked of what it makes, in each form that the promise has.
+    `supplied` are the names of a factory's positional parameters, in order; `methods` the required
+    methods of a component, in each of the forms that the kind has.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""Entry points and dropped-in files in -> plugins out; one that fails takes only itself down."""
+"""Entry points and dropped-in files in -> plugins out; one that fails affects no other."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +13,9 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError
-from seqlab.interrupts import let_pass, telling_apart
+from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.compatibility import too_new, written_for
+from seqlab.registry.compatibility import declared_api, why_too_new
 from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
 from seqlab.registry.error_summary import reason
 from seqlab.registry.kinds import EVENTS, KINDS, Kind
@@ -23,10 +23,10 @@ from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin, Problem
 from seqlab.registry.signature import SignatureError, core_names, read_signature
 
-REGISTERS = "seqlab_register_"  # begins the name of every hook
+REGISTERS = "seqlab_register_"  # begins the name of every registration hook
 
 
-@telling_apart()
+@detecting_ctrl_c()
 def load_plugins(
     folder: str | Path | None = None,
     *,
@@ -34,10 +34,10 @@ def load_plugins(
     without: Iterable[str] = (),
     files: Iterable[str | Path] = (),
 ) -> Registry:
-    """Load every plugin that can be found: installed ones, then the files of a folder.
+    """Load all plugins: installed ones, then the files of a folder, then single files.
 
     Args:
-        folder: where dropped-in files lie; None: `plugins/` of the working folder, if it exists.
+        folder: of dropped-in files; None: `plugins/` of the working folder, if it exists.
         local: whether dropped-in files are loaded at all.
         without: names of plugins that are left out.
         files: single files that are loaded like dropped-in ones.
@@ -50,21 +50,16 @@ def load_plugins(
     left_out = set(without)
     single = [dropped_in_file(Path(path)) for path in files]
     found = [*installed(), *(dropped_in(folder) if local else ()), *single]
-    unknown = left_out - {plugin.name for plugin, _ in found}
-    if unknown:
-        names = [plugin.name for plugin, _ in found]
-        raise UsageError(
-            f"--no-plugin {min(unknown)}: no such plugin{suggest(min(unknown), names)}"
-        )
-    plugins = [
-        _load(manager, plugin, importer)
-        for plugin, importer in found
-        if plugin.name not in left_out
-    ]
-    return Registry(tuple(plugins), tuple(_options(folder, local, sorted(left_out))))
+    names = [plugin.name for plugin, _ in found]
+    for name in sorted(left_out - {*names}):
+        raise UsageError(f"--no-plugin {name}: no such plugin{suggest(name, names)}")
+    plugins = [_load(manager, *pair) for pair in found if pair[0].name not in left_out]
+    return Registry(tuple(plugins), tuple(_command_options(folder, local, sorted(left_out))))
 
 
-def _options(folder: str | Path | None, local: bool, without: Iterable[str]) -> Iterator[str]:
+def _command_options(
+    folder: str | Path | None, local: bool, without: Iterable[str]
+) -> Iterator[str]:
     if folder is not None:
         yield from ("--plugins", str(folder))
     if not local:
@@ -73,32 +68,38 @@ def _options(folder: str | Path | None, local: bool, without: Iterable[str]) -> 
         yield from ("--no-plugin", name)
 
 
+class _Refused(Exception):
+    """The plugin as a whole cannot be used; the message says why."""
+
+
 def _load(manager: pluggy.PluginManager, plugin: Plugin, importer: Importer) -> Plugin:
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     plugin = replace(plugin, home=replace(plugin.home, since=time.time()))
-    refusal = too_new(written_for(plugin.path))
-    if refusal:
-        return plugin.with_problem(Problem(refusal))
     try:
-        module = importer()
-    except BaseException as error:  # a plugin may raise SystemExit, or what it likes
-        let_pass(error)
-        return plugin.with_problem(Problem(f"cannot be imported: {reason(error)}"))
-    plugin = replace(plugin, seconds=time.perf_counter() - begun)
-    try:
+        if refusal := why_too_new(declared_api(plugin.path)):
+            raise _Refused(refusal)
+        module = _import(importer)
+        plugin = replace(plugin, seconds=time.perf_counter() - begin)
         _register(manager, plugin, module)
-        offers = list(_offers(manager, module))
     except _Refused as error:
         return plugin.with_problem(Problem(str(error)))
-    return _with_components(plugin, offers)
+    for kind in KINDS.values():  # each hook of one module by itself, so that origins are known
+        for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
+            if implementation.plugin is module:
+                plugin = _with_components(plugin, kind, implementation.function)
+    return plugin
 
 
-class _Refused(Exception):
-    """The plugin as a whole cannot be used, for the reason that is the message."""
+def _import(importer: Importer) -> ModuleType:
+    try:
+        return importer()
+    except BaseException as error:  # a plugin may raise SystemExit, for example
+        reraise_interrupt(error)
+        raise _Refused(f"cannot be imported: {reason(error)}") from None
 
 
 def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType) -> None:
-    """Hand the module to pluggy; refuse misspelt hooks, events and modules without a hook."""
+    """Register the module with pluggy; refuse misspelt hooks, events and modules without a hook."""
     if manager.has_plugin(plugin.name):
         raise _Refused("has the name of a plugin that was loaded before; rename one of them")
     if manager.is_registered(module):
@@ -106,19 +107,19 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType)
     try:
         manager.register(module, plugin.name)
         manager.check_pending()
-    except BaseException as error:  # pluggy looks at every name of the module
-        let_pass(error)
+    except BaseException as error:  # pluggy reads every attribute of the module
+        reraise_interrupt(error)
+        problem = _hook_error(module, reason(error))
+    else:
+        hooks = {caller.name for caller in manager.get_hookcallers(module) or []}
+        problem = _hooks_problem(hooks, module)
+    if problem:
         if manager.is_registered(module):
             manager.unregister(module)
-        raise _Refused(_say_hook_error(module, reason(error))) from None
-    hooks = {caller.name for caller in manager.get_hookcallers(module) or []}
-    wrong = _wrong_with(hooks, module)
-    if wrong:
-        manager.unregister(module)
-        raise _Refused(wrong)
+        raise _Refused(problem)
 
 
-def _wrong_with(hooks: set[str], module: ModuleType) -> str:
+def _hooks_problem(hooks: set[str], module: ModuleType) -> str:
     if not hooks:
         return "implements no hook; is @hookimpl missing?"
     if events := sorted(EVENTS & hooks):
@@ -126,60 +127,42 @@ def _wrong_with(hooks: set[str], module: ModuleType) -> str:
             f"implements {events[0]} as a hook; events are told to observers: make it a method of"
             " a class that seqlab_register_observers offers"
         )
-    meant = {name for name in vars(module) if name.startswith(REGISTERS)}
-    if unmarked := sorted(meant - hooks):
+    named_as_hooks = {name for name in vars(module) if name.startswith(REGISTERS)}
+    if unmarked := sorted(named_as_hooks - hooks):
         return f"has a function '{unmarked[0]}' that is no hook; is @hookimpl missing?"
     return ""
 
 
-def _say_hook_error(module: ModuleType, message: str) -> str:
+def _hook_error(module: ModuleType, message: str) -> str:
     known = {kind.hook for kind in KINDS.values()}
-    written = [name for name in vars(module) if hasattr(vars(module)[name], "seqlab_impl")]
-    for name in sorted(set(written) - known - EVENTS):
+    marked = {name for name, value in vars(module).items() if hasattr(value, "seqlab_impl")}
+    for name in sorted(marked - known - EVENTS):
         return f"implements '{name}', which is no hook of seqlab{suggest(name, known)}"
-    return " ".join(message.split())
+    return message
 
 
-def _offers(
-    manager: pluggy.PluginManager, module: ModuleType
-) -> Iterator[tuple[Kind, str, Any, str]]:
-    """Call each hook of one module by itself, so that every offer's origin is known."""
-    for kind in KINDS.values():
-        for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
-            if implementation.plugin is module:
-                yield from _call(kind, implementation.function)
-
-
-def _call(kind: Kind, function: Any) -> Iterator[tuple[Kind, str, Any, str]]:
+def _with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plugin:
+    """Add the components that a hook returns, and a problem for each that cannot be used."""
     try:
-        offered = function()
-        offers = list(offered.items()) if isinstance(offered, Mapping) else None
+        returned = hook()
+        offers = dict(returned.items()) if isinstance(returned, Mapping) else None
     except BaseException as error:
-        let_pass(error)
-        yield kind, "", None, f"hook {kind.hook} failed: {reason(error)}"
-        return
-    if offers is None or not all(isinstance(name, str) for name, _ in offers):
-        yield kind, "", None, f"hook {kind.hook} should return a dict of names and factories"
-        return
-    for name, factory in offers:
-        yield kind, name, factory, ""
-
-
-def _with_components(plugin: Plugin, offers: Iterable[tuple[Kind, str, Any, str]]) -> Plugin:
-    components: list[Component] = []
-    problems: list[Problem] = []
-    for kind, name, factory, failure in offers:
+        reraise_interrupt(error)
+        return plugin.with_problem(Problem(f"hook {kind.hook} failed: {reason(error)}"))
+    if offers is None or not all(isinstance(name, str) for name in offers):
+        problem = f"hook {kind.hook} should return a dict of names and factories"
+        return plugin.with_problem(Problem(problem))
+    for name, factory in offers.items():
         try:
-            if failure:
-                problems.append(Problem(failure))
-                continue
-            components.append(_component(kind, name, factory, plugin))
+            component = _component(kind, name, factory, plugin)
+            plugin = replace(plugin, components=(*plugin.components, component))
         except SignatureError as error:
-            problems.append(Problem(str(error), kind.name, name))
-        except BaseException as error:  # a factory may have a docstring or attributes that raise
-            let_pass(error)
-            problems.append(Problem(f"cannot be looked at: {reason(error)}", kind.name, name))
-    return replace(plugin, components=tuple(components), problems=tuple(problems))
+            plugin = plugin.with_problem(Problem(str(error), kind.name, name))
+        except BaseException as error:  # a factory's docstring or attributes may raise
+            reraise_interrupt(error)
+            problem = f"cannot be read: {reason(error)}"
+            plugin = plugin.with_problem(Problem(problem, kind.name, name))
+    return plugin
 
 
 def _component(kind: Kind, name: str, factory: Any, plugin: Plugin) -> Component:
@@ -190,11 +173,7 @@ def _component(kind: Kind, name: str, factory: Any, plugin: Plugin) -> Component
 
 
 def _check_events(factory: Any) -> None:
-    """See to it that an observer hears something, if its class can be looked at.
-
-    Raises:
-        SignatureError: it has a method that is named like an event and is none, or no event at all.
-    """
+    """Check that an observer has methods for events, and none that is misspelt."""
     for name in dir(factory):
         if name.startswith("seqlab_") and name not in EVENTS:
             raise SignatureError(f"has a method '{name}', which is no event{suggest(name, EVENTS)}")

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-MOST_FILES = 10_000  # of a folder; what is larger cannot be known
+MOST_FILES = 10_000  # a larger folder is not hashed
 
 
 def paths_in(value: Any) -> Iterator[Path]:
-    """Yield every path in a value, at any depth; a text that is the name of a file is one too."""
+    """Yield every path in a value, at any depth; a text that names a file is a path too."""
     if isinstance(value, Path):
         yield value
     elif isinstance(value, str):
@@ -29,12 +29,13 @@ def paths_in(value: Any) -> Iterator[Path]:
             yield from paths_in(getattr(value, field.name))
 
 
-def named_files(options: Mapping[str, Any], besides: Iterable[Path] = ()) -> dict[str, str] | None:
-    """Return SHA-256 of each file that options name, and of each in a folder that they name.
+def named_files(options: Mapping[str, Any], exclude: Iterable[Path] = ()) -> dict[str, str] | None:
+    """Return SHA-256 of each file that options name, also of those in folders that they name.
 
-    None: one of them cannot be read, or there are too many. Those in `besides` are left out.
+    None: one of them cannot be read, or there are too many.
     """
-    files = {file for path in paths_in(options) for file in _files(path)} - {*besides}
+    files = {file for path in paths_in(options) for file in _files(path)} - {*exclude}
+
     if len(files) > MOST_FILES:
         return None
     try:

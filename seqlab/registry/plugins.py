@@ -1,4 +1,4 @@
-"""What is known of a plugin once somebody has tried to load it."""
+"""What is known of a plugin after the attempt to load it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.registry.signature import Signature
-from seqlab.registry.source_hashes import NOWHERE, Home, MadeOf
+from seqlab.registry.source_hashes import NO_HOME, Dependencies, Home
 
 
 @dataclass(frozen=True)
 class Component:
-    """One offer: a factory under a name, with what its signature says."""
+    """A factory that a plugin offers under a name, with its signature."""
 
     kind: str
     name: str
     factory: Callable[..., Any]
     signature: Signature
     plugin: str
-    home: Home = NOWHERE
+    home: Home = NO_HOME
 
-    def made_of(self) -> MadeOf:
-        """Say which code and which libraries it consists of."""
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}' of plugin '{self.plugin}'"
+
+    def dependencies(self) -> Dependencies:
+        """Return the code, data and libraries that it consists of."""
         factory = getattr(self.factory, "func", self.factory)  # of a partial
         module = getattr(factory, "__module__", None) or type(factory).__module__
-        return self.home.made_of(also=module)
+        return self.home.dependencies(also=module)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a plugin, or one of its offers (`kind` and `name` set), cannot be used."""
+    """Why a plugin, or one of its components (`kind` and `name` set), cannot be used."""
 
     message: str
     kind: str = ""
@@ -47,8 +50,8 @@ class Problem:
 class Plugin:
     """A module that offers components.
 
-    `distribution` and `version` are empty for a dropped-in file; `path` is its source file, where
-    that can be told; `seconds` is how long its import took.
+    `distribution` and `version` are empty for a dropped-in file; `path` is its source file, if
+    known; `seconds` is the duration of its import.
     """
 
     name: str
@@ -58,11 +61,11 @@ class Plugin:
     components: tuple[Component, ...] = ()
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
-    home: Home = NOWHERE
+    home: Home = NO_HOME
 
     @property
     def origin(self) -> str:
-        """Where it comes from, in words: a distribution and its version, or a file."""
+        """A distribution and its version, or a file."""
         if self.distribution:
             return f"{self.distribution} {self.version}"
         return str(self.path)
@@ -76,27 +79,24 @@ class Plugin:
         return self.home.source or b""
 
     def source_hash(self) -> str:
-        """SHA-256 of all code that it consists of; empty where there is none to read."""
-        return self.home.made_of().code_hash()
+        """SHA-256 of all its code; empty if none can be read."""
+        return self.home.dependencies().code_hash()
 
-    def may_have_had(self, source_hash: str) -> bool:
+    def matches_source(self, source_hash: str) -> bool:
         """Whether a run that recorded this hash had the same code.
 
-        What earlier versions of seqlab recorded is the hash of the plugin's own file alone.
+        Earlier versions of seqlab recorded the hash of the plugin's own file only.
         """
         return source_hash in (self.source_hash(), _file_hash(self.path))
 
     def may_offer(self, name: str) -> bool:
-        """Whether a plugin that failed names `name` in its source, as a text or as a keyword."""
+        """Whether the source of a plugin that failed has `name` as a string or as a keyword."""
         try:
             source = self.home.source or (self.path.read_bytes() if self.path else b"")
-        except OSError:
-            return False
-        try:
             tree = ast.parse(source)
         except SyntaxError:
             return name.encode("utf-8", "surrogatepass") in source
-        except ValueError:
+        except (OSError, ValueError):
             return False
         return any(
             (isinstance(node, ast.Constant) and node.value == name)
@@ -105,8 +105,9 @@ class Plugin:
         )
 
 
-def _file_hash(path: Path | str | None) -> str:
+def _file_hash(path: Path | None) -> str:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+
     except OSError:
         return ""

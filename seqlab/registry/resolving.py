@@ -1,15 +1,16 @@
-"""Experiment and plugins in -> factories with their options bound out, or every complaint."""
+"""Experiment and plugins in -> components with their options bound, or every complaint."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import Complaint, ExperimentError
+from seqlab.contracts import offered
+from seqlab.errors import Complaint
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
@@ -29,12 +30,11 @@ from seqlab.experiment.sections import (
 )
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
-from seqlab.registry.compatibility import unmet
+from seqlab.registry.compatibility import unmet_requirements
 from seqlab.registry.option_values import check_options, suggest
 from seqlab.registry.plugins import Component
-from seqlab.registry.section_binding import SectionBinder, bind, core_keys, find_stand_in
+from seqlab.registry.section_binding import SectionBinder
 from seqlab.registry.signature import read_signature
-from seqlab.registry.unused_settings import unused_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,13 @@ class Text:
     written: Located
 
     def complaint(self, message: str, *path: str) -> Complaint:
-        """What turned out to be wrong with a key, where it (or what it is in) was written."""
+        """A complaint about a key, at the place where it, or its section, was written."""
         return Complaint(str(self.written.at(path).origin), ".".join(path), message)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved(Text):
-    """An experiment in which every name stands for something and every value is right."""
+    """An experiment whose names are components and whose values are valid."""
 
     name: str
     sampler: Bound
@@ -79,11 +79,11 @@ class Resolved(Text):
     @property
     def fresh_documents(self) -> bool:
         """Whether evaluations start each document afresh: as the experiment says, or trains."""
-        said = self.evaluation.documents if self.evaluation else None
-        return (said or documents_of(self.sampler.component.factory)) == "fresh"
+        documents = self.evaluation.documents if self.evaluation else None
+        return (documents or document_mode(self.sampler.component.factory)) == "fresh"
 
     def as_experiment(self) -> dict[str, Any]:
-        """Everything filled in: an experiment that runs again as it is."""
+        """The experiment with every default filled in; it runs as it is."""
         sections = {kind: getattr(self, kind).as_section() for kind in COMPONENT_SECTIONS}
         sections["corpus"] |= to_jsonable_python(vars(self.corpus_keys))
         sections["optimizer"] |= to_jsonable_python(vars(self.optimizer_keys))
@@ -96,75 +96,52 @@ class Resolved(Text):
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
 
 
-def documents_of(factory: Any) -> str:
-    """How a sampler treats documents, as its factory says: fresh or carried."""
+def document_mode(factory: Any) -> str:
+    """How a sampler treats documents, by its factory: fresh or carried."""
     while isinstance(factory, partial):
         factory = factory.func
-    said = getattr(factory, "documents", "carried")
-    return said if isinstance(said, str) else "carried"
+    documents = offered(factory, "documents")
+    return documents if isinstance(documents, str) else "carried"
 
 
 def resolve_text(experiment: Experiment, registry: Registry) -> Text:
-    """Bind the corpus and the tokenizer of an experiment; sections that it has must be known.
-
-    Raises:
-        ExperimentError: with all complaints at once.
-    """
-    findings = SectionBinder()
-    sections = _known_sections(experiment.tree, findings)
-    tree = _with_defaults(sections, experiment.tree.origin)
+    """Bind the corpus and the tokenizer, or raise ExperimentError with all complaints."""
+    binder = SectionBinder(registry)
+    tree = _with_defaults(_known_sections(experiment.tree, binder), experiment.tree.origin)
     if "corpus" not in tree:
-        findings.complain(experiment.tree.origin, "corpus", "this section is missing")
-    bound = {
-        kind: bind(kind, kind, tree[kind], registry, findings)
-        for kind in ("corpus", "tokenizer")
-        if kind in tree
-    }
-    keys = core_keys(CorpusKeys, tree.get("corpus"), "corpus", findings)
-    stand_in = find_stand_in(tree.get("corpus"), registry, findings)
-    if findings.complaints:
-        raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
-    return Text(
-        **bound,  # type: ignore[arg-type] # as below
-        stand_in=stand_in,
-        corpus_keys=keys,
-        written=experiment.tree,
-    )
+        binder.complain(experiment.tree.origin, "corpus", "this section is missing")
+    kinds = [kind for kind in ("corpus", "tokenizer") if kind in tree]
+    bound = {kind: binder.bind(kind, kind, tree[kind]) for kind in kinds}
+    keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
+    stand_in = binder.bind_stand_in(tree.get("corpus"))
+    binder.raise_complaints()
+    return Text(**bound, stand_in=stand_in, corpus_keys=keys, written=experiment.tree)  # type: ignore[arg-type] # None where there is a complaint
 
 
 def resolve(experiment: Experiment, registry: Registry) -> Resolved:
-    """Bind every section of an experiment to what plugins offer.
-
-    Raises:
-        ExperimentError: with all complaints at once.
-    """
-    resolved, findings = resolve_as_far_as_can_be(experiment, registry)
-    if findings.complaints:
-        raise ExperimentError(findings.complaints, plugin_at_fault=findings.plugin_at_fault)
+    """Bind every section of an experiment, or raise ExperimentError with all complaints."""
+    resolved, binder = resolve_partially(experiment, registry)
+    binder.raise_complaints()
     return resolved
 
 
-def resolve_as_far_as_can_be(
-    experiment: Experiment, registry: Registry
-) -> tuple[Resolved, SectionBinder]:
-    """Bind every section that can be bound; of one that something is wrong with there is None."""
-    findings = SectionBinder(notices=list(experiment.notices))
-    tree = _checked_sections(experiment.tree, findings)
-    requires = _requirements(tree, findings)
-    bound = {
-        kind: bind(kind, kind, tree[kind], registry, findings) if kind in tree else None
-        for kind in COMPONENT_SECTIONS
-    }
-    observers = _bind_observers(tree, experiment.tree.origin, registry, findings)
-    core = {key: _core(cls, tree.get(key), key, findings) for key, cls in CORE_SECTIONS.items()}
-    _check_watched(tree, core, findings)
-    findings.notices += unused_settings(core["model"], core["train"])
-    keys = {key: core_keys(cls, tree.get(key), key, findings) for key, cls in CORE_KEYS.items()}
-    stand_in = find_stand_in(tree.get("corpus"), registry, findings)
-    wrong = {complaint.key.split(".")[0] for complaint in findings.complaints}
+def resolve_partially(experiment: Experiment, registry: Registry) -> tuple[Resolved, SectionBinder]:
+    """Bind every section that is valid; the others are None, with complaints in the binder."""
+    binder = SectionBinder(registry, notices=list(experiment.notices))
+    tree = _sections(experiment.tree, binder)
+    requires = _requirements(tree, binder)
+    kinds = [kind for kind in COMPONENT_SECTIONS if kind in tree]
+    bound = {kind: binder.bind(kind, kind, tree[kind]) for kind in kinds}
+    observers = _bind_observers(tree, experiment.tree.origin, binder)
+    core = {key: _core(cls, tree.get(key), key, binder) for key, cls in CORE_SECTIONS.items()}
+    _check_watched(tree, core, binder)
+    binder.notices += _unused_settings(core["model"], core["train"])
+    keys = {key: binder.core_keys(cls, tree.get(key), key) for key, cls in CORE_KEYS.items()}
+    stand_in = binder.bind_stand_in(tree.get("corpus"))
+    wrong = {complaint.key.split(".")[0] for complaint in binder.complaints}
     resolved = Resolved(
         name=experiment.name,
-        **{kind: None if kind in wrong else one for kind, one in bound.items()},  # type: ignore[arg-type] # None where there is a complaint
+        **{k: None if k in wrong else bound.get(k) for k in COMPONENT_SECTIONS},  # type: ignore[arg-type] # None where there is a complaint
         **core,
         written=experiment.tree,
         stand_in=stand_in,
@@ -172,28 +149,26 @@ def resolve_as_far_as_can_be(
         corpus_keys=keys["corpus"],
         optimizer_keys=keys["optimizer"],
         requires=requires,
-        notices=tuple(findings.notices),
+        notices=tuple(binder.notices),
     )
-    return resolved, findings
+    return resolved, binder
 
 
-def _checked_sections(tree: Located, findings: SectionBinder) -> dict[str, Located]:
-    """The sections that are there, defaults filled in; unknown and missing ones are complaints."""
-    sections = _known_sections(tree, findings)
+def _sections(tree: Located, binder: SectionBinder) -> dict[str, Located]:
+    """The sections with defaults filled in; unknown and missing ones are complaints."""
+    sections = _known_sections(tree, binder)
     for key in REQUIRED_SECTIONS:
         if key not in sections:
-            findings.complain(tree.origin, key, "this section is missing")
+            binder.complain(tree.origin, key, "this section is missing")
     return _with_defaults(sections, tree.origin)
 
 
-def _known_sections(tree: Located, findings: SectionBinder) -> dict[str, Located]:
-    """The sections that are there; unknown ones are complaints."""
+def _known_sections(tree: Located, binder: SectionBinder) -> dict[str, Located]:
     known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires"}
     for key in tree.items.keys() - known:
         message = f"unknown section '{key}'{suggest(key, known)}"
-        findings.complain(tree.items[key].origin, key, message)
-    given = {key: item for key, item in tree.items.items() if item.value is not None}
-    return {key: item for key, item in given.items() if key in known}
+        binder.complain(tree.items[key].origin, key, message)
+    return {k: item for k, item in tree.items.items() if k in known and item.value is not None}
 
 
 def _with_defaults(sections: Mapping[str, Located], origin: Origin) -> dict[str, Located]:
@@ -208,93 +183,95 @@ def _with_defaults(sections: Mapping[str, Located], origin: Origin) -> dict[str,
     return filled
 
 
-def _requirements(tree: Mapping[str, Located], findings: SectionBinder) -> tuple[str, ...]:
-    """The distributions that the experiment needs; those that are not here are complaints."""
+def _requirements(tree: Mapping[str, Located], binder: SectionBinder) -> tuple[str, ...]:
+    """The required distributions; those that are not installed are complaints."""
     section = tree.get("requires")
     if section is None:
         return ()
-    listed = plain(section)
-    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-        findings.complain(section.origin, "requires", "should be a list such as [seqlab-foo>=0.2]")
+    requirements = plain(section)
+    if not isinstance(requirements, list) or not all(isinstance(r, str) for r in requirements):
+        binder.complain(section.origin, "requires", "should be a list such as [seqlab-foo>=0.2]")
         return ()
-    for place, message in unmet(listed):
-        findings.plugin_at_fault |= message.startswith("needs")
-        findings.complain(section.at([place]).origin, f"requires.{place}", message)
-    return tuple(listed)
+    for index, message in unmet_requirements(requirements):
+        binder.plugin_at_fault |= message.startswith("needs")
+        binder.complain(section.at([index]).origin, f"requires.{index}", message)
+    return tuple(requirements)
 
 
 def _bind_observers(
-    tree: Mapping[str, Located], origin: Origin, registry: Registry, findings: SectionBinder
+    tree: Mapping[str, Located], origin: Origin, binder: SectionBinder
 ) -> list[Bound]:
-    """Those that the experiment names, in that order, and the console."""
-    listed = tree.get("observers", Located([], origin))
-    if not isinstance(listed.value, list):
+    """The observers that the experiment lists, in that order, and the console."""
+    section = tree.get("observers", Located([], origin))
+    if not isinstance(section.value, list):
         message = "should be a list of names or mappings"
-        if isinstance(listed.value, dict):
+        if isinstance(section.value, dict):
             message += "; an item of a list cannot be set alone, so give the whole: [{name: …}]"
-        findings.complain(listed.origin, "observers", message)
+        binder.complain(section.origin, "observers", message)
         return []
-    entries = [(f"observers.{i}", item) for i, item in enumerate(listed.value)]
-    bound = [bind("observer", key, item, registry, findings) for key, item in entries]
-    found = [observer for observer in bound if observer is not None]
-    _refuse_twins(entries, bound, findings)
-    if all(observer.component.name != ALWAYS_OBSERVING for observer in found):
-        console = Located(ALWAYS_OBSERVING, listed.origin)
-        last = bind("observer", "observers", console, registry, findings)
-        found += [last] if last else []
-    return found
-
-
-def _refuse_twins(
-    entries: Sequence[tuple[str, Located]], bound: Sequence[Bound | None], findings: SectionBinder
-) -> None:
-    """Two observers that are alike would write everything twice."""
-    seen: list[dict[str, Any]] = []
-    for (key, item), observer in zip(entries, bound, strict=True):
+    bound: list[Bound] = []
+    for index, item in enumerate(section.value):
+        observer = binder.bind("observer", f"observers.{index}", item)
         if observer is None:
             continue
-        if observer.as_section() in seen:
-            said = f"observer '{observer.component.name}' is listed before with the same options"
-            findings.complain(item.origin, key, said)
-        seen.append(observer.as_section())
+        if observer.as_section() in [other.as_section() for other in bound]:  # writes all twice
+            name = observer.component.name
+            message = f"observer '{name}' is listed before with the same options"
+            binder.complain(item.origin, f"observers.{index}", message)
+        bound.append(observer)
+    if all(observer.component.name != ALWAYS_OBSERVING for observer in bound):
+        console = binder.bind("observer", "observers", Located(ALWAYS_OBSERVING, section.origin))
+        bound += [console] if console else []
+    return bound
 
 
-def _core(cls: type, section: Located | None, key: str, findings: SectionBinder) -> Any:
+def _core(cls: type, section: Located | None, key: str, binder: SectionBinder) -> Any:
     """A section that the core reads itself; one that is not written has its defaults."""
-    options = read_signature(cls).options
     if section is None:
         return None if key in (*OPTIONAL_SECTIONS, *REQUIRED_SECTIONS) else cls()
     if not isinstance(section.value, dict):
-        findings.complain(section.origin, key, "should be a mapping")
+        binder.complain(section.origin, key, "should be a mapping")
         return None
-    checked = check_options(options, section, key, f"section '{key}'")
-    findings.complaints += checked.complaints
-    if key == "train" and not checked.complaints:
-        _check_train(checked.values, section, findings)
-    return cls(**checked.values) if not checked.complaints else None
+
+    checked = check_options(read_signature(cls).options, section, key, f"section '{key}'")
+    binder.complaints += checked.complaints
+    if checked.complaints:
+        return None
+    if key == "train":
+        _check_train(checked.values, section, binder)
+    return cls(**checked.values)
 
 
-def _check_train(values: Mapping[str, Any], section: Located, findings: SectionBinder) -> None:
+def _check_train(values: Mapping[str, Any], section: Located, binder: SectionBinder) -> None:
     given = [key for key in ("epochs", "steps") if values[key] is not None]
     if not given:
-        findings.complain(section.origin, "train", "needs epochs or steps")
+        binder.complain(section.origin, "train", "needs epochs or steps")
     if len(given) == 2:
         message = "has epochs and steps; set one of them to null"
-        findings.complain(section.at(["steps"]).origin, "train", message)
+        binder.complain(section.at(["steps"]).origin, "train", message)
     stop = values["stop"]
     if stop is not None and stop.patience is None and stop.target is None:
-        origin = section.at(["stop"]).origin
-        findings.complain(origin, "train.stop", "needs patience or target")
+        binder.complain(section.at(["stop"]).origin, "train.stop", "needs patience or target")
 
 
 def _check_watched(
-    tree: Mapping[str, Located], core: Mapping[str, Any], findings: SectionBinder
+    tree: Mapping[str, Located], core: Mapping[str, Any], binder: SectionBinder
 ) -> None:
-    """What `train.stop` watches must be scored."""
+    """The split that `train.stop` watches must be evaluated."""
     train, evaluation = core["train"], core["evaluation"]
     if train is None or train.stop is None:
         return
-    scored = {"train", *([evaluation.split] if evaluation else [])}
-    if train.stop.split not in scored:
+    if train.stop.split not in ("train", evaluation and evaluation.split):
         message = f"split '{train.stop.split}' is never scored; add a section `evaluation`"
-        findings.complain(tree["train"].at(["stop"]).origin, "train.stop.split", message)
+        binder.complain(tree["train"].at(["stop"]).origin, "train.stop.split", message)
+
+
+def _unused_settings(model: Model | None, train: Train | None) -> Iterator[str]:
+    """One notice for each setting without effect; None: a section with complaints."""
+    if model and model.residual and model.layers == 1 and model.embedding == "one_hot":
+        yield (
+            "model.residual has no effect: the only layer reads one-hots, which are never added to"
+            " its outputs; set model.layers or a size of model.embedding"
+        )
+    if train and train.stop and train.stop.min_delta and train.stop.patience is None:
+        yield "train.stop.min_delta has no effect without train.stop.patience"

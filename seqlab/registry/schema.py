@@ -1,4 +1,4 @@
-"""A JSON Schema of everything that is installed, so that an editor knows what an author offers."""
+"""A JSON Schema of experiment files, with the options of every installed component."""
 
 from __future__ import annotations
 
@@ -26,12 +26,17 @@ def experiment_schema(registry: Registry) -> Schema:
     """Return the JSON Schema (draft 2020-12) of an experiment file.
 
     A component's section is a union on `name`. A file that extends another one may leave out
-    names, required options and sections: they may stand in the base.
+    names, required options and sections: its base may have them.
     """
     definitions: Schema = {}
     whole = {kind: _section(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
-    parts = {kind: _partial(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
-    core = {key: _core(cls, definitions) for key, cls in CORE_SECTIONS.items()}
+    parts = {kind: _overriding_section(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
+    for key, cls in CORE_SECTIONS.items():
+        signature = read_signature(cls)
+        whole[key] = _options(signature.options, signature, definitions)
+        parts[key] = _nullable({k: v for k, v in whole[key].items() if k != "required"})
+    optional = whole.keys() - {*REQUIRED_SECTIONS}  # null is the same as leaving it out
+    whole |= {key: _nullable(whole[key]) for key in optional}
     observer = _section("observer", registry, definitions)
     requirement = {"type": "string", "description": "a distribution, as in seqlab-foo>=0.2"}
     common = {
@@ -39,14 +44,12 @@ def experiment_schema(registry: Registry) -> Schema:
         "observers": _nullable({"type": "array", "items": observer}),
         "requires": _nullable({"type": "array", "items": requirement}),
     }
-    loose = {key: _nullable(_without_required(schema)) for key, schema in core.items()}
-    whole = {key: _unless_required(key, schema) for key, schema in (whole | core).items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "seqlab experiment",
         "type": "object",
         "if": {"required": ["extends"]},
-        "then": _sections({**common, **parts, **loose}),
+        "then": _sections({**common, **parts}),
         "else": _sections({**common, **whole}, REQUIRED_SECTIONS),
         "$defs": definitions,
     }
@@ -58,45 +61,37 @@ def _sections(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
 
 def _section(kind: str, registry: Registry, definitions: Schema) -> Schema:
     components = registry.components(kind)
-    return {"anyOf": [_short(components), *(_component(c, definitions) for c in components)]}
+    bare = [c.name for c in components if not any(o.required for o in c.signature.options.values())]
+    return {"anyOf": [{"enum": bare}, *(_component(c, definitions) for c in components)]}
 
 
-def _short(components: list[Component]) -> Schema:
-    """The short form, a bare name, for components that need no option."""
-    free = [c.name for c in components if not any(o.required for o in c.signature.options.values())]
-    return {"enum": free}
+def _core_options(kind: str) -> Mapping[str, Option]:
+    return read_signature(CORE_KEYS[kind]).options if kind in CORE_KEYS else {}
 
 
 def _component(component: Component, definitions: Schema) -> Schema:
-    keys = CORE_KEYS.get(component.kind)
-    core = read_signature(keys).options if keys else {}
-    schema = _options({**component.signature.options, **core}, component.signature, definitions)
+    options = {**component.signature.options, **_core_options(component.kind)}
+    schema = _options(options, component.signature, definitions)
     schema["properties"]["name"] = {"const": component.name}
     if DEFAULT_COMPONENTS.get(component.kind) != component.name:
         schema["required"].insert(0, "name")
     return schema
 
 
-def _partial(kind: str, registry: Registry, definitions: Schema) -> Schema:
-    """A section that is laid over another one: any name or none, any of the options there are."""
+def _overriding_section(kind: str, registry: Registry, definitions: Schema) -> Schema:
+    """A section laid over another one: any name or none, any options of the kind."""
     components = registry.components(kind)
-    keys = CORE_KEYS.get(kind)
-    named: dict[str, list[Schema]] = {}
     options = [o for c in components for o in c.signature.options.values()]
-    for option in [*options, *(read_signature(keys).options.values() if keys else ())]:
+    by_name: dict[str, list[Schema]] = {}
+    for option in (*options, *_core_options(kind).values()):
         schema = _option(option, definitions)
-        if schema not in named.setdefault(option.name, []):
-            named[option.name].append(schema)
-    properties: Schema = {name: {"anyOf": schemas} for name, schemas in named.items()}
+        if schema not in by_name.setdefault(option.name, []):
+            by_name[option.name].append(schema)
     names = [component.name for component in components]
+    properties: Schema = {name: {"anyOf": schemas} for name, schemas in by_name.items()}
     properties["name"] = {"enum": names}
     mapping = {"type": "object", "properties": properties, "additionalProperties": False}
     return {"anyOf": [{"enum": [*names, None]}, mapping]}
-
-
-def _core(cls: type, definitions: Schema) -> Schema:
-    signature = read_signature(cls)
-    return _options(signature.options, signature, definitions)
 
 
 def _options(options: Mapping[str, Option], signature: Signature, definitions: Schema) -> Schema:
@@ -119,7 +114,7 @@ def _option(option: Option, definitions: Schema) -> Schema:
 
 
 def _with_definitions(schema: Schema, definitions: Schema) -> Schema:
-    """Take the definitions of a schema in; one whose name is another's already gets a number."""
+    """Move `$defs` of a schema to `definitions`; a name that is taken gets a number."""
     own: Schema = schema.pop("$defs", {})
     names: dict[str, str] = {}
     for name, definition in own.items():
@@ -127,29 +122,20 @@ def _with_definitions(schema: Schema, definitions: Schema) -> Schema:
         names[name] = name
         while definitions.get(names[name], definition) != definition:
             names[name] = f"{name}_{next(number)}"
-    renamed: Schema = _referring({"schema": schema, "own": own}, names)
+    renamed: Schema = _rename_references({"schema": schema, "own": own}, names)
     definitions.update({names[name]: part for name, part in renamed["own"].items()})
     return dict(renamed["schema"])
 
 
-def _referring(value: Any, names: Mapping[str, str]) -> Any:
-    """Let references to definitions have their new names."""
+def _rename_references(value: Any, names: Mapping[str, str]) -> Any:
+    """Rename definitions in references."""
     if isinstance(value, dict):
-        parts = {key: _referring(item, names) for key, item in value.items()}
+        parts = {key: _rename_references(item, names) for key, item in value.items()}
         if isinstance(reference := value.get("$ref"), str):
-            place, _, name = reference.rpartition("/")
-            parts["$ref"] = f"{place}/{names.get(name, name)}"
+            prefix, _, name = reference.rpartition("/")
+            parts["$ref"] = f"{prefix}/{names.get(name, name)}"
         return parts
-    return [_referring(item, names) for item in value] if isinstance(value, list) else value
-
-
-def _without_required(schema: Schema) -> Schema:
-    return {key: value for key, value in schema.items() if key != "required"}
-
-
-def _unless_required(key: str, schema: Schema) -> Schema:
-    """A section that says null is as good as none, so it may be null where it may be left out."""
-    return schema if key in REQUIRED_SECTIONS else _nullable(schema)
+    return [_rename_references(item, names) for item in value] if isinstance(value, list) else value
 
 
 def _nullable(schema: Schema) -> Schema:

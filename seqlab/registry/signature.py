@@ -25,12 +25,10 @@ from pydantic_core.core_schema import DataclassSchema
 from seqlab.experiment.sections import CORE_KEYS
 
 REQUIRED = inspect.Parameter.empty
-_STRICT = ConfigDict(extra="forbid")
-Made = Mapping[str, Callable[[], Any]]
 
 
 class SignatureError(ValueError):
-    """A factory's signature is not one that seqlab can call or check."""
+    """Seqlab cannot call a factory with this signature, or cannot check its options."""
 
 
 @dataclass(frozen=True)
@@ -48,37 +46,33 @@ class Option:
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of the value, with `$defs` where it needs any."""
-        whole = self._strict.json_schema(schema_generator=_Described)
-        schema: dict[str, Any] = whole["prefixItems"][0]
-        return schema | ({"$defs": whole["$defs"]} if "$defs" in whole else {})
+        """JSON Schema of the value, with `$defs` if it needs any."""
+        of_tuple = self._adapter.json_schema(schema_generator=_SchemaWithHelp)
+        schema: dict[str, Any] = of_tuple["prefixItems"][0]
+        return schema | ({"$defs": of_tuple["$defs"]} if "$defs" in of_tuple else {})
 
     @cached_property
-    def _strict(self) -> TypeAdapter[Any]:
-        """Checks a list of one value: inside one, a dataclass takes the configuration."""
-        one: Any = GenericAlias(tuple, (self.annotation,))
-        return TypeAdapter(one, config=_STRICT)
+    def _adapter(self) -> TypeAdapter[Any]:
+        """Validates a tuple of one value: inside a tuple, the config applies to a dataclass."""
+        annotation: Any = GenericAlias(tuple, (self.annotation,))
+        return TypeAdapter(annotation, config=ConfigDict(extra="forbid"))
 
     def check(self, value: Any) -> Any:
-        """Validate a plain value as JSON: strictly, nothing is turned into something else.
-
-        Raises:
-            ValidationError: the value is not of the annotated type or out of its bounds.
-        """
-        return self._strict.validate_json(json.dumps([value]), strict=True)[0]
+        """Validate a plain value without converting its type; raises ValidationError."""
+        return self._adapter.validate_json(json.dumps([value]), strict=True)[0]
 
     def type_name(self) -> str:
-        """The type as an author would write it, without `Annotated` and module names."""
+        """The type without `Annotated` and module names."""
         return _schema_type(self.schema, self.schema.get("$defs", {}))
 
     @property
     def names_files(self) -> bool:
-        """Whether its value is a path, or has paths in it."""
+        """Whether its value is a path, or contains paths."""
         return '"format": "path"' in json.dumps(self.schema)
 
     def bounds(self) -> str:
-        """What else a value must fulfil: `> 0, < 1`."""
-        words = {
+        """The bounds of a value: `> 0, < 1`."""
+        formats = {
             "exclusiveMinimum": "> {}",
             "minimum": ">= {}",
             "exclusiveMaximum": "< {}",
@@ -87,8 +81,10 @@ class Option:
             "pattern": "like {}",
         }
         branches = [self.schema, *self.schema.get("anyOf", [])]
-        found = [text.format(b[key]) for b in branches for key, text in words.items() if key in b]
-        return ", ".join(dict.fromkeys(found))
+        bounds = [
+            text.format(b[key]) for b in branches for key, text in formats.items() if key in b
+        ]
+        return ", ".join(dict.fromkeys(bounds))
 
 
 @dataclass(frozen=True)
@@ -101,42 +97,42 @@ class Signature:
     factory: Callable[..., Any]
 
     @property
-    def place(self) -> str:
-        """File and line of the definition; empty where that cannot be told."""
-        return _place(self.factory)
+    def location(self) -> str:
+        """File and line of the definition; empty if unknown."""
+        try:
+            target = self.factory if isinstance(self.factory, type) else _function(self.factory)
+            return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+        except (OSError, TypeError):
+            return ""
 
 
-class _Described(GenerateJsonSchema):
-    """Gives keys inside an option the words of their docstring, as an option has those of its."""
+class _SchemaWithHelp(GenerateJsonSchema):
+    """Describes the keys of a dataclass with the `Args:` of its docstring."""
 
     def dataclass_schema(self, schema: DataclassSchema) -> dict[str, Any]:
-        found = super().dataclass_schema(schema)
+        described = super().dataclass_schema(schema)
         summary = _summary(schema["cls"])
-        if not summary.startswith(f"{schema['cls'].__name__}("):  # which Python writes by itself
-            found["description"] = summary
+        if not summary.startswith(f"{schema['cls'].__name__}("):  # a docstring made by Python
+            described["description"] = summary
         for name, text in _documentation(schema["cls"]).items():
-            found["properties"].get(name, {}).setdefault("description", text)
-        return found
+            described["properties"].get(name, {}).setdefault("description", text)
+        return described
 
 
 def read_signature(
     factory: Callable[..., Any], supplied: Sequence[str] = (), reserved: Sequence[str] = ()
 ) -> Signature:
-    """Read a factory's options, and check that seqlab can call it.
+    """Read the options of a class or function.
 
-    Args:
-        factory: a class or function.
-        supplied: names of the positional parameters that seqlab passes.
-        reserved: names that are no option's: the core reads them itself.
+    `supplied` are the positional parameters that seqlab passes; no option is in `reserved`.
 
     Raises:
-        SignatureError: in the words of the promise that is broken.
+        SignatureError: seqlab cannot call it, or cannot check an option.
     """
     if not callable(factory):
         raise SignatureError(f"is of type {type(factory).__name__}, not a class or function")
-    # Others may be equal and yet differ, as may classes whose own class says when they are equal.
-    once = type(factory) in (type, ABCMeta, FunctionType)
-    read = _read if once else _read.__wrapped__
+    # The cache compares: other callables, and classes of other metaclasses, may define equality.
+    read = _read if type(factory) in (type, ABCMeta, FunctionType) else _read.__wrapped__
     return read(factory, tuple(supplied), tuple(reserved))
 
 
@@ -145,8 +141,8 @@ def _read(
     factory: Callable[..., Any], supplied: tuple[str, ...], reserved: tuple[str, ...]
 ) -> Signature:
     try:
-        whole = inspect.Signature() if _is_protocols_own(factory) else inspect.signature(factory)
-        parameters = whole.parameters.values()
+        own = not _has_protocol_init(factory)
+        parameters = inspect.signature(factory).parameters.values() if own else ()
     except (ValueError, TypeError, NameError) as error:
         raise SignatureError(f"has no signature that can be read ({error})") from None
     _check_positional(parameters, supplied)
@@ -158,11 +154,7 @@ def _read(
 
 
 def read_fields(cls: type) -> Signature:
-    """Read a dataclass inside an option: it is written by keys, so positional ones count too.
-
-    Raises:
-        SignatureError: one of its own defaults is refused by its type.
-    """
+    """Read a dataclass inside an option: every field is a key, positional ones too."""
     options = _options(cls, inspect.signature(cls).parameters.values())
     return Signature((), options, _summary(cls), cls)
 
@@ -171,13 +163,19 @@ def _options(
     factory: Callable[..., Any], parameters: Iterable[inspect.Parameter]
 ) -> dict[str, Option]:
     namespace, texts = _namespace(factory), _documentation(factory)
-    made = _default_factories(factory)
-    return {p.name: _read_option(p, namespace, texts, made) for p in parameters}
+    fields = dataclasses.fields(factory) if dataclasses.is_dataclass(factory) else ()
+    makers = {f.name: f.default_factory for f in fields if callable(f.default_factory)}
+    return {
+        p.name: _read_option(
+            p, makers[p.name]() if p.name in makers else p.default, namespace, texts
+        )
+        for p in parameters
+    }
 
 
 @functools.cache
 def core_names(kind: str) -> tuple[str, ...]:
-    """Names of the keys that the core reads in every section of a kind."""
+    """The keys that the core reads in every section of a kind."""
     keys = CORE_KEYS.get(kind)
     return tuple(read_signature(keys).options) if keys else ()
 
@@ -186,9 +184,9 @@ def _check_positional(parameters: Iterable[inspect.Parameter], supplied: tuple[s
     names = []
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
-            raise SignatureError(f"takes **{parameter.name}: options are named one by one")
+            raise SignatureError(f"takes **{parameter.name}: name each option")
         if parameter.kind is parameter.VAR_POSITIONAL:
-            raise SignatureError(f"takes *{parameter.name}: what seqlab passes has fixed names")
+            raise SignatureError(f"takes *{parameter.name}: name each parameter")
         if parameter.kind is not parameter.KEYWORD_ONLY:
             names.append(parameter.name)
     if tuple(names) != supplied:
@@ -201,10 +199,9 @@ def _check_positional(parameters: Iterable[inspect.Parameter], supplied: tuple[s
 
 
 def _read_option(
-    parameter: inspect.Parameter, namespace: dict[str, Any], texts: Mapping[str, str], made: Made
+    parameter: inspect.Parameter, default: Any, namespace: dict[str, Any], texts: Mapping[str, str]
 ) -> Option:
     name = parameter.name
-    default = made[name]() if name in made else parameter.default
     if parameter.annotation is parameter.empty:
         raise SignatureError(f"has an option '{name}' without a type")
     holder = SimpleNamespace(__annotations__={name: parameter.annotation})
@@ -221,14 +218,13 @@ def _read_option(
         ) from None
     except Exception as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SignatureError(
-            f"has an option '{name}' whose type cannot be used: {first_line}"
-        ) from None
+        message = f"has an option '{name}' whose type cannot be used: {first_line}"
+        raise SignatureError(message) from None
     return option
 
 
 def _function(factory: Callable[..., Any]) -> Any:
-    """The function whose signature is read and whose module has the names in it."""
+    """The function that defines the signature; its module resolves the annotations."""
     if isinstance(factory, type):
         return inspect.getattr_static(factory, "__init__")
     if isinstance(factory, functools.partial):
@@ -236,18 +232,12 @@ def _function(factory: Callable[..., Any]) -> Any:
     return inspect.unwrap(factory)
 
 
-def _is_protocols_own(factory: Callable[..., Any]) -> bool:
-    """Whether a class has no `__init__` but the (*args, **kwargs) that every Protocol is given."""
+def _has_protocol_init(factory: Callable[..., Any]) -> bool:
+    """Whether a class inherits the `__init__(*args, **kwargs)` that every Protocol gets."""
     if not isinstance(factory, type):
         return False
     owner = next(cls for cls in factory.__mro__ if "__init__" in vars(cls))
     return bool(getattr(owner, "_is_protocol", False)) and owner is not factory
-
-
-def _default_factories(factory: Callable[..., Any]) -> Made:
-    """A dataclass may make a default anew each time; its signature shows only a placeholder."""
-    fields = dataclasses.fields(factory) if dataclasses.is_dataclass(factory) else ()
-    return {f.name: f.default_factory for f in fields if callable(f.default_factory)}
 
 
 def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
@@ -256,12 +246,12 @@ def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _documentation(factory: Callable[..., Any]) -> dict[str, str]:
-    """Help for options: the docstring's `Args:`, or the summary where it names `one` so."""
+    """Help for options: from the docstring's `Args:`, or the summary if it has `NAME`."""
     docs = (factory.__doc__, getattr(_function(factory), "__doc__", None))
     parsed = [docstring_parser.parse(inspect.cleandoc(doc)) for doc in docs if doc]
     summary = _summary(factory)
-    named = dict.fromkeys(re.findall(r"`(\w+)`", summary), summary)
-    return named | {
+    in_summary = dict.fromkeys(re.findall(r"`(\w+)`", summary), summary)
+    return in_summary | {
         param.arg_name: " ".join((param.description or "").split())
         for doc in parsed
         for param in doc.params
@@ -269,17 +259,9 @@ def _documentation(factory: Callable[..., Any]) -> dict[str, str]:
 
 
 def _summary(factory: Callable[..., Any]) -> str:
-    """The first lines of its own docstring: an inherited one speaks of another class."""
+    """The first paragraph of its own docstring, not of an inherited one."""
     target = _function(factory) if isinstance(factory, functools.partial) else factory
     return inspect.cleandoc(target.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
-
-
-def _place(factory: Callable[..., Any]) -> str:
-    try:
-        target: Any = factory if isinstance(factory, type) else _function(factory)
-        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (OSError, TypeError):
-        return ""
 
 
 def _schema_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

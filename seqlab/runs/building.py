@@ -254,23 +254,22 @@ def count_steps(resolved: Resolved, sampler: Sampler) -> int:
 
 def _expect(part: Any, kind: type, bound: Bound) -> None:
     if not isinstance(part, kind):
-        component = bound.component
         raise PluginError(
-            f"{component.kind} '{component.name}' of plugin '{component.plugin}' should be a"
-            f" {kind.__name__}; it is a {type(part).__name__}"
+            f"{bound.component} should be a {kind.__name__}; it is a {type(part).__name__}"
         )
 
 
 def _build_cell(bound: Bound, input_size: int) -> Cell:
     cell = bound.build(input_size)
     _expect(cell, nn.Module, bound)
-    who = f"cell '{bound.component.name}' of plugin '{bound.component.plugin}'"
     if not isinstance(getattr(cell, "output_size", None), int):
-        raise PluginError(f"{who} should have an integer `output_size`")
+        raise PluginError(f"{bound.component} should have an integer `output_size`")
     try:
         if type(cell).forward is nn.Module.forward:
             raise TypeError("it has none")
         inspect.signature(cell.forward).bind("inputs", "state")
     except TypeError as error:
-        raise PluginError(f"{who} should have forward(inputs, state): {error}") from None
+        message = f"{bound.component} should have forward(inputs, state): {error}"
+        raise PluginError(message) from None
+
     return cast("Cell", cell)

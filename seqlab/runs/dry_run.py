@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from seqlab.contracts import Document, Ids, Tokenizer
-from seqlab.data.splits import TRAIN, Source, named_option, open_source, placed_in
+from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
 from seqlab.data.text import text_pieces
 from seqlab.data.tokens import Tokens, encode
 from seqlab.errors import (
@@ -27,7 +27,7 @@ from seqlab.errors import (
 from seqlab.experiment import Experiment
 from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
-from seqlab.registry import Registry, Resolved, resolve_as_far_as_can_be
+from seqlab.registry import Registry, Resolved, resolve_partially
 from seqlab.runs.building import count_steps, outline
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
@@ -84,12 +84,12 @@ class _Read:
 
 def validate(experiment: Experiment, registry: Registry) -> Rehearsed:
     """Say everything that is wrong with an experiment: what it says, and what its parts refuse."""
-    resolved, findings = resolve_as_far_as_can_be(experiment, registry)
+    resolved, binder = resolve_partially(experiment, registry)
     found = rehearse(resolved)
-    code = PluginError.exit_code if findings.plugin_at_fault else ExperimentError.exit_code
-    if findings.complaints:
-        found.lines[code] = [*map(str, findings.complaints), *found.lines.get(code, [])]
-    found.notices[:0] = findings.notices
+    code = PluginError.exit_code if binder.plugin_at_fault else ExperimentError.exit_code
+    if binder.complaints:
+        found.lines[code] = [*map(str, binder.complaints), *found.lines.get(code, [])]
+    found.notices[:0] = binder.notices
     return found
 
 
@@ -105,7 +105,7 @@ def rehearse(resolved: Resolved) -> Rehearsed:
     splits: dict[str, _Read] = {}
     if source := _opened(found, resolved):
         for split in source.corpus.splits:
-            with found.collecting(resolved, "corpus"), placed_in(resolved):
+            with found.collecting(resolved, "corpus"), locating_errors(resolved):
                 splits[split] = _beginning(source, split)
         _check_evaluation(found, resolved, source)
     tokenizer = _fitted(found, resolved, splits.get(TRAIN))
@@ -173,7 +173,7 @@ def _opened(found: Rehearsed, resolved: Resolved) -> Source | None:
         try:
             opened = open_source(resolved, fingerprint=False)
         except CorpusUnavailable as error:
-            if named_option(resolved, str(error)):
+            if option_at_fault(resolved, str(error)):
                 raise
             found.notices.append(f"its corpus is not here yet, so it was not looked at: {error}")
     return opened
@@ -221,7 +221,7 @@ def _fitted(found: Rehearsed, resolved: Resolved, read: _Read | None) -> Tokeniz
         tokenizer: Tokenizer = resolved.tokenizer.build()
         if read is None:
             return None
-        with resolved.tokenizer.blamed(), placed_in(resolved):
+        with resolved.tokenizer.blamed(), locating_errors(resolved):
             tokenizer.fit(read.documents)
         fitted = tokenizer
     return fitted  # noqa: RET504 # what is collected ends the block early
@@ -235,7 +235,7 @@ def _check_splits(
     for split, read in splits.items():
         if tokenizer is None or not read.whole or resolved.corpus_keys.holdout is not None:
             continue
-        with found.collecting(resolved, "corpus"), placed_in(resolved):
+        with found.collecting(resolved, "corpus"), locating_errors(resolved):
             tokens = _tokens(read, tokenizer, split)
             if split == TRAIN and resolved.sampler:
                 sampler = resolved.sampler.build(tokens, resolved.train.seed)

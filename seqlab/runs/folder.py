@@ -25,6 +25,7 @@ from seqlab.files import (
     read,
     read_lines,
     size_of,
+    sync_file,
 )
 from seqlab.runs.file_schemas import Description, MetricsRow, SampleRow, parse
 
@@ -162,7 +163,7 @@ class RunFolder:
         sizes = {}
         for file in (self.metrics, self.samples):
             with open_to_append(file) as rows:
-                os.fsync(rows.fileno())
+                sync_file(rows)
                 sizes[file.name] = rows.seek(0, os.SEEK_END)
         return sizes
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from seqlab.arguments import MOST_ROWS, expect_of_decoder, texts, whole_number
+from seqlab.arguments import MOST_ROWS, expect_decoder_overrides, named_path, texts, whole_number
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparation import prepare_split
 from seqlab.data.progress import Progress
@@ -19,9 +19,8 @@ from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
 from seqlab.generation.generating import Generated, generate, stream
 from seqlab.generation.scoring import Scored, score
-from seqlab.interrupts import contained
+from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
-from seqlab.paths import named_path
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, expect_fit, load_weights
 from seqlab.runs.checkpoint_choice import Which, chosen_checkpoint
@@ -94,7 +93,7 @@ class Run:
         """The rows of `samples.jsonl`."""
         return self.folder.sample_rows()
 
-    @contained()
+    @forbidding_exit()
     def generate(
         self,
         prefix: str | Sequence[str],
@@ -165,7 +164,7 @@ class Run:
             stop_tokens=self._stop_tokens(stop_tokens),
         )
 
-    @contained()
+    @forbidding_exit()
     def score(self, text: str) -> Scored:
         """Say how surprising each token of a text is, and what its perplexity is.
 
@@ -184,7 +183,7 @@ class Run:
         """Return what chooses: the decoder of the experiment, overrides laid over it."""
         if not overrides:
             return self.decoder
-        expect_of_decoder(overrides)
+        expect_decoder_overrides(overrides)
         resolved = self._resolve(overrides)
         for notice in resolved.notices:
             log.warning(notice)
@@ -221,7 +220,7 @@ class Run:
         decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
         return decoder
 
-    @contained()
+    @forbidding_exit()
     def evaluate(
         self,
         split: str = "valid",

@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from seqlab.arguments import named_path
 from seqlab.errors import UsageError
-from seqlab.paths import named_path
 from seqlab.runs.folder import ROOT, RunFolder
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from seqlab.errors import RunFailed
-from seqlab.memory import in_words, largest, no_room, room, wanted
+from seqlab.memory import available_bytes, format_bytes, is_out_of_memory, largest, requested_size
 from seqlab.registry import Resolved
 
 
@@ -36,15 +36,17 @@ def _options(resolved: Resolved, kind: str) -> dict[str, Any]:
 
 
 def expect_room(resolved: Resolved, outline: nn.Module, vocabulary: int) -> None:
-    """See to it that weights and gradients have room, before a system runs out of memory.
+    """See to it that weights and gradients fit, before the system runs out of memory.
 
     Raises:
         RunFailed: they have none.
     """
     need = 2 * sum(p.numel() * p.element_size() for p in outline.parameters())
-    there = room()
+    there = available_bytes()
     if there is not None and need > there:
-        size = f"{in_words(need)} for its weights and gradients; there are {in_words(there)}"
+        size = (
+            f"{format_bytes(need)} for its weights and gradients; there are {format_bytes(there)}"
+        )
         raise _too_large(resolved, model_sizes(resolved, vocabulary), "the model", size)
 
 
@@ -65,9 +67,9 @@ def name_what_is_too_large(
     try:
         yield
     except Exception as error:
-        if not no_room(error):
+        if not is_out_of_memory(error):
             raise
-        raise _too_large(resolved, sizes, what, wanted(error)) from error
+        raise _too_large(resolved, sizes, what, requested_size(error)) from error
 
 
 def _too_large(resolved: Resolved, sizes: Mapping[str, Any], what: str, size: str) -> RunFailed:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seqlab.errors import PluginError
-from seqlab.interrupts import let_pass
+from seqlab.interrupts import reraise_interrupt
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
 from seqlab.registry.error_summary import reason
@@ -48,9 +48,9 @@ class Observers:
             try:
                 self._observers[name].load_state_dict(state[name])
             except BaseException as error:
-                let_pass(error)
+                reraise_interrupt(error)
                 raise PluginError(
-                    f"{_said(self._bound[name])} does not take the state that the checkpoint has"
+                    f"{self._bound[name].component} does not take the state that the checkpoint has"
                     f" of it ({type(error).__name__}: {error}); --set observers=[] goes on without"
                 ) from error
 
@@ -77,7 +77,7 @@ class Observers:
         try:
             yield
         except BaseException as error:  # an observer may call sys.exit
-            let_pass(error)
+            reraise_interrupt(error)
             said = f"observer '{name.partition(':')[2]}' failed: {reason(error)}"
             self.failures.append(said)
             log.warning("%s; it is switched off", said)
@@ -88,16 +88,12 @@ def _build(bound: Bound) -> Any:
     observer = bound.build()
     if not any(hasattr(observer, event) for event in EVENTS):
         raise PluginError(
-            f"{_said(bound)} has no method named as an event, so it would hear nothing; the events"
-            f" are: {', '.join(sorted(EVENTS))}"
+            f"{bound.component} has no method named as an event, so it would hear nothing; the"
+            f" events are: {', '.join(sorted(EVENTS))}"
         )
     if hasattr(observer, "state_dict") and not hasattr(observer, "load_state_dict"):
         raise PluginError(
-            f"{_said(bound)} has `state_dict` and no `load_state_dict`, so a run with it could"
+            f"{bound.component} has `state_dict` and no `load_state_dict`, so a run with it could"
             " not be resumed"
         )
     return observer
-
-
-def _said(bound: Bound) -> str:
-    return f"observer '{bound.component.name}' of plugin '{bound.component.plugin}'"

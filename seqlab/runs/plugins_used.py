@@ -10,7 +10,7 @@ from seqlab.errors import ExperimentError, PluginError
 from seqlab.experiment import Experiment
 from seqlab.printable import pasted
 from seqlab.registry import Registry, Resolved, resolve
-from seqlab.registry.compatibility import how_to_install
+from seqlab.registry.compatibility import install_command
 from seqlab.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def _missing(known: Mapping[str, Any], registry: Registry, folder: RunFolder) ->
             continue
         if used["distribution"]:
             released = used["version"] or ""
-            install = how_to_install(used["distribution"], released)
+            install = install_command(used["distribution"], released)
             wanted = f"{used['distribution']}=={released}"
             yield (
                 f"The run used plugin '{used['name']}' of {wanted}: {install}"
@@ -71,5 +71,5 @@ def _changed(known: Mapping[str, Any], registry: Registry) -> Iterator[str]:
             now = plugin.origin
             before = f"{used['distribution'] or 'a file'} {used['version'] or ''}".strip()
             yield f"plugin '{plugin.name}' is now {now}; the run was made with {before}"
-        elif not plugin.may_have_had(used["source_sha256"]):
+        elif not plugin.matches_source(used["source_sha256"]):
             yield f"plugin '{plugin.name}' ({plugin.origin}) has another source than the run's"

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import atomic
-from seqlab.arguments import LARGEST, whole_number
+from seqlab.arguments import LARGEST, named_path, whole_number
 from seqlab.atomic import write_atomic
 from seqlab.contracts import Tokenizer
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
-from seqlab.interrupts import contained
-from seqlab.paths import named_path
+from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
@@ -49,7 +48,7 @@ CHANGEABLE = (
 )
 
 
-@contained()
+@forbidding_exit()
 def resume(
     run: str | Path,
     *,

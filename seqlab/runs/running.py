@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
+from seqlab.arguments import named_path
 from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.yaml12 import dump_yaml
-from seqlab.interrupts import contained
-from seqlab.paths import named_path
+from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.runs.building import DifferentModel, Parts, build
 from seqlab.runs.comparison import other_model
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 COUNTED = 100_000_000  # targets up to which it is quickly known which of them are left out
 
 
-@contained()
+@forbidding_exit()
 def run(
     experiment: Experiment | str | Path | Mapping[str, Any],
     *,

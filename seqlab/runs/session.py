@@ -12,7 +12,7 @@ from typing import Any
 
 from seqlab.errors import Interrupted, StoppedByHand
 from seqlab.experiment.interval import interval
-from seqlab.interrupts import contained
+from seqlab.interrupts import forbidding_exit
 from seqlab.printable import pasted
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
@@ -80,7 +80,7 @@ class Session:
         with (
             stop_requests() as request,
             self._ending(),
-            contained(),
+            forbidding_exit(),
             disk_errors(self.folder.path),
             name_what_is_too_large(self.resolved, sizes, "training"),
             compiler_errors(self.resolved),

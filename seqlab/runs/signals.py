@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from seqlab.interrupts import Press
+from seqlab.interrupts import CtrlCHandler
 
 ASKED = (signal.SIGINT, signal.SIGTERM)
 HANGUP = getattr(signal, "SIGHUP", None)  # not on Windows
@@ -51,7 +51,7 @@ def stop_requests() -> Iterator[Request]:
         _restore(before)
 
 
-class Ask(Press):
+class Ask(CtrlCHandler):
     """The handler that takes a signal as a request, and gives its place back to those before it."""
 
     def __init__(self, request: Request, before: dict[signal.Signals, Any]) -> None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
-from tempfile import TemporaryDirectory
 
 from seqlab import __version__
+from seqlab.atomic import atomic_folder, make_folders, write_atomic, write_synced
 from seqlab.errors import RunFailed, UsageError
 from seqlab.scaffold import examples
 from seqlab.scaffold.naming import check_name, class_name, dashed
@@ -99,16 +99,14 @@ def _write(into: Path, top: str, files: Mapping[str, str]) -> list[Path]:
     if into.exists() and not into.is_dir():
         raise UsageError(f"{into}: is not a folder")
     try:
-        into.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".", suffix=".tmp", dir=into) as work:
-            for path, text in files.items():
-                _write_one(Path(work, top, path), text)
-            Path(work, top).rename(target)
+        if "" in files:
+            make_folders(into)
+            write_atomic(target, files[""].encode())
+        else:
+            with atomic_folder(target) as temporary:
+                for path, text in files.items():
+                    make_folders((temporary / path).parent)
+                    write_synced(temporary / path, text.encode())
     except OSError as error:
         raise RunFailed(f"{target}: cannot be written ({error.strerror})") from None
     return sorted(target / path for path in files)
-
-
-def _write_one(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8", newline="\n")

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seqlab.interrupts import let_pass
+from seqlab.interrupts import reraise_interrupt
 from seqlab.packing import pack
 from seqlab.records import (
     CheckpointSaved,
@@ -142,7 +142,7 @@ def _tell(observer: Any, story: Iterable[Told]) -> None:
         try:
             method(record)
         except BaseException as error:
-            let_pass(error)
+            reraise_interrupt(error)
             said = f"{type(error).__name__}: {error}"
             raise Broken(f"{event} to survive {str(record)[:300]}", said) from error
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import SeqlabError, UsageError
-from seqlab.interrupts import let_pass, telling_apart
+from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
 from seqlab.registry.kinds import KINDS
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import Signature, SignatureError, core_names, read_signature
@@ -138,7 +138,7 @@ class Result:
     message: str = ""
 
 
-@telling_apart()
+@detecting_ctrl_c()
 def verify(check: Check, subject: Subject) -> None:
     """Run one check.
 
@@ -154,7 +154,7 @@ def verify(check: Check, subject: Subject) -> None:
     except NotApplicable:
         raise
     except BaseException as error:  # it is the component's: a check only calls it
-        let_pass(error)
+        reraise_interrupt(error)
         said = f"{type(error).__name__}: {error}" if not isinstance(error, SeqlabError) else error
         raise Broken(
             f"no error while checking this: {promise_of(check)}", f"{said}{where}"

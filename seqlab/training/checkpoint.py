@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from seqlab import atomic
-from seqlab.atomic import atomic_folder, expect_known, remove_known, write_synced
+from seqlab.atomic import atomic_folder, remove_folder, restore_replaced, write_synced
 from seqlab.errors import CheckpointError, PluginError, RunFailed
 from seqlab.files import entries, expect_folder, read
 from seqlab.packing import pack, unpack
@@ -33,7 +31,6 @@ MAX_MANIFEST = 16 << 20  # bytes; parsed JSON takes up to twenty times its size
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
 FILES = (WEIGHTS, STATE, MANIFEST)
 _STEP = re.compile(r"step-([0-9]{8,})")
-_OLD = re.compile(r"\.(step-[0-9]{8,})\.[0-9a-f]{16}\.old")
 
 
 @dataclass(frozen=True)
@@ -58,30 +55,15 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         PluginError: a component's state holds something else than JSON values and tensors.
     """
     target = checkpoint_path(folder, checkpoint.step)
-    old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
     try:
-        with atomic_folder(target) as temporary:
+        with atomic_folder(target, replaceable=FILES) as temporary:
             _write_files(temporary, checkpoint)
-            if os.path.lexists(target):
-                expect_known(target, FILES)
-                target.rename(old)
     except OSError as error:
         said = error.strerror or error
         raise RunFailed(f"{target}: the checkpoint cannot be saved ({said})") from None
     except TypeError as error:
         raise PluginError(f"{target}: the checkpoint cannot be saved ({error})") from None
-    finally:
-        _settle(old, target)
     return target
-
-
-def _settle(old: Path, target: Path) -> None:
-    """Remove a checkpoint that was set aside, or put it back where nothing took its place."""
-    with suppress(OSError):
-        if target.exists():
-            remove_known(old, FILES)
-        else:
-            old.rename(target)
 
 
 def check_state(state: Any) -> None:
@@ -240,7 +222,7 @@ def _remove(folder: Path, steps: Iterable[int]) -> None:
     """Remove checkpoints; a folder that holds anything else stays as it is."""
     for step in steps:
         with suppress(OSError):
-            remove_known(checkpoint_path(folder, step), FILES)
+            remove_folder(checkpoint_path(folder, step), FILES)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -249,7 +231,5 @@ def remove_leftovers(folder: Path) -> None:
     Where it was killed between two renames, the old checkpoint is put back.
     """
     with suppress(OSError):
-        for path in entries(folder):
-            if form := _OLD.fullmatch(path.name):
-                _settle(path, folder / form[1])
+        restore_replaced(folder, _STEP, FILES)
         atomic.remove_leftovers(folder)

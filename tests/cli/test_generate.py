@@ -51,7 +51,7 @@ def test_set_changes_the_decoder_as_it_does_elsewhere(generate):
 def test_an_option_that_the_new_decoder_lacks_is_left_behind_with_a_word(generate):
     result = generate("--prefix", "the", *WARM, "--set", "decoder=greedy")
     assert result.code == 0
-    assert "decoder.temperature is left behind" in result.err
+    assert "decoder.temperature is dropped" in result.err
 
 
 def test_a_prefixes_file_has_one_on_each_line(generate):

@@ -295,7 +295,7 @@ def test_doctor_prints_what_a_component_says_of_its_condition(seqlab_command, dr
 def test_doctor_downloads_nothing(seqlab_command, monkeypatch):
     monkeypatch.delenv("SEQLAB_OFFLINE", raising=False)
     result = seqlab_command("doctor")
-    assert result.out.count("nothing is downloaded for a look") == 2
+    assert result.out.count("nothing is downloaded without a run") == 2
     assert "SEQLAB_OFFLINE" not in os.environ
 
 

@@ -75,15 +75,15 @@ def prepared(tiny, text_file, monkeypatch):
         section = {"name": "told", "path": str(text_file), **corpus}
         experiment = tiny | {"corpus": section, "tokenizer": tokenizer}
         Path("readings.txt").write_text("")
-        found = prepare(resolve(read_experiment(experiment), seqlab.load_plugins()))
-        return found, Path("readings.txt").read_text()
+        result = prepare(resolve(read_experiment(experiment), seqlab.load_plugins()))
+        return result, Path("readings.txt").read_text()
 
     return prepared
 
 
-def text(found) -> str:
-    tokenizer = found.tokenizer
-    return b"".join(tokenizer.token_bytes(int(i)) for i in found.tokens.ids).decode()
+def text(result) -> str:
+    tokenizer = result.tokenizer
+    return b"".join(tokenizer.token_bytes(int(i)) for i in result.tokens.ids).decode()
 
 
 def test_the_second_time_nothing_is_read(prepared):
@@ -98,9 +98,9 @@ def test_the_second_time_nothing_is_read(prepared):
 def test_a_changed_character_is_seen(prepared, text_file):
     prepared()
     text_file.write_text(text_file.read_text("utf-8").replace("fox", "cat", 1), "utf-8")
-    found, readings = prepared()
+    result, readings = prepared()
     assert sorted(readings) == ["d", "d", "f"]
-    assert text(found) == text_file.read_text("utf-8")
+    assert text(result) == text_file.read_text("utf-8")
 
 
 def test_a_file_that_was_touched_is_read_for_its_fingerprint_alone(prepared, text_file):
@@ -147,14 +147,14 @@ def test_a_damaged_store_is_built_anew(prepared, name, text_file):
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 16
     (folder / name).write_bytes(data)
-    found, _ = prepared()
-    assert found.tokens.documents.tolist() == [0]
-    assert text(found) == text_file.read_text("utf-8")
+    result, _ = prepared()
+    assert result.tokens.documents.tolist() == [0]
+    assert text(result) == text_file.read_text("utf-8")
 
 
 def test_a_vocabulary_may_hold_half_a_surrogate():
-    found = [cache.kept_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
-    assert found == [({"words": ["\ud800", "猫"]}, False), ({"words": ["\ud800", "猫"]}, True)]
+    result = [cache.cached_state("k", lambda: {"words": ["\ud800", "猫"]}) for _ in range(2)]
+    assert result == [({"words": ["\ud800", "猫"]}, False), ({"words": ["\ud800", "猫"]}, True)]
 
 
 def test_a_damaged_vocabulary_is_learnt_anew(prepared):
@@ -188,16 +188,16 @@ def test_a_full_disk_leaves_no_store_and_is_told_in_one_line(prepared, monkeypat
 def test_where_nothing_can_be_kept_the_run_goes_on(prepared, monkeypatch, caplog, text_file):
     Path("a-file").touch()
     monkeypatch.setenv("SEQLAB_CACHE", "a-file/cache")
-    found, _ = prepared()
-    assert text(found) == text_file.read_text("utf-8")
+    result, _ = prepared()
+    assert text(result) == text_file.read_text("utf-8")
     assert "a-file/cache: cannot be written" in caplog.text
 
 
 def test_what_is_cleared_goes_on_for_those_who_use_it(prepared, text_file):
-    found, _ = prepared()
+    result, _ = prepared()
     cache_entries.clear()
     assert list(cache_entries.stores()) == []
-    assert text(found) == text_file.read_text("utf-8")
+    assert text(result) == text_file.read_text("utf-8")
     assert "d" in prepared()[1]
 
 
@@ -207,9 +207,9 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(prepared, text_
     with pytest.raises(CorpusError, match=r"text\.txt: changed while it was read; run again"):
         prepared()
     assert list(cache_entries.stores()) == []
-    found, readings = prepared()
+    result, readings = prepared()
     assert readings == "fdd"
-    assert text(found) == text_file.read_text("utf-8")
+    assert text(result) == text_file.read_text("utf-8")
 
 
 def test_a_damaged_store_can_be_cleared(prepared):
@@ -260,12 +260,12 @@ def test_what_is_being_built_is_left_alone(prepared, text_file, monkeypatch):
                 cache_entries.clear()
                 yield part
 
-        return kept_tokens(key, some, *rest)
+        return cached_tokens(key, some, *rest)
 
-    kept_tokens = cache.kept_tokens
-    monkeypatch.setattr(cache, "kept_tokens", cleared_meanwhile)
-    found, _ = prepared()
-    assert text(found) == text_file.read_text("utf-8")
+    cached_tokens = cache.cached_tokens
+    monkeypatch.setattr(cache, "cached_tokens", cleared_meanwhile)
+    result, _ = prepared()
+    assert text(result) == text_file.read_text("utf-8")
     assert len(list(cache_entries.stores())) == 1
 
 
@@ -320,9 +320,9 @@ def test_what_seqlab_did_not_make_is_never_cleared(prepared, name):
 def test_no_link_in_a_cache_is_followed(prepared, name, text_file):
     prepared()
     ((folder, _),) = cache_entries.stores()
-    place = cache.cache_folder() / name.format(key=folder.name)
-    place.rename("moved")
-    place.symlink_to(Path("moved").absolute())
+    path = cache.cache_folder() / name.format(key=folder.name)
+    path.rename("moved")
+    path.symlink_to(Path("moved").absolute())
     before = sorted(Path("moved").rglob("*"))
     with suppress(RunFailed):  # told, or made elsewhere
         assert text(prepared()[0]) == text_file.read_text("utf-8")

@@ -123,8 +123,8 @@ def seen(tiny, package, monkeypatch):
             "corpus": {"name": "cleaned", "path": "text.txt", **dict(corpus)},
             "tokenizer": {"name": "alphabet", "path": "letters.txt", **dict(tokenizer)},
         }
-        found = prepare(resolve(read_experiment(tiny | sections), seqlab.load_plugins()))
-        return b"".join(map(found.tokenizer.token_bytes, found.tokens.ids.tolist())).decode()
+        result = prepare(resolve(read_experiment(tiny | sections), seqlab.load_plugins()))
+        return b"".join(map(result.tokenizer.token_bytes, result.tokens.ids.tolist())).decode()
 
     return seen
 
@@ -229,7 +229,7 @@ def test_what_the_core_cuts_and_the_tables_of_python(seen, monkeypatch):
 def test_what_changed_since_it_was_imported_is_not_kept(seen, package, tiny):
     registry = seqlab.load_plugins()
     (package / "cleaned/parse.py").write_text("def clean(text):\n    return text.upper()\n")
-    assert registry.find("corpus", "cleaned").made_of().known is False
+    assert registry.find("corpus", "cleaned").dependencies().known is False
 
 
 def test_the_hash_of_a_run_covers_modules_that_are_not_loaded(package):
@@ -243,15 +243,15 @@ def test_the_hash_of_a_run_covers_modules_that_are_not_loaded(package):
 
 
 def test_the_families_of_a_package_of_several_plugins_are_told_apart(registry):
-    made = registry.find("cell", "gru").made_of()
+    made = registry.find("cell", "gru").dependencies()
     assert {
         "cells/recurrent.py",
         "kernels/windows.py",
         "kernels/numba_loops.py",
     } <= made.code.keys()
     assert not any(name.startswith("tokenizers") for name in made.code)
-    assert "tokenizers/words.py" not in registry.find("tokenizer", "bpe").made_of().code
-    assert "tokenizers" in registry.find("tokenizer", "bpe").made_of().libraries
+    assert "tokenizers/words.py" not in registry.find("tokenizer", "bpe").dependencies().code
+    assert "tokenizers" in registry.find("tokenizer", "bpe").dependencies().libraries
 
 
 def test_a_run_whose_helper_module_changed_says_so_when_it_goes_on(seen, package, tiny, caplog):

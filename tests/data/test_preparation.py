@@ -87,8 +87,8 @@ def prepared(tiny, dropped_in):
 
 def test_the_tokenizer_sees_no_more_than_max_characters(prepared, text_file):
     corpus = {"name": "text", "path": str(text_file), "max_characters": 7}
-    found = prepared(corpus=corpus)
-    assert (len(found.tokens), found.tokenizer.size) == (7, len(set("the qui")))
+    result = prepared(corpus=corpus)
+    assert (len(result.tokens), result.tokenizer.size) == (7, len(set("the qui")))
 
 
 def test_end_of_document_stands_between_files(prepared):
@@ -124,14 +124,16 @@ def test_max_characters_of_a_corpus_of_ids_is_refused_by_that_name(prepared):
 
 @pytest.mark.parametrize("limit", [None, 5])
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "description"),
     [
         *(("ndarray", "ndarray, and holds int64"), ("bytes", "bytes, and holds int")),
         *(("int", "int"), ("list", "list, and holds bytes")),
     ],
 )
-def test_what_is_no_document_is_named_by_its_split_number_and_type(kind, said, limit, prepared):
-    match = rf"'wrong', split 'train': document 2 is of type {said}; a document is a str, an"
+def test_what_is_no_document_is_named_by_its_split_number_and_type(
+    kind, description, limit, prepared
+):
+    match = rf"'wrong', split 'train': document 2 is of type {description}; a document is a str, an"
     with pytest.raises(PluginError, match=match):
         prepared(corpus={"name": "wrong", "kind": kind, "max_characters": limit})
 

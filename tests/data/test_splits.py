@@ -86,35 +86,35 @@ SHARES = st.floats(0, 0.49, exclude_min=True)
 @settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
 @given(st.text("分开abc\r\n", min_size=1), SHARES, SHARES)
 def test_train_valid_and_test_follow_one_another_and_are_the_whole(source, whole, valid, test):
-    found = source(whole, holdout={"valid": valid, "test": test})
-    parts = [text(found, split) for split in ("train", "valid", "test")]
+    opened = source(whole, holdout={"valid": valid, "test": test})
+    parts = [text(opened, split) for split in ("train", "valid", "test")]
     assert "".join(parts) == whole
     assert [len(part) for part in parts[1:]] == [int(len(whole) * s) for s in (valid, test)]
 
 
 def test_one_share_is_that_of_valid(source):
-    found = source("abcdefghij", holdout=0.3)
-    assert (text(found, "train"), text(found, "valid")) == ("abcdefg", "hij")
-    assert list(found.splits) == ["train", "valid"]
+    opened = source("abcdefghij", holdout=0.3)
+    assert (text(opened, "train"), text(opened, "valid")) == ("abcdefg", "hij")
+    assert list(opened.splits) == ["train", "valid"]
 
 
 def test_max_characters_come_before_the_shares(source):
-    found = source("abcdefghijklmnop", max_characters=10, holdout=0.3)
-    assert (text(found, "train"), text(found, "valid")) == ("abcdefg", "hij")
+    opened = source("abcdefghijklmnop", max_characters=10, holdout=0.3)
+    assert (text(opened, "train"), text(opened, "valid")) == ("abcdefg", "hij")
 
 
 def test_no_empty_document_is_lost_to_the_shares(tiny, registry):
     lines = ["", "abcde", "", "fghij", "", ""]
     Path("some.jsonl").write_text("\n".join(f'{{"text": "{line}"}}' for line in lines))
     corpus = {"name": "jsonl", "path": "some.jsonl", "holdout": 0.5}
-    found = open_source(resolve(read_experiment(tiny | {"corpus": corpus}), registry))
-    parts = [["".join(part) for part in found.documents(split)] for split in found.splits]
+    opened = open_source(resolve(read_experiment(tiny | {"corpus": corpus}), registry))
+    parts = [["".join(part) for part in opened.documents(split)] for split in opened.splits]
     assert parts == [["", "abcde"], ["", "fghij", "", ""]]
 
 
 def test_a_split_streams_anew_at_each_call(source):
-    found = source("abcdefghij", holdout=0.3)
-    assert text(found, "valid") == text(found, "valid") == "hij"
+    opened = source("abcdefghij", holdout=0.3)
+    assert text(opened, "valid") == text(opened, "valid") == "hij"
 
 
 def test_what_is_held_out_changes_no_fingerprint(source):
@@ -190,9 +190,11 @@ def surprising(tiny):
     return tiny | {"corpus": corpus, "evaluation": {}}
 
 
-@pytest.mark.parametrize("said", [r"'猫' \(U\+732B\)", "valid", "unknown: token"])
-def test_a_held_out_character_that_training_lacks_is_named_with_advice(said, surprising, registry):
-    with pytest.raises(CorpusError, match=said):
+@pytest.mark.parametrize("message", [r"'猫' \(U\+732B\)", "valid", "unknown: token"])
+def test_a_held_out_character_that_training_lacks_is_named_with_advice(
+    message, surprising, registry
+):
+    with pytest.raises(CorpusError, match=message):
         seqlab.run(surprising, registry=registry)
 
 

@@ -37,9 +37,9 @@ def opened(rebuild=pytest.fail):
     return open_store(STORE, rebuild)
 
 
-def damage(name: str, place: int) -> None:
+def damage(name: str, offset: int) -> None:
     data = bytearray((STORE / name).read_bytes())
-    data[place] ^= 1
+    data[offset] ^= 1
     (STORE / name).write_bytes(data)
 
 
@@ -64,10 +64,10 @@ def test_how_the_parts_come_does_not_show():
 @given(st.data())
 def test_every_index_gives_what_an_array_gives(data):
     plain = np.arange(3 * BLOCK) % 251
-    place = Path("indexed")
-    if not place.exists():
-        write_store(place, [Part(np.empty(0, np.int64), begins=True), Part(plain)], 251, {})
-    stored = open_store(place, pytest.fail).ids
+    folder = Path("indexed")
+    if not folder.exists():
+        write_store(folder, [Part(np.empty(0, np.int64), begins=True), Part(plain)], 251, {})
+    stored = open_store(folder, pytest.fail).ids
     number = st.integers(-len(plain), len(plain) - 1)
     key = data.draw(
         st.one_of(
@@ -104,7 +104,7 @@ def test_nothing_is_read_before_it_is_asked_for():
 @pytest.mark.parametrize("name", ["ids.bin", "documents.bin", "weights.bin"])
 def test_a_flipped_bit_is_noticed_when_its_block_is_read_and_the_store_built_anew(name, caplog):
     before = written(weighted=True)
-    wanted = [
+    expected = [
         np.asarray(column).copy() for column in (before.ids, before.documents, before.weights)
     ]
     damage(name, 3)
@@ -116,8 +116,8 @@ def test_a_flipped_bit_is_noticed_when_its_block_is_read_and_the_store_built_ane
         write_store(STORE, parts(weighted=True), 300, {})
 
     tokens = opened(rebuild)
-    found = [np.asarray(column) for column in (tokens.ids, tokens.documents, tokens.weights)]
-    assert all(map(np.array_equal, found, wanted))
+    columns = [np.asarray(column) for column in (tokens.ids, tokens.documents, tokens.weights)]
+    assert all(map(np.array_equal, columns, expected))
     assert rebuilt == [name]
     assert "is damaged; it is built anew" in caplog.text
 
@@ -143,9 +143,9 @@ def test_a_store_that_is_not_whole_is_not_opened(name, harm):
 def test_every_bit_of_the_manifest_counts():
     written()
     data = (STORE / "manifest.json").read_bytes()
-    for place in range(0, 8 * len(data), 7):
+    for bit in range(0, 8 * len(data), 7):
         changed = bytearray(data)
-        changed[place // 8] ^= 1 << place % 8
+        changed[bit // 8] ^= 1 << bit % 8
         (STORE / "manifest.json").write_bytes(changed)
         with pytest.raises(Damaged):
             opened()

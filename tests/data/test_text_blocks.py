@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab import Ids
-from seqlab.data.text_blocks import recut
+from seqlab.data.text import in_blocks
 
 relaxed = settings(deadline=None, max_examples=300)
 pieces = st.lists(st.text("ab \n", max_size=30), max_size=12)
 
 
 def cut(document, block=8) -> list[str]:
-    found = recut(document, block)
-    return [found] if isinstance(found, str) else list(found)
+    result = in_blocks(document, block)
+    return [result] if isinstance(result, str) else list(result)
 
 
 @relaxed
@@ -30,23 +30,23 @@ def test_nothing_is_lost_and_no_piece_is_longer_than_a_block(document):
 @given(pieces, st.integers(1, 7))
 def test_the_blocks_are_the_same_wherever_the_pieces_end(document, size):
     whole = "".join(document)
-    others = [whole[start : start + size] for start in range(0, len(whole), size)]
-    assert cut(iter(document)) == cut(others) == [part for part in cut(whole) if part]
+    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+    assert cut(iter(document)) == cut(pieces) == [part for part in cut(whole) if part]
 
 
 @relaxed
 @given(pieces)
 def test_a_block_ends_behind_a_newline_else_behind_a_space_else_full(document):
     *parts, _ = [*cut(iter(document)), ""]
-    whole, place = "".join(document), 0
+    whole, position = "".join(document), 0
     for part in parts:
-        full = whole[place : place + 8]
-        place += len(part)
-        if place < len(whole):
+        full = whole[position : position + 8]
+        position += len(part)
+        if position < len(whole):
             mark = "\n" if "\n" in full else " "
             assert len(part) == (full.rindex(mark) + 1 if mark in full else 8)
 
 
 def test_token_ids_are_left_as_they_are():
     document = Ids(np.arange(100))
-    assert recut(document, 8) is document
+    assert in_blocks(document, 8) is document

@@ -101,10 +101,10 @@ def test_nothing_behind_the_end_is_read():
 @given(st.lists(st.integers(0, 6), max_size=5), places, places)
 def test_token_ids_are_cut_as_text_is_with_their_weights(sizes, start, stop):
     documents = [Ids(np.arange(n) + 10 * i, np.arange(n) / 8) for i, n in enumerate(sizes)]
-    found = list(between(documents, start, max(start, stop)))
+    parts = list(between(documents, start, max(start, stop)))
     for field in ("ids", "weights"):
         joined = [x for d in documents for x in getattr(d, field)]
-        assert [x for d in found for x in getattr(d, field)] == joined[start:stop]
+        assert [x for d in parts for x in getattr(d, field)] == joined[start:stop]
 
 
 def test_token_ids_have_no_characters_to_limit():

@@ -28,8 +28,8 @@ def tokenized(*documents, tokenizer=None, **options) -> Tokens:
 
 
 def kept_in_a_file(documents, tokenizer) -> Tokens:
-    with tempfile.TemporaryDirectory() as place:
-        store = Path(place, "store")
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder, "store")
         write_store(store, encode(documents, tokenizer), tokenizer.size, {})
         return open_store(store, rebuild=pytest.fail)
 

@@ -68,9 +68,9 @@ def test_a_null_takes_a_section_away(read):
     assert read("cell: {name: rnn}\n", "cell=")["cell"] is None
 
 
-@pytest.mark.parametrize("said", [["cell: lstm"], ["", "cell=lstm"]], ids=["file", "override"])
-def test_a_bare_name_keeps_the_options_that_the_new_component_has(over, said):
-    resolved = over(*said)
+@pytest.mark.parametrize("changes", [["cell: lstm"], ["", "cell=lstm"]], ids=["file", "override"])
+def test_a_bare_name_keeps_the_options_that_the_new_component_has(over, changes):
+    resolved = over(*changes)
     assert resolved.cell.component.name == "lstm"
     assert (resolved.cell.options["hidden_size"], resolved.cell.options["dropout"]) == (4, 0.5)
 
@@ -81,7 +81,7 @@ def test_nothing_is_said_where_no_option_is_left_behind(over):
 
 def test_a_bare_name_says_which_options_it_left_behind(over):
     notice, _ = over("optimizer: sgd").notices
-    assert notice == "optimizer.betas is left behind: optimizer 'sgd' has no such option"
+    assert notice == "optimizer.betas is dropped: optimizer 'sgd' has no such option"
 
 
 def test_a_bare_name_keeps_what_the_core_reads_in_the_section(over):

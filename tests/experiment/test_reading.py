@@ -47,8 +47,8 @@ def test_a_file_holds_what_it_extends(write):
 def test_extends_is_relative_to_the_file_that_says_it(write):
     write("model: 1", "lib/deep/root.yaml")
     write("extends: deep/root.yaml\ntrain: 2\n", "lib/base.yaml")
-    found = sections(write("extends: ../lib/base.yaml", "mine/e.yaml"))
-    assert found == {"model": 1, "train": 2}
+    result = sections(write("extends: ../lib/base.yaml", "mine/e.yaml"))
+    assert result == {"model": 1, "train": 2}
 
 
 def test_a_value_of_the_base_is_placed_in_the_base(write):
@@ -89,8 +89,8 @@ def test_a_link_that_leads_to_itself_is_refused(write, refusal):
 
 def test_a_mistake_in_the_base_is_placed_in_the_base(write, refusal):
     write("cell: rnn\ncell: gru\n", "base.yaml")
-    said = "base.yaml:2:1: cell: is given twice (first in line 1)"
-    assert refusal("extends: base.yaml") == said
+    message = "base.yaml:2:1: cell: is given twice (first in line 1)"
+    assert refusal("extends: base.yaml") == message
 
 
 def test_a_chain_of_a_thousand_bases_is_read_or_refused(write):
@@ -202,11 +202,11 @@ SECRETS = {
 @pytest.mark.parametrize("name", SECRETS)
 def test_of_a_file_that_is_no_experiment_not_a_word_is_told(refusal, write, name):
     write(SECRETS[name], name)
-    said = refusal(f"train: {{}}\nextends: {name}")
-    assert said.startswith("e.yaml:2:10: extends: ")
-    assert "is no experiment" in said
-    assert "HASH" not in said
-    assert "password" not in said
+    message = refusal(f"train: {{}}\nextends: {name}")
+    assert message.startswith("e.yaml:2:10: extends: ")
+    assert "is no experiment" in message
+    assert "HASH" not in message
+    assert "password" not in message
 
 
 def test_of_an_experiment_with_a_mistake_the_mistake_is_told(refusal, write):
@@ -237,13 +237,13 @@ def test_the_record_of_a_run_leads_to_no_other_file(write):
 @pytest.mark.parametrize("orders", [(0, 1), (1, 0)])
 def test_the_order_in_which_a_name_and_an_option_are_set_changes_nothing(write, orders):
     file = write("optimizer: {name: adam, lr: 1, betas: [0.5, 0.6]}")
-    said = ["optimizer.lr=7", "optimizer.name=sgd"]
-    found = sections(file, *[said[i] for i in orders])["optimizer"]
-    assert (found["name"], found["lr"]) == ("sgd", 7)
+    overrides = ["optimizer.lr=7", "optimizer.name=sgd"]
+    section = sections(file, *[overrides[i] for i in orders])["optimizer"]
+    assert (section["name"], section["lr"]) == ("sgd", 7)
 
 
 def test_an_option_that_a_later_section_replaces_is_told(write):
     file = write("optimizer: {name: adam, lr: 1}")
-    found = seqlab.read_experiment(file, ["optimizer.lr=7", "optimizer={name: sgd}"])
-    (notice,) = found.notices
+    experiment = seqlab.read_experiment(file, ["optimizer.lr=7", "optimizer={name: sgd}"])
+    (notice,) = experiment.notices
     assert notice.startswith("optimizer.lr (--set optimizer.lr=7) is lost")

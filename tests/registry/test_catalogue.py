@@ -98,7 +98,7 @@ def test_an_unknown_name_mentions_the_plugins_that_failed(drop, refused):
 def test_a_name_of_a_plugin_that_failed_is_told_with_its_reason(drop, refused, source):
     drop(source)
     error = refused(seqlab.load_plugins(), decoder="mine")
-    reason = "decoder 'mine' is not to be had: plugin 'dropped' (plugins/dropped.py) failed: "
+    reason = "decoder 'mine' cannot be loaded: plugin 'dropped' (plugins/dropped.py) failed: "
     assert reason in str(error)
     assert error.exit_code == 3
 

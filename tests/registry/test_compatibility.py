@@ -12,7 +12,7 @@ import pytest
 
 import seqlab
 from seqlab import hookspecs
-from seqlab.registry.compatibility import too_new, unmet, written_for
+from seqlab.registry.compatibility import declared_api, unmet_requirements, why_too_new
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 FROZEN = FIXTURES / "plugins_api1"
@@ -173,8 +173,8 @@ def test_what_a_page_of_api_1_shows_goes_on_working(page):
 
 
 def test_every_page_that_shows_a_plugin_of_api_1_is_frozen():
-    found = {str(path.relative_to(PAGES).with_suffix("")) for path in PAGES.rglob("*.py")}
-    assert found == set(PAGES_OF_1)
+    pages = {str(path.relative_to(PAGES).with_suffix("")) for path in PAGES.rglob("*.py")}
+    assert pages == set(PAGES_OF_1)
 
 
 def _cell(registry, name):
@@ -208,8 +208,8 @@ def test_a_source_that_says_nothing_was_written_for_any():
     Path("silent.py").write_text("x = 1\n")
     Path("broken.py").write_text("def\n")
     for path in (Path("silent.py"), Path("broken.py"), Path("nobody.py"), None):
-        assert written_for(path) is None
-    assert too_new(None) == ""
+        assert declared_api(path) is None
+    assert why_too_new(None) == ""
 
 
 # -- what an experiment needs
@@ -217,22 +217,22 @@ def test_a_source_that_says_nothing_was_written_for_any():
 
 def test_what_is_installed_is_enough(registry, resolved):
     requires = [f"seqlab>={seqlab.__version__}", "pluggy"]
-    found = resolved(registry, requires=requires)
-    assert found.as_experiment()["requires"] == requires
+    result = resolved(registry, requires=requires)
+    assert result.as_experiment()["requires"] == requires
 
 
 @pytest.mark.parametrize(
-    ("requirement", "said"),
+    ("requirement", "message"),
     [
         ("seqlab-foo>=0.2", "needs seqlab-foo>=0.2, which is not installed: pip install 'seqlab-"),
         ("seqlab>=99", f"needs seqlab>=99; {seqlab.__version__} is installed: pip install"),
         ("seqlab foo", "is no requirement such as seqlab-foo>=0.2"),
     ],
 )
-def test_what_is_missing_is_named_with_what_to_do(registry, refused, requirement, said):
+def test_what_is_missing_is_named_with_what_to_do(registry, refused, requirement, message):
     error = refused(registry, requires=["pluggy", requirement])
-    assert f"requires.1: {said}" in str(error)
-    assert error.exit_code == (3 if said.startswith("needs") else 2)
+    assert f"requires.1: {message}" in str(error)
+    assert error.exit_code == (3 if message.startswith("needs") else 2)
 
 
 @pytest.mark.parametrize("value", ["seqlab", [3], {"a": "b"}])
@@ -243,4 +243,6 @@ def test_requires_is_a_list_of_texts(registry, refused, value):
 
 
 def test_every_requirement_that_is_not_met_is_said():
-    assert [place for place, _ in unmet(["pluggy", "nobody-has-this", "pluggy>99"])] == [1, 2]
+    assert [
+        index for index, _ in unmet_requirements(["pluggy", "nobody-has-this", "pluggy>99"])
+    ] == [1, 2]

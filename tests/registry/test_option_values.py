@@ -55,16 +55,16 @@ def seqlab_register_decoders():
 
 
 @pytest.fixture
-def said(registry):
+def complaints(registry):
     """The lines with which an experiment file is refused, overrides laid over it."""
 
-    def said(text, *overrides):
+    def complaints(text, *overrides):
         Path("e.yaml").write_text(text, "utf-8")
         with pytest.raises(seqlab.ExperimentError) as caught:
             resolve(seqlab.read_experiment("e.yaml", overrides), registry)
         return str(caught.value).splitlines()
 
-    return said
+    return complaints
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +84,17 @@ def says(picky, refused):
     return says
 
 
-def test_everything_that_is_wrong_is_said_at_once(said):
-    keys = {re.split(": ", line)[1] for line in said(WRONG)}
+def test_everything_that_is_wrong_is_said_at_once(complaints):
+    keys = {re.split(": ", line)[1] for line in complaints(WRONG)}
     core = {"corpus.max_characters", "optimizer.clip_norm", "model.embedding", "model.layer"}
     core |= {"optimiser", "train.device", "samples.prefixes.1"}
     names = {"sampler.name", "observers.0.name", "observers.1.evry"}
     assert keys == core | names | {"cell.hiden_size", "cell.dropout", "optimizer.lr"}
 
 
-def test_every_complaint_says_where_and_in_one_line(said):
+def test_every_complaint_says_where_and_in_one_line(complaints):
     assert [
-        line for line in said(WRONG) if not re.match(r"e\.yaml:\d+:\d+: [a-z_0-9.]+: ", line)
+        line for line in complaints(WRONG) if not re.match(r"e\.yaml:\d+:\d+: [a-z_0-9.]+: ", line)
     ] == []
 
 
@@ -110,8 +110,8 @@ def test_every_complaint_says_where_and_in_one_line(said):
         "e.yaml:9:20: model.embedding: should be 'one_hot' or a valid integer; it is \"two\"",
     ],
 )
-def test_a_complaint_names_the_place_the_key_and_what_would_be_right(said, line):
-    assert line in said(WRONG)
+def test_a_complaint_names_the_place_the_key_and_what_would_be_right(complaints, line):
+    assert line in complaints(WRONG)
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_a_complaint_names_the_place_the_key_and_what_would_be_right(said, line)
         (11, "observers.1.evry", "no option 'evry'; did you mean 'every'?"),
     ],
 )
-def test_a_misspelt_key_is_answered_with_the_one_that_was_meant(said, line, key, end):
-    (found,) = [one for one in said(WRONG) if f" {key}: " in one]
-    assert found.startswith(f"e.yaml:{line}:")
-    assert found.endswith(end)
+def test_a_misspelt_key_is_answered_with_the_one_that_was_meant(complaints, line, key, end):
+    (complaint,) = [text for text in complaints(WRONG) if f" {key}: " in text]
+    assert complaint.startswith(f"e.yaml:{line}:")
+    assert complaint.endswith(end)
 
 
-def test_a_key_that_is_near_to_nothing_is_answered_with_what_there_is(said):
-    (line,) = said(RIGHT + "cell: {name: rnn, x: 1}\noptimizer: adam\n")
+def test_a_key_that_is_near_to_nothing_is_answered_with_what_there_is(complaints):
+    (line,) = complaints(RIGHT + "cell: {name: rnn, x: 1}\noptimizer: adam\n")
     assert line.endswith("; there are: bidirectional, dropout, hidden_size, num_layers")
 
 
@@ -141,24 +141,26 @@ def test_a_key_that_is_near_to_nothing_is_answered_with_what_there_is(said):
         ("optimizer: adam\ncell: rnn\ncorpus: {name: text, path: x, max_character: 3}", None),
     ],
 )
-def test_a_misspelt_key_of_the_core_is_answered_with_the_one_that_was_meant(said, section, meant):
+def test_a_misspelt_key_of_the_core_is_answered_with_the_one_that_was_meant(
+    complaints, section, meant
+):
     base = RIGHT if meant else RIGHT.partition("\n")[2]
-    (line,) = said(base + section)
+    (line,) = complaints(base + section)
     assert line.endswith(f"did you mean '{meant or 'max_characters'}'?")
 
 
-def test_an_option_that_is_missing_is_said_with_its_type(said):
-    (line,) = said(RIGHT.replace(", path: t.txt", "") + "cell: rnn\noptimizer: adam\n")
+def test_an_option_that_is_missing_is_said_with_its_type(complaints):
+    (line,) = complaints(RIGHT.replace(", path: t.txt", "") + "cell: rnn\noptimizer: adam\n")
     assert line == "e.yaml:1:9: corpus.path: corpus 'text' needs this option (path | list of path)"
 
 
-def test_a_mistake_in_an_override_names_the_override(said):
-    (line,) = said(RIGHT + "cell: rnn\noptimizer: adam\n", "cell.dropout=2")
+def test_a_mistake_in_an_override_names_the_override(complaints):
+    (line,) = complaints(RIGHT + "cell: rnn\noptimizer: adam\n", "cell.dropout=2")
     assert line == "--set cell.dropout=2: cell.dropout: should be less than 1; it is 2"
 
 
 @pytest.mark.parametrize(
-    ("holdout", "place"),
+    ("holdout", "key"),
     [
         ("0", "holdout: should be greater than 0"),
         ("1", "holdout: should be less than 1"),
@@ -166,10 +168,12 @@ def test_a_mistake_in_an_override_names_the_override(said):
         ("{valid: 0.6, test: 0.6}", "holdout: should be shares of less than 1 together"),
     ],
 )
-def test_a_holdout_that_leaves_nothing_on_one_side_is_refused_at_its_place(said, holdout, place):
+def test_a_holdout_that_leaves_nothing_on_one_side_is_refused_at_its_place(
+    complaints, holdout, key
+):
     text = RIGHT.replace("t.txt", f"t.txt, holdout: {holdout}")
-    (line,) = said(text + "cell: rnn\noptimizer: adam\n")
-    assert re.match(rf"e\.yaml:1:\d+: corpus\.{place}", line)
+    (line,) = complaints(text + "cell: rnn\noptimizer: adam\n")
+    assert re.match(rf"e\.yaml:1:\d+: corpus\.{key}", line)
 
 
 @pytest.mark.parametrize("value", ["x", 1.5, True, {"a": 1}])
@@ -212,8 +216,8 @@ def test_a_message_reads_as_one_sentence(says, options):
 
 
 def test_text_that_no_file_can_hold_is_refused_and_shown_by_its_numbers(says):
-    said = 'should be text that has UTF-8; it is "a\\udcff"'
-    assert says(word="a\udcff") == [("decoder.word", said)]
+    message = 'should be text that UTF-8 can encode; it is "a\\udcff"'
+    assert says(word="a\udcff") == [("decoder.word", message)]
 
 
 def test_a_long_value_is_shown_by_its_beginning(says):

@@ -88,8 +88,8 @@ def test_a_section_without_a_name_is_refused(registry, refused, value):
 )
 @pytest.mark.parametrize("absent", [..., None], ids=["absent", "null"])
 def test_a_section_that_has_a_default_may_be_left_out(registry, resolved, section, name, absent):
-    found = getattr(resolved(registry, **{section: absent}), section)
-    assert found.component.name == name
+    bound = getattr(resolved(registry, **{section: absent}), section)
+    assert bound.component.name == name
 
 
 def test_a_model_that_is_not_described_has_its_defaults(registry, resolved):
@@ -107,7 +107,7 @@ def test_a_name_is_short_for_a_mapping_with_a_name(registry, resolved):
 
 
 @pytest.mark.parametrize(
-    ("written", "found"),
+    ("written", "expected"),
     [
         (..., ["console"]),
         ([], ["console"]),
@@ -117,9 +117,9 @@ def test_a_name_is_short_for_a_mapping_with_a_name(registry, resolved):
     ],
 )
 def test_observers_keep_their_order_and_the_console_is_always_there(
-    plugged, resolved, written, found
+    plugged, resolved, written, expected
 ):
-    assert names(resolved(plugged, observers=written).observers) == found
+    assert names(resolved(plugged, observers=written).observers) == expected
 
 
 @pytest.mark.parametrize("value", ["console", {"name": "console"}, 3])
@@ -148,8 +148,8 @@ def test_training_needs_epochs_or_steps(registry, refused, length):
 
 
 def test_training_takes_no_more_than_one_of_epochs_and_steps(registry, refused):
-    said = "experiment: train: has epochs and steps; set one of them to null"
-    assert str(refused(registry, train={"epochs": 1, "steps": 1})) == said
+    message = "experiment: train: has epochs and steps; set one of them to null"
+    assert str(refused(registry, train={"epochs": 1, "steps": 1})) == message
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -179,7 +179,7 @@ def test_a_stand_in_that_cannot_be_used_is_an_error(registry, refused, tiny, sta
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "found"),
+    ("option", "value", "paths_of"),
     [
         ("one", "a", lambda v: [v]),
         ("one", "../a", lambda v: [v]),
@@ -190,14 +190,14 @@ def test_a_stand_in_that_cannot_be_used_is_an_error(registry, refused, tiny, sta
     ],
 )
 def test_a_path_is_relative_to_its_file_wherever_it_stands_in_a_value(
-    plugged, tiny, option, value, found
+    plugged, tiny, option, value, paths_of
 ):
     base = seqlab.read_experiment(tiny).source
     Path("deep").mkdir()
     Path("deep/e.yaml").write_text(f"{base}decoder: {{name: paths, {option}: {value}}}\n")
     bound = resolve(seqlab.read_experiment("deep/e.yaml"), plugged).decoder
     assert all(
-        path.is_relative_to(Path("deep").absolute()) for path in found(bound.options[option])
+        path.is_relative_to(Path("deep").absolute()) for path in paths_of(bound.options[option])
     )
 
 

@@ -15,8 +15,8 @@ FUTURE = "from __future__ import annotations\n"
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("def mine(**options): pass", "takes **options: options are named one by one"),
-        ("def mine(*tokens): pass", "takes *tokens: what seqlab passes has fixed names"),
+        ("def mine(**options): pass", "takes **options: name each option"),
+        ("def mine(*tokens): pass", "takes *tokens: name each parameter"),
         ("def mine(size: int): pass", "should take (*, options)"),
         ("def mine(size: int = 1): pass", "are: size (put an * before the first option)"),
         ("def mine(size, /): pass", "positional parameters are: size"),
@@ -208,8 +208,8 @@ def typed(load_file) -> seqlab.Registry:
     ],
 )
 def test_a_value_of_the_annotated_type_is_passed_on(resolved, typed, type_, value, taken):
-    found = resolved(typed, decoder={"name": type_, "value": value}).decoder.options["value"]
-    assert (type(found), found) == (type(taken), taken)
+    result = resolved(typed, decoder={"name": type_, "value": value}).decoder.options["value"]
+    assert (type(result), result) == (type(taken), taken)
 
 
 def test_an_option_may_be_an_enum_or_a_dataclass(resolved, typed):

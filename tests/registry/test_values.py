@@ -119,21 +119,21 @@ def test_an_observer_that_would_hear_nothing_is_refused(drop, tiny):
 
 
 @pytest.mark.parametrize(
-    ("sections", "said"),
+    ("sections", "message"),
     [
-        ({"model": {"residual": True}}, "model.residual does nothing"),
+        ({"model": {"residual": True}}, "model.residual has no effect"),
         ({"train": {"steps": 2, "cuda_graphs": True, "device": "cpu"}}, "train.cuda_graphs does"),
         ({"train": {"steps": 1, "accumulate": 9999}}, "train.accumulate is 9,999"),
         (
             {"train": {"steps": 1, "stop": {"split": "train", "target": 1.0, "min_delta": 0.1}}},
-            "train.stop.min_delta does nothing",
+            "train.stop.min_delta has no effect",
         ),
     ],
     ids=["residual", "graphs", "accumulate", "min_delta"],
 )
-def test_a_setting_that_does_nothing_is_said(tiny, registry, caplog, sections, said):
+def test_a_setting_that_does_nothing_is_said(tiny, registry, caplog, sections, message):
     seqlab.run(tiny | sections, registry=registry, run_dir="r")
-    assert said in caplog.text
+    assert message in caplog.text
 
 
 def test_dropout_of_a_cell_of_one_layer_is_refused_with_what_would_act(tiny, registry):

@@ -16,7 +16,7 @@ import torch
 
 import seqlab
 from seqlab import files
-from seqlab.atomic import atomic_folder, remove_known
+from seqlab.atomic import atomic_folder, remove_folder
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.runs import folder
@@ -258,7 +258,7 @@ def test_a_run_that_cannot_begin_leaves_no_folder(full, whole):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from seqlab.atomic import remove_known, atomic_folder
+from seqlab.atomic import remove_folder, atomic_folder
 
 with atomic_folder(Path(sys.argv[1])) as place:
     (place / "some.bin").write_bytes(b"half")
@@ -361,7 +361,7 @@ def test_a_checkpoint_that_was_being_removed_is_removed_by_resuming(whole, monke
     with monkeypatch.context() as own:
         own.setattr("seqlab.atomic._remove", killed)
         with pytest.raises(KeyboardInterrupt):
-            remove_known(run.path / "checkpoints/step-00000018", checkpoint.FILES)
+            remove_folder(run.path / "checkpoints/step-00000018", checkpoint.FILES)
     (left,) = (run.path / "checkpoints").glob(".step-00000018.*.tmp")
     seqlab.resume(run.path, checkpoint=10)
     assert not left.exists()

@@ -6,7 +6,7 @@ import pytest
 
 import seqlab
 from seqlab.errors import RunFailed
-from seqlab.memory import in_words, no_room, wanted
+from seqlab.memory import format_bytes, is_out_of_memory, requested_size
 from seqlab.runs import memory_errors
 
 GREEDY = """
@@ -63,14 +63,14 @@ def seqlab_run(tiny):
     ids=["cell", "embedding"],
 )
 def test_a_model_beyond_memory_is_told_before_room_is_made(seqlab_run, monkeypatch, sections, key):
-    monkeypatch.setattr(memory_errors, "room", lambda: 10**9)
+    monkeypatch.setattr(memory_errors, "available_bytes", lambda: 10**9)
     with pytest.raises(RunFailed, match=f"{key}.*is too large.*for its weights") as caught:
         seqlab_run(**sections)
     assert "there are 1 GB" in str(caught.value)
 
 
 def test_other_errors_are_not_of_memory():
-    assert not no_room(ValueError("lr should be larger"))
-    assert no_room(MemoryError())
-    assert wanted(RuntimeError("you tried to allocate 12 bytes")) == "12 bytes"
-    assert in_words(4 * 10**12) == "4 TB"
+    assert not is_out_of_memory(ValueError("lr should be larger"))
+    assert is_out_of_memory(MemoryError())
+    assert requested_size(RuntimeError("you tried to allocate 12 bytes")) == "12 bytes"
+    assert format_bytes(4 * 10**12) == "4 TB"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -213,14 +214,14 @@ def test_a_file_where_a_folder_should_be_is_told(new):
 
 
 def test_a_package_is_written_whole_or_not_at_all(monkeypatch):
-    written = []
+    synced, fsync = [], os.fsync
 
-    def write_text(path, text, *_, **__):
-        if len(written) == 4:
+    def full(descriptor):
+        synced.append(fsync(descriptor))
+        if len(synced) == 4:
             raise OSError(28, "No space left on device")
-        written.append(path.write_bytes(text.encode()))
 
-    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunFailed, match="seqlab-mine: cannot be written \\(No space left"):
         scaffold("cell", "mine", True, HERE)
     assert list(HERE.iterdir()) == []
