@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from seqlab.testing.kits import checks_of
+from seqlab.testing.collection import checks_of
 from seqlab.testing.promises import Broken, NotApplicable, Result, Subject, look_at, verify
 
 __all__ = [
@@ -88,5 +88,5 @@ def _check(kind: str, factory: Factory, options: dict[str, Any]) -> None:
     results = [look_at(check, subject) for check in checks_of(kind)]
     broken = [f"{r.check}: {r.message}" for r in results if r.verdict == "broken"]
     if broken:
-        kept = f"{subject} to keep all {len(results)} promises of its kind"
-        raise Broken(kept, f"{len(broken)} broken", broken)
+        promise = f"{subject} to keep all {len(results)} promises of its kind"
+        raise Broken(promise, f"{len(broken)} broken", broken)

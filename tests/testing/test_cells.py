@@ -10,6 +10,15 @@ from torch import Tensor, nn
 
 import seqlab
 from seqlab.testing import Broken, Subject, cells, look_at, verify
+from seqlab.testing.cells import (
+    devices_and_dtypes,
+    gradients,
+    reproducibility,
+    state,
+    token_ids,
+    windows,
+)
+from seqlab.testing.collection import checks_in
 
 
 class Good(nn.Module):
@@ -527,63 +536,64 @@ class NoModule:
         pass
 
 
+CHECKS = checks_in(cells)
 DEFECTS = [
-    (WrongSize, cells.output_size_is_true),
-    (NoSize, cells.output_size_is_true),
-    (TimeFirst, cells.output_size_is_true),
-    (NoModule, cells.output_size_is_true),
-    (SqueezesOneRow, cells.one_row_and_one_token_are_enough),
-    (NeedsTwoTokens, cells.one_row_and_one_token_are_enough),
-    (NormalisesOverTheWindow, cells.window_equals_its_steps),
-    (ForgetsItsState, cells.window_equals_its_steps),
-    (GivesTheStateBefore, cells.two_windows_equal_a_long_one),
-    (NormalisesOverRows, cells.rows_do_not_mix),
-    (TakesTheStateOfTheFirstRow, cells.rows_do_not_mix),
-    (NormalisesTheBatch, cells.rows_do_not_mix),
-    (LooksAhead, cells.later_inputs_change_nothing_earlier),
-    (AttendsToAll, cells.later_inputs_change_nothing_earlier),
-    (LayersFirst, cells.state_has_the_batch_first),
-    (ListOfStates, cells.state_has_the_batch_first),
-    (GrowingState, cells.state_keeps_its_shapes),
-    (LearnsItsStart, cells.row_of_zeros_is_a_fresh_row),
-    (CountsTheFreshOnes, cells.row_of_zeros_is_a_fresh_row),
-    (NamesThePartsOfItsState, cells.state_survives_saving),
-    (ChangesItsState, cells.inputs_are_left_alone),
-    (ChangesItsInputs, cells.inputs_are_left_alone),
-    (StepsInPlace, cells.inputs_are_left_alone),
-    (StepsInOneBuffer, cells.inputs_are_left_alone),
-    (SpoilsItsIds, cells.inputs_are_left_alone),
-    (RemembersByItself, cells.nothing_is_remembered_outside_the_state),
-    (RemembersInTraining, cells.nothing_is_remembered_outside_the_state),
-    (CountsItsCalls, cells.nothing_is_remembered_outside_the_state),
-    (FromIdsForgets, cells.from_ids_equals_one_hots),
-    (FromIdsWithoutBias, cells.from_ids_equals_one_hots),
-    (FromIdsWithoutGradients, cells.from_ids_equals_one_hots),
-    (KeepsItsTable, cells.from_ids_equals_one_hots),
-    (KeepsItsTable, cells.id_stepper_equals_one_hots),
-    (KeepsItsTableUntilAnOptimizerComes, cells.id_stepper_equals_one_hots),
-    (StepsIdsFromAFreshState, cells.id_stepper_equals_one_hots),
-    (StepsIdsOverAWindow, cells.id_stepper_equals_one_hots),
-    (WalksToTheLeastProbable, cells.greedy_steps_equal_single_ones),
-    (WalksToTheLastOfEquals, cells.greedy_steps_equal_single_ones),
-    (WalksByOneHotsAlone, cells.greedy_steps_equal_single_ones),
-    (WalksOn, cells.greedy_steps_equal_single_ones),
-    (WalksWithoutScores, cells.greedy_steps_equal_single_ones),
-    (WalksTooFar, cells.greedy_steps_equal_single_ones),
-    (DetachesItsState, cells.gradients_reach_every_parameter),
-    (DetachesAll, cells.gradients_reach_every_parameter),
-    (HasAnUnusedWeight, cells.gradients_reach_every_parameter),
-    (WrongBackward, cells.gradients_are_right),
-    (AlwaysFloat32, cells.dtype_is_followed),
-    (FromIdsInFloat32, cells.dtype_is_followed),
-    (MixesTypesUnderAutocast, cells.dtype_is_followed),
-    (MakesTensorsOnTheCpu, cells.device_is_followed),
-    (FromIdsOnTheCpu, cells.device_is_followed),
-    (StepsIdsOnTheCpu, cells.device_is_followed),
-    (KeepsAWeightToItself, cells.weights_survive_saving),
-    (DrawsInEvaluation, cells.seed_decides_everything),
-    (OwnGenerator, cells.seed_decides_everything),
-    (SeedsTorch, cells.seed_decides_everything),
+    (WrongSize, windows.output_size_is_true),
+    (NoSize, windows.output_size_is_true),
+    (TimeFirst, windows.output_size_is_true),
+    (NoModule, windows.output_size_is_true),
+    (SqueezesOneRow, windows.one_row_and_one_token_are_enough),
+    (NeedsTwoTokens, windows.one_row_and_one_token_are_enough),
+    (NormalisesOverTheWindow, windows.window_equals_its_steps),
+    (ForgetsItsState, windows.window_equals_its_steps),
+    (GivesTheStateBefore, windows.two_windows_equal_a_long_one),
+    (NormalisesOverRows, windows.rows_do_not_mix),
+    (TakesTheStateOfTheFirstRow, windows.rows_do_not_mix),
+    (NormalisesTheBatch, windows.rows_do_not_mix),
+    (LooksAhead, windows.later_inputs_change_nothing_earlier),
+    (AttendsToAll, windows.later_inputs_change_nothing_earlier),
+    (LayersFirst, state.state_has_the_batch_first),
+    (ListOfStates, state.state_has_the_batch_first),
+    (GrowingState, state.state_keeps_its_shapes),
+    (LearnsItsStart, state.row_of_zeros_is_a_fresh_row),
+    (CountsTheFreshOnes, state.row_of_zeros_is_a_fresh_row),
+    (NamesThePartsOfItsState, state.state_survives_saving),
+    (ChangesItsState, state.inputs_are_left_alone),
+    (ChangesItsInputs, state.inputs_are_left_alone),
+    (StepsInPlace, state.inputs_are_left_alone),
+    (StepsInOneBuffer, state.inputs_are_left_alone),
+    (SpoilsItsIds, state.inputs_are_left_alone),
+    (RemembersByItself, state.nothing_is_remembered_outside_the_state),
+    (RemembersInTraining, state.nothing_is_remembered_outside_the_state),
+    (CountsItsCalls, state.nothing_is_remembered_outside_the_state),
+    (FromIdsForgets, token_ids.from_ids_equals_one_hots),
+    (FromIdsWithoutBias, token_ids.from_ids_equals_one_hots),
+    (FromIdsWithoutGradients, token_ids.from_ids_equals_one_hots),
+    (KeepsItsTable, token_ids.from_ids_equals_one_hots),
+    (KeepsItsTable, token_ids.id_stepper_equals_one_hots),
+    (KeepsItsTableUntilAnOptimizerComes, token_ids.id_stepper_equals_one_hots),
+    (StepsIdsFromAFreshState, token_ids.id_stepper_equals_one_hots),
+    (StepsIdsOverAWindow, token_ids.id_stepper_equals_one_hots),
+    (WalksToTheLeastProbable, token_ids.greedy_steps_equal_single_ones),
+    (WalksToTheLastOfEquals, token_ids.greedy_steps_equal_single_ones),
+    (WalksByOneHotsAlone, token_ids.greedy_steps_equal_single_ones),
+    (WalksOn, token_ids.greedy_steps_equal_single_ones),
+    (WalksWithoutScores, token_ids.greedy_steps_equal_single_ones),
+    (WalksTooFar, token_ids.greedy_steps_equal_single_ones),
+    (DetachesItsState, gradients.gradients_reach_every_parameter),
+    (DetachesAll, gradients.gradients_reach_every_parameter),
+    (HasAnUnusedWeight, gradients.gradients_reach_every_parameter),
+    (WrongBackward, gradients.gradients_are_right),
+    (AlwaysFloat32, devices_and_dtypes.dtype_is_followed),
+    (FromIdsInFloat32, devices_and_dtypes.dtype_is_followed),
+    (MixesTypesUnderAutocast, devices_and_dtypes.dtype_is_followed),
+    (MakesTensorsOnTheCpu, devices_and_dtypes.device_is_followed),
+    (FromIdsOnTheCpu, devices_and_dtypes.device_is_followed),
+    (StepsIdsOnTheCpu, devices_and_dtypes.device_is_followed),
+    (KeepsAWeightToItself, reproducibility.weights_survive_saving),
+    (DrawsInEvaluation, reproducibility.seed_decides_everything),
+    (OwnGenerator, reproducibility.seed_decides_everything),
+    (SeedsTorch, reproducibility.seed_decides_everything),
 ]
 
 
@@ -599,17 +609,33 @@ def test_a_planted_mistake_is_caught_by_its_check(bad, check):
     [
         (
             StepsIdsOverAWindow,
-            cells.id_stepper_equals_one_hots,
+            token_ids.id_stepper_equals_one_hots,
             "the shape (1, 1, 5), not (1, 5)",
         ),
-        (NormalisesTheBatch, cells.rows_do_not_mix, "expected in training, row 0 among others"),
-        (KeepsItsTable, cells.id_stepper_equals_one_hots, "after weights changed in place"),
-        (WalksTooFar, cells.greedy_steps_equal_single_ones, "expected 1 to 300 steps; seen: 495"),
-        (FromIdsWithoutGradients, cells.from_ids_equals_one_hots, "gradients for 'inputs.weight'"),
-        (StepsInPlace, cells.inputs_are_left_alone, "left by `id_stepper` as they were given"),
-        (DetachesAll, cells.gradients_reach_every_parameter, "none for inputs.weight, inputs.bias"),
-        (SeedsTorch, cells.seed_decides_everything, "torch's seed to be left alone"),
-        (FromIdsOnTheCpu, cells.device_is_followed, "tensors made on the inputs' device"),
+        (NormalisesTheBatch, windows.rows_do_not_mix, "expected in training, row 0 among others"),
+        (KeepsItsTable, token_ids.id_stepper_equals_one_hots, "after weights changed in place"),
+        (
+            WalksTooFar,
+            token_ids.greedy_steps_equal_single_ones,
+            "expected 1 to 300 steps; seen: 495",
+        ),
+        (
+            FromIdsWithoutGradients,
+            token_ids.from_ids_equals_one_hots,
+            "gradients for 'inputs.weight'",
+        ),
+        (StepsInPlace, state.inputs_are_left_alone, "left by `id_stepper` as they were given"),
+        (
+            DetachesAll,
+            gradients.gradients_reach_every_parameter,
+            "none for inputs.weight, inputs.bias",
+        ),
+        (SeedsTorch, reproducibility.seed_decides_everything, "torch's seed to be left alone"),
+        (
+            FromIdsOnTheCpu,
+            devices_and_dtypes.device_is_followed,
+            "tensors made on the inputs' device",
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -619,11 +645,11 @@ def test_a_failure_says_what_it_is(bad, check, said):
 
 def test_wrong_gradients_are_shown():
     with pytest.raises(Broken, match="expected gradients that equal differences of values"):
-        cells.gradients_are_right(Subject.of("cell", WrongBackward, {}))
+        gradients.gradients_are_right(Subject.of("cell", WrongBackward, {}))
 
 
 def test_every_check_catches_something():
-    assert {check for _, check in DEFECTS} == set(cells.CHECKS)
+    assert {check for _, check in DEFECTS} == set(CHECKS)
 
 
 class WithoutParameters(nn.Module):
@@ -671,7 +697,7 @@ BY_IDS = {"from_ids_equals_one_hots", "id_stepper_equals_one_hots", *WALKS}
     ],
 )
 def test_a_cell_without_a_defect_keeps_every_promise(good, unasked):
-    results = [look_at(check, Subject.of("cell", good, {})) for check in cells.CHECKS]
+    results = [look_at(check, Subject.of("cell", good, {})) for check in CHECKS]
     assert not [r for r in results if r.verdict == "broken"]
     assert {r.check for r in results if r.verdict == "skipped"} == unasked
 
@@ -681,5 +707,5 @@ def test_a_cell_without_a_defect_keeps_every_promise(good, unasked):
 )
 def test_every_built_in_cell_keeps_every_promise(name, registry):
     subject = Subject.of_component(registry.find("cell", name), {})
-    broken = [r for check in cells.CHECKS if (r := look_at(check, subject)).verdict == "broken"]
+    broken = [r for check in CHECKS if (r := look_at(check, subject)).verdict == "broken"]
     assert not broken

@@ -9,6 +9,8 @@ import torch
 
 from seqlab import Continuation, select_rows
 from seqlab.testing import Broken, NotApplicable, Subject, decoders, look_at, verify
+from seqlab.testing.collection import checks_in
+from seqlab.testing.decoders import choosing, searching
 
 
 class Draws:
@@ -408,59 +410,60 @@ class SaysOneScore(Beam):
         return [Continuation(one.ids, (one.score,)) for one in super().finish(kept, limits)]
 
 
+CHECKS = checks_in(decoders)
 DEFECTS = [
-    (NeitherForm, decoders.what_a_decoder_is_given_is_left_alone, "a method `choose` or `search`"),
-    (InAColumn, decoders.ids_are_tokens_of_the_vocabulary, "ids: shape, type"),
-    (NarrowIds, decoders.ids_are_tokens_of_the_vocabulary, "torch.int32"),
-    (CountsSumsBelow, decoders.ids_are_tokens_of_the_vocabulary, "ids from 0 to"),
-    (AlwaysTenCandidates, decoders.ids_are_tokens_of_the_vocabulary, "out of range"),
-    (LooksTwoTokensBack, decoders.history_may_have_any_length, "out of bounds"),
-    (RemembersThirtyTokens, decoders.history_may_have_any_length, "RuntimeError"),
-    (ByNumpy, decoders.logits_of_any_precision_do, "BFloat16"),
-    (WantsFloat32, decoders.logits_of_any_precision_do, "dtype"),
-    (BestOfTheBatch, decoders.rows_are_chosen_for_as_if_alone, "that each row has alone"),
-    (CommonCutOff, decoders.rows_are_chosen_for_as_if_alone, "that each row has alone"),
-    (ChanceOfTheFirstRow, decoders.rows_are_chosen_for_as_if_alone, "that each row has alone"),
-    (Multinomial, decoders.uniform_is_all_the_chance, "torch's random state"),
-    (PythonsDice, decoders.uniform_is_all_the_chance, "Python's random state"),
-    (OwnGenerator, decoders.uniform_is_all_the_chance, "from the same arguments"),
-    (KeepsACount, decoders.uniform_is_all_the_chance, "from the same arguments"),
-    (MasksInPlace, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
-    (ScalesTheChanceInPlace, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
-    (SortsTheHistory, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
-    (BeamInThePrefix, decoders.what_a_decoder_is_given_is_left_alone, "in place"),
-    (FirstSumNotBelow, decoders.impossible_tokens_are_never_chosen, "with a chance of 0.0"),
-    (SmoothsAll, decoders.impossible_tokens_are_never_chosen, "with a chance of"),
-    (RepetitionMadeProbable, decoders.impossible_tokens_are_never_chosen, "with a chance of"),
-    (TurnedOver, decoders.certain_token_is_chosen, "which is certain"),
-    (EvenAmongTheBest, decoders.certain_token_is_chosen, "which is certain"),
-    (ClampsLogits, decoders.certain_token_is_chosen, "which is certain"),
-    (SaysGreedy, decoders.greedy_is_the_most_probable, "the first of the largest"),
-    (LastOfTheLargest, decoders.greedy_is_the_most_probable, "the first of the largest"),
-    (Multinomial, decoders.seed_decides_the_text, "torch's random state"),
-    (SearchesByChance, decoders.seed_decides_the_text, "torch's random state"),
-    (NeverTheSameTwice, decoders.seed_decides_the_text, "from the same seed"),
-    (BestOfTheBatch, decoders.rows_go_on_as_if_alone, "to go on as alone"),
-    (AllRowsEndTogether, decoders.rows_go_on_as_if_alone, "to go on as alone"),
-    (ComparesRows, decoders.rows_go_on_as_if_alone, "to go on as alone"),
-    (ForgetsTheLastRow, decoders.rows_go_on_as_if_alone, "each of 6 rows; seen: 5"),
-    (FindsNothing, decoders.continuations_have_the_length_asked_for, "at least one for each row"),
-    (OneTooMany, decoders.continuations_have_the_length_asked_for, "continuations of 1 ids"),
-    (WithThePrefix, decoders.continuations_have_the_length_asked_for, "continuations of 1 ids"),
-    (IdsAreTensors, decoders.continuations_have_the_length_asked_for, "ids that are int"),
-    (WiderThanTheVocabulary, decoders.continuations_have_the_length_asked_for, "out of range"),
-    (WorstFirst, decoders.best_continuation_comes_first, "from the best to the worst"),
-    (AsTheyCame, decoders.best_continuation_comes_first, "from the best to the worst"),
-    (GoesOnAfterAStop, decoders.stop_token_ends_a_continuation, "an end with one of"),
-    (DropsTheStop, decoders.stop_token_ends_a_continuation, "an end with one of"),
-    (KnowsStopTokensOnly, decoders.limits_say_where_a_continuation_ends, "an end with 4"),
-    (DoesNotReorder, decoders.log_probabilities_are_the_models, "differs by"),
-    (ReordersTheFirstTensor, decoders.log_probabilities_are_the_models, "differs by"),
-    (ReordersByRank, decoders.log_probabilities_are_the_models, "differs by"),
-    (ScoresWithTemperature, decoders.log_probabilities_are_the_models, "differs by"),
-    (DividesByLength, decoders.log_probabilities_are_the_models, "differs by"),
-    (ProbabilitiesWithoutLogarithm, decoders.log_probabilities_are_the_models, "differs by"),
-    (SaysOneScore, decoders.log_probabilities_are_the_models, "one for each id"),
+    (NeitherForm, choosing.what_a_decoder_is_given_is_left_alone, "a method `choose` or `search`"),
+    (InAColumn, choosing.ids_are_tokens_of_the_vocabulary, "ids: shape, type"),
+    (NarrowIds, choosing.ids_are_tokens_of_the_vocabulary, "torch.int32"),
+    (CountsSumsBelow, choosing.ids_are_tokens_of_the_vocabulary, "ids from 0 to"),
+    (AlwaysTenCandidates, choosing.ids_are_tokens_of_the_vocabulary, "out of range"),
+    (LooksTwoTokensBack, choosing.history_may_have_any_length, "out of bounds"),
+    (RemembersThirtyTokens, choosing.history_may_have_any_length, "RuntimeError"),
+    (ByNumpy, choosing.logits_of_any_precision_do, "BFloat16"),
+    (WantsFloat32, choosing.logits_of_any_precision_do, "dtype"),
+    (BestOfTheBatch, choosing.rows_are_chosen_for_as_if_alone, "that each row has alone"),
+    (CommonCutOff, choosing.rows_are_chosen_for_as_if_alone, "that each row has alone"),
+    (ChanceOfTheFirstRow, choosing.rows_are_chosen_for_as_if_alone, "that each row has alone"),
+    (Multinomial, choosing.uniform_is_all_the_chance, "torch's random state"),
+    (PythonsDice, choosing.uniform_is_all_the_chance, "Python's random state"),
+    (OwnGenerator, choosing.uniform_is_all_the_chance, "from the same arguments"),
+    (KeepsACount, choosing.uniform_is_all_the_chance, "from the same arguments"),
+    (MasksInPlace, choosing.what_a_decoder_is_given_is_left_alone, "in place"),
+    (ScalesTheChanceInPlace, choosing.what_a_decoder_is_given_is_left_alone, "in place"),
+    (SortsTheHistory, choosing.what_a_decoder_is_given_is_left_alone, "in place"),
+    (BeamInThePrefix, choosing.what_a_decoder_is_given_is_left_alone, "in place"),
+    (FirstSumNotBelow, choosing.impossible_tokens_are_never_chosen, "with a chance of 0.0"),
+    (SmoothsAll, choosing.impossible_tokens_are_never_chosen, "with a chance of"),
+    (RepetitionMadeProbable, choosing.impossible_tokens_are_never_chosen, "with a chance of"),
+    (TurnedOver, choosing.certain_token_is_chosen, "which is certain"),
+    (EvenAmongTheBest, choosing.certain_token_is_chosen, "which is certain"),
+    (ClampsLogits, choosing.certain_token_is_chosen, "which is certain"),
+    (SaysGreedy, choosing.greedy_is_the_most_probable, "the first of the largest"),
+    (LastOfTheLargest, choosing.greedy_is_the_most_probable, "the first of the largest"),
+    (Multinomial, searching.seed_decides_the_text, "torch's random state"),
+    (SearchesByChance, searching.seed_decides_the_text, "torch's random state"),
+    (NeverTheSameTwice, searching.seed_decides_the_text, "from the same seed"),
+    (BestOfTheBatch, searching.rows_go_on_as_if_alone, "to go on as alone"),
+    (AllRowsEndTogether, searching.rows_go_on_as_if_alone, "to go on as alone"),
+    (ComparesRows, searching.rows_go_on_as_if_alone, "to go on as alone"),
+    (ForgetsTheLastRow, searching.rows_go_on_as_if_alone, "each of 6 rows; seen: 5"),
+    (FindsNothing, searching.continuations_have_the_length_asked_for, "at least one for each row"),
+    (OneTooMany, searching.continuations_have_the_length_asked_for, "continuations of 1 ids"),
+    (WithThePrefix, searching.continuations_have_the_length_asked_for, "continuations of 1 ids"),
+    (IdsAreTensors, searching.continuations_have_the_length_asked_for, "ids that are int"),
+    (WiderThanTheVocabulary, searching.continuations_have_the_length_asked_for, "out of range"),
+    (WorstFirst, searching.best_continuation_comes_first, "from the best to the worst"),
+    (AsTheyCame, searching.best_continuation_comes_first, "from the best to the worst"),
+    (GoesOnAfterAStop, searching.stop_token_ends_a_continuation, "an end with one of"),
+    (DropsTheStop, searching.stop_token_ends_a_continuation, "an end with one of"),
+    (KnowsStopTokensOnly, searching.limits_say_where_a_continuation_ends, "an end with 4"),
+    (DoesNotReorder, searching.log_probabilities_are_the_models, "differs by"),
+    (ReordersTheFirstTensor, searching.log_probabilities_are_the_models, "differs by"),
+    (ReordersByRank, searching.log_probabilities_are_the_models, "differs by"),
+    (ScoresWithTemperature, searching.log_probabilities_are_the_models, "differs by"),
+    (DividesByLength, searching.log_probabilities_are_the_models, "differs by"),
+    (ProbabilitiesWithoutLogarithm, searching.log_probabilities_are_the_models, "differs by"),
+    (SaysOneScore, searching.log_probabilities_are_the_models, "one for each id"),
 ]
 BUILT_IN = [
     ("greedy", {}),
@@ -476,7 +479,7 @@ BUILT_IN = [
     ("beam", {"beams": 1}),
     ("beam", {"beams": 9, "length_penalty": 0.8}),
 ]
-OF_CHOOSING = decoders.CHECKS[:5] + decoders.CHECKS[6:9]
+OF_CHOOSING = CHECKS[:5] + CHECKS[6:9]
 
 
 @pytest.mark.parametrize(("decoder", "check", "said"), DEFECTS)
@@ -486,16 +489,16 @@ def test_a_planted_mistake_is_caught_by_its_check(decoder, check, said):
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(decoders.CHECKS)
+    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
-@pytest.mark.parametrize("check", decoders.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_a_decoder_that_chooses_as_one_would_write_it_keeps_every_promise(check):
-    greedily = check is decoders.greedy_is_the_most_probable
+    greedily = check is choosing.greedy_is_the_most_probable
     verify(check, Subject.of("decoder", Largest if greedily else Draws, {}))
 
 
-@pytest.mark.parametrize("check", decoders.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_a_search_keeps_every_promise_but_those_of_choosing(check):
     subject = Subject.of("decoder", Beam, {})
     if check in OF_CHOOSING:
@@ -508,7 +511,7 @@ def test_a_search_keeps_every_promise_but_those_of_choosing(check):
 @pytest.mark.parametrize(("name", "options"), BUILT_IN)
 def test_the_decoders_that_come_with_seqlab_keep_every_promise(registry, name, options):
     subject = Subject.of_component(registry.find("decoder", name), options)
-    assert [r for c in decoders.CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
+    assert [r for c in CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
 
 
 def test_no_decoder_that_comes_with_seqlab_is_left_out(registry):
