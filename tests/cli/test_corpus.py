@@ -99,7 +99,7 @@ def test_what_is_kept_can_be_cleared(seqlab_command, experiment):
     assert "Removed" in seqlab_command("corpus", "cache", "--clear").err
     nothing = seqlab_command("corpus", "cache")
     assert (nothing.code, nothing.out) == (0, "")
-    assert "Nothing is kept" in nothing.err
+    assert "The cache is empty" in nothing.err
 
 
 @pytest.mark.parametrize("verb", ["build", "describe"])

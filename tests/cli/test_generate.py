@@ -117,7 +117,7 @@ IMPOSSIBLE = [
     (("--stop-token", 999), "stop token 999 does not exist"),
     (("--prefixes-file", "nobody.txt"), "nobody.txt: No such file"),
     (("--prefixes-file", "."), ".: Is a directory"),
-    (("--prefixes-file", "empty.txt"), "empty.txt: has no prefix; it should have one a line"),
+    (("--prefixes-file", "empty.txt"), "empty.txt: has no prefix; write one on each line"),
     (("--prefixes-file", "latin.txt"), "latin.txt: is not UTF-8 (byte 1)"),
 ]
 
@@ -141,7 +141,7 @@ def test_without_a_prefix_or_a_terminal_it_says_what_to_give(generate, monkeypat
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [((), "no prefix: give --prefix TEXT"), (("--prefixes-file", "-"), "-: there is no stdin")],
+    [((), "no prefix: give --prefix TEXT"), (("--prefixes-file", "-"), "-: stdin is closed")],
 )
 def test_a_stdin_that_is_closed_is_told_in_one_line(generate, monkeypatch, arguments, said):
     monkeypatch.setattr("sys.stdin", None)

@@ -55,7 +55,7 @@ CELLS = '''
         ),
         (
             ("plugins/dropped.py", "--kind", "corpus"),
-            "'plugins/dropped.py' offers no corpus; what it offers is of kind: cell",
+            "'plugins/dropped.py' has no corpus; its components are of kind: cell",
         ),
     ],
 )

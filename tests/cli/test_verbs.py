@@ -73,8 +73,8 @@ def test_runs_lists_every_run_and_a_damaged_one_hides_no_other(seqlab_command, e
 @pytest.mark.parametrize(
     ("width", "said"),
     [
-        ("60", "There is no room for: step, corpus, seed, started (--json has all)\n"),
-        ("80", "There is no room for: seed, started (--json has all)\n"),
+        ("60", "The terminal is too narrow for: step, corpus, seed, started (--json has all)\n"),
+        ("80", "The terminal is too narrow for: seed, started (--json has all)\n"),
         ("120", ""),
     ],
 )

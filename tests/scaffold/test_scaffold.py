@@ -170,8 +170,8 @@ def test_a_class_is_named_after_the_component_and_hides_nothing(kind, name, clas
         ("cell", "lambda", "is a keyword of Python"),
         ("cell", "random", "is a module of Python's standard library"),
         ("cell", "w" * 37, "is too long: 37 characters, 36 are allowed"),
-        ("cell", "gru", "cell 'gru' is there already, in plugin 'seqlab-cells' (seqlab 0.1.0)"),
-        ("observer", "seqlab_cells", "there is a plugin 'seqlab-cells' already"),
+        ("cell", "gru", "cell 'gru' exists already in plugin 'seqlab-cells' (seqlab 0.1.0)"),
+        ("observer", "seqlab_cells", "plugin 'seqlab-cells' exists already"),
     ],
 )
 @pytest.mark.parametrize("package", [[], ["--package"]], ids=["file", "package"])
@@ -201,7 +201,7 @@ def test_a_name_that_a_dropped_in_file_offers_is_refused(new):
 def test_what_is_there_is_left_as_it_is(package):
     target = Path("seqlab-mine" if package else "mine.py")
     target.write_text("precious")
-    with pytest.raises(UsageError, match="is there already; nothing was written"):
+    with pytest.raises(UsageError, match="exists already; nothing was written"):
         scaffold("cell", "mine", package, HERE)
     assert target.read_text() == "precious"
 
