@@ -148,20 +148,20 @@ def test_a_row_that_continues_picks_up_where_it_left_off(sampler):
 @relaxed
 @given(samplers(kinds=(Consecutive,)))
 def test_all_consecutive_rows_continue_except_at_the_start_of_an_epoch(sampler):
-    first, *others = batches(sampler)
+    first, *rest = batches(sampler)
     assert not first.continues.any()
-    assert all(batch.continues.all() for batch in others)
+    assert all(batch.continues.all() for batch in rest)
 
 
 @relaxed
 @given(samplers(), st.data())
 def test_a_batch_depends_on_its_epoch_and_index_alone(sampler, data):
-    places = [(epoch, index) for epoch in (0, 1) for index in range(len(sampler))]
-    once = {place: sampler.batch(*place) for place in places}
-    for place in data.draw(st.permutations(places)):
-        again = sampler.batch(*place)
-        assert again.inputs.equal(once[place].inputs)
-        assert again.targets.equal(once[place].targets)
+    keys = [(epoch, index) for epoch in (0, 1) for index in range(len(sampler))]
+    once = {key: sampler.batch(*key) for key in keys}
+    for key in data.draw(st.permutations(keys)):
+        again = sampler.batch(*key)
+        assert again.inputs.equal(once[key].inputs)
+        assert again.targets.equal(once[key].targets)
 
 
 @pytest.mark.parametrize("kind", [Consecutive, Random])
@@ -239,8 +239,8 @@ def test_windows_from_anywhere_begin_anywhere():
 @given(documents(), st.integers(0, 2))
 def test_every_token_of_a_document_but_its_first_is_trained_once(sampler, epoch):
     firsts = set(sampler.tokens.documents.tolist())
-    others = [token for token in range(len(sampler.tokens)) if token not in firsts]
-    assert sorted(covered(sampler, epoch)) == others
+    expected = [token for token in range(len(sampler.tokens)) if token not in firsts]
+    assert sorted(covered(sampler, epoch)) == expected
     assert sorted(declared(sampler, epoch)) == sorted(firsts & set(range(1, len(sampler.tokens))))
 
 

@@ -156,8 +156,8 @@ def test_a_file_that_is_gone_is_an_error_and_is_not_left_out(library, make):
 
 
 def test_a_folder_that_may_not_be_read_is_an_error_and_is_not_left_out(make, library, monkeypatch):
-    def refuse(place):
-        raise PermissionError(13, "Permission denied", str(place))
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(
@@ -168,9 +168,9 @@ def test_a_folder_that_may_not_be_read_is_an_error_and_is_not_left_out(make, lib
 
 
 def test_the_real_library_streams_its_own_first_modules(make):
-    first, *others = islice(make(**NOTHING_HELD_OUT).documents("train"), 5)
+    first, *rest = islice(make(**NOTHING_HELD_OUT).documents("train"), 5)
     assert first.startswith('"""Record of phased-in incompatible language changes.')
-    assert all(others)
+    assert all(rest)
 
 
 def test_a_split_without_a_share_is_not_there(library, make):

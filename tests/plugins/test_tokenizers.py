@@ -151,7 +151,9 @@ def test_ids_may_be_more_than_training_shows():
     tokenizer = TokenIds(size=10)
     tokenizer.fit([Ids(np.array([0, 3]))])
     assert tokenizer.size == 10
-    with pytest.raises(CorpusError, match=r"has the token id 10, and `tokenizer.size`"):
+    with pytest.raises(
+        CorpusError, match=r"has the token id 10, but ids are below `tokenizer.size`"
+    ):
         tokenizer.fit([Ids(np.array([0, 10]))])
 
 
@@ -194,5 +196,5 @@ def test_the_size_comes_back_from_a_checkpoint():
 
 
 def test_ids_that_no_vocabulary_holds_are_refused():
-    with pytest.raises(CorpusError, match="has the token id 3,000,000,000; they end below"):
+    with pytest.raises(CorpusError, match="has the token id 3,000,000,000; ids are below"):
         TokenIds().fit([Ids(np.array([3, 3_000_000_000]))])

@@ -32,17 +32,17 @@ def new(capfd):
 
 
 def plugin(name):
-    (found,) = [p for p in seqlab.load_plugins().plugins if p.name == name]
-    return found
+    (loaded,) = [p for p in seqlab.load_plugins().plugins if p.name == name]
+    return loaded
 
 
 @every_kind
 @pytest.mark.parametrize("name", ["mine", "x", LONG])
 def test_a_dropped_in_file_offers_one_component_and_no_problem(kind, name):
     scaffold(kind, name, False, Path("plugins"))
-    found = plugin(name)
-    assert found.problems == ()
-    assert [(c.kind, c.name) for c in found.components] == [(kind, name)]
+    loaded = plugin(name)
+    assert loaded.problems == ()
+    assert [(c.kind, c.name) for c in loaded.components] == [(kind, name)]
 
 
 @every_kind
@@ -126,7 +126,7 @@ def test_a_package_says_what_it_needs_and_where_its_plugin_is(kind):
     project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["entry-points"]["seqlab"] == {"two-words": "seqlab_two_words.two_words"}
     module = (folder / "src/seqlab_two_words/two_words.py").read_text("utf-8")
-    needed = {one.partition(">")[0] for one in project["dependencies"]}
+    needed = {dependency.partition(">")[0] for dependency in project["dependencies"]}
     assert needed == {"seqlab"} | {
         library for library in ("numpy", "pydantic", "torch") if library in module
     }
@@ -157,7 +157,7 @@ def test_a_class_is_named_after_the_component_and_hides_nothing(kind, name, clas
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "said"),
+    ("kind", "name", "message"),
     [
         ("cel", "mine", "unknown kind 'cel'; did you mean 'cell'?"),
         ("cell", "my-cell", "should be a Python name such as my_cell"),
@@ -175,10 +175,10 @@ def test_a_class_is_named_after_the_component_and_hides_nothing(kind, name, clas
     ],
 )
 @pytest.mark.parametrize("package", [[], ["--package"]], ids=["file", "package"])
-def test_a_name_that_will_not_do_is_refused_in_one_line(kind, name, said, package, new):
+def test_a_name_that_will_not_do_is_refused_in_one_line(kind, name, message, package, new):
     code, out, err = new(kind, name, *package)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert list(HERE.iterdir()) == []
 

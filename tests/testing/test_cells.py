@@ -30,14 +30,14 @@ class Good(nn.Module):
         self.inputs = nn.Linear(input_size, 5)
         self.recurrent = nn.Linear(5, 5)
 
-    def step(self, one: Tensor, state: Tensor) -> Tensor:
-        return torch.tanh(self.inputs(one) + self.recurrent(state))
+    def step(self, x: Tensor, state: Tensor) -> Tensor:
+        return torch.tanh(self.inputs(x) + self.recurrent(state))
 
     def forward(self, inputs, state):
         state = inputs.new_zeros(len(inputs), 5) if state is None else state
         outputs = []
-        for one in inputs.unbind(1):
-            state = self.step(one, state)
+        for x in inputs.unbind(1):
+            state = self.step(x, state)
             outputs.append(state)
         return torch.stack(outputs, 1), state
 
@@ -90,13 +90,13 @@ class GivesTheStateBefore(Good):
 
 
 class NormalisesOverRows(Good):
-    def step(self, one, state):
-        return super().step(one - one.mean(0), state)
+    def step(self, x, state):
+        return super().step(x - x.mean(0), state)
 
 
 class TakesTheStateOfTheFirstRow(Good):
-    def step(self, one, state):
-        return super().step(one, state[:1].expand_as(state))
+    def step(self, x, state):
+        return super().step(x, state[:1].expand_as(state))
 
 
 class NormalisesTheBatch(Good):
@@ -106,8 +106,8 @@ class NormalisesTheBatch(Good):
         super().__init__(input_size)
         self.norm = nn.BatchNorm1d(5)
 
-    def step(self, one, state):
-        return self.norm(super().step(one, state))
+    def step(self, x, state):
+        return self.norm(super().step(x, state))
 
 
 class LooksAhead(Good):
@@ -182,8 +182,8 @@ class NamesThePartsOfItsState(Good):
 
 
 class ChangesItsState(Good):
-    def step(self, one, state):
-        return state.mul_(0.5).add_(torch.tanh(self.inputs(one)) * self.recurrent.weight.sum())
+    def step(self, x, state):
+        return state.mul_(0.5).add_(torch.tanh(self.inputs(x)) * self.recurrent.weight.sum())
 
 
 class ChangesItsInputs(Good):
@@ -228,8 +228,8 @@ class ById(Good):
         table = self.table()
         state = table.new_zeros(len(ids), 5) if state is None else state
         outputs = []
-        for one in ids.unbind(1):
-            state = torch.tanh(table[one] + self.recurrent(state))
+        for token in ids.unbind(1):
+            state = torch.tanh(table[token] + self.recurrent(state))
             outputs.append(state)
         return torch.stack(outputs, 1), state
 
@@ -341,9 +341,9 @@ class SpoilsItsIds(ById):
         step = super().id_stepper()
 
         def spoil(ids, state):
-            found = step(ids, state)
+            result = step(ids, state)
             ids.zero_()
-            return found
+            return result
 
         return spoil
 
@@ -373,13 +373,13 @@ class Walks(ById):
 
     def take_greedily(self, head, inputs, steps):
         def walk(ids, state, steps):
-            said, scores = [ids], []
+            chosen, scores = [ids], []
             for _ in range(min(steps, 5)):
-                state = self.next_state(inputs, said[-1], state)
+                state = self.next_state(inputs, chosen[-1], state)
                 nats = head(state).log_softmax(-1)
-                said.append(self.choose(nats))
-                scores.append(nats.gather(-1, said[-1][:, None])[:, 0])
-            return torch.stack(said[1:], 1), torch.stack(scores, 1), state
+                chosen.append(self.choose(nats))
+                scores.append(nats.gather(-1, chosen[-1][:, None])[:, 0])
+            return torch.stack(chosen[1:], 1), torch.stack(scores, 1), state
 
         return walk
 
@@ -413,8 +413,8 @@ class WalksOn(Walks):
         walk = super().take_greedily(head, inputs, steps)
 
         def on(ids, state, steps):
-            said, scores, after = walk(ids, state, steps)
-            return said, scores, self.next_state(inputs, said[:, -1], after)
+            chosen, scores, after = walk(ids, state, steps)
+            return chosen, scores, self.next_state(inputs, chosen[:, -1], after)
 
         return on
 
@@ -430,8 +430,8 @@ class WalksTooFar(Walks):
         walk = super().take_greedily(head, inputs, steps)
 
         def too_far(ids, state, steps):
-            said, scores, state = walk(ids, state, steps)
-            return said.repeat(1, 99), scores.repeat(1, 99), state
+            chosen, scores, state = walk(ids, state, steps)
+            return chosen.repeat(1, 99), scores.repeat(1, 99), state
 
         return too_far
 
@@ -442,13 +442,13 @@ class HasNoWalkToday(ById):
 
 
 class DetachesItsState(Good):
-    def step(self, one, state):
-        return torch.tanh(self.inputs(one) + self.recurrent(state).detach())
+    def step(self, x, state):
+        return torch.tanh(self.inputs(x) + self.recurrent(state).detach())
 
 
 class DetachesAll(Good):
-    def step(self, one, state):
-        return super().step(one, state).detach()
+    def step(self, x, state):
+        return super().step(x, state).detach()
 
 
 class HasAnUnusedWeight(Good):
@@ -470,8 +470,8 @@ class RoundingGradient(torch.autograd.Function):
 
 
 class WrongBackward(Good):
-    def step(self, one, state):
-        return super().step(RoundingGradient.apply(one), state)
+    def step(self, x, state):
+        return super().step(RoundingGradient.apply(x), state)
 
 
 class AlwaysFloat32(Good):
@@ -481,8 +481,8 @@ class AlwaysFloat32(Good):
 
 
 class MixesTypesUnderAutocast(Good):
-    def step(self, one, state):
-        return state.lerp(self.inputs(one), 0.5) + self.recurrent(state)
+    def step(self, x, state):
+        return state.lerp(self.inputs(x), 0.5) + self.recurrent(state)
 
 
 class MakesTensorsOnTheCpu(Good):
@@ -499,8 +499,8 @@ class KeepsAWeightToItself(Good):
         super().__init__(input_size)
         self.scale = torch.randn(5)
 
-    def step(self, one, state):
-        return super().step(one, state) * self.scale.to(one)
+    def step(self, x, state):
+        return super().step(x, state) * self.scale.to(x)
 
 
 class DrawsInEvaluation(Good):
@@ -599,13 +599,13 @@ DEFECTS = [
 
 @pytest.mark.parametrize(("bad", "check"), DEFECTS, ids=lambda v: v.__name__)
 def test_a_planted_mistake_is_caught_by_its_check(bad, check):
-    said = f"expected .*; seen: .*; why: docs/conformance.md#{check.__name__}"
-    with pytest.raises(Broken, match=said):
+    pattern = f"expected .*; seen: .*; why: docs/conformance.md#{check.__name__}"
+    with pytest.raises(Broken, match=pattern):
         verify(check, Subject.of("cell", bad, {}))
 
 
 @pytest.mark.parametrize(
-    ("bad", "check", "said"),
+    ("bad", "check", "message"),
     [
         (
             StepsIdsOverAWindow,
@@ -639,8 +639,8 @@ def test_a_planted_mistake_is_caught_by_its_check(bad, check):
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_a_failure_says_what_it_is(bad, check, said):
-    assert said in look_at(check, Subject.of("cell", bad, {})).message
+def test_a_failure_says_what_it_is(bad, check, message):
+    assert message in look_at(check, Subject.of("cell", bad, {})).message
 
 
 def test_wrong_gradients_are_shown():

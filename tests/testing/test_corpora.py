@@ -86,9 +86,9 @@ def subject(corpus, **options) -> Subject:
     return Subject.of("corpus", corpus, options)
 
 
-@pytest.mark.parametrize(("corpus", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(corpus, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("corpus", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(corpus, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, subject(corpus))
 
 

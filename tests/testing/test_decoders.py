@@ -31,8 +31,8 @@ class Beam:
 
     def search(self, advance, start, limits):
         rows = range(len(start.rows))
-        found = [self.search_row(advance, start, row, limits) for row in rows]
-        return [self.finish(kept, limits) for kept in found]
+        rows_kept = [self.search_row(advance, start, row, limits) for row in rows]
+        return [self.finish(kept, limits) for kept in rows_kept]
 
     def search_row(self, advance, start, row, limits):
         """Keep (ids, log-probabilities) of one row, and the state of each."""
@@ -41,9 +41,9 @@ class Beam:
         for _ in range(limits.length):
             kept, parents = self.grow(kept, logits.log_softmax(-1))
             stops = [limits.stopped(ids) for ids, _ in kept]
-            ended += [one for one, stop in zip(kept, stops, strict=True) if stop]
-            going = [place for place, stop in enumerate(stops) if not stop]
-            kept, parents = [kept[place] for place in going], [parents[place] for place in going]
+            ended += [item for item, stop in zip(kept, stops, strict=True) if stop]
+            going = [index for index, stop in enumerate(stops) if not stop]
+            kept, parents = [kept[index] for index in going], [parents[index] for index in going]
             if not kept:
                 break
             chosen = torch.tensor([ids[-1] for ids, _ in kept])
@@ -52,13 +52,13 @@ class Beam:
 
     def grow(self, kept, scores):
         """The best of all continuations by one token, and which each came from."""
-        before = torch.tensor([sum(one) for _, one in kept])
+        before = torch.tensor([sum(nats) for _, nats in kept])
         best = (before[:, None] + scores).flatten().topk(min(self.width, scores.numel())).indices
         grown, parents = [], []
-        for place in best.tolist():
-            parent, token = divmod(place, scores.shape[1])
-            ids, one = kept[parent]
-            grown.append(((*ids, token), (*one, float(scores[parent, token]))))
+        for index in best.tolist():
+            parent, token = divmod(index, scores.shape[1])
+            ids, nats = kept[parent]
+            grown.append(((*ids, token), (*nats, float(scores[parent, token]))))
             parents.append(parent)
         return grown, parents
 
@@ -66,7 +66,7 @@ class Beam:
         return select_rows(state, parents)
 
     def finish(self, kept, limits):
-        return [Continuation(*one) for one in sorted(kept, key=lambda one: -sum(one[1]))]
+        return [Continuation(*item) for item in sorted(kept, key=lambda item: -sum(item[1]))]
 
 
 class Largest:
@@ -128,8 +128,8 @@ class RemembersThirtyTokens(Draws):
     weights = torch.linspace(0, 0.1, 30)
 
     def shares(self, logits, history):
-        said = self.weights[: history.shape[1]].expand(history.shape).double()
-        return (logits - torch.zeros_like(logits).scatter_add(1, history, said)).softmax(-1)
+        penalties = self.weights[: history.shape[1]].expand(history.shape).double()
+        return (logits - torch.zeros_like(logits).scatter_add(1, history, penalties)).softmax(-1)
 
 
 class ByNumpy:
@@ -193,9 +193,9 @@ class KeepsACount(Draws):
         self.counts = {}
 
     def choose(self, logits, history, uniform):
-        said = self.counts.setdefault(logits.shape[1], torch.zeros(logits.shape[1]))
-        ids = super().choose(logits - said, history, uniform)
-        said[ids] += 5
+        penalties = self.counts.setdefault(logits.shape[1], torch.zeros(logits.shape[1]))
+        ids = super().choose(logits - penalties, history, uniform)
+        penalties[ids] += 5
         return ids
 
 
@@ -220,9 +220,9 @@ class BeamInThePrefix(Beam):
     """Writes what it chose into the state that it was given."""
 
     def search(self, advance, start, limits):
-        found = super().search(advance, start, limits)
-        start.history[:, -1] = torch.tensor([row[0].ids[-1] for row in found])
-        return found
+        rows = super().search(advance, start, limits)
+        start.history[:, -1] = torch.tensor([row[0].ids[-1] for row in rows])
+        return rows
 
 
 class FirstSumNotBelow(Draws):
@@ -284,9 +284,9 @@ class AllRowsEndTogether(Beam):
     """Ends the search of the batch where its first row has ended."""
 
     def search(self, advance, start, limits):
-        found = super().search(advance, start, limits)
-        end = len(found[0][0].ids)
-        return [[Continuation(c.ids[:end], c.log_probabilities[:end]) for c in r] for r in found]
+        rows = super().search(advance, start, limits)
+        end = len(rows[0][0].ids)
+        return [[Continuation(c.ids[:end], c.log_probabilities[:end]) for c in r] for r in rows]
 
 
 class ForgetsTheLastRow(Beam):
@@ -298,35 +298,42 @@ class ComparesRows(Beam):
     """Drops what is less probable than the best of another row."""
 
     def search(self, advance, start, limits):
-        found = super().search(advance, start, limits)
-        worst = min(row[0].score for row in found)
-        return [[one for one in row if one.score >= worst] for row in found]
+        rows = super().search(advance, start, limits)
+        worst = min(row[0].score for row in rows)
+        return [
+            [continuation for continuation in row if continuation.score >= worst] for row in rows
+        ]
 
 
 class FindsNothing(Beam):
     """Gives up on what it finds improbable."""
 
     def finish(self, kept, limits):
-        return [one for one in super().finish(kept, limits) if one.score > -1]
+        return [
+            continuation for continuation in super().finish(kept, limits) if continuation.score > -1
+        ]
 
 
 class OneTooMany(Beam):
     def finish(self, kept, limits):
-        return [Continuation((*ids, ids[-1]), (*one, -1.0)) for ids, one in kept]
+        return [Continuation((*ids, ids[-1]), (*nats, -1.0)) for ids, nats in kept]
 
 
 class WithThePrefix(Beam):
     def search(self, advance, start, limits):
-        found = super().search(advance, start, limits)
+        rows = super().search(advance, start, limits)
         return [
-            [Continuation((*history, *one.ids), one.log_probabilities) for one in row]
-            for history, row in zip(start.history.tolist(), found, strict=True)
+            [
+                Continuation((*history, *continuation.ids), continuation.log_probabilities)
+                for continuation in row
+            ]
+            for history, row in zip(start.history.tolist(), rows, strict=True)
         ]
 
 
 class IdsAreTensors(Beam):
     def finish(self, kept, limits):
-        return [Continuation(tuple(torch.tensor(ids)), one) for ids, one in kept]
+        return [Continuation(tuple(torch.tensor(ids)), nats) for ids, nats in kept]
 
 
 class WiderThanTheVocabulary(Beam):
@@ -344,7 +351,7 @@ class AsTheyCame(Beam):
     """In the order of the tokens, as a dictionary had them."""
 
     def finish(self, kept, limits):
-        return [Continuation(*one) for one in sorted(kept)]
+        return [Continuation(*item) for item in sorted(kept)]
 
 
 class GoesOnAfterAStop(Beam):
@@ -363,8 +370,10 @@ class DropsTheStop(Beam):
     """As a text has no end-of-document in it; but then nobody knows why it ended."""
 
     def finish(self, kept, limits):
-        kept = [(ids[:-1], one[:-1]) if ids[-1] in limits.stop else (ids, one) for ids, one in kept]
-        return super().finish([one for one in kept if one[0]], limits)
+        kept = [
+            (ids[:-1], nats[:-1]) if ids[-1] in limits.stop else (ids, nats) for ids, nats in kept
+        ]
+        return super().finish([item for item in kept if item[0]], limits)
 
 
 class DoesNotReorder(Beam):
@@ -394,20 +403,25 @@ class DividesByLength(Beam):
     """A penalty for length that goes into the log-probabilities."""
 
     def finish(self, kept, limits):
-        return super().finish([(ids, [o / len(ids) for o in one]) for ids, one in kept], limits)
+        return super().finish([(ids, [o / len(ids) for o in nats]) for ids, nats in kept], limits)
 
 
 class ProbabilitiesWithoutLogarithm(Beam):
     def finish(self, kept, limits):
         return [
-            Continuation(one.ids, tuple(2.718281828**p for p in one.log_probabilities))
-            for one in super().finish(kept, limits)
+            Continuation(
+                continuation.ids, tuple(2.718281828**p for p in continuation.log_probabilities)
+            )
+            for continuation in super().finish(kept, limits)
         ]
 
 
 class SaysOneScore(Beam):
     def finish(self, kept, limits):
-        return [Continuation(one.ids, (one.score,)) for one in super().finish(kept, limits)]
+        return [
+            Continuation(continuation.ids, (continuation.score,))
+            for continuation in super().finish(kept, limits)
+        ]
 
 
 CHECKS = checks_in(decoders)
@@ -482,9 +496,9 @@ BUILT_IN = [
 OF_CHOOSING = CHECKS[:5] + CHECKS[6:9]
 
 
-@pytest.mark.parametrize(("decoder", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(decoder, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("decoder", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(decoder, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("decoder", decoder, {}))
 
 
@@ -515,5 +529,5 @@ def test_the_decoders_that_come_with_seqlab_keep_every_promise(registry, name, o
 
 
 def test_no_decoder_that_comes_with_seqlab_is_left_out(registry):
-    found = {component.name for component in registry.components("decoder")}
-    assert found == {name for name, _ in BUILT_IN}
+    names = {component.name for component in registry.components("decoder")}
+    assert names == {name for name, _ in BUILT_IN}

@@ -328,9 +328,9 @@ BUILT_IN = [
 ]
 
 
-@pytest.mark.parametrize(("observer", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(observer, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("observer", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(observer, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("observer", observer, {}))
 
 
@@ -363,8 +363,8 @@ def test_the_observers_that_come_with_seqlab_keep_every_promise(registry, name, 
 
 
 def test_no_observer_that_comes_with_seqlab_is_left_out(registry):
-    found = {component.name for component in registry.components("observer")}
-    assert found == {name for name, _ in BUILT_IN}
+    names = {component.name for component in registry.components("observer")}
+    assert names == {name for name, _ in BUILT_IN}
 
 
 def test_the_working_folder_and_what_is_printed_are_as_they_were_after_a_check(capsys):

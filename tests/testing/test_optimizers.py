@@ -323,9 +323,9 @@ BUILT_IN = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(optimizer, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("optimizer", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(optimizer, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("optimizer", optimizer, {}))
 
 
@@ -351,8 +351,8 @@ def test_the_optimizers_that_come_with_seqlab_keep_every_promise(registry, name,
 
 
 def test_no_optimizer_that_comes_with_seqlab_is_left_out(registry):
-    found = {component.name for component in registry.components("optimizer")}
-    assert found == {name for name, _ in BUILT_IN}
+    names = {component.name for component in registry.components("optimizer")}
+    assert names == {name for name, _ in BUILT_IN}
 
 
 def test_how_a_process_treats_determinism_is_as_it_was_after_a_check(registry):

@@ -154,10 +154,10 @@ print(json.dumps({name: import_and_compare({"module": name}) for name in sys.arg
 def test_the_import_of_a_built_in_plugin_is_not_noticed():
     plugins = seqlab.load_plugins(local=False).plugins
     names = sorted({plugin.components[0].factory.__module__ for plugin in plugins})
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", ALONE, *names], capture_output=True, text=True, check=True
     ).stdout
-    assert json.loads(said) == {name: [] for name in names}
+    assert json.loads(output) == {name: [] for name in names}
 
 
 # -- subjects
@@ -220,11 +220,11 @@ def test_check_cell_names_all_that_is_broken_at_once():
 def test_check_cell_has_a_line_for_each_broken_promise():
     with pytest.raises(Broken) as caught:
         seqlab.testing.check_cell(Undocumented)
-    first, *others = str(caught.value).splitlines()
-    assert first.endswith(f"seen: {len(others)} broken")
+    first, *broken = str(caught.value).splitlines()
+    assert first.endswith(f"seen: {len(broken)} broken")
     names = {check.__name__ for check in checks_of("cell")}
-    assert {line.partition(": ")[0] for line in others} <= names
-    assert all("; why: docs/conformance.md#" in line for line in others)
+    assert {line.partition(": ")[0] for line in broken} <= names
+    assert all("; why: docs/conformance.md#" in line for line in broken)
 
 
 @pytest.mark.parametrize("component", ["Cell", '"gru"'])
@@ -261,17 +261,17 @@ def test_pytest_says_which_promise_is_broken(pytester):
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "message"),
     [
         ("", "needs seqlab(kind, component, **options)"),
         ('@pytest.mark.seqlab("cell")', "seqlab(kind, component, **options)"),
         ('@pytest.mark.seqlab("cell", "nobody")', "unknown cell 'nobody'"),
     ],
 )
-def test_pytest_explains_a_marker_that_it_cannot_use(marker, said, pytester):
+def test_pytest_explains_a_marker_that_it_cannot_use(marker, message, pytester):
     pytester.makepyfile(f"import pytest\n\n{marker}\ndef test_it(seqlab_check):\n    pass\n")
     result = pytester.runpytest_subprocess("-p", "no:xdist")
-    assert said in result.stdout.str() + result.stderr.str()
+    assert message in result.stdout.str() + result.stderr.str()
     assert result.ret != 0
 
 

@@ -59,9 +59,9 @@ BUILT_IN = (
 )
 
 
-@pytest.mark.parametrize(("sampler", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(sampler, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("sampler", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(sampler, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("sampler", sampler, {}))
 
 

@@ -248,9 +248,9 @@ BUILT_IN = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(schedule, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("schedule", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(schedule, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("schedule", schedule, {}))
 
 
@@ -281,5 +281,5 @@ def test_the_schedules_that_come_with_seqlab_keep_every_promise(registry, name, 
 
 
 def test_no_schedule_that_comes_with_seqlab_is_left_out(registry):
-    found = {component.name for component in registry.components("schedule")}
-    assert found == {name for name, _ in BUILT_IN}
+    names = {component.name for component in registry.components("schedule")}
+    assert names == {name for name, _ in BUILT_IN}

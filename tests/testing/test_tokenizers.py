@@ -60,9 +60,9 @@ ABOUT_TEXT = {
 }
 
 
-@pytest.mark.parametrize(("tokenizer", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(tokenizer, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("tokenizer", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(tokenizer, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("tokenizer", tokenizer, {}))
 
 
@@ -100,5 +100,5 @@ def test_the_tokenizers_that_come_with_seqlab_keep_every_promise(registry, check
         for options in BUILT_IN.get(component.name, ({},)):
             result = look_at(check, Subject.of_component(component, options))
             of_ids = component.name == "ids" and check in ABOUT_TEXT
-            wanted = "skipped" if of_ids else "kept"
-            assert result.verdict == wanted, f"{component.name}: {result.message}"
+            verdict = "skipped" if of_ids else "kept"
+            assert result.verdict == verdict, f"{component.name}: {result.message}"

@@ -51,7 +51,7 @@ class SelectiveStateSpace(nn.Module):
             hidden_size: O, the size of the outputs.
             state_size: N, the size of the state of each channel.
             expansion: D / O, the number of channels per output.
-            filter_size: F, the number of tokens that the convolution sees, the current one included.
+            filter_size: F, how many tokens the convolution sees, the current one included.
         """
         super().__init__()
         self.output_size = hidden_size

@@ -50,7 +50,7 @@ class JayLyrics(_OneFile):
 
 
 class OriginalLyrics(_OneFile):
-    """About fifty Mandarin songs written for this project (CC0): a stand-in that is always available.
+    """About fifty Mandarin songs written for this project (CC0): always available.
 
     Args:
         newlines: as in jay_lyrics.

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
 from seqlab_plugins.corpora.split_files import Files, SplitFiles
-from seqlab_plugins.corpora.text_files import Fingerprint, expect_text, read_pieces
+from seqlab_plugins.corpora.text_files import Fingerprint, check_ratio, read_pieces
 
 ROWS = 64  # of a Parquet file that are in memory at a time
 MAX_BRACKETS = 1_000_000  # in a line of JSON; each takes about sixty bytes of memory
@@ -217,7 +217,7 @@ def _check_sizes(metadata: Any, path: Path) -> None:
     The sizes of columns are not read: in a damaged file that can end the process.
     """
     groups = map(metadata.row_group, range(metadata.num_row_groups))
-    expect_text(sum(group.total_byte_size for group in groups), path.stat().st_size, path)
+    check_ratio(sum(group.total_byte_size for group in groups), path.stat().st_size, path)
 
 
 def _check_columns(schema: Any, columns: list[str], path: Path) -> None:
@@ -232,12 +232,14 @@ def _check_columns(schema: Any, columns: list[str], path: Path) -> None:
     texts = ", ".join(field.name for field in schema if is_text(field.type)) or "none"
     for name in columns:
         if name not in schema.names:
-            raise CorpusError(f"{path}: has no column '{name}' (its text columns: {texts})")
+            raise CorpusError(f"{path}: has no column '{name}' (text columns: {texts})")
         if schema.names.count(name) > 1:
             raise CorpusError(f"{path}: has several columns '{name}'")
         if not is_text(schema.field(name).type):
             kind = schema.field(name).type
-            raise CorpusError(f"{path}: column '{name}' is {kind}, not text (its text columns: {texts})")
+            raise CorpusError(
+                f"{path}: column '{name}' is {kind}, not text (text columns: {texts})"
+            )
 
 
 @hookimpl

@@ -22,7 +22,7 @@ TRAINED = int(CHARACTERS * 0.9)  # 1,003,854, the usual split
 
 
 class TinyShakespeare:
-    """1,115,394 characters of Shakespeare's plays: nine tenths for training, the last one is `valid`.
+    """1,115,394 characters of Shakespeare's plays: nine tenths to train, the last one is `valid`.
 
     They do not come with seqlab: the file is searched in `path`, $SEQLAB_DATA, data/ and the cache
     folder, as tinyshakespeare.txt or input.txt, then downloaded. Its SHA-256 must be the known
