@@ -233,7 +233,7 @@ class GradientSpikes:
 
     def seqlab_step_ended(self, record: StepEnded) -> None:
         norm = record.gradient_norm
-        if norm is None or not math.isfinite(norm):  # the run itself reports the latter
+        if norm is None or not math.isfinite(norm):  # the run itself reports the second
             return
         if len(self._norms) == self._norms.maxlen:
             usual = median(self._norms)

@@ -24,9 +24,7 @@ from seqlab.cli.streams import err, out
 from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
-    from seqlab.contracts import Tokenizer
     from seqlab.data.preparation import Prepared
-    from seqlab.experiment import Experiment
     from seqlab.registry import Registry, Text
 
 EXPERIMENTS = {".yaml", ".yml"}
@@ -64,10 +62,13 @@ def describe_command(
     FILE is an experiment, or a text in a format that a corpus reads (.txt, .jsonl, …).
     """
     from seqlab.data.corpus_report import describe
+    from seqlab.runs.loaded_run import open_run
 
     registry = plugins.load()
-    prepared = _prepare(_resolved(file, overrides, registry))
-    known = _vocabulary(against, root, registry) if against is not None else None
+    prepared = _prepare(_resolve(file, overrides, registry))
+    known = None
+    if against is not None:
+        known = open_run(against, root=root, registry=registry).tokenizer
     facts = describe(prepared, split, known)
     if as_json:
         print_json(facts)
@@ -108,7 +109,7 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
     from seqlab.data.cache import check_writable
 
     registry = plugins.load()
-    text = _resolved(experiment, overrides, registry)
+    text = _resolve(experiment, overrides, registry)
     check_writable()
     prepared = _prepare(text)
     rows = []
@@ -175,19 +176,21 @@ def _bytes(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def _experiment(file: Path, overrides: Sequence[str], registry: Registry) -> Experiment:
+def _resolve(file: Path, overrides: Sequence[str], registry: Registry) -> Text:
     """Read an experiment, or make one of a text: the corpus follows from its suffix."""
     from seqlab.experiment import read_experiment
+    from seqlab.registry import resolve_text
 
     if file.suffix.lower() in EXPERIMENTS:
-        return read_experiment(file, overrides)
+        return resolve_text(read_experiment(file, overrides), registry)
     suffixes = [s.lower() for s in file.suffixes if s.lower() not in COMPRESSED]
     name = suffixes[-1].removeprefix(".") if suffixes else ""
     if _is_folder(file):
         name = "folder"
     elif name not in {component.name for component in registry.components("corpus")}:
         name = "text"
-    return read_experiment({"corpus": {"name": name, "path": str(file.absolute())}}, overrides)
+    experiment = {"corpus": {"name": name, "path": str(file.absolute())}}
+    return resolve_text(read_experiment(experiment, overrides), registry)
 
 
 def _is_folder(path: Path) -> bool:
@@ -197,20 +200,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _resolved(file: Path, overrides: Sequence[str], registry: Registry) -> Text:
-    from seqlab.registry import resolve_text
-
-    return resolve_text(_experiment(file, overrides, registry), registry)
-
-
 def _prepare(text: Text) -> Prepared:
     from seqlab.cli.progress_bars import reading_bar
     from seqlab.data.preparation import prepare
 
     return prepare(text, progress=reading_bar())
-
-
-def _vocabulary(run: str, root: Path, registry: Registry) -> Tokenizer:
-    from seqlab.runs.loaded_run import open_run
-
-    return open_run(run, root=root, registry=registry).tokenizer

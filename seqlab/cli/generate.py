@@ -124,9 +124,13 @@ def _check_use(prefixes: list[str], stream: bool, as_json: bool) -> None:
 
 
 def _read_prefixes(path: Path) -> list[str]:
-    data = _read(path)
+    if str(path) == "-" and sys.stdin is None:
+        raise UsageError(f"{path}: stdin is closed")
     try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 (byte {error.start})") from None
     lines = [line.removesuffix("\r") for line in text.split("\n")]
@@ -134,15 +138,6 @@ def _read_prefixes(path: Path) -> list[str]:
     if not prefixes:
         raise UsageError(f"{path}: has no prefix; write one on each line")
     return prefixes
-
-
-def _read(path: Path) -> bytes:
-    if str(path) == "-" and sys.stdin is None:
-        raise UsageError(f"{path}: stdin is closed")
-    try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
 
 
 def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:

@@ -43,7 +43,9 @@ def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginC
     if trace:
         _print_trace(registry.plugins)
         return
-    rows = [(p.name, p.origin, _file(p), _offers(p), _state(p)) for p in registry.plugins]
+    rows = [
+        (p.name, p.origin, text_or_empty(p.path), _offers(p), _state(p)) for p in registry.plugins
+    ]
     print_table(("plugin", "from", "file", "offers", "state"), rows)
     for problem in registry.problems():
         err(one_line(problem))
@@ -146,15 +148,11 @@ def _plugin_json(plugin: Plugin) -> dict[str, Any]:
         "name": plugin.name,
         "distribution": plugin.distribution or None,
         "version": plugin.version or None,
-        "file": _file(plugin),
+        "file": text_or_empty(plugin.path),
         "offers": [{"kind": c.kind, "name": c.name} for c in plugin.components],
         "import_seconds": plugin.seconds,
         "problems": [str(problem) for problem in plugin.problems],
     }
-
-
-def _file(plugin: Plugin) -> str:
-    return text_or_empty(plugin.path)
 
 
 def _offers(plugin: Plugin) -> str:

@@ -124,7 +124,7 @@ def fingerprint_is_one_text(subject: Subject) -> None:
 
 
 def fingerprint_follows_the_content(subject: Subject) -> None:
-    """Fingerprints are equal where the content is, whatever files or options it comes from."""
+    """Fingerprints are equal if, and only if, the content is, for any files and options."""
     _build(subject)
     by_content: dict[Content, tuple[str, str]] = {}
     by_fingerprint: dict[str, tuple[str, Content]] = {}
@@ -155,7 +155,7 @@ def _variants(subject: Subject, folder: Path) -> Iterator[tuple[str, Content, st
 
 
 def missing_file_is_said(subject: Subject) -> None:
-    """A file that is not there is a CorpusError (`CorpusUnavailable`), from fingerprint() at last.
+    """A missing file raises a CorpusError (`CorpusUnavailable`), in fingerprint() at the latest.
 
     So `if_unavailable` can step in: the core asks for the fingerprint before it reads.
     """
@@ -215,7 +215,7 @@ def files_are_all_that_is_read(subject: Subject) -> None:
 
 
 def same_in_every_process(subject: Subject) -> None:
-    """Fingerprint and documents are the same in every process, whatever seed Python hashes with."""
+    """Fingerprint and documents are the same in every process, for any hash seed of Python."""
     corpus = _build(subject)
     options = to_jsonable_python(dict(subject.options))
     elsewhere = run_elsewhere("read", subject.factory, options=options)

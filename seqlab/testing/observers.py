@@ -223,7 +223,7 @@ def _saved(observer: Any) -> Any:
 
 
 def saved_observer_goes_on(subject: Subject) -> None:
-    """A `state_dict`, where it has one, can be saved at any time and is what is loaded."""
+    """A `state_dict`, if it has one, can be saved at any time, and is restored by loading."""
     with _run_folder() as folder:
         observer = subject.build()
         if offered(observer, "state_dict") is None:

@@ -121,7 +121,7 @@ def tokens_stream_as_text(subject: Subject) -> None:
 
 
 def every_id_has_bytes(subject: Subject) -> None:
-    """Each id has its bytes, whether or not a text has the token, and in whatever order asked."""
+    """Each id has its bytes, in any order of calls, whether or not a text has the token."""
     tokenizer, _ = _fitted(subject)
     ids = range(tokenizer.size)
     for token, data in reversed(list(zip(ids, _bytes(tokenizer, list(ids)), strict=True))):
@@ -184,7 +184,7 @@ def fitted_alike_is_alike(subject: Subject) -> None:
 
 
 def hash_seed_does_not_matter(subject: Subject) -> None:
-    """Ids are the same in every process, whatever seed Python hashes texts with."""
+    """Ids are the same in every process, for any hash seed of Python."""
     _fitted_to_text(subject)
     options = to_jsonable_python(dict(subject.options))
     actual = run_elsewhere("encode", subject.factory, options=options, texts=list(SAMPLES))
@@ -208,7 +208,7 @@ def fitting_leaves_chance_alone(subject: Subject) -> None:
 
 
 def time_grows_with_the_text(subject: Subject) -> None:
-    """16 times as much text takes no more than 60 times as long, whatever it is one run of."""
+    """16 times as much text takes at most 60 times as long, even for a run of one character."""
     if not _fitted(subject)[1]:
         return  # ids have no text
     for name, piece in RUNS.items():

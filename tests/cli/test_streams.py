@@ -165,12 +165,6 @@ def test_names_with_tabs_and_line_feeds_leave_a_table_whole(seqlab_command, trai
     assert "\x1b" not in "".join(lines)
 
 
-def test_one_form_of_a_table_is_chosen(seqlab_command, trained_once):
-    done = seqlab_command("compare", trained_once, "--csv", "--json")
-    assert done.code == 2
-    assert "--csv and --json" in done.err
-
-
 def test_a_working_folder_that_is_gone_is_told(experiment):
     done = shell(f"mkdir gone && cd gone && rmdir ../gone && exec {SEQLAB} runs", check=False)
     assert done.returncode == 2

@@ -21,25 +21,6 @@ def test_generate_continues_every_prefix(seqlab_command, experiment):
     assert [len(line) for line in result.out.splitlines()] == [10, 9]
 
 
-def test_generate_gives_programs_log_probabilities(seqlab_command, experiment):
-    seqlab_command("run", experiment)
-    result = seqlab_command("generate", "latest", "--prefix", "the", "--length", 7, "--json")
-    (generated,) = json.loads(result.out)
-    assert generated["text"].startswith("the")
-    assert len(generated["ids"]) == len(generated["log_probabilities"]) == 7
-    assert all(value <= 0 for value in generated["log_probabilities"])
-
-
-@pytest.mark.parametrize(
-    ("prefix", "message"), [("", "is empty"), ("a分", "'分' (U+5206) at position 1")]
-)
-def test_generate_refuses_a_prefix_that_cannot_be_read(prefix, message, seqlab_command, experiment):
-    seqlab_command("run", experiment)
-    result = seqlab_command("generate", "latest", "--prefix", prefix)
-    assert result.code == 2
-    assert message in result.err
-
-
 def test_generate_from_a_damaged_checkpoint_stops_with_code_4(seqlab_command, experiment):
     seqlab_command("run", experiment, "--run-dir", "here")
     (weights,) = Path("here").rglob("model.safetensors")
@@ -60,14 +41,6 @@ def test_an_unknown_run_is_told_with_what_would_be_right(seqlab_command):
     result = seqlab_command("generate", "nobody", "--prefix", "a")
     assert result.code == 2
     assert "`seqlab runs` lists what there is" in result.err
-
-
-def test_runs_lists_every_run_and_a_damaged_one_hides_no_other(seqlab_command, experiment):
-    seqlab_command("run", experiment)
-    seqlab_command("run", experiment, "--root", "runs")
-    next(Path("runs").glob("*/*/run.json")).write_text("{")
-    rows = json.loads(seqlab_command("runs", "--json").out)
-    assert sorted(row["status"] for row in rows) == ["damaged", "finished"]
 
 
 @pytest.mark.parametrize(

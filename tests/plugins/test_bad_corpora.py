@@ -41,7 +41,7 @@ REFUSED = {
         {"name": "tiny_shakespeare", "path": "a.txt"},
         b"abc",
         4,
-        "a.txt: is not the published file",
+        "is not the published file",
     ),
     "field": ({"name": "jsonl", "path": "a.jsonl"}, b'{"a": 1}', 4, "a.jsonl:1: has no field"),
     "object": ({"name": "jsonl", "path": "a.jsonl"}, b"7", 4, "a.jsonl:1: should be an object"),
@@ -192,9 +192,7 @@ def test_a_member_whose_bytes_changed_is_damaged(packing):
     data = bytearray(Path("a.zip").read_bytes())
     data[60] ^= 1
     Path("a.zip").write_bytes(data)
-    with pytest.raises(
-        CorpusError, match=r"is damaged, or its compression is not supported \(.+\)"
-    ):
+    with pytest.raises(CorpusError, match=r"its compression is not supported \(.+\)"):
         list(read_pieces(Path("a.zip")))
 
 

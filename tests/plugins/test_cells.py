@@ -116,7 +116,7 @@ def test_dropout_lies_between_layers_and_only_in_training(make, name):
 @every_cell
 def test_a_cell_that_reads_backwards_is_refused_with_the_reason(registry, tiny, name):
     section = {"name": name, "bidirectional": True}
-    with pytest.raises(ExperimentError, match=r"cell\.bidirectional: .*reads backwards sees"):
+    with pytest.raises(ExperimentError, match=r"cell\.bidirectional: .*reads backwards has seen"):
         resolve(read_experiment(tiny | {"cell": section}), registry)
 
 

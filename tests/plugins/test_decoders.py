@@ -90,14 +90,6 @@ def test_sample_takes_a_possible_token_at_both_ends_of_chance(sample, uniform, s
     assert ((ids > 0) & (ids <= size)).all()
 
 
-@relaxed
-@given(logits=any_logits, uniform=st.lists(any_uniform, min_size=1, max_size=9))
-def test_sample_chooses_ids_for_rows_as_it_would_for_each_alone(sample, logits, uniform):
-    rows = torch.tensor(logits) * torch.linspace(0.1, 1, len(uniform))[:, None]
-    alone = [int(sample(row[None], u)) for row, u in zip(rows, uniform, strict=True)]
-    assert sample(rows, uniform).tolist() == alone
-
-
 @pytest.mark.parametrize("temperature", [1e-300, 1e-3])
 def test_the_coldest_sample_is_greedy(sample, greedy, temperature):
     logits = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))

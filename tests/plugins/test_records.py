@@ -236,7 +236,7 @@ def test_a_parquet_file_with_any_byte_of_its_metadata_damaged_is_read_or_refused
 
 
 def test_a_column_of_numbers_is_no_text():
-    message = "column 'text' is int64, not text (text columns: title)"
+    message = "column 'text' is int64, no text (that are: title)"
     assert message in refusal(Parquet(path=parquet(text=[1], title=["a"])))
 
 

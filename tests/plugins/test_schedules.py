@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -97,13 +95,6 @@ def test_every_step_of_a_run_has_a_rate_between_nothing_and_the_full_one(ours, n
     assert all(0 <= rate <= LR for rate in ours(name, total))
 
 
-@every_schedule
-def test_a_run_of_no_steps_has_a_schedule(registry, name):
-    sgd = optimizer()
-    registry.find("schedule", name).factory(sgd, 0)
-    assert math.isfinite(sgd.param_groups[0]["lr"])
-
-
 @pytest.mark.parametrize(("rising", "total"), [(0.0, 4), (0.1, 10), (0.5, 2), (1.0, 4)])
 def test_one_cycle_takes_every_share_of_rising_steps(ours, rising, total):
     assert max(ours("one_cycle", total, rising=rising)) <= LR
@@ -137,26 +128,6 @@ def test_the_only_step_of_a_run_has_the_full_rate_under_warmup_stable_decay(ours
 def test_warmup_stable_decay_refuses_shares_of_more_than_everything(ours):
     with pytest.raises(ValueError, match="should be at most 1 together"):
         ours("warmup_stable_decay", 9, rising=0.6, falling=0.5)
-
-
-def test_every_group_of_an_optimizer_follows_from_its_own_rate(registry):
-    groups = [{"params": [nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (1.0, 0.1)]
-    sgd = torch.optim.SGD(groups)
-    schedule = registry.find("schedule", "linear").factory(sgd, 2)
-    sgd.step()
-    schedule.step()
-    assert [group["lr"] for group in sgd.param_groups] == pytest.approx([0.5, 0.05])
-
-
-@every_schedule
-def test_a_schedule_goes_on_from_its_state(registry, ours, name):
-    factory = registry.find("schedule", name).factory
-    halted, other = optimizer(), optimizer()
-    first, second = factory(halted, 8), factory(other, 8)
-    rates_from(halted, first, 3)
-    other.load_state_dict(halted.state_dict())
-    second.load_state_dict(first.state_dict())
-    assert rates_from(other, second, 5) == ours(name, 8)[3:]
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type check
 
 def _refuse_bidirectional(bidirectional: bool) -> bool:
     if bidirectional:
-        raise ValueError("false: a cell that reads backwards sees the token that it should predict")
+        raise ValueError(
+            "false: a cell that reads backwards has seen the token that it should predict"
+        )
     return bidirectional
 
 

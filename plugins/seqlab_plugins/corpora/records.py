@@ -237,9 +237,7 @@ def _check_columns(schema: Any, columns: list[str], path: Path) -> None:
             raise CorpusError(f"{path}: has several columns '{name}'")
         if not is_text(schema.field(name).type):
             kind = schema.field(name).type
-            raise CorpusError(
-                f"{path}: column '{name}' is {kind}, not text (text columns: {texts})"
-            )
+            raise CorpusError(f"{path}: column '{name}' is {kind}, no text (that are: {texts})")
 
 
 @hookimpl

@@ -40,7 +40,7 @@ class StandardLibrary:
         shares = {"train": 1.0, "valid": valid, "test": test}
         self.splits = tuple(name for name, share in shares.items() if share)
         self._left_out = FOREIGN if with_tests else FOREIGN | TESTS
-        self._folder = _folder()
+        self._folder = Path(sysconfig.get_path("stdlib"))
 
     def documents(self, split: str) -> Iterator[str]:
         for name in self._names():
@@ -70,10 +70,6 @@ class StandardLibrary:
         share = int.from_bytes(digest[:4], "big") / 2**32
         valid, test = self._ends
         return "valid" if share < valid else "test" if share < test else "train"
-
-
-def _folder() -> Path:
-    return Path(sysconfig.get_path("stdlib"))
 
 
 def _sources(folder: Path, left_out: frozenset[str]) -> Iterator[Path]:
