@@ -318,14 +318,6 @@ DEFECTS = [
     (FillsInTheRecord, observers.records_are_left_as_they_are, "perplexity=inf"),
     (CutsTheText, observers.records_are_left_as_they_are, "the record of seqlab_text_generated"),
 ]
-BUILT_IN = [
-    ("console", {}),
-    ("console", {"every": 1, "step_interval": 5}),
-    ("csv", {}),
-    ("gradient_spikes", {}),
-    ("gradient_spikes", {"steps": 2}),
-    ("tensorboard", {}),
-]
 
 
 @pytest.mark.parametrize(("observer", "check", "message"), DEFECTS)
@@ -350,21 +342,6 @@ def test_an_observer_without_state_has_nothing_to_show_of_it(capfd):
     assert skipped == {"step_interval_counts_steps", "saved_observer_goes_on"}
     assert not [result for result in results.values() if result.verdict == "broken"]
     assert capfd.readouterr().out == ""
-
-
-@pytest.mark.parametrize(("name", "options"), BUILT_IN)
-def test_the_observers_that_come_with_seqlab_keep_every_promise(registry, name, options):
-    subject = Subject.of_component(registry.find("observer", name), options)
-    try:
-        subject.build()
-    except ValueError as error:  # it needs a package that is not here
-        pytest.skip(str(error))
-    assert [r for c in CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
-
-
-def test_no_observer_that_comes_with_seqlab_is_left_out(registry):
-    names = {component.name for component in registry.components("observer")}
-    assert names == {name for name, _ in BUILT_IN}
 
 
 def test_the_working_folder_and_what_is_printed_are_as_they_were_after_a_check(capsys):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
-from seqlab.testing import Broken, NotApplicable, Subject, look_at, optimizers, verify
+from seqlab.testing import Broken, NotApplicable, Subject, optimizers, verify
 from seqlab.testing.collection import checks_in
 
 
@@ -316,11 +316,6 @@ DEFECTS = [
     (MomentumInFloat32, optimizers.double_precision_is_kept, "expected dtype"),
     (LeavesWeightsInFloat32, optimizers.double_precision_is_kept, "torch.float32"),
 ]
-BUILT_IN = [
-    *[(name, {}) for name in ("adagrad", "adam", "adamw", "lion", "muon", "rmsprop", "sgd")],
-    *[(name, {"weight_decay": 0.1}) for name in ("adam", "adamw", "lion", "muon", "sgd")],
-    *[(name, {"momentum": 0.9}) for name in ("rmsprop", "sgd")],
-]
 
 
 @pytest.mark.parametrize(("optimizer", "check", "message"), DEFECTS)
@@ -342,17 +337,6 @@ def test_an_optimizer_as_one_would_write_it_keeps_every_promise(check, momentum)
             check(subject)
     else:
         verify(check, subject)
-
-
-@pytest.mark.parametrize(("name", "options"), BUILT_IN)
-def test_the_optimizers_that_come_with_seqlab_keep_every_promise(registry, name, options):
-    subject = Subject.of_component(registry.find("optimizer", name), options)
-    assert [r for c in CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
-
-
-def test_no_optimizer_that_comes_with_seqlab_is_left_out(registry):
-    names = {component.name for component in registry.components("optimizer")}
-    assert names == {name for name, _ in BUILT_IN}
 
 
 def test_how_a_process_treats_determinism_is_as_it_was_after_a_check(registry):

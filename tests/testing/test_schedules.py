@@ -239,13 +239,6 @@ DEFECTS = [
     (ScalesGradients, schedules.weights_are_left_alone, "gradients that a schedule leaves alone"),
     (ClearsGradients, schedules.weights_are_left_alone, "gradients that a schedule leaves alone"),
 ]
-BUILT_IN = [
-    *[(name, {}) for name in ("constant", "cosine", "linear", "one_cycle", "plateau")],
-    *[(name, {"warmup": 5, "final": 0.1}) for name in ("cosine", "linear")],
-    ("constant", {"warmup": 5}),
-    ("plateau", {"patience": 0}),
-    ("warmup_stable_decay", {}),
-]
 
 
 @pytest.mark.parametrize(("schedule", "check", "message"), DEFECTS)
@@ -272,14 +265,3 @@ def test_a_schedule_that_waits_for_losses_keeps_every_promise_but_one_that_is_no
     assert not [result for result in results if result.verdict == "broken"]
     with pytest.raises(NotApplicable, match="always loaded"):
         schedules.stepping_up_to_a_step_is_being_there(subject)
-
-
-@pytest.mark.parametrize(("name", "options"), BUILT_IN)
-def test_the_schedules_that_come_with_seqlab_keep_every_promise(registry, name, options):
-    subject = Subject.of_component(registry.find("schedule", name), options)
-    assert [r for c in CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
-
-
-def test_no_schedule_that_comes_with_seqlab_is_left_out(registry):
-    names = {component.name for component in registry.components("schedule")}
-    assert names == {name for name, _ in BUILT_IN}
