@@ -96,10 +96,10 @@ def test_gradients_are_those_of_differences_of_values(make, name, window):
     floating = [t.detach().requires_grad_() for t in tensors(state) if t.is_floating_point()]
     counts = [t for t in tensors(state) if not t.is_floating_point()]
 
-    def values(given, *tensors):
-        before = (*tensors[: len(floating)], *counts)
+    def values(given, *arguments):
+        before = (*arguments[: len(floating)], *counts)
         before = before if isinstance(state, tuple) else before[0]
-        parameters = dict(zip(names, tensors[len(floating) :], strict=True))
+        parameters = dict(zip(names, arguments[len(floating) :], strict=True))
         outputs, after = functional_call(cell, parameters, (given, before))
         return outputs, *(t for t in tensors(after) if t.is_floating_point())
 
