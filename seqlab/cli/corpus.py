@@ -62,12 +62,13 @@ def describe_command(
     FILE is an experiment, or a text in a format that a corpus reads (.txt, .jsonl, …).
     """
     from seqlab.data.corpus_report import describe
-    from seqlab.runs.loaded_run import open_run
 
     registry = plugins.load()
     prepared = _prepare(_resolve(file, overrides, registry))
     known = None
     if against is not None:
+        from seqlab.runs.loaded_run import open_run
+
         known = open_run(against, root=root, registry=registry).tokenizer
     facts = describe(prepared, split, known)
     if as_json:

@@ -139,7 +139,7 @@ class Folder:
 
     def _split_paths(self, split: str) -> list[Path]:
         """The files of a split, each once; those of another split are not trained."""
-        files = self._trained()[0] if split == "train" else list(self._below(split).values())
+        files = self._trained()[0] if split == "train" else self._below(split)
         if not files:
             folder, globs = self._split_folders()[split], ", ".join(self._match)
             raise CorpusError(f"{folder}: no file in it matches {globs}")
@@ -147,28 +147,23 @@ class Folder:
 
     def _trained(self) -> tuple[list[Path], list[Path]]:
         """The files to train on, and those that another split has too."""
-        scored = [
-            file
-            for split in self._split_folders()
-            if split != "train"
-            for file in self._below(split).values()
-        ]
-        trained, held_out = split_off(self._below("train").values(), scored)
+        scored = [f for split in self.splits if split != "train" for f in self._below(split)]
+        trained, held_out = split_off(self._below("train"), scored)
         if held_out and not trained:
             folder = self._split_folders()["train"]
             raise CorpusError(f"{folder}: other splits have all its files; none is left to train")
         return trained, held_out
 
-    def _below(self, split: str) -> dict[Path, Path]:
-        """The files of a split's folder by real path, without those in folders of other splits."""
+    def _below(self, split: str) -> list[Path]:
+        """The files of a split's folder, each once, without those in folders of other splits."""
         folder, foreign = self._split_folders()[split], self._foreign_folders(split)
         matches = _glob(folder, self._match) - _glob(folder, self._leave_out)
         files = [file for file in sorted(matches, key=Path.as_posix) if file.is_file()]
         by_path: dict[Path, Path] = {}
         for file, real in real_paths(file for file in files if file.stat().st_size).items():
-            if not foreign or foreign.isdisjoint(real.parents):  # the check takes long for many
+            if not foreign or foreign.isdisjoint(real.parents):  # skip the slow check if possible
                 by_path.setdefault(real, file)
-        return by_path
+        return list(by_path.values())
 
     def _foreign_folders(self, split: str) -> set[Path]:
         """Folders of other splits that are in a split's own; for train, those elsewhere too.
