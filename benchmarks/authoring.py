@@ -9,13 +9,13 @@ import re
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import seqlab
 from benchmarks.machine import describe
 from seqlab.registry.kinds import KINDS
-from seqlab.testing.kits import checks_of
+from seqlab.testing import checks_of, registration
+from seqlab.testing.collection import checks_in
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL = ROOT / "plugins" / "minimal_gated_unit.py"
@@ -55,7 +55,7 @@ def planted_defects() -> tuple[int, int]:
 
 
 def promises() -> str:
-    own = len(import_module("seqlab.testing.registration").CHECKS)
+    own = len(checks_in(registration))
     counts = {name: len(checks_of(name)) - own for name in KINDS}
     return f"{own} of every component; " + ", ".join(f"{n} {kind}" for kind, n in counts.items())
 

@@ -17,6 +17,4 @@ def by_numba(
     return loops.by_numba(loop, liberties)
 
 
-warnings.warn(
-    "seqlab.loops is now seqlab.kernels.loops", category=DeprecationWarning, stacklevel=2
-)
+warnings.warn("seqlab.loops is now seqlab.kernels.loops", category=DeprecationWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Those who are told what happens."""
+"""Observers: the console, metrics files, and warnings about gradients."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("seqlab.gradient_spikes")
 
-LINES = 20  # of a run that asks for no samples
+LINES = 20  # for a run without samples
 
 
 class Console:
-    """Shows a run: a live bar on a terminal, the textbook's plain lines elsewhere.
+    """Shows a run: a progress bar on a terminal, the plain lines of the textbook elsewhere.
 
     Args:
-        every: epochs between two lines; null: as often as there are samples, or twenty a run.
-        step_interval: optimizer steps between two moves of the bar.
+        every: epochs between two lines; null: as often as samples, or twenty lines in a run.
+        step_interval: optimizer steps between two updates of the bar.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Console:
     def seqlab_run_started(self, record: RunStarted) -> None:
         self._epochs = record.epochs
         self._every = self._every or record.samples_every or -(-record.epochs // LINES) or 1
-        if _on_terminal():
+        if _shows_bar():
             self._start_bar(record)
 
     def seqlab_step_ended(self, record: StepEnded) -> None:
@@ -71,26 +71,26 @@ class Console:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=_status(record))
         if record.epoch % (self._every or 1) == 0 or record.epoch == self._epochs:
-            self._say(
+            self._print(
                 f"epoch {record.epoch}, perplexity {_number(record.perplexity)},"
                 f" time {record.seconds:.2f} sec"
             )
 
     def seqlab_evaluated(self, record: Evaluated) -> None:
-        self._say(
+        self._print(
             f"epoch {record.epoch}, {visible(record.split)} perplexity {_number(record.perplexity)}"
         )
 
     def seqlab_text_generated(self, record: TextGenerated) -> None:
         text = visible(record.text) if _is_terminal(sys.stdout) else record.text
-        self._say(f" - {text}")
+        self._print(f" - {text}")
 
     def seqlab_run_ended(self, record: RunEnded) -> None:
         if self._bar is not None:
             self._bar.stop()
 
     def _start_bar(self, record: RunStarted) -> None:
-        # Here, because rich draws a random number when it is imported.
+        # Not at the top: the import of rich draws a random number.
         from rich import console, progress
 
         self._bar = progress.Progress(
@@ -105,16 +105,16 @@ class Console:
         self._bar.add_task(visible(record.name), total=record.total_steps, completed=record.step)
         self._bar.start()
 
-    def _say(self, line: str) -> None:
-        """Lines are data: on stdout, which the bar on stderr makes room for."""
+    def _print(self, line: str) -> None:
+        """Print a line on stdout, above the bar on stderr."""
         if self._bar is not None and _is_terminal(sys.stdout):
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             print(line, flush=True)  # noqa: T201 # this is the observer that prints
 
 
-def _on_terminal() -> bool:
-    """Whether a bar can move: what `rich` would say, which is imported only if it can."""
+def _shows_bar() -> bool:
+    """Whether rich would show a bar, without the import of rich."""
     return os.environ.get("TTY_COMPATIBLE") == "1" or _is_terminal(sys.stderr)
 
 
@@ -134,18 +134,18 @@ def _number(perplexity: float | None, digits: int = 6) -> str:
 
 
 class Csv:
-    """Writes the rows of metrics to `metrics.csv` in the run's folder, for spreadsheets."""
+    """Writes the metrics to `metrics.csv` in the run's folder, for spreadsheets."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
-        self._size = 0  # of the file, when the checkpoint was saved that the run goes on from
+        self._size = 0  # of the file, from the checkpoint of a resumed run
         self._columns = [field.name for field in fields(Measured)]
 
     def seqlab_run_started(self, record: RunStarted) -> None:
         self._path = Path(record.folder, "metrics.csv")
         if self._size and self._path.exists():
             cut(self._path, self._size)
-            with open_to_read(self._path) as file:  # an older version may have begun it with fewer
+            with open_to_read(self._path) as file:  # an older version may have had fewer
                 self._columns = file.readline().decode("utf-8", "replace").strip().split(",")
         else:
             with open_anew(self._path) as file:
@@ -157,27 +157,20 @@ class Csv:
     def load_state_dict(self, state: dict[str, int]) -> None:
         self._size = state["size"]
 
-    def seqlab_epoch_ended(self, record: EpochEnded) -> None:
-        self._append(record)
-
-    def seqlab_evaluated(self, record: Evaluated) -> None:
-        self._append(record)
-
     def _append(self, record: Measured) -> None:
         assert self._path is not None  # noqa: S101 # a run starts before anything is measured
         text = io.StringIO()
         row = record.as_row()
-        csv.writer(text).writerow(csv_cell(_text(row.get(name))) for name in self._columns)
+        values = ("" if row.get(name) is None else str(row[name]) for name in self._columns)
+        csv.writer(text).writerow(map(csv_cell, values))
         with open_to_append(self._path) as file:
             file.write(text.getvalue().encode("utf-8", "replace"))
 
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    seqlab_epoch_ended = seqlab_evaluated = _append
 
 
 class TensorBoard:
-    """Writes scalars and samples for TensorBoard into `tensorboard/` of the run's folder.
+    """Writes scalars and samples for TensorBoard to `tensorboard/` in the run's folder.
 
     Needs the extra: pip install 'seqlab[tensorboard]'.
     """
@@ -198,12 +191,6 @@ class TensorBoard:
             expect_folder(folder)
         self._writer = self._make(str(folder), purge_step=record.step + 1 if record.step else None)
 
-    def seqlab_epoch_ended(self, record: EpochEnded) -> None:
-        self._write(record)
-
-    def seqlab_evaluated(self, record: Evaluated) -> None:
-        self._write(record)
-
     def seqlab_text_generated(self, record: TextGenerated) -> None:
         self._writer.add_text(record.prefix, record.text, record.step)
 
@@ -216,15 +203,17 @@ class TensorBoard:
             if isinstance(value, float):
                 self._writer.add_scalar(f"{record.split}/{name}", value, record.step)
 
+    seqlab_epoch_ended = seqlab_evaluated = _write
+
 
 class GradientSpikes:
     """Warns of a step whose gradient is far larger than those of the steps before it.
 
-    It is the norm before clipping that is looked at; the first `steps` steps are never warned of.
+    It compares the norms before clipping, after the first `steps` steps.
 
     Args:
         factor: warn above this many times the median norm.
-        steps: how many of the last steps the median is of.
+        steps: the number of last steps for the median.
     """
 
     def __init__(
@@ -243,21 +232,17 @@ class GradientSpikes:
         self._norms = deque(state["norms"], self._norms.maxlen)
 
     def seqlab_step_ended(self, record: StepEnded) -> None:
-        self._look(record.step, record.gradient_norm)
-
-    def _look(self, step: int, norm: float | None) -> None:
-        if norm is None or not math.isfinite(norm):  # the run itself tells of the latter
+        norm = record.gradient_norm
+        if norm is None or not math.isfinite(norm):  # the run itself reports the second
             return
         if len(self._norms) == self._norms.maxlen:
-            self._compare(step, norm, median(self._norms))
+            usual = median(self._norms)
+            if norm > self._factor * usual:
+                log.warning(
+                    "Step %d has a gradient norm of %.3g; the median of the last %d steps is %.3g",
+                    *(record.step, norm, len(self._norms), usual),
+                )
         self._norms.append(norm)
-
-    def _compare(self, step: int, norm: float, usual: float) -> None:
-        if norm > self._factor * usual:
-            log.warning(
-                "Step %d has a gradient norm of %.3g; the median of the last %d steps is %.3g",
-                *(step, norm, len(self._norms), usual),
-            )
 
 
 @hookimpl

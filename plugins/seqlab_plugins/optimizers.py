@@ -1,19 +1,19 @@
-"""Optimizers: short signatures over torch's own classes."""
+"""Optimizers of torch with short signatures, Muon and Lion."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch.optim import Optimizer
 
-from seqlab import NamedParameters, hookimpl
+from seqlab import NamedParameters, Share, hookimpl
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def adam(
@@ -28,7 +28,7 @@ def adam(
 
     Args:
         lr: learning rate.
-        betas: how much of the running means of gradient and squared gradient each step keeps.
+        betas: decay of the running means of gradient and squared gradient.
         eps: added to the root of the squared mean.
         weight_decay: L2 penalty, added to the gradient.
     """
@@ -49,9 +49,9 @@ def adamw(
 
     Args:
         lr: learning rate.
-        betas: how much of the running means of gradient and squared gradient each step keeps.
+        betas: decay of the running means of gradient and squared gradient.
         eps: added to the root of the squared mean.
-        weight_decay: share of each weight, times lr, that every step takes away.
+        weight_decay: decoupled; each step subtracts this share of a weight, times lr.
     """
     return torch.optim.AdamW(
         parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True
@@ -70,8 +70,8 @@ def sgd(
 
     Args:
         lr: learning rate.
-        momentum: how much of the last update each step keeps.
-        nesterov: look ahead along the momentum; needs momentum.
+        momentum: share of the last update that each step keeps.
+        nesterov: use Nesterov momentum; needs momentum.
         weight_decay: L2 penalty, added to the gradient.
     """
     return torch.optim.SGD(
@@ -80,7 +80,7 @@ def sgd(
         momentum=momentum,
         nesterov=nesterov,
         weight_decay=weight_decay,
-        # The fused kernel leaves its buffer unwritten where a first step is told to do nothing.
+        # The fused kernel leaves its buffer uninitialised if the first step is skipped.
         fused=not momentum,
     )
 
@@ -98,9 +98,9 @@ def rmsprop(
 
     Args:
         lr: learning rate.
-        alpha: how much of the running mean of the squared gradient each step keeps.
+        alpha: decay of the running mean of the squared gradient.
         eps: added to the root of the squared mean.
-        momentum: how much of the last update each step keeps.
+        momentum: share of the last update that each step keeps.
         weight_decay: L2 penalty, added to the gradient.
     """
     return torch.optim.RMSprop(
@@ -122,7 +122,7 @@ def adagrad(
         eps: added to the root of the sum of squares.
         weight_decay: L2 penalty, added to the gradient.
     """
-    fused = all(parameter.is_cpu for _, parameter in parameters) or None  # a GPU has no such kernel
+    fused = all(parameter.is_cpu for _, parameter in parameters) or None  # not on GPUs
     return torch.optim.Adagrad(parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=fused)
 
 
@@ -130,14 +130,14 @@ class Muon(Optimizer):
     """Muon for the matrices of the hidden layers, AdamW for everything else.
 
     Jordan et al., 2024, https://kellerjordan.github.io/posts/muon. Embedding and head are not
-    hidden layers; biases and norms are no matrices.
+    hidden layers; biases and norms are not matrices.
 
     Args:
         lr: learning rate of the matrices.
-        momentum: how much of the last update of a matrix each step keeps.
-        weight_decay: share of each weight, times its rate, that every step takes away.
+        momentum: share of the last update of a matrix that each step keeps.
+        weight_decay: decoupled; each step subtracts this share of a weight, times its rate.
         adamw_lr: learning rate of the rest.
-        betas: of AdamW, for the rest.
+        betas: those of AdamW, for the rest.
     """
 
     def __init__(
@@ -151,24 +151,19 @@ class Muon(Optimizer):
         betas: tuple[Share, Share] = (0.9, 0.999),
     ) -> None:
         hidden = [(name, p) for name, p in parameters if _is_hidden_matrix(name, p)]
-        chosen = {name for name, _ in hidden}
-        rest = [(name, p) for name, p in parameters if name not in chosen]
-        self.parts: list[Optimizer] = []
-        if hidden:
-            self.parts.append(
-                torch.optim.Muon(hidden, lr=lr, momentum=momentum, weight_decay=weight_decay)
-            )
-        if rest:
-            self.parts.append(
-                torch.optim.AdamW(
-                    rest, lr=adamw_lr, betas=betas, weight_decay=weight_decay, fused=True
-                )
-            )
+        rest = [(name, p) for name, p in parameters if not _is_hidden_matrix(name, p)]
+        muon = partial(torch.optim.Muon, lr=lr, momentum=momentum, weight_decay=weight_decay)
+        adamw = partial(
+            torch.optim.AdamW, lr=adamw_lr, betas=betas, weight_decay=weight_decay, fused=True
+        )
+        self.parts: list[Optimizer] = [
+            build(group) for build, group in ((muon, hidden), (adamw, rest)) if group
+        ]
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         self._share_groups()
 
     def step(self, closure: Any = None) -> Any:
-        """Let both parts take their step."""
+        """Take a step of both parts."""
         loss = closure() if closure is not None else None
         for part in self.parts:
             part.step()
@@ -183,21 +178,20 @@ class Muon(Optimizer):
         self._share_groups()
 
     def _share_groups(self) -> None:
-        """One set of groups, so that a schedule that changes them changes the parts' too."""
+        """Use the groups of the parts, so that a schedule changes these."""
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
 
 class Lion(Optimizer):
     """The sign of a momentum, so that every weight moves equally far: Chen et al., 2023.
 
-    https://arxiv.org/abs/2302.06675. They advise a rate 3 to 10 times smaller than AdamW's and a
-    weight decay as much larger.
+    https://arxiv.org/abs/2302.06675. They advise a rate 3 to 10 times smaller than for AdamW, and
+    a weight decay larger by the same factor.
 
     Args:
-        lr: learning rate, by which each weight moves in each step.
-        betas: how much of the momentum counts against the gradient in the step, and how much of it
-            each step keeps.
-        weight_decay: share of each weight, times lr, that every step takes away.
+        lr: learning rate, the distance that each weight moves in each step.
+        betas: weight of the momentum against the gradient in a step, and decay of the momentum.
+        weight_decay: decoupled; each step subtracts this share of a weight, times lr.
     """
 
     def __init__(
@@ -222,14 +216,14 @@ class Lion(Optimizer):
     def _move(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> None:
         if not parameters:
             return
-        lr, (against, kept) = group["lr"], group["betas"]
+        lr, (weight, decay) = group["lr"], group["betas"]
         gradients = [p.grad for p in parameters if p.grad is not None]
         momenta = [self._momentum(p) for p in parameters]
-        directions = torch._foreach_lerp(gradients, momenta, against)
+        directions = torch._foreach_lerp(gradients, momenta, weight)
         torch._foreach_sign_(directions)
         torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
         torch._foreach_add_(parameters, directions, alpha=-lr)
-        torch._foreach_lerp_(momenta, gradients, 1 - kept)
+        torch._foreach_lerp_(momenta, gradients, 1 - decay)
 
     def _momentum(self, parameter: torch.Tensor) -> torch.Tensor:
         state = self.state[parameter]

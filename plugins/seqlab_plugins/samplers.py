@@ -1,4 +1,4 @@
-"""Which windows are trained, and in which order: pure functions of epoch and index."""
+"""Samplers: windows and their order, as pure functions of epoch and index."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab import Batch, CorpusError, Permutation, Sampler, Tokens, hookimpl
+from seqlab import Batch, CorpusError, Count, Permutation, Sampler, Tokens, hookimpl
 
-Rows = Annotated[int, Field(gt=0, le=2**20)]
 Window = Annotated[int, Field(gt=0, le=2**24)]
 Partial = Literal["drop", "keep"]
 
 
 class Consecutive:
-    """Each row walks through its own stretch of the corpus, window after window.
+    """Each row reads its own part of the corpus, window after window.
 
     Args:
-        batch_size: B, how many rows the corpus is cut into.
-        window: T, how many tokens back gradients flow.
-        partial: drop what does not fill a window in every row, as the textbook does, or keep it.
+        batch_size: B, the number of rows that the corpus is cut into.
+        window: T, the length of truncated backpropagation through time.
+        partial: drop the rest that does not fill a window in every row, as the textbook does, or
+            keep it.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Consecutive:
         tokens: Tokens,
         seed: int,
         *,
-        batch_size: Rows = 32,
+        batch_size: Count = 32,
         window: Window = 35,
         partial: Partial = "drop",
     ) -> None:
@@ -61,13 +61,13 @@ class Consecutive:
 
 
 class Random:
-    """Windows in an order that is shuffled anew in every epoch; each starts with a fresh state.
+    """Windows that are shuffled in every epoch; each starts with a fresh state.
 
     Args:
         batch_size: B, windows in a batch.
         window: T, tokens in a window.
-        windows: aligned ones lie side by side, so that an epoch trains a target once; those from
-            anywhere begin at any token, no two at the same, and may overlap. There are as many.
+        windows: aligned ones are side by side, so an epoch trains each target once; those from
+            anywhere start at different tokens and may overlap. Their number is the same.
         partial: drop the last, incomplete window and batch, as the textbook does, or keep them.
     """
 
@@ -76,7 +76,7 @@ class Random:
         tokens: Tokens,
         seed: int,
         *,
-        batch_size: Rows = 32,
+        batch_size: Count = 32,
         window: Window = 35,
         windows: Literal["aligned", "anywhere"] = "aligned",
         partial: Partial = "drop",
@@ -91,7 +91,7 @@ class Random:
         targets = len(tokens) - 1
         self.count = -(-targets // window) if self.keep else targets // window
         self.last = targets if self.keep or self.anywhere else self.count * window
-        self.places = max(targets - window + 1, 1) if self.anywhere else self.count
+        self.positions = max(targets - window + 1, 1) if self.anywhere else self.count
 
     def __len__(self) -> int:
         return -(-self.count // self.batch_size) if self.keep else self.count // self.batch_size
@@ -113,41 +113,41 @@ class Random:
         return Ranges(np.append(starts, self.last) + 1, ends + 1)
 
     def _starts(self, epoch: int, first: int, stop: int) -> NDArray[np.int64]:
-        """Where windows begin, by their numbers in an epoch."""
-        numbers = Permutation(self.places, self.seed, epoch)(np.arange(first, stop))
+        """The starts of windows, by their index in an epoch."""
+        numbers = Permutation(self.positions, self.seed, epoch)(np.arange(first, stop))
         return numbers if self.anywhere else numbers * self.window
 
 
 class Documents:
-    """Each row walks through whole documents, one after another, and starts each one afresh.
+    """Each row reads whole documents, one after another, each with a fresh state.
 
-    A window never reaches into the next document: the last one of each is padded with targets that
-    do not count. Their lengths settle which documents a row has; their order is shuffled anew in
-    every epoch. An epoch is as long as the longest row, so it takes many documents to fill all
-    rows alike. The first token of a document is never a target.
+    A window never reaches into the next document: the last one of a document is padded with
+    targets that do not count. Documents are assigned to rows by their lengths, and shuffled within
+    a row in every epoch. An epoch is as long as the longest row; with many documents all rows have
+    about the same length. The first token of a document is never a target.
 
     Args:
-        batch_size: B, rows.
+        batch_size: B, the number of rows.
         window: T, tokens in a window.
     """
 
     documents = "fresh"
 
     def __init__(
-        self, tokens: Tokens, seed: int, *, batch_size: Rows = 32, window: Window = 35
+        self, tokens: Tokens, seed: int, *, batch_size: Count = 32, window: Window = 35
     ) -> None:
         self.tokens = tokens
         self.seed = seed
         starts = np.asarray(tokens.documents, dtype=np.int64)
         targets = np.append(starts[1:], len(tokens)) - starts - 1
-        some = np.flatnonzero(targets > 0)
-        if not some.size:
+        usable = np.flatnonzero(targets > 0)
+        if not usable.size:
             raise CorpusError("the corpus is too short: it has no document of two tokens")
         self.window = window = min(window, len(tokens) - 1)  # the rest would be padding
-        rows = _deal(-(-targets[some] // window), batch_size)
+        rows = _assign_rows(-(-targets[usable] // window), batch_size)
         by_row = np.argsort(rows, kind="stable")
-        self._rows, some = rows[by_row], some[by_row]
-        self._starts, self._targets = starts[some], targets[some]
+        self._rows, usable = rows[by_row], usable[by_row]
+        self._starts, self._targets = starts[usable], targets[usable]
         self._windows = -(-self._targets // window)
         ends = np.append(0, np.cumsum(self._windows))
         self._firsts = ends[np.searchsorted(self._rows, np.arange(batch_size + 1))]
@@ -159,18 +159,18 @@ class Documents:
     def batch(self, epoch: int, index: int) -> Batch:
         order, ends = self._order(epoch)
         numbers = self._firsts[:-1] + index  # of windows in the epoch, row after row
-        going = numbers < self._firsts[1:]  # the other rows have come to their end
+        active = numbers < self._firsts[1:]  # the other rows have ended
         numbers = np.minimum(numbers, ends[-1] - 1)
-        places = np.searchsorted(ends, numbers, "right")
-        documents = order[places]
-        within = numbers - (ends[places] - self._windows[documents])
+        indices = np.searchsorted(ends, numbers, "right")
+        documents = order[indices]
+        within = numbers - (ends[indices] - self._windows[documents])
         starts = self._starts[documents] + within * self.window
         stops = np.minimum(starts + self.window, self._starts[documents] + self._targets[documents])
         return self.tokens.windows(
             starts,
             self.window,
-            continues=going & (within > 0),
-            stops=np.where(going, stops, starts),
+            continues=active & (within > 0),
+            stops=np.where(active, stops, starts),
         )
 
     def left_out(self, epoch: int) -> Sequence[range]:
@@ -179,7 +179,7 @@ class Documents:
         return Ranges(firsts, firsts + 1)
 
     def _order(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The documents of an epoch, row after row, and where each one's windows end."""
+        """The documents of an epoch, row after row, and the end of the windows of each."""
         if self._last_epoch is None or self._last_epoch[0] != epoch:
             count = len(self._rows)
             shuffled = Permutation(count, self.seed, epoch)(np.arange(count))
@@ -188,20 +188,23 @@ class Documents:
         return self._last_epoch[1:]
 
 
-def _deal(sizes: NDArray[np.int64], hands: int) -> NDArray[np.int64]:
-    """Deal out to and fro, the largest first, so that all hands get about the same."""
-    places = np.arange(len(sizes)) % (2 * hands)
-    dealt = np.empty_like(places)
-    dealt[np.argsort(-sizes, kind="stable")] = np.minimum(places, 2 * hands - 1 - places)
-    return dealt
+def _assign_rows(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """A row for each document, so that all have about the same size: the largest come first.
+
+    They go to the rows in order, then in reverse order, and so on.
+    """
+    turns = np.arange(len(sizes)) % (2 * count)
+    rows = np.empty_like(turns)
+    rows[np.argsort(-sizes, kind="stable")] = np.minimum(turns, 2 * count - 1 - turns)
+    return rows
 
 
 class Ranges(Sequence[range]):
-    """Ranges from `starts` to `stops`, those that are not empty, made when they are looked at."""
+    """The ranges from `starts` to `stops` that are not empty, made when they are read."""
 
     def __init__(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        some = starts < stops
-        self._starts, self._stops = starts[some], stops[some]
+        nonempty = starts < stops
+        self._starts, self._stops = starts[nonempty], stops[nonempty]
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -219,7 +222,7 @@ class Ranges(Sequence[range]):
 def _check_length(tokens: Tokens, needed: int, partial: Partial) -> None:
     if len(tokens) >= needed:
         return
-    advice = "; take a smaller batch_size or window, or `partial: keep`"
+    advice = "; use a smaller batch_size or window, or `partial: keep`"
     raise CorpusError(
         f"the corpus is too short: it has {len(tokens):,} tokens, and one batch needs {needed:,}"
         f" (with the tokenizer `characters`: characters){advice if partial == 'drop' else ''}"

@@ -1,4 +1,4 @@
-"""Learning rates over a run, on torch's schedulers."""
+"""Schedules of the learning rate, based on torch's schedulers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def constant(optimizer: Optimizer, total_steps: int, *, warmup: Steps = 0) -> LR
     """The same learning rate throughout.
 
     Args:
-        warmup: optimizer steps in which the rate rises evenly to its full value.
+        warmup: optimizer steps in which the rate rises linearly to its full value.
     """
     return LambdaLR(optimizer, _after_warmup(warmup, total_steps, lambda done: 1.0))
 
@@ -28,11 +28,11 @@ def constant(optimizer: Optimizer, total_steps: int, *, warmup: Steps = 0) -> LR
 def linear(
     optimizer: Optimizer, total_steps: int, *, warmup: Steps = 0, final: Fraction = 0.0
 ) -> LRScheduler:
-    """Falls evenly to a share of the learning rate.
+    """Falls linearly to a share of the learning rate.
 
     Args:
-        warmup: optimizer steps in which the rate rises evenly to its full value.
-        final: share of the rate that is left at the end.
+        warmup: optimizer steps in which the rate rises linearly to its full value.
+        final: share of the rate at the end.
     """
     return LambdaLR(
         optimizer, _after_warmup(warmup, total_steps, lambda done: 1 - (1 - final) * done)
@@ -45,11 +45,11 @@ def cosine(
     """Falls along half a cosine: Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983.
 
     Args:
-        warmup: optimizer steps in which the rate rises evenly to its full value.
-        final: share of the rate that is left at the end.
+        warmup: optimizer steps in which the rate rises linearly to its full value.
+        final: share of the rate at the end.
     """
     return LambdaLR(
-        optimizer, _after_warmup(warmup, total_steps, lambda done: _between(1.0, final, done))
+        optimizer, _after_warmup(warmup, total_steps, lambda done: _half_cosine(1.0, final, done))
     )
 
 
@@ -72,9 +72,9 @@ def one_cycle(
 
     def factor(step: int) -> float:
         if step <= top and top > 0:
-            return _between(1 / start_divisor, 1.0, step / top)
+            return _half_cosine(1 / start_divisor, 1.0, step / top)
         falling = (step - top) / (last - top) if last > top else 1.0
-        return _between(1.0, 1 / (start_divisor * final_divisor), min(falling, 1.0))
+        return _half_cosine(1.0, 1 / (start_divisor * final_divisor), min(falling, 1.0))
 
     return LambdaLR(optimizer, factor)
 
@@ -87,15 +87,15 @@ def warmup_stable_decay(
     falling: Fraction = 0.1,
     final: Annotated[float, Field(gt=0, le=1)] = 0.1,
 ) -> LRScheduler:
-    """Up, level, and down at the end, faster at first: Hu et al., 2024, MiniCPM, arXiv:2404.06395.
+    """Linear rise, constant rate, exponential decay: Hu et al., 2024, MiniCPM, arXiv:2404.06395.
 
     Args:
-        rising: share of the steps in which the rate rises evenly, at the start.
-        falling: share of the steps in which it falls by the same factor in each, at the end.
-        final: share of the rate that the last step has.
+        rising: share of the steps in which the rate rises, at the start.
+        falling: share of the steps in which it decays, at the end.
+        final: share of the rate at the last step.
     """
     if rising + falling > 1:
-        raise ValueError("rising and falling are more than all steps together")
+        raise ValueError("rising and falling should be at most 1 together")
     up, down = round(rising * total_steps), round(falling * total_steps)
 
     def factor(step: int) -> float:
@@ -107,53 +107,53 @@ def warmup_stable_decay(
 
 def plateau(
     optimizer: Optimizer,
-    total_steps: int,  # noqa: ARG001 # every schedule is told; this one waits for evaluations
+    total_steps: int,  # noqa: ARG001 # this schedule depends on evaluations only
     *,
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
     patience: Annotated[int, Field(ge=0, le=2**40)] = 5,
     threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4,
     lowest: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
 ) -> LRScheduler:
-    """Falls whenever the loss of evaluations has stopped falling; needs a section `evaluation`.
+    """Falls when the loss of evaluations stops falling; needs a section `evaluation`.
 
     Args:
         factor: what the rate is multiplied by.
-        patience: evaluations without a better loss before that.
-        threshold: by which share of itself the loss must fall to count as better.
-        lowest: the rate never falls below this; 0: however low it is, it falls on.
+        patience: evaluations without a better loss before the rate falls.
+        threshold: share of the loss by which it must fall to count as better.
+        lowest: the rate never falls below this; 0: no limit.
     """
     highest = max(group["lr"] for group in optimizer.param_groups)
     if lowest and lowest >= highest:
-        raise ValueError(f"`lowest` is {lowest:g}: no rate is above that (lr is {highest:g})")
+        raise ValueError(f"`lowest` ({lowest:g}) should be below lr ({highest:g})")
     return ReduceLROnPlateau(
         optimizer,
         factor=factor,
         patience=patience,
         threshold=threshold,
         min_lr=lowest,
-        eps=0.0,  # torch's own default keeps a rate that would fall by less than 1e-8
+        eps=0.0,  # by default torch keeps a rate that would fall by less than 1e-8
     )
 
 
-def _between(begin: float, end: float, done: float) -> float:
-    """Half a cosine from `begin` to `end`, where a share `done` (0 to 1) of it has passed."""
+def _half_cosine(begin: float, end: float, done: float) -> float:
+    """A value on half a cosine from `begin` to `end`, after a share `done` (0 to 1) of it."""
     return end + (begin - end) * (1 + math.cos(math.pi * done)) / 2
 
 
 def _after_warmup(
-    warmup: int, total_steps: int, height: Callable[[float], float]
+    warmup: int, total_steps: int, curve: Callable[[float], float]
 ) -> Callable[[int], float]:
-    """Rise to 1 in `warmup` steps, then follow `height` over the share that is done (0 to 1)."""
+    """Rise to 1 in `warmup` steps, then follow `curve` over the share that is done (0 to 1)."""
     if warmup > total_steps > 0:
         raise ValueError(
-            f"warmup is {warmup:,} steps, and the run has {total_steps:,}: its rate would never"
-            " come to its full value"
+            f"warmup is {warmup:,} steps, but the run has {total_steps:,}: the rate would never"
+            " reach its full value"
         )
 
     def factor(step: int) -> float:
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return height(min((step - warmup) / max(total_steps - warmup, 1), 1.0))
+        return curve(min((step - warmup) / max(total_steps - warmup, 1), 1.0))
 
     return factor
 

@@ -1,4 +1,4 @@
-"""`seqlab compare`: runs side by side."""
+"""`seqlab compare`: the settings and results of runs, side by side."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from seqlab.cli.options import json_option, print_json, print_table, root_option
+from seqlab.cli.options import json_option, print_json, print_table, root_option, text_or_empty
 from seqlab.cli.streams import data
 from seqlab.errors import UsageError
 from seqlab.printable import cell, csv_cell
@@ -28,44 +27,35 @@ log = logging.getLogger(__name__)
 def command(
     runs: tuple[str, ...], as_csv: bool, as_markdown: bool, as_json: bool, root: Path
 ) -> None:
-    """Show in which settings runs differ and what they reached.
+    """Show the settings in which runs differ, and their results.
 
-    Runs that differ in the seed alone are one column: n, median, worst, mean ± sd.
+    Runs that differ only in the seed share a column: n, median, worst, mean ± sd.
     """
-    _expect_one_form(**{"--csv": as_csv, "--markdown": as_markdown, "--json": as_json})
+    formats = {"--csv": as_csv, "--markdown": as_markdown, "--json": as_json}
+    chosen = [option for option, is_chosen in formats.items() if is_chosen]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} exclude each other: choose one")
     from seqlab.runs.comparison import compare, distinct, warnings
     from seqlab.runs.loaded_run import open_run
 
     opened, left_out = distinct([open_run(run, root=root) for run in runs])
-    for said in left_out:
-        log.warning(said)
     rows = compare(opened)
-    for warning in warnings(opened):
+    for warning in (*left_out, *warnings(opened)):
         log.warning(warning)
     if as_json:
         print_json(rows)
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
-    table = [[name, *(_shown(row.get(name)) for row in rows)] for name in names]
+    table = [[name, *(text_or_empty(row.get(name)) for row in rows)] for name in names]
     header, *body = table
     if as_csv:
-        rows_of_text = io.StringIO()
-        csv.writer(rows_of_text, lineterminator="\n").writerows(map(csv_cell, row) for row in table)
-        data(rows_of_text.getvalue(), end="")
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(map(csv_cell, row) for row in table)
+        data(text.getvalue(), end="")
     elif as_markdown:
         _print_markdown(header, body)
     else:
         print_table(header, body)
-
-
-def _expect_one_form(**wanted: bool) -> None:
-    said = [name for name, is_wanted in wanted.items() if is_wanted]
-    if len(said) > 1:
-        raise UsageError(f"{' and '.join(said)} are forms of one table: choose one")
-
-
-def _shown(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 def _print_markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> None:

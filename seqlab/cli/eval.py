@@ -1,4 +1,4 @@
-"""`seqlab eval`: a run's model scored on a split."""
+"""`seqlab eval`: score the model of a run on a split."""
 
 from __future__ import annotations
 
@@ -24,20 +24,24 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.argument("run")
-@click.option("--split", default="valid", show_default=True, help="Which split is scored.")
-@click.option("--rows", type=Whole(1, 2**20), help="Streams; default: as the experiment says.")
-@click.option("--batch-size", type=Whole(1, 2**20), help="Streams at once; changes no number.")
+@click.option("--split", default="valid", show_default=True, help="The split to score.")
+@click.option(
+    "--rows", type=Whole(1, 2**20), help="Parallel streams; default: as in the experiment."
+)
+@click.option(
+    "--batch-size", type=Whole(1, 2**20), help="Streams computed at once; changes no result."
+)
 @click.option(
     "--window",
     type=Whole(1, 2**24),
     default=128,
     show_default=True,
-    help="Tokens at once; changes no number.",
+    help="Tokens computed at once; changes no result.",
 )
 @click.option(
     "--documents",
     type=click.Choice(["fresh", "carried"]),
-    help="Start each document afresh, or read the split as one text; default: as the run trains.",
+    help="Start each document afresh, or read the split as one text; default: as in training.",
 )
 @checkpoint_option
 @json_option
@@ -55,9 +59,9 @@ def command(
     root: Path,
     plugins: PluginChoice,
 ) -> None:
-    """Score a split with the model of RUN: loss, perplexity, bits per character and byte.
+    """Score the model of RUN on a split: loss, perplexity, bits per character and byte.
 
-    No other command shows a number of the test split.
+    No other command shows results on the test split.
     """
     from seqlab.runs.lookup import find_run
 
@@ -77,12 +81,12 @@ def command(
     if as_json:
         print_json(numbers)
     else:
-        shown = [(name, _shown(value)) for name, value in numbers.items() if value is not None]
-        print_table(("measure", "value"), shown)
+        table = [(name, _format(value)) for name, value in numbers.items() if value is not None]
+        print_table(("measure", "value"), table)
 
 
-def _shown(value: object) -> str:
-    """Counts in full, other numbers to six digits; `--json` has all of them."""
+def _format(value: object) -> str:
+    """Counts in full, other numbers to six digits."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"

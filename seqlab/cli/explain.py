@@ -1,9 +1,9 @@
-"""`seqlab explain`: what a key is, where it comes from, who reads it."""
+"""`seqlab explain`: the value of a key, its origin, and its reader."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,8 @@ from seqlab.cli.options import (
     plugin_options,
     print_json,
     print_table,
+    set_option,
+    yaml_text,
 )
 from seqlab.cli.streams import out
 from seqlab.printable import one_line
@@ -25,42 +27,36 @@ if TYPE_CHECKING:
 @click.command("explain")
 @click.argument("file", type=PATH)
 @click.argument("key", required=False)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
-)
+@set_option("cell=lstm")
 @json_option
 @plugin_options
 def command(
     file: Path, key: str | None, overrides: tuple[str, ...], as_json: bool, plugins: PluginChoice
 ) -> None:
-    """Say of KEY (optimizer.lr; or of all keys) its value, where it comes from, who reads it."""
+    """Explain KEY, such as optimizer.lr, or all keys: the value, its origin, and its reader."""
     from seqlab.experiment import read_experiment
     from seqlab.registry import resolve
     from seqlab.registry.explanation import explain, explain_key
 
     registry = plugins.load()
     experiment = read_experiment(file, overrides)
-    found = explain(experiment, resolve(experiment, registry), registry)
-    chosen = explain_key(found, key) if key else found
+    rows = explain(experiment, resolve(experiment, registry), registry)
+    if key:
+        rows = explain_key(rows, key)
     if as_json:
-        print_json([vars(one) for one in chosen])
-    elif len(chosen) == 1:
-        _print_one(chosen[0])
+        print_json([vars(row) for row in rows])
+    elif len(rows) == 1:
+        _print_details(rows[0])
     else:
-        print_table(("key", "value", "from"), [(c.key, _shown(c.value), c.origin) for c in chosen])
+        table = [(row.key, yaml_text(row.value), row.origin) for row in rows]
+        print_table(("key", "value", "from"), table)
 
 
-def _print_one(one: Explanation) -> None:
-    kind = one.type + (f", {one.bounds}" if one.bounds else "")
-    lines = {"value": _shown(one.value), "from": one.origin, "read by": one.read_by}
-    lines |= {"type": kind, "what it is": one.help}
-    out(one_line(one.key))
+def _print_details(row: Explanation) -> None:
+    kind = row.type + (f", {row.bounds}" if row.bounds else "")
+    lines = {"value": yaml_text(row.value), "from": row.origin, "read by": row.read_by}
+    lines |= {"type": kind, "what it is": row.help}
+    out(one_line(row.key))
     for label, text in lines.items():
         if text:
             out(f"  {label:<10}  {one_line(text)}")
-
-
-def _shown(value: Any) -> str:
-    from seqlab.experiment.yaml12 import dump_flow
-
-    return dump_flow(value)

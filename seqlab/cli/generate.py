@@ -1,4 +1,4 @@
-"""`seqlab generate`: prefixes in, text out."""
+"""`seqlab generate`: continue prefixes with the model of a run."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from seqlab.cli.options import (
     plugin_options,
     print_json,
     root_option,
+    set_option,
 )
 from seqlab.cli.streams import err, generated, is_terminal, out
 from seqlab.errors import UsageError
@@ -32,20 +33,20 @@ if TYPE_CHECKING:
 
 @click.command("generate")
 @click.argument("run")
-@click.option("--prefix", "prefixes", multiple=True, help="What to continue; may be repeated.")
+@click.option("--prefix", "prefixes", multiple=True, help="A text to continue; repeatable.")
 @click.option(
     "--prefixes-file",
     "file",
     type=PATH,
     metavar="FILE",
-    help="A prefix on each line that is not empty; - is stdin.",
+    help="One prefix on each line; - is stdin.",
 )
 @click.option(
     "--length",
     type=Whole(1, 1_000_000),
     default=50,
     show_default=True,
-    help="Tokens to generate after each prefix, at most.",
+    help="The most tokens to generate after a prefix.",
 )
 @click.option(
     "--num",
@@ -53,9 +54,9 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="N",
-    help="Continuations of each prefix: drawn one by one, or the N best of a search.",
+    help="Continuations of each prefix: N samples, or the N best of a search.",
 )
-@click.option("--seed", type=Whole(0, 2**63 - 1), default=0, help="For decoders that draw.")
+@click.option("--seed", type=Whole(0, 2**63 - 1), default=0, help="For decoders that sample.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End before this text; repeatable.")
 @click.option(
     "--stop-token",
@@ -63,17 +64,11 @@ if TYPE_CHECKING:
     type=Whole(0, 2**31),
     multiple=True,
     metavar="ID",
-    help="End with this token; repeatable. Default: that of the end of a document, if any.",
+    help="End with this token; repeatable. Default: the end-of-document token, if any.",
 )
-@click.option("--past-end", is_flag=True, help="Go on behind the end of a document.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change the decoder: decoder=sample, decoder.temperature=0.8.",
-)
-@click.option("--stream", is_flag=True, help="Show the text as it comes.")
+@click.option("--past-end", is_flag=True, help="Continue past the end of a document.")
+@set_option("decoder=sample or decoder.temperature=0.8")
+@click.option("--stream", is_flag=True, help="Print the text as it is generated.")
 @checkpoint_option
 @json_option
 @root_option
@@ -95,60 +90,54 @@ def command(
     """Continue prefixes with the model of RUN.
 
     RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. Without a
-    prefix, a terminal is asked for one after another: Ctrl-C ends a continuation, Ctrl-D all.
+    prefix, the terminal asks for prefixes: Ctrl-C ends a continuation, Ctrl-D the command.
     """
-    given = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
-    asking = not given
-    _check_use(given, asking, stream, as_json)
+    texts = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
+    _check_use(texts, stream, as_json)
     from seqlab.runs.loaded_run import open_run
     from seqlab.runs.lookup import find_run
 
-    find_run(run, root)  # a misspelt run is told before plugins are loaded
+    find_run(run, root)  # a misspelt name fails before plugins are loaded
     opened = open_run(run, checkpoint=checkpoint, root=root, registry=plugins.load())
     settings["stop_tokens"] = stop_tokens or (() if past_end else None)
-    if asking:
-        opened.generate([], num=num, **settings)  # what is wrong is told before the first question
-        _ask(opened, num, settings)
+    if not texts:
+        opened.generate([], num=num, **settings)  # wrong settings fail before the first prompt
+        _prompt(opened, num, settings)
     elif stream:
         for repeat in range(num):
-            _stream(opened, given[0], repeat, settings)
+            _stream(opened, texts[0], repeat, settings)
     else:
-        results = opened.generate(given, num=num, **settings)
+        results = opened.generate(texts, num=num, **settings)
         if as_json:
             print_json([asdict(result) for result in results])
         for result in () if as_json else results:
             generated(result.text)
 
 
-def _check_use(prefixes: list[str], asking: bool, stream: bool, as_json: bool) -> None:
+def _check_use(prefixes: list[str], stream: bool, as_json: bool) -> None:
     if stream and as_json:
-        raise UsageError("--stream shows text as it comes and --json all at once: choose one")
+        raise UsageError("--stream and --json exclude each other: choose one")
     if stream and len(prefixes) > 1:
         raise UsageError(f"--stream is for one prefix; there are {len(prefixes)}")
-    if asking and (as_json or not is_terminal(sys.stdin)):
+    if not prefixes and (as_json or not is_terminal(sys.stdin)):
         raise UsageError("no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)")
 
 
 def _read_prefixes(path: Path) -> list[str]:
-    data = _read(path)
+    if str(path) == "-" and sys.stdin is None:
+        raise UsageError(f"{path}: stdin is closed")
     try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 (byte {error.start})") from None
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     prefixes = [line for line in lines if line]
     if not prefixes:
-        raise UsageError(f"{path}: has no prefix; it should have one a line")
+        raise UsageError(f"{path}: has no prefix; write one on each line")
     return prefixes
-
-
-def _read(path: Path) -> bytes:
-    if str(path) == "-" and sys.stdin is None:
-        raise UsageError(f"{path}: there is no stdin; it is closed")
-    try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
 
 
 def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:
@@ -163,18 +152,15 @@ def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> 
     out()
 
 
-def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
-    """Continue each line that is typed.
-
-    A prefix that comes again goes on in another way, unless a search has found the best already.
-    """
+def _prompt(opened: Run, num: int, settings: dict[str, Any]) -> None:
+    """Continue each line that is typed; a sampler continues a repeated prefix in another way."""
     from seqlab.contracts import SearchDecoder
 
-    with suppress(ImportError):  # not everywhere; with it, a line can be edited
+    with suppress(ImportError):  # makes lines editable where it exists
         import readline  # noqa: F401
     searches = isinstance(opened.decoder_with(settings["overrides"]), SearchDecoder)
     seen: Counter[str] = Counter()
-    while (prefix := _asked()) is not None:
+    while (prefix := _next_prefix()) is not None:
         try:
             for number in range(num if prefix else 0):
                 _stream(opened, prefix, number if searches else seen[prefix], settings)
@@ -185,8 +171,8 @@ def _ask(opened: Run, num: int, settings: dict[str, Any]) -> None:
             out()
 
 
-def _asked() -> str | None:
-    """Return the next line; None: there is no more."""
+def _next_prefix() -> str | None:
+    """The next line; None at the end."""
     while True:
         try:
             if is_terminal(sys.stdout):

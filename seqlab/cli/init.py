@@ -1,4 +1,4 @@
-"""`seqlab init`: a working folder for people who installed a wheel."""
+"""`seqlab init`: a working folder with experiments and a plugin."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from seqlab.printable import one_line, pasted
 @click.command("init")
 @click.argument("folder", type=PATH)
 def command(folder: Path) -> None:
-    """Lay out FOLDER with experiments/ and plugins/. What is there already is left as it is."""
+    """Create FOLDER with experiments/ and plugins/. Existing files are kept."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is not a folder")
     try:
         for source, name in _templates():
-            _place(source, folder / name)
+            _copy(source, folder / name)
     except OSError as error:
         raise RunFailed(f"{error.filename}: cannot be written ({error.strerror})") from None
     out(f"\nNow: {pasted(['cd', folder])} && seqlab run experiments/jay_rnn.yaml")
 
 
-def _place(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
     if target.exists():
         out(one_line(f"kept     {target}"))
         return
@@ -39,7 +39,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _templates() -> Iterator[tuple[Path, str]]:
-    """Experiments and the dropped-in example, from the wheel or from a checkout."""
+    """The experiments and the example plugin, from the wheel or from a checkout."""
     package = Path(seqlab.__file__).parent
     home = package / "templates"
     if not home.is_dir():

@@ -1,4 +1,4 @@
-"""The way in: finds the verb, turns errors into one clear message and an exit code."""
+"""The entry point: find the command, and turn errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ import click
 from seqlab import __version__
 from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
 from seqlab.cli.streams import (
+    discard_output,
     err,
-    err_of_others,
+    err_foreign,
     err_traceback,
-    leave,
-    open_closed,
-    send_nowhere,
-    show_what_can_be_shown,
+    flush,
+    open_closed_streams,
+    replace_unencodable,
 )
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
 from seqlab.interrupts import detecting_ctrl_c, forbidding_exit
 from seqlab.printable import one_line
 
 VERBS = {
-    "init": "Lay out a working folder with experiments and plugins.",
+    "init": "Create a working folder with experiments and plugins.",
     "run": "Run an experiment.",
-    "resume": "Go on with a run from its latest checkpoint.",
-    "eval": "Score a split with the model of a run.",
+    "resume": "Continue a run from its latest checkpoint.",
+    "eval": "Score the model of a run on a split.",
     "generate": "Continue prefixes with the model of a run.",
     "validate": "Check experiment files without training.",
-    "explain": "Say where a value comes from and who reads it.",
-    "schema": "Print the JSON Schema of everything that is installed.",
-    "plugins": "List plugins, what they offer and what failed.",
-    "corpus": "Look at a corpus, prepare it ahead, see what is kept.",
-    "runs": "List the runs there are.",
-    "compare": "Show runs side by side.",
-    "doctor": "Check plugins, and the checkpoints of a run.",
+    "explain": "Explain where a value comes from and who reads it.",
+    "schema": "Print the JSON Schema of experiment files.",
+    "plugins": "List, check and write plugins.",
+    "corpus": "Describe or prepare a corpus, list the cache.",
+    "runs": "List all runs.",
+    "compare": "Compare the settings and results of runs.",
+    "doctor": "Check the installation, and the files of a run.",
 }
 
 
-class Ended(Exception):
-    """Its cause ended the verb; click would handle some errors in ways of its own."""
+class VerbError(Exception):
+    """Wraps an error of a verb that click would otherwise handle in its own way."""
 
 
 class Verbs(click.Group):
-    """Imports a verb's module when it is called for, so that `--help` costs nothing."""
+    """Imports the module of a verb when it is used, so that `--help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -71,15 +71,15 @@ class Verbs(click.Group):
             raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], VERBS)}") from None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb. The core never exits, and click does so outside: a plugin did it."""
-        _expect_a_working_folder()
+        """Run the verb. Only a plugin calls `sys.exit`, which `forbidding_exit` catches."""
+        _check_working_folder()
         try:
             with forbidding_exit():
                 return super().invoke(ctx)
         except click.exceptions.Exit:
             raise
         except (KeyboardInterrupt, EOFError, OSError, RuntimeError) as error:
-            raise Ended from error
+            raise VerbError from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -95,12 +95,12 @@ def seqlab(debug: bool) -> None:
 
 def main() -> None:
     """Run the command of this process and exit with its code."""
-    open_closed()
-    show_what_can_be_shown()
+    open_closed_streams()
+    replace_unencodable()
     end_at_ctrl_c()
     code = call(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
-        leave(stream)
+        flush(stream)
     sys.exit(code)
 
 
@@ -112,41 +112,41 @@ def call(arguments: list[str]) -> int:
         except click.ClickException as error:
             shown = io.StringIO()
             error.show(shown)
-            err_of_others(shown.getvalue())
+            err_foreign(shown.getvalue())
             return error.exit_code
-        except Ended as ended:
-            return _ended_by(ended.__cause__ or ended, "--debug" in arguments)
+        except VerbError as error:
+            return _report(error.__cause__ or error, "--debug" in arguments)
         except (KeyboardInterrupt, click.Abort):
             return _interrupted()
-        except SystemExit:  # click's way to say that nobody reads on
-            send_nowhere(sys.stdout)
+        except SystemExit:  # from click, if the reader of a pipe has ended
+            discard_output(sys.stdout)
             return 0
         except Exception as error:
-            return _ended_by(error, "--debug" in arguments)
+            return _report(error, "--debug" in arguments)
 
 
-def _ended_by(error: BaseException, debug: bool) -> int:
-    """Say what ended the command; return its exit code."""
+def _report(error: BaseException, debug: bool) -> int:
+    """Print a message about an error; return the exit code."""
     from seqlab.registry.attribution import raised_in_plugin
 
     if isinstance(error, Escaped):
-        return _report(error.__cause__ or error)
+        return _report_bug(error.__cause__ or error)
     if isinstance(error, SeqlabError):
-        return _told(error, debug)
+        return _report_known(error, debug)
     if isinstance(error, KeyboardInterrupt):
         return _interrupted()
     if not isinstance(error, OSError) or raised_in_plugin(error):
-        return _report(error)
+        return _report_bug(error)
     if isinstance(error, BrokenPipeError):
-        send_nowhere(sys.stdout)
+        discard_output(sys.stdout)
         return 0
-    place = f"{error.filename}: " if error.filename else ""
-    err(f"seqlab: {one_line(f'{place}{error.strerror or error}')}")
+    file = f"{error.filename}: " if error.filename else ""
+    err(f"seqlab: {one_line(f'{file}{error.strerror or error}')}")
     return SeqlabError.exit_code
 
 
-def _told(error: SeqlabError, debug: bool) -> int:
-    """One line; but complaints, which begin with places of their own, have one each."""
+def _report_known(error: SeqlabError, debug: bool) -> int:
+    """Print one line, or one for each complaint about an experiment."""
     if debug:
         err_traceback(error)
     if len(error.lines) > 1:
@@ -162,15 +162,15 @@ def _interrupted() -> int:
     return INTERRUPTED
 
 
-def _report(error: BaseException) -> int:
-    """Show the traceback of an error that nobody foresaw, and say whose it is."""
+def _report_bug(error: BaseException) -> int:
+    """Print the traceback of an unexpected error, and whose bug it is."""
     from seqlab.memory import is_out_of_memory, requested_size
     from seqlab.registry.attribution import plugin_of
 
     if is_out_of_memory(error):
         size = requested_size(error)
-        said = "there is not enough memory for this" + (f" (it asked for {size})" if size else "")
-        err(f"seqlab: {said}; ask for less at once")
+        requested = f" ({size} were requested)" if size else ""
+        err(f"seqlab: there is not enough memory{requested}; use smaller sizes")
         return SeqlabError.exit_code
     err_traceback(error)
     whose = plugin_of(error) or "seqlab or in a plugin"
@@ -178,19 +178,19 @@ def _report(error: BaseException) -> int:
     return PluginError.exit_code
 
 
-def _expect_a_working_folder() -> None:
+def _check_working_folder() -> None:
     try:
         os.getcwd()  # noqa: PTH109
     except OSError:
-        raise UsageError("the working folder is gone: cd to one that is there") from None
+        raise UsageError("the working folder is gone; cd to another one") from None
 
 
 class _Stderr(logging.Handler):
-    """Writes to whatever stderr is now: a progress bar may have taken its place."""
+    """Writes to the current stderr, which a progress bar may have replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        word = "warning: " if record.levelno == logging.WARNING else ""
-        err(f"seqlab: {word}{one_line(record.getMessage())}")
+        level = "warning: " if record.levelno == logging.WARNING else ""
+        err(f"seqlab: {level}{one_line(record.getMessage())}")
 
 
 @contextmanager

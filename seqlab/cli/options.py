@@ -1,4 +1,4 @@
-"""Options that several verbs have, and the tables that they print."""
+"""Options that several commands share, and the tables that they print."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class PathType(click.ParamType[Path]):
-    """A path that was named: an empty text is none."""
+    """A path that is not empty."""
 
     name = "path"
 
@@ -37,11 +37,11 @@ PATH = PathType()
 
 
 class Whole(click.IntRange):
-    """A whole number in digits of ASCII; Python reads those of any script."""
+    """An integer in ASCII digits; Python itself accepts the digits of any script."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and not value.isascii():
-            self.fail(f"{value!r} is no number in the digits 0 to 9", param, ctx)
+            self.fail(f"{value!r} is not a number in the digits 0 to 9", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -54,8 +54,8 @@ class PluginChoice:
     without: tuple[str, ...]
     strict: bool
 
-    def after(self, outer: PluginChoice) -> PluginChoice:
-        """Both choices: what is said last of the folder holds."""
+    def within(self, outer: PluginChoice) -> PluginChoice:
+        """Combine with the choice of a group; the folder of the inner command wins."""
         return PluginChoice(
             self.folder or outer.folder,
             self.local and outer.local,
@@ -63,11 +63,11 @@ class PluginChoice:
             self.strict or outer.strict,
         )
 
-    def load(self, *, say: bool = True) -> Registry:
-        """Load them; name on stderr what failed (`say`), or stop there if that is asked for.
+    def load(self, *, warn: bool = True) -> Registry:
+        """Load the plugins, and warn of those that failed.
 
         Raises:
-            PluginError: something failed and `--strict-plugins` was given.
+            PluginError: a plugin failed and `--strict-plugins` was given.
         """
         from seqlab.registry import load_plugins
 
@@ -75,17 +75,17 @@ class PluginChoice:
         problems = list(registry.problems())
         if problems and self.strict:
             raise PluginError(*problems)
-        for problem in problems if say else ():
+        for problem in problems if warn else ():
             log.warning(problem)
         return registry
 
 
-def _which(_context: click.Context, _option: click.Parameter, value: str) -> Which:
+def _parse_checkpoint(_context: click.Context, _option: click.Parameter, value: str) -> Which:
     if value in ("latest", "best"):
         return cast("Which", value)
     if value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)
-    raise click.BadParameter(f"a step, best or latest, not '{value}'")
+    raise click.BadParameter(f"should be a step, best or latest, not '{value}'")
 
 
 checkpoint_option = click.option(
@@ -93,15 +93,15 @@ checkpoint_option = click.option(
     default="latest",
     show_default=True,
     metavar="STEP",
-    callback=_which,
-    help="Of which step the model is; or `best`, on the split that was evaluated.",
+    callback=_parse_checkpoint,
+    help="A step, `latest`, or `best` on the evaluated split.",
 )
 
 
 def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which plugins are loaded, as one value `plugins`.
+    """Add the options for plugins, which a command gets as one argument `plugins`.
 
-    A group that has them too leaves its value as the context's object; they are added up.
+    They are combined with those of the group, which it leaves as the object of the context.
     """
 
     @click.option(
@@ -109,10 +109,12 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "folder",
         type=PATH,
         metavar="DIR",
-        help="Where dropped-in plugins lie (default: plugins/).",
+        help="The folder of dropped-in plugins (default: plugins/).",
     )
     @click.option("--no-local-plugins", is_flag=True, help="Load no dropped-in plugins.")
-    @click.option("--no-plugin", "without", multiple=True, metavar="NAME", help="Leave one out.")
+    @click.option(
+        "--no-plugin", "without", multiple=True, metavar="NAME", help="Do not load this one."
+    )
     @click.option("--strict-plugins", is_flag=True, help="Stop if any plugin fails to load.")
     @wraps(command)
     def wrapped(
@@ -125,21 +127,27 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         choice = PluginChoice(folder, not no_local_plugins, without, strict_plugins)
         outer = click.get_current_context().find_object(PluginChoice)
-        return command(plugins=choice.after(outer) if outer else choice, **rest)
+        return command(plugins=choice.within(outer) if outer else choice, **rest)
 
     return wrapped
 
 
 def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option that says where runs are collected."""
+    """Add the option for the folder of all runs."""
     return click.option(
         "--root",
         type=PATH,
         default="runs",
         show_default=True,
         metavar="DIR",
-        help="Where runs are collected.",
+        help="The folder of all runs.",
     )(command)
+
+
+def set_option(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the option that overrides keys of an experiment, with an example in its help."""
+    help_text = f"Change a value, such as {example}."
+    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=help_text)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -151,38 +159,51 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], less: Sequence[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[object]], optional: Sequence[str] = ()
 ) -> None:
-    """Print a table on stdout: of lines on a terminal, separated by tabs elsewhere.
+    """Print a table on stdout, separated by tabs where that is not a terminal.
 
-    `less` are columns that a terminal which is too narrow does without, the first one first.
+    A terminal that is too narrow leaves out `optional` columns, the first of them first.
     """
     from rich import box
     from rich.console import Console
     from rich.table import Column, Table
 
     console = Console()
-    texts = [["" if value is None else cell(str(value)) for value in row] for row in rows]
+    texts = [[cell(text_or_empty(value)) for value in row] for row in rows]
     if not console.is_terminal:
         for row in (columns, *texts):
             data("\t".join(row))
         return
-    kept = _fitting([columns, *texts], less, console.width)
+    kept = _fitting_columns([columns, *texts], optional, console.width)
     table = Table(*(Column(columns[i], overflow="fold") for i in kept), box=box.SIMPLE_HEAD)
     for row in texts:
         table.add_row(*(row[i] for i in kept))
     console.print(table, markup=False)
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
-        err(f"There is no room for: {', '.join(left_out)} (--json has all)")
+        err(f"The terminal is too narrow for: {', '.join(left_out)} (--json has all)")
 
 
-def _fitting(rows: Sequence[Sequence[str]], less: Sequence[str], width: int) -> list[int]:
-    """The columns that are shown: all, if there is room, or else as many as there is room for."""
+def _fitting_columns(
+    rows: Sequence[Sequence[str]], optional: Sequence[str], width: int
+) -> list[int]:
+    """The indices of the columns that fit into a width."""
     from rich.cells import cell_len
 
     widths = [3 + max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
     kept = list(range(len(widths)))
-    for name in less:
+    for name in optional:
         if 1 + sum(widths[i] for i in kept) > width:
             kept.remove(rows[0].index(name))
     return kept
+
+
+def text_or_empty(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def yaml_text(value: Any) -> str:
+    """A value as an experiment would have it, on one line."""
+    from seqlab.experiment.yaml12 import dump_flow
+
+    return dump_flow(value)

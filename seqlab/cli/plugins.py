@@ -1,4 +1,4 @@
-"""`seqlab plugins`: what is there, what it offers, what failed."""
+"""`seqlab plugins`: list plugins, show, check and write components."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from seqlab.cli.options import (
     plugin_options,
     print_json,
     print_table,
+    text_or_empty,
+    yaml_text,
 )
 from seqlab.cli.streams import err, out
 from seqlab.errors import UsageError
@@ -25,30 +27,32 @@ if TYPE_CHECKING:
 
 
 @click.group("plugins", invoke_without_command=True)
-@click.option("--trace", is_flag=True, help="Show what was loaded, in order, and how long it took.")
+@click.option("--trace", is_flag=True, help="Show the order and the time of loading.")
 @json_option
 @plugin_options
 @click.pass_context
 def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginChoice) -> None:
-    """List plugins: where they come from, what they offer, what failed."""
+    """List plugins: their origin, their components, and failures."""
     if context.invoked_subcommand is not None:
         context.obj = plugins
         return
-    registry = plugins.load(say=False)
+    registry = plugins.load(warn=False)
     if as_json:
-        print_json([_as_json(plugin) for plugin in registry.plugins])
+        print_json([_plugin_json(plugin) for plugin in registry.plugins])
         return
     if trace:
         _print_trace(registry.plugins)
         return
-    rows = [(p.name, p.origin, _where(p), _offers(p), _state(p)) for p in registry.plugins]
+    rows = [
+        (p.name, p.origin, text_or_empty(p.path), _offers(p), _state(p)) for p in registry.plugins
+    ]
     print_table(("plugin", "from", "file", "offers", "state"), rows)
     for problem in registry.problems():
         err(one_line(problem))
 
 
 def _print_trace(plugins: Sequence[Plugin]) -> None:
-    """In the order of loading; the first that needs torch is the one that waits for it."""
+    """In the order of loading; the first plugin that needs torch has its import time."""
     rows = [
         (str(number), p.name, p.origin, f"{p.seconds * 1000:,.1f} ms", _problems(p) or "ok")
         for number, p in enumerate(plugins, start=1)
@@ -72,7 +76,7 @@ command.add_command(plugins_new.command)
 @json_option
 @plugin_options
 def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
-    """Show a component: its options, where it is defined, and a line of YAML to paste."""
+    """Show a component: its options, its source, and a line of YAML to paste."""
     from seqlab.registry.catalogue import NotFound
     from seqlab.registry.kinds import KINDS
     from seqlab.registry.option_values import suggest
@@ -84,7 +88,7 @@ def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
     except NotFound as error:
         raise UsageError(str(error)) from None
     if as_json:
-        print_json(_describe(component))
+        print_json(_component_json(component))
     else:
         _print_component(component)
 
@@ -93,19 +97,17 @@ def _print_component(component: Component) -> None:
     signature = component.signature
     out(one_line(f"{component.kind} {component.name}: {signature.summary}"))
     out(one_line(f"plugin {component.plugin}, {signature.location}") + "\n")
-    options = [_describe_option(option) for option in signature.options.values()]
+    options = [_option_row(option) for option in signature.options.values()]
     columns = ("option", "type", "default", "bounds", "help")
     print_table(columns, [tuple(option.values()) for option in options])
     out(f"\n{one_line(_yaml_line(component))}")
 
 
 def _yaml_line(component: Component) -> str:
-    from seqlab.experiment.yaml12 import dump_flow
-
     options = component.signature.options.values()
     values = {o.name: "…" if o.required else _default(o) for o in options}
     section = "observers" if component.kind == "observer" else component.kind
-    line = dump_flow({"name": component.name, **values})
+    line = yaml_text({"name": component.name, **values})
     return f"{section}: [{line}]" if section == "observers" else f"{section}: {line}"
 
 
@@ -115,23 +117,17 @@ def _default(option: Option) -> Any:
     return None if option.required else to_jsonable_python(option.default)
 
 
-def _describe_option(option: Option) -> dict[str, Any]:
+def _option_row(option: Option) -> dict[str, Any]:
     return {
         "option": option.name,
         "type": option.type_name(),
-        "default": "required" if option.required else _shown(_default(option)),
+        "default": "required" if option.required else yaml_text(_default(option)),
         "bounds": option.bounds(),
         "help": option.help,
     }
 
 
-def _shown(value: Any) -> str:
-    from seqlab.experiment.yaml12 import dump_flow
-
-    return dump_flow(value)
-
-
-def _describe(component: Component) -> dict[str, Any]:
+def _component_json(component: Component) -> dict[str, Any]:
     signature = component.signature
     return {
         "kind": component.kind,
@@ -140,27 +136,23 @@ def _describe(component: Component) -> dict[str, Any]:
         "plugin": component.plugin,
         "place": signature.location,
         "options": [
-            _describe_option(option) | {"default": _default(option), "required": option.required}
+            _option_row(option) | {"default": _default(option), "required": option.required}
             for option in signature.options.values()
         ],
         "yaml": _yaml_line(component),
     }
 
 
-def _as_json(plugin: Plugin) -> dict[str, Any]:
+def _plugin_json(plugin: Plugin) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "distribution": plugin.distribution or None,
         "version": plugin.version or None,
-        "file": _where(plugin),
+        "file": text_or_empty(plugin.path),
         "offers": [{"kind": c.kind, "name": c.name} for c in plugin.components],
         "import_seconds": plugin.seconds,
         "problems": [str(problem) for problem in plugin.problems],
     }
-
-
-def _where(plugin: Plugin) -> str:
-    return str(plugin.path or "")
 
 
 def _offers(plugin: Plugin) -> str:

@@ -1,4 +1,4 @@
-"""`seqlab plugins check`: does a component keep the promises of its kind?"""
+"""`seqlab plugins check`: check whether a component keeps the promises of its kind."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("name")
-@click.option("--kind", help="Only components of this kind.")
+@click.option("--kind", help="Check only components of this kind.")
 @click.option(
-    "--set", "options", multiple=True, metavar="OPTION=VALUE", help="Give an option: hidden_size=8."
+    "--set",
+    "options",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Set an option of the component, such as hidden_size=8.",
 )
 @json_option
 @plugin_options
@@ -34,18 +38,18 @@ def command(
     as_json: bool,
     plugins: PluginChoice,
 ) -> None:
-    """Check NAME: a component, all that a plugin offers, or all in a FILE that ends with .py."""
+    """Check NAME: a component, all components of a plugin, or a file that ends with .py."""
     from seqlab.testing import Subject, checks_of, look_at
 
     results: list[tuple[str, Result]] = []
-    components = _chosen(name, kind, plugins)
-    given = _given(options, components)
+    components = _find(name, kind, plugins)
+    values = _parse_options(options, components)
     for component in components:
         known = component.signature.options
-        subject = Subject.of_component(component, {k: v for k, v in given.items() if k in known})
+        subject = Subject.of_component(component, {k: v for k, v in values.items() if k in known})
         results += [(str(subject), look_at(check, subject)) for check in checks_of(component.kind)]
     if as_json:
-        print_json([{"component": what, **vars(result)} for what, result in results])
+        print_json([{"component": name, **vars(result)} for name, result in results])
     else:
         _print(results)
     broken = any(result.verdict == "broken" for _, result in results)
@@ -53,47 +57,41 @@ def command(
 
 
 def _print(results: list[tuple[str, Result]]) -> None:
-    rows = [(what, r.check.replace("_", " "), r.verdict, r.message) for what, r in results]
+    rows = [(name, r.check.replace("_", " "), r.verdict, r.message) for name, r in results]
     print_table(("component", "promise", "", ""), rows)
     counts = {v: sum(r.verdict == v for _, r in results) for v in ("kept", "broken", "skipped")}
     err(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
-def _chosen(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]:
-    """The components that are meant.
+def _find(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]:
+    """The components with a name, or of the plugin with that name.
 
     Raises:
         PluginError: the plugin failed, so there is nothing to check.
-        UsageError: nothing has that name, or there is no such kind.
+        UsageError: there is no such name or kind.
     """
-    _refuse_unknown(kind)
-    registry, plugin = _load(name, plugins)
-    _refuse_failed(registry, plugin)
-    every = [c for p in registry.plugins for c in p.components]
-    named = [c for c in every if plugin in (c.plugin, c.name)]
-    found = [c for c in named if kind in (None, c.kind)]
-    if found:
-        return found
-    from seqlab.registry.option_values import suggest
-
-    if named:
-        kinds = ", ".join(sorted({c.kind for c in named}))
-        raise UsageError(f"'{name}' offers no {kind}; what it offers is of kind: {kinds}")
-    known = {word for c in every if kind in (None, c.kind) for word in (c.name, c.plugin)}
-    raise UsageError(f"no component, plugin or file '{name}'{suggest(name, known)}")
-
-
-def _refuse_unknown(kind: str | None) -> None:
     from seqlab.registry.kinds import KINDS
+    from seqlab.registry.option_values import suggest
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"unknown kind '{kind}'; there are: {', '.join(KINDS)}")
+    registry, plugin = _load(name, plugins)
+    _refuse_failed(registry, plugin)
+    components = [c for p in registry.plugins for c in p.components]
+    named = [c for c in components if plugin in (c.plugin, c.name)]
+    if matching := [c for c in named if kind in (None, c.kind)]:
+        return matching
+    if named:
+        kinds = ", ".join(sorted({c.kind for c in named}))
+        raise UsageError(f"'{name}' has no {kind}; its components are of kind: {kinds}")
+    known = {known for c in components if kind in (None, c.kind) for known in (c.name, c.plugin)}
+    raise UsageError(f"no component, plugin or file '{name}'{suggest(name, known)}")
 
 
 def _load(name: str, plugins: PluginChoice) -> tuple[Registry, str]:
-    """The plugins there are, with a file if one is named, and the name to look for."""
+    """Load plugins, or a file alone; return them and the name to look for."""
     if not name.endswith(".py"):
-        return plugins.load(say=False), name
+        return plugins.load(warn=False), name
     from seqlab.registry import load_plugins
 
     path = Path(name)
@@ -105,27 +103,27 @@ def _load(name: str, plugins: PluginChoice) -> tuple[Registry, str]:
 def _refuse_failed(registry: Registry, name: str) -> None:
     for plugin in registry.plugins:
         if plugin.name == name and plugin.problems:
-            said = "; ".join(str(problem) for problem in plugin.problems)
-            raise PluginError(f"plugin '{name}' ({plugin.origin}): {said}")
+            problems = "; ".join(str(problem) for problem in plugin.problems)
+            raise PluginError(f"plugin '{name}' ({plugin.origin}): {problems}")
 
 
-def _given(options: tuple[str, ...], components: list[Component]) -> dict[str, Any]:
-    """The values of options by name; each component takes those that it has.
+def _parse_options(options: tuple[str, ...], components: list[Component]) -> dict[str, Any]:
+    """The values of options by name.
 
     Raises:
-        UsageError: none of the components has one of them.
+        UsageError: none of the components has an option of that name.
     """
     from seqlab.experiment import read_experiment
     from seqlab.experiment.located import plain
     from seqlab.registry.option_values import suggest
 
     tree = read_experiment({}, [f"options.{option}" for option in options]).tree
-    given: dict[str, Any] = plain(tree).get("options", {})
+    values: dict[str, Any] = plain(tree).get("options", {})
     known = {option for c in components for option in c.signature.options}
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        what = " or ".join(f"{c.kind} '{c.name}'" for c in components[:3])
-        more = f" or {len(components) - 3} others" if len(components) > 3 else ""
-        said = [f"no option '{name}' of {what}{more}{suggest(name, known)}" for name in unknown]
-        raise UsageError("; ".join(said))
-    return given
+    if unknown := [name for name in values if name not in known]:
+        owners = " or ".join(f"{c.kind} '{c.name}'" for c in components[:3])
+        if len(components) > 3:
+            owners += f" or {len(components) - 3} others"
+        messages = [f"no option '{name}' of {owners}{suggest(name, known)}" for name in unknown]
+        raise UsageError("; ".join(messages))
+    return values

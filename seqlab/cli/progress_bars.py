@@ -1,4 +1,4 @@
-"""What moves on a terminal while something long is read."""
+"""A progress bar on the terminal for long reading."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 
 def reading_bar() -> Progress:
-    """Show how far reading has come: by a bar on a terminal, by lines now and then elsewhere."""
-    return _Reading() if is_terminal(sys.stderr) else log_progress()
+    """Report progress with a bar on a terminal, and with log lines elsewhere."""
+    return _ReadingBar() if is_terminal(sys.stderr) else log_progress()
 
 
-class _Reading:
-    """A bar for each thing that is read, from two seconds on until it is done."""
+class _ReadingBar:
+    """A bar for each thing that takes longer than two seconds to read."""
 
     def __init__(self) -> None:
         self._what = ""
-        self._begun = 0.0
+        self._started = 0.0
         self._bar: Bar | None = None
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         if what != self._what:
             self._stop()
-            self._what, self._begun = what, time.monotonic()
+            self._what, self._started = what, time.monotonic()
         if total is not None and done >= total:
             self._stop()
         elif self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-        elif time.monotonic() - self._begun > SILENT:
+        elif time.monotonic() - self._started > SILENT:
             self._start(done, total)
 
     def _start(self, done: int, total: int | None) -> None:
-        # Here, because rich draws a random number when it is imported.
+        # Not at the top: the import of rich draws a random number.
         from rich import console, progress
 
         self._bar = progress.Progress(

@@ -1,4 +1,4 @@
-"""`seqlab run`: an experiment in, a run folder out."""
+"""`seqlab run`: run an experiment, with one seed or several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli.options import PATH, PluginChoice, Whole, plugin_options, print_table, root_option
+from seqlab.cli.options import (
+    PATH,
+    PluginChoice,
+    Whole,
+    plugin_options,
+    print_table,
+    root_option,
+    set_option,
+)
 from seqlab.cli.streams import out
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import pasted
@@ -21,29 +29,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_SEEDS = 2**63
+SEED_LIMIT = 2**63
 
 
 @click.command("run")
 @click.argument("file", type=PATH)
+@set_option("cell=lstm")
+@click.option("--run-dir", type=PATH, metavar="DIR", help="The folder of the run.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
-)
-@click.option("--run-dir", type=PATH, metavar="DIR", help="The run's folder.")
-@click.option(
-    "--seeds",
-    type=Whole(1, 100_000),
-    default=1,
-    metavar="N",
-    help="Run with N seeds in turn.",
+    "--seeds", type=Whole(1, 100_000), default=1, metavar="N", help="Run with N seeds in turn."
 )
 @click.option(
     "--resume",
     "resume_auto",
     type=click.Choice(["auto"]),
-    help="Go on with a run of this experiment that did not end, if there is one.",
+    help="Continue an unfinished run of this experiment, if there is one.",
 )
-@click.option("--profile", is_flag=True, help="Show where the time of a step goes.")
+@click.option("--profile", is_flag=True, help="Print where the time of a step goes.")
 @root_option
 @plugin_options
 def command(
@@ -56,10 +58,9 @@ def command(
     root: Path,
     plugins: PluginChoice,
 ) -> None:
-    """Run an experiment.
+    """Run an experiment. The folder of each run is runs/NAME/TIME-ID.
 
-    Each seed makes a run of its own: runs/NAME/TIME-ID. Lines of progress go to stdout where
-    there is no terminal.
+    Without a terminal, lines of progress go to stdout.
     """
     if seeds > 1 and run_dir is not None:
         raise click.UsageError("--run-dir is for one run; with --seeds use --root")
@@ -74,7 +75,7 @@ def command(
     if run_dir is not None and resume_auto is None:
         check_free(run_dir)
     registry = plugins.load()
-    if resume_auto and _resume_if_there(experiment, run_dir, root, registry):
+    if resume_auto and _resume_unfinished(experiment, run_dir, root, registry):
         return
     if seeds > 1:
         _run_seeds(experiment, seeds, file, root, registry)
@@ -92,22 +93,22 @@ def _print_profile(run: Run) -> None:
     log.info("A trace of some steps is in %s (for ui.perfetto.dev)", run.folder.profile)
 
 
-def _resume_if_there(
+def _resume_unfinished(
     experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry
 ) -> bool:
-    """Go on with the run that `--resume auto` means, if it did not end; False: there is none."""
+    """Resume the last unfinished run of an experiment; return False if it has no run at all."""
     from seqlab.cli.progress_bars import reading_bar
     from seqlab.registry import resolve
     from seqlab.runs.resuming import resume, runs_of
 
-    found = runs_of(experiment.name, resolve(experiment, registry), run_dir, root)
-    unfinished = [one for one in found if one.description()["status"] != "finished"]
+    runs = runs_of(experiment.name, resolve(experiment, registry), run_dir, root)
+    unfinished = [run for run in runs if run.description()["status"] != "finished"]
     if unfinished:
         resume(unfinished[-1].path, registry=registry, progress=reading_bar())
         log.info("The run is in %s", unfinished[-1].path)
-    elif found:
-        log.info("A run of this experiment is finished: %s", found[-1].path)
-    return bool(found)
+    elif runs:
+        log.info("A run of this experiment is finished: %s", runs[-1].path)
+    return bool(runs)
 
 
 def _run_one(
@@ -137,25 +138,24 @@ def _run_one(
 def _run_seeds(
     experiment: Experiment, seeds: int, file: Path, root: Path, registry: Registry
 ) -> None:
-    """Run the same experiment with seeds that follow one another, then show them side by side."""
+    """Run an experiment with consecutive seeds, then print a table of the results."""
     from seqlab.registry import resolve
 
     first = resolve(experiment, registry).train.seed
-    if first + seeds > MOST_SEEDS:
+    if first + seeds > SEED_LIMIT:
         raise UsageError(
-            f"--seeds {seeds}: the seeds would go on from {first} to {first + seeds - 1}, and the"
-            f" largest is {MOST_SEEDS - 1}; take a smaller train.seed"
+            f"--seeds {seeds}: the last seed would be {first + seeds - 1}, but the largest is"
+            f" {SEED_LIMIT - 1}; take a smaller train.seed"
         )
     rows: list[tuple[int, float | None, Path]] = []
     for seed in range(first, first + seeds):
         log.info("Seed %d", seed)
-        one = experiment.overridden([f"train.seed={seed}"])
         try:
-            finished = _run_one(one, None, root, registry)
-        except (KeyboardInterrupt, Interrupted, RunFailed) as error:  # the others can still be run
-            rest_from = seed + isinstance(error, SeqlabError)  # nothing is saved of the others
-            if left := first + seeds - rest_from:
-                rest = experiment.overridden([f"train.seed={rest_from}"])
+            finished = _run_one(experiment.overridden([f"train.seed={seed}"]), None, root, registry)
+        except (KeyboardInterrupt, Interrupted, RunFailed) as error:
+            next_seed = seed + isinstance(error, SeqlabError)  # after other errors nothing is saved
+            if left := first + seeds - next_seed:
+                rest = experiment.overridden([f"train.seed={next_seed}"])
                 again = _command(file, rest, "--seeds", left, "--root", root, *registry.options)
                 log.error("Seeds that were not run: %d; to run them: %s", left, again)
             raise
@@ -163,15 +163,11 @@ def _run_seeds(
         perplexity = metrics[-1]["perplexity"] if metrics else None
         rows.append((seed, perplexity and round(perplexity, 6), finished.path))
     print_table(("seed", "perplexity", "run"), rows)
-    _summarise([value for _, value, _ in rows if value is not None])
+    if values := [value for _, value, _ in rows if value is not None]:
+        out(f"median {statistics.median(values):f}, worst {max(values):f}")
 
 
 def _command(file: Path, experiment: Experiment, *options: object) -> str:
-    """What runs an experiment once more, to be pasted into a shell."""
+    """A command that runs an experiment, for a shell."""
     overrides = [word for override in experiment.overrides for word in ("--set", override)]
     return pasted(["seqlab", "run", file, *overrides, *options])
-
-
-def _summarise(values: list[float]) -> None:
-    if values:
-        out(f"median {statistics.median(values):f}, worst {max(values):f}")

@@ -1,4 +1,4 @@
-"""`seqlab runs`: a table of what was run."""
+"""`seqlab runs`: a table of all runs."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLUMNS = ("run", "id", "status", "step", "perplexity", "corpus", "seed", "started")
-LESS = ("started", "seed", "corpus", "step")
+OPTIONAL_COLUMNS = ("started", "seed", "corpus", "step")
 
 
 @click.command("runs")
 @json_option
 @root_option
 def command(as_json: bool, root: Path) -> None:
-    """List the runs there are, the oldest first."""
+    """List all runs, the oldest first."""
     from seqlab.runs.lookup import all_runs
 
     rows = [_row(folder) for folder in all_runs(root)]
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows], LESS)
+        print_table(
+            COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rows], OPTIONAL_COLUMNS
+        )
     else:
         err(one_line(f"There are no runs under {root}/"))
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:
-    """One run; a damaged one is listed as such instead of hiding the others."""
+    """One run, which is listed as damaged if it cannot be read."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {"run": folder.name, "id": folder.path.name.rpartition("-")[2]}
     try:

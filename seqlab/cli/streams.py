@@ -1,4 +1,4 @@
-"""The three streams of the command: what is printed, how, and what happens if nobody listens."""
+"""stdin, stdout and stderr: printing on them, and what to do if they are closed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def out(text: str = "", end: str = "\n") -> None:
-    """Print for people on stdout; control characters are shown."""
+    """Print text for people on stdout, with control characters made visible."""
     data(visible(text), end)
 
 
 def generated(text: str, end: str = "\n") -> None:
-    """Print what a model said on stdout: on a terminal for people, elsewhere as it is."""
+    """Print generated text on stdout: visible on a terminal, unchanged elsewhere."""
     data(visible(text) if is_terminal(sys.stdout) else text, end)
 
 
 def data(text: str, end: str = "\n") -> None:
-    """Print on stdout what has no control characters, or is wanted with them.
+    """Print text on stdout as it is.
 
     Raises:
-        OSError: it cannot be written: BrokenPipeError, a full disk.
+        OSError: the pipe is broken or the disk is full.
     """
     if sys.stdout is not None:
         sys.stdout.write(text + end)
@@ -37,64 +37,63 @@ def data(text: str, end: str = "\n") -> None:
 
 
 def err(text: str = "", end: str = "\n") -> None:
-    """Print on stderr; that nobody reads it is no reason to end anything."""
-    with suppress(AttributeError, OSError, ValueError):  # None, a closed one, a terminal that went
+    """Print on stderr, if that is possible."""
+    with suppress(AttributeError, OSError, ValueError):  # None, closed, or a terminal that is gone
         sys.stderr.write(visible(text) + end)
         sys.stderr.flush()
 
 
-def err_of_others(text: str) -> None:
-    """Print lines on stderr that are not the command's; none of them can look as if it were."""
+def err_foreign(text: str) -> None:
+    """Print text of others on stderr; indent lines that look like a message of the command."""
     err(re.sub(r"^(?=\W*seqlab\b)", "  ", text, flags=re.MULTILINE), end="")
 
 
 def err_traceback(error: BaseException) -> None:
-    err_of_others("".join(traceback.format_exception(error)))
+    err_foreign("".join(traceback.format_exception(error)))
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at it now."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # it is closed
         return False
 
 
-def open_closed() -> None:
-    """Open what the process was started without on /dev/null.
+def open_closed_streams() -> None:
+    """Open the streams that are closed on /dev/null.
 
-    Otherwise the next file gets the number of a stream, and messages are written into it.
+    Otherwise the next file that is opened gets the number of a stream, and messages go into it.
     """
     for number, (name, mode) in enumerate(_STREAMS):
         if not _is_open(number):
-            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
-            os.set_inheritable(nowhere, True)
+            null = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.set_inheritable(null, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def show_what_can_be_shown() -> None:
-    """Let a character that a terminal does not know become a "?"."""
+def replace_unencodable() -> None:
+    """Print "?" for a character that the encoding of a terminal does not have."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def leave(stream: TextIO | None) -> None:
-    """Write what is left; if nobody reads it, it goes nowhere, without a word."""
+def flush(stream: TextIO | None) -> None:
+    """Write what is buffered, or drop it if that is not possible."""
     try:
         if stream is not None:
             stream.flush()
     except (OSError, ValueError):
-        send_nowhere(stream)
+        discard_output(stream)
 
 
-def send_nowhere(stream: TextIO | None) -> None:
-    """Whoever read a stream (`| head`) has seen enough."""
+def discard_output(stream: TextIO | None) -> None:
+    """Redirect a stream to /dev/null, after its reader (`| head`) has ended."""
     with suppress(AttributeError, OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr] # None is suppressed
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())  # type: ignore[union-attr] # None is suppressed
+        os.close(null)
 
 
 def _is_open(number: int) -> bool:

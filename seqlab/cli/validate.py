@@ -1,4 +1,4 @@
-"""`seqlab validate`: every complaint about experiment files, and no training."""
+"""`seqlab validate`: report all mistakes of experiment files without training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli.options import PATH, PluginChoice, plugin_options
+from seqlab.cli.options import PATH, PluginChoice, plugin_options, set_option
 from seqlab.cli.streams import err, out
 from seqlab.printable import one_line
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value: cell=lstm."
-)
-@click.option("--quick", is_flag=True, help="Look at names and options alone; build nothing.")
+@set_option("cell=lstm")
+@click.option("--quick", is_flag=True, help="Check names and options only; build nothing.")
 @plugin_options
 @click.pass_context
 def command(
@@ -32,24 +30,24 @@ def command(
     quick: bool,
     plugins: PluginChoice,
 ) -> None:
-    """Check experiment files: names, options, types, bounds, and all that their parts refuse.
+    """Check experiment files: names, options, types, bounds, and what their components refuse.
 
-    Every part is built, in no more room than its shapes need; of each split at most a mebibyte is
-    read. Nothing is trained, and nothing is downloaded.
+    Every component is built, without memory for its weights; at most a mebibyte of each split is
+    read. Nothing is trained or downloaded.
     """
     registry = plugins.load()
-    codes = [_validated(file, overrides, quick, registry) for file in files]
+    codes = [_validate(file, overrides, quick, registry) for file in files]
     context.exit(max(codes, default=0))
 
 
-def _validated(file: Path, overrides: tuple[str, ...], quick: bool, registry: Registry) -> int:
-    """Say everything of one file; return the exit code that it means."""
+def _validate(file: Path, overrides: tuple[str, ...], quick: bool, registry: Registry) -> int:
+    """Print what is wrong with a file; return the exit code."""
     from seqlab.errors import ExperimentError
     from seqlab.experiment import read_experiment
 
     try:
         experiment = read_experiment(file, overrides)
-        notices, lines, code = _looked_at(experiment, quick, registry)
+        notices, lines, code = _check(experiment, quick, registry)
     except ExperimentError as error:
         notices, lines, code = (), error.lines, error.exit_code
     for line in lines:
@@ -61,10 +59,10 @@ def _validated(file: Path, overrides: tuple[str, ...], quick: bool, registry: Re
     return code
 
 
-def _looked_at(
+def _check(
     experiment: Experiment, quick: bool, registry: Registry
 ) -> tuple[Sequence[str], Sequence[str], int]:
-    """Notices, complaints, and the exit code that they mean."""
+    """Notices, complaints, and the exit code."""
     if quick:
         from seqlab.registry import resolve
 
@@ -73,5 +71,5 @@ def _looked_at(
     from seqlab.runs.dry_run import validate
 
     with offline():
-        found = validate(experiment, registry)
-    return found.notices, found.all_lines(), found.exit_code
+        report = validate(experiment, registry)
+    return report.notices, report.all_lines(), report.exit_code

@@ -1,4 +1,4 @@
-"""A kind and a name in -> the files of a new plugin out: one to drop in, or a whole package."""
+"""Write the files of a new plugin: a single file to drop in, or a package."""
 
 from seqlab.scaffold.naming import check_name, check_unused
 from seqlab.scaffold.scaffolding import scaffold

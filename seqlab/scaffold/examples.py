@@ -1,4 +1,4 @@
-"""What the experiment and the test of a new package are made of."""
+"""Values for the experiment and the test of a new package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "decoder": {"candidates": 3},
     "observer": {"every": 1},
 }
-"""Of the component that is in a template: small, and other than the defaults."""
+"""Of the component in a template: small, and different from its defaults."""
 
 _SECTIONS: dict[str, Any] = {
     "corpus": {"name": "original_lyrics", "max_characters": 4000},
@@ -35,7 +35,7 @@ _LIBRARIES = ("numpy", "pydantic", "torch")
 
 
 def sections(kind: str, name: str) -> dict[str, str]:
-    """The sections of an experiment with the new component, each as a piece of YAML."""
+    """The sections of an experiment with the new component, each as YAML."""
     values = dict(_SECTIONS, **dict([_section(kind, name)]))
     prefix = "2 + 3 =" if kind == "corpus" else "分开"
     return {key: dump_flow(value) for key, value in values.items()} | {"prefix": prefix}
@@ -48,18 +48,18 @@ def usage(kind: str, name: str) -> str:
 
 
 def arguments(kind: str) -> str:
-    """The options as arguments of a call, one a line."""
+    """The options as arguments of a call, one on each line."""
     return "\n".join(f"    {key}={value!r}," for key, value in OPTIONS[kind].items())
 
 
 def dependencies(source: str, version: str) -> str:
-    """What a module needs installed, in TOML: this seqlab, and what it imports besides."""
+    """The requirements of a module in TOML: this seqlab, and the libraries that it imports."""
     minor = ".".join(version.split(".")[:2])
-    return ", ".join(f'"{one}"' for one in [f"seqlab>={minor}", *_imported(source)])
+    return ", ".join(f'"{name}"' for name in [f"seqlab>={minor}", *_imported(source)])
 
 
 def _imported(source: str) -> Iterator[str]:
-    """The libraries that a module imports, from the versions on that seqlab itself asks for."""
+    """The libraries that a module imports, with the versions that seqlab itself requires."""
     for requirement in requires("seqlab") or ():
         library = re.split(r"\W", requirement)[0]
         pattern = rf"^(from|import) {library}\b"

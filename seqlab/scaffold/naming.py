@@ -1,4 +1,4 @@
-"""What a new component may be called, and the names that follow from its name."""
+"""The name of a new component, and the names derived from it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from seqlab.registry.option_values import suggest
 if TYPE_CHECKING:
     from seqlab.registry import Registry
 
-LONGEST = 36  # so that no line of a template grows too long
+MAX_LENGTH = 36  # so that no line of a template is too long
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a kind that there is not, and a name that cannot be a module's everywhere.
+    """Refuse an unknown kind, and a name that cannot be the name of a module.
 
     Raises:
-        UsageError: in one line that says why.
+        UsageError: why the name is refused.
     """
     if kind not in KINDS:
         raise UsageError(f"unknown kind '{kind}'{suggest(kind, KINDS)}")
     if not _NAME.fullmatch(name):
         raise UsageError(f"'{name}' should be a Python name such as my_{kind}: a-z, 0-9 and _")
-    if len(name) > LONGEST:
-        raise UsageError(f"'{name}' is too long: {len(name)} characters, {LONGEST} are allowed")
+    if len(name) > MAX_LENGTH:
+        raise UsageError(f"'{name}' is too long: {len(name)} characters, {MAX_LENGTH} are allowed")
     if iskeyword(name):
         raise UsageError(f"'{name}' is a keyword of Python; choose another name")
     if name in sys.stdlib_module_names:
@@ -38,30 +38,30 @@ def check_name(kind: str, name: str) -> None:
 
 
 def check_unused(kind: str, name: str, registry: Registry) -> None:
-    """Refuse a name that a component of the kind has, or a plugin.
+    """Refuse the name of an existing component of the kind, or of a plugin.
 
     Raises:
-        UsageError: and whose it is.
+        UsageError: whose name it is.
     """
     for plugin in registry.plugins:
-        if any((found.kind, found.name) == (kind, name) for found in plugin.components):
+        if any((c.kind, c.name) == (kind, name) for c in plugin.components):
             raise UsageError(
-                f"{kind} '{name}' is there already, in plugin '{plugin.name}' ({plugin.origin});"
+                f"{kind} '{name}' exists already in plugin '{plugin.name}' ({plugin.origin});"
                 " choose another name"
             )
         if plugin.name in (name, dashed(name)):
             raise UsageError(
-                f"there is a plugin '{plugin.name}' already ({plugin.origin}); choose another name"
+                f"plugin '{plugin.name}' exists already ({plugin.origin}); choose another name"
             )
 
 
 def dashed(name: str) -> str:
-    """The name as those of distributions are written."""
+    """The name in the style of distributions."""
     return name.replace("_", "-")
 
 
 def class_name(kind: str, name: str, source: str) -> str:
-    """The name in CamelCase; the kind behind it where the source or Python has that word."""
+    """The name in CamelCase, followed by the kind if Python or the source has that word already."""
     camel = _camel(name)
     words = {*re.findall(r"\w+", source), *vars(builtins)}
     return camel + _camel(kind) if camel in words or iskeyword(camel) else camel

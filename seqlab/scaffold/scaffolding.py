@@ -1,4 +1,4 @@
-"""Templates filled in, and written whole or not at all."""
+"""Fill in the templates, and write all files or none."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ def scaffold(kind: str, name: str, package: bool, into: Path) -> list[Path]:
 
     Args:
         kind: the kind of the component.
-        name: what experiments will call it.
-        package: a folder that can be installed and published, instead of a file to drop in.
-        into: where the file or the folder is put; made if missing.
+        name: its name in experiments.
+        package: write a folder to install and publish, instead of a file to drop in.
+        into: the folder for it; made if missing.
 
     Returns:
         The files that were written.
 
     Raises:
-        UsageError: the kind or the name will not do, or something is there already.
-        RunFailed: it cannot be written.
+        UsageError: the kind or the name is refused, or the file or folder exists already.
+        RunFailed: the system refuses to write.
     """
     check_name(kind, name)
     source = _read(kind)
-    words = {"kind": kind, "name": name, "class_name": class_name(kind, name, source)}
-    module = Template(source).substitute(words)
+    values = {"kind": kind, "name": name, "class_name": class_name(kind, name, source)}
+    module = Template(source).substitute(values)
     if not package:
-        shown = _apart(module) if _is_beside_seqlab(into) else module
-        return _write(into, f"{name}.py", {"": shown})
-    return _write(into, f"seqlab-{dashed(name)}", _package(module, words))
+        source = _separate_own_imports(module) if _is_in_checkout(into) else module
+        return _write(into, f"{name}.py", {"": source})
+    return _write(into, f"seqlab-{dashed(name)}", _package(module, values))
 
 
-def _package(module: str, words: Mapping[str, str]) -> dict[str, str]:
+def _package(module: str, values: Mapping[str, str]) -> dict[str, str]:
     """Every file of a package, by its path."""
-    kind, name = words["kind"], words["name"]
-    more = {
-        **words,
+    kind, name = values["kind"], values["name"]
+    values = {
+        **values,
         **examples.sections(kind, name),
         "arguments": examples.arguments(kind),
         "dashed": dashed(name),
@@ -65,7 +65,7 @@ def _package(module: str, words: Mapping[str, str]) -> dict[str, str]:
         "usage": examples.usage(kind, name),
     }
     files = {
-        Template(path).substitute(more): Template(_read(f"package/{template}")).substitute(more)
+        Template(path).substitute(values): Template(_read(f"package/{template}")).substitute(values)
         for path, template in _PACKAGE.items()
     }
     return files | {f"src/seqlab_{name}/{name}.py": module}
@@ -76,14 +76,14 @@ def _read(template: str) -> str:
     return (_TEMPLATES / name).read_text("utf-8")
 
 
-def _is_beside_seqlab(folder: Path) -> bool:
-    """Whether a folder is in a checkout of seqlab, where linters take it for the author's own."""
-    places = [folder.absolute(), *folder.absolute().parents]
-    return any((place / "seqlab" / "__init__.py").is_file() for place in places)
+def _is_in_checkout(folder: Path) -> bool:
+    """Whether a folder is in a checkout of seqlab, where linters take seqlab for first-party."""
+    folder = folder.absolute()
+    return any((path / "seqlab" / "__init__.py").is_file() for path in (folder, *folder.parents))
 
 
-def _apart(module: str) -> str:
-    """Put what is imported from seqlab behind the other imports, as is the custom for one's own."""
+def _separate_own_imports(module: str) -> str:
+    """Move the imports of seqlab below the others, as is the custom for first-party imports."""
     pattern = re.compile(r"^(?:import|from) .*\n", re.MULTILINE)
     last = list(pattern.finditer(module))[-1].end()
     lines = module[:last].splitlines(keepends=True)
@@ -92,10 +92,10 @@ def _apart(module: str) -> str:
 
 
 def _write(into: Path, top: str, files: Mapping[str, str]) -> list[Path]:
-    """Write a file (its path is empty) or a folder of files; it appears when all is there."""
+    """Write a file (its path is empty) or a folder of files; it appears when it is complete."""
     target = into / top
     if target.exists() or target.is_symlink():
-        raise UsageError(f"{target}: is there already; nothing was written")
+        raise UsageError(f"{target}: exists already; nothing was written")
     if into.exists() and not into.is_dir():
         raise UsageError(f"{into}: is not a folder")
     try:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from seqlab.testing.kits import checks_of
+from seqlab.testing.collection import checks_of
 from seqlab.testing.promises import Broken, NotApplicable, Result, Subject, look_at, verify
 
 __all__ = [
@@ -40,53 +40,26 @@ __all__ = [
     "verify",
 ]
 
-Factory = Callable[..., Any]
+
+def _check_function(kind: str) -> Callable[..., None]:
+    def check(factory: Callable[..., Any], /, **options: Any) -> None:
+        subject = Subject.of(kind, factory, options)
+        results = [look_at(check, subject) for check in checks_of(kind)]
+        broken = [f"{r.check}: {r.message}" for r in results if r.verdict == "broken"]
+        if broken:
+            promise = f"{subject} to keep all {len(results)} promises of its kind"
+            raise Broken(promise, f"{len(broken)} broken", broken)
+
+    check.__name__ = check.__qualname__ = f"check_{kind}"
+    check.__doc__ = f"Raise `Broken`, with every promise that this {kind} does not keep."
+    return check
 
 
-def check_corpus(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this corpus does not keep."""
-    _check("corpus", factory, options)
-
-
-def check_tokenizer(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this tokenizer does not keep."""
-    _check("tokenizer", factory, options)
-
-
-def check_sampler(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this sampler does not keep."""
-    _check("sampler", factory, options)
-
-
-def check_cell(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this cell does not keep."""
-    _check("cell", factory, options)
-
-
-def check_optimizer(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this optimizer does not keep."""
-    _check("optimizer", factory, options)
-
-
-def check_schedule(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this schedule does not keep."""
-    _check("schedule", factory, options)
-
-
-def check_decoder(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this decoder does not keep."""
-    _check("decoder", factory, options)
-
-
-def check_observer(factory: Factory, /, **options: Any) -> None:
-    """Raise `Broken`, with every promise that this observer does not keep."""
-    _check("observer", factory, options)
-
-
-def _check(kind: str, factory: Factory, options: dict[str, Any]) -> None:
-    subject = Subject.of(kind, factory, options)
-    results = [look_at(check, subject) for check in checks_of(kind)]
-    broken = [f"{r.check}: {r.message}" for r in results if r.verdict == "broken"]
-    if broken:
-        kept = f"{subject} to keep all {len(results)} promises of its kind"
-        raise Broken(kept, f"{len(broken)} broken", broken)
+check_corpus = _check_function("corpus")
+check_tokenizer = _check_function("tokenizer")
+check_sampler = _check_function("sampler")
+check_cell = _check_function("cell")
+check_optimizer = _check_function("optimizer")
+check_schedule = _check_function("schedule")
+check_decoder = _check_function("decoder")
+check_observer = _check_function("observer")

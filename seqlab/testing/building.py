@@ -1,4 +1,4 @@
-"""Build a component of any kind, as a run would, from things of seqlab's own making."""
+"""Build a component of any kind as a run would, with arguments that are made up."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from seqlab.data.tokens import Tokens
 from seqlab.testing.promises import Subject
 from seqlab.training.eager_optimizers import spare_compiler
 
-SIZE = 8  # of a cell's inputs
+INPUT_SIZE = 8
 TOKENS = 10_000
 STEPS = 100
 
 
 def build(subject: Subject) -> Any:
-    """Call a factory with what seqlab supplies to its kind.
+    """Call a factory with the arguments that seqlab supplies to its kind.
 
     Raises:
         NotApplicable: an option without a default was not given.
     """
-    return subject.build(*_SUPPLIED.get(subject.kind, tuple)())
+    return subject.build(*_ARGUMENTS.get(subject.kind, tuple)())
 
 
 def _tokens_and_seed() -> tuple[Any, ...]:
@@ -40,9 +40,9 @@ def _optimizer_and_steps() -> tuple[Any, ...]:
     return torch.optim.SGD([named[1]], lr=0.1), STEPS
 
 
-_SUPPLIED: dict[str, Callable[[], tuple[Any, ...]]] = {
+_ARGUMENTS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "sampler": _tokens_and_seed,
-    "cell": lambda: (SIZE,),
+    "cell": lambda: (INPUT_SIZE,),
     "optimizer": _parameters,
     "schedule": _optimizer_and_steps,
 }

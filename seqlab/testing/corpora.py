@@ -1,4 +1,4 @@
-"""What a corpus promises. Its content is every split's documents, with where each of them ends."""
+"""What a corpus promises. Its content: the documents of every split, and where each ends."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_jsonable_python
 
-from seqlab.contracts import Ids
+from seqlab.contracts import Ids, offered
 from seqlab.data.splits import TRAIN
 from seqlab.errors import CorpusError, CorpusUnavailable, SeqlabError, UsageError
-from seqlab.testing.corpus_digest import Content, Digest, bytes_of, content, parts_of
+from seqlab.testing.corpus_digest import Content, Digest, content, content_bytes, document_bytes
 from seqlab.testing.corpus_variants import variants
-from seqlab.testing.other_process import ask
-from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.testing.other_process import fingerprint_and_digest, run_elsewhere
+from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
 LARGE = 8 << 20  # bytes of content
-FEW = 4  # variants of a large corpus that are looked at
+MAX_VARIANTS = 4  # of a large corpus
 
 
-def _corpus(subject: Subject) -> Any:
-    """A corpus; where it cannot be had here and now, no promise is broken."""
+def _build(subject: Subject) -> Any:
+    """Build a corpus; a check does not apply where the corpus is not available."""
     try:
         subject.build().fingerprint()
         return subject.build()
@@ -35,19 +35,19 @@ def _corpus(subject: Subject) -> Any:
 
 def splits_are_names_with_train(subject: Subject) -> None:
     """`splits` is a sequence of different names, and `train` is one of them."""
-    splits = _corpus(subject).splits
+    splits = _build(subject).splits
     listed = isinstance(splits, Sequence) and not isinstance(splits, str)
     expect(listed, "`splits` to be a sequence of names, not a text", repr(splits))
     expect(all(isinstance(name, str) and name for name in splits), "names", splits)
     expect(len(set(splits)) == len(splits), "each name once", splits)
     expect(TRAIN in splits, f"a split '{TRAIN}'", splits)
-    others = subject.build().splits
-    expect(list(others) == list(splits), "the same splits in another instance", others)
+    again = subject.build().splits
+    expect(list(again) == list(splits), "the same splits in another instance", again)
 
 
 def documents_are_text_or_ids(subject: Subject) -> None:
     """Each document is a text, pieces of one, or `Ids` with weights that fit; all are of a kind."""
-    corpus, kinds = _corpus(subject), set()
+    corpus, kinds = _build(subject), set()
     for split in corpus.splits:
         documents = corpus.documents(split)
         single = isinstance(documents, str | Ids)
@@ -88,31 +88,33 @@ def _check_weights(weights: Any, length: int, where: str) -> None:
 
 def no_split_is_empty(subject: Subject) -> None:
     """Every split has a character or a token id."""
-    corpus = _corpus(subject)
+    corpus = _build(subject)
     for split in corpus.splits:
-        has_any = any(any(bytes_of(document)) for document in corpus.documents(split))
+        has_any = any(any(document_bytes(document)) for document in corpus.documents(split))
         expect(has_any, "something to read in every split", f"nothing in '{split}'")
 
 
 def documents_can_be_read_again(subject: Subject) -> None:
     """Every pass gives the same: the next one, two at a time, and one of another instance."""
-    corpus, other = _corpus(subject), _corpus(subject)
+    corpus, other = _build(subject), _build(subject)
     for split in corpus.splits:
         next(iter(corpus.documents(split)), None)  # a pass may be begun and left
-    wanted = content(corpus)
-    expect(wanted == content(corpus), "a second pass to give the same", "something else")
-    one, two = Digest(), Digest()
-    for first, second in zip_longest(parts_of(corpus), parts_of(corpus), fillvalue=b""):
-        one.add(first)
-        two.add(second)
-    both = one.content() == two.content() == wanted
+    expected = content(corpus)
+    expect(content(corpus) == expected, "a second pass to give the same", "something else")
+    first, second = Digest(), Digest()
+    for part, other_part in zip_longest(
+        content_bytes(corpus), content_bytes(corpus), fillvalue=b""
+    ):
+        first.add(part)
+        second.add(other_part)
+    both = first.content() == second.content() == expected
     expect(both, "two passes at the same time to give the same", "something else")
-    expect(wanted == content(other), "another instance to give the same", "something else")
+    expect(content(other) == expected, "another instance to give the same", "something else")
 
 
 def fingerprint_is_one_text(subject: Subject) -> None:
     """The fingerprint is a text, the same before and after reading, and in another instance."""
-    corpus = _corpus(subject)
+    corpus = _build(subject)
     first = corpus.fingerprint()
     expect(isinstance(first, str) and bool(first), "a text that is not empty", repr(first))
     content(corpus)
@@ -122,38 +124,38 @@ def fingerprint_is_one_text(subject: Subject) -> None:
 
 
 def fingerprint_follows_the_content(subject: Subject) -> None:
-    """Fingerprints are equal where the content is, whatever files or options it comes from."""
-    _corpus(subject)
+    """Fingerprints are equal if, and only if, the content is, for any files and options."""
+    _build(subject)
     by_content: dict[Content, tuple[str, str]] = {}
     by_fingerprint: dict[str, tuple[str, Content]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for said, content, fingerprint in _looks(subject, Path(folder)):
-            before, known = by_content.setdefault(content, (said, fingerprint))
-            seen = f"one {before} and another {said}"
+        for variant, content, fingerprint in _variants(subject, Path(folder)):
+            before, known = by_content.setdefault(content, (variant, fingerprint))
+            seen = f"one {before} and another {variant}"
             expect(known == fingerprint, "one fingerprint for the same content", seen)
-            before, same = by_fingerprint.setdefault(fingerprint, (said, content))
-            seen = f"the same one {before} and {said}"
+            before, same = by_fingerprint.setdefault(fingerprint, (variant, content))
+            seen = f"the same one {before} and {variant}"
             expect(same == content, "another fingerprint for other content", seen)
     if len(by_content) == 1:
         raise NotApplicable("neither a file nor an option that was tried makes other content")
 
 
-def _looks(subject: Subject, folder: Path) -> Iterator[tuple[str, Content, str]]:
-    """Content and fingerprint as they are, and of each variant that is a corpus too."""
+def _variants(subject: Subject, folder: Path) -> Iterator[tuple[str, Content, str]]:
+    """Content and fingerprint of the corpus, and of each variant that can be read."""
     corpus = subject.build()
     whole = content(corpus)
     yield "as it is", whole, corpus.fingerprint()
-    limit = FEW if whole.size > LARGE else None
-    for said, options in islice(variants(subject, folder), limit):
+    limit = MAX_VARIANTS if whole.size > LARGE else None
+    for variant, options in islice(variants(subject, folder), limit):
         try:
             corpus = subject.with_options({**subject.options, **options}).build()
-            yield said, content(corpus), corpus.fingerprint()
+            yield variant, content(corpus), corpus.fingerprint()
         except (SeqlabError, ValueError):  # not every value goes with every other
             continue
 
 
 def missing_file_is_said(subject: Subject) -> None:
-    """A file that is not there is a CorpusError (`CorpusUnavailable`), from fingerprint() at last.
+    """A missing file raises a CorpusError (`CorpusUnavailable`), in fingerprint() at the latest.
 
     So `if_unavailable` can step in: the core asks for the fingerprint before it reads.
     """
@@ -164,12 +166,12 @@ def missing_file_is_said(subject: Subject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         missing = Path(folder, "there-is-no-such-file.txt")
         for name in names:
-            said = _says_missing(subject, name, missing)
-            expect(said, "a CorpusError at the fingerprint", f"none with {name}: {missing.name}")
+            refused = _refuses(subject, name, missing)
+            expect(refused, "a CorpusError at the fingerprint", f"none with {name}: {missing.name}")
 
 
-def _says_missing(subject: Subject, name: str, missing: Path) -> bool:
-    """Whether the factory or the fingerprint refuses it, or the content is from elsewhere."""
+def _refuses(subject: Subject, name: str, missing: Path) -> bool:
+    """Whether the factory or the fingerprint refuses a file, or the content does not need it."""
     changed = _with_path(subject, name, missing)
     if changed is None:
         return True
@@ -198,8 +200,8 @@ def _with_path(subject: Subject, name: str, path: Path) -> Subject | None:
 
 def files_are_all_that_is_read(subject: Subject) -> None:
     """`files`, which a corpus may have, are the paths of all files that its content comes from."""
-    corpus = _corpus(subject)
-    if not hasattr(corpus, "files"):
+    corpus = _build(subject)
+    if offered(corpus, "files") is None:
         raise NotApplicable("it does not say which files it reads")
     files = list(corpus.files)
     expect(all(isinstance(file, Path) for file in files), "paths", files[:3])
@@ -213,32 +215,18 @@ def files_are_all_that_is_read(subject: Subject) -> None:
 
 
 def same_in_every_process(subject: Subject) -> None:
-    """Fingerprint and documents are the same in every process, whatever seed Python hashes with."""
-    corpus = _corpus(subject)
-    own = {"fingerprint": corpus.fingerprint(), "documents": content(corpus).sha256}
-    found = ask("reads", subject.factory, options=to_jsonable_python(dict(subject.options)))
-    for what, value in own.items():
-        expect(found[what] == value, f"the same {what} in another process", "something else")
+    """Fingerprint and documents are the same in every process, for any hash seed of Python."""
+    corpus = _build(subject)
+    options = to_jsonable_python(dict(subject.options))
+    elsewhere = run_elsewhere("read", subject.factory, options=options)
+    for name, value in fingerprint_and_digest(corpus).items():
+        expect(elsewhere[name] == value, f"the same {name} in another process", "something else")
 
 
 def reading_leaves_chance_alone(subject: Subject) -> None:
     """Building, reading and the fingerprint neither seed global generators nor draw from them."""
-    _corpus(subject)
+    _build(subject)
     with random_states_left_alone():
         corpus = subject.build()
         content(corpus)
         corpus.fingerprint()
-
-
-CHECKS: tuple[Check, ...] = (
-    splits_are_names_with_train,
-    documents_are_text_or_ids,
-    no_split_is_empty,
-    documents_can_be_read_again,
-    fingerprint_is_one_text,
-    fingerprint_follows_the_content,
-    missing_file_is_said,
-    files_are_all_that_is_read,
-    same_in_every_process,
-    reading_leaves_chance_alone,
-)

@@ -1,4 +1,4 @@
-"""All that a corpus gives, as a digest: without torch, which a new process takes long to import."""
+"""A digest of the content of a corpus, without torch, which takes long to import."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from seqlab.data.text import text_pieces
 
 
 class Content(NamedTuple):
-    """What two corpora have in common if they give the same."""
+    """Equal for two corpora with the same documents in the same splits."""
 
     sha256: str
-    size: int
+    size: int  # bytes
 
 
-def bytes_of(document: Document) -> Iterator[bytes]:
-    """What a document is, as a stream."""
+def document_bytes(document: Document) -> Iterator[bytes]:
     if isinstance(document, Ids):
         yield np.asarray(document.ids, np.int64).tobytes()
         ones = np.ones(len(document.ids))
@@ -31,12 +30,12 @@ def bytes_of(document: Document) -> Iterator[bytes]:
         yield piece.encode("utf-8", "surrogatepass")
 
 
-def parts_of(corpus: Any) -> Iterator[bytes]:
-    """Everything that is content, as a stream."""
+def content_bytes(corpus: Any) -> Iterator[bytes]:
+    """The names and documents of all splits, with bytes between them that UTF-8 never has."""
     for split in sorted(corpus.splits):
-        yield b"\xfe" + split.encode()  # UTF-8 never has these two
+        yield b"\xfe" + split.encode()
         for document in corpus.documents(split):
-            yield from bytes_of(document)
+            yield from document_bytes(document)
             yield b"\xff"
 
 
@@ -58,6 +57,6 @@ class Digest:
 def content(corpus: Any) -> Content:
     """Read everything."""
     digest = Digest()
-    for part in parts_of(corpus):
+    for part in content_bytes(corpus):
         digest.add(part)
     return digest.content()

@@ -9,14 +9,14 @@ import numpy as np
 
 from seqlab.data.tokens import Tokens
 
-# Prime, so that windows and batches leave something over; the last ones for large batches.
+# Primes, so that windows and batches leave a rest; the last ones are for large batches.
 SIZES = (601, 1_213, 2_437, 4_877, 9_767, 19_541, 39_089, 78_179, 156_361, 312_727, 625_477)
 
-Make: TypeAlias = Callable[[int], Tokens]
+MakeTokens: TypeAlias = Callable[[int], Tokens]
 
 
 def numbered(count: int, starts: Sequence[int] | None = None) -> Tokens:
-    """Tokens in an integer type as small as the core has it; documents of all lengths, even 0."""
+    """Tokens of the smallest integer type, as in the core; documents of all lengths, even 0."""
     if starts is None:
         middle = count // 2
         starts = (0, count // 7, count // 7, middle, middle + 1, count - 2, count)
@@ -34,6 +34,6 @@ def many_documents(count: int) -> Tokens:
 
 def weighted(count: int) -> Tokens:
     """Every fifth token does not count as a target; the others count half, once or more."""
-    plain, places = numbered(count), np.arange(count)
-    weights = np.where(places % 5 == 0, 0, 0.5 + places % 3).astype(np.float32)
+    plain, positions = numbered(count), np.arange(count)
+    weights = np.where(positions % 5 == 0, 0, 0.5 + positions % 3).astype(np.float32)
     return Tokens(plain.ids, plain.documents, weights)

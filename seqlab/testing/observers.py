@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from seqlab.contracts import offered
 from seqlab.interrupts import reraise_interrupt
 from seqlab.packing import pack
 from seqlab.records import (
@@ -26,13 +27,13 @@ from seqlab.records import (
     TextGenerated,
 )
 from seqlab.registry.kinds import EVENTS
-from seqlab.testing.optimizers import saved_and_loaded
-from seqlab.testing.promises import Broken, Check, NotApplicable, Subject, expect
+from seqlab.testing.promises import Broken, NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
+from seqlab.testing.saving import saved_and_loaded
 
 NAN, INFINITY = math.nan, math.inf
 Values = dict[str, float | None]
-Told = tuple[str, Record]
+Event = tuple[str, Record]
 
 ORDINARY: Values = {
     "loss": 1.5,
@@ -71,48 +72,48 @@ STATUSES = ("finished", "interrupted", "failed")
 
 
 @contextmanager
-def _somewhere() -> Iterator[Path]:
-    """A run's folder below an empty working folder; what is printed is kept from everyone."""
+def _run_folder() -> Iterator[Path]:
+    """A run's folder below an empty working folder; what is printed is discarded."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with (
-        TemporaryDirectory(ignore_cleanup_errors=True) as place,
-        chdir(place),
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        chdir(folder),
         redirect_stdout(out),
         redirect_stderr(err),
     ):
-        folder = Path("runs", "check")  # as a run has it: not absolute
-        folder.mkdir(parents=True)
-        yield folder
+        run = Path("runs", "check")  # relative, as in a run
+        run.mkdir(parents=True)
+        yield run
 
 
 def _interval(observer: Any) -> int:
     interval = getattr(observer, "step_interval", 1)
-    whole = type(interval) is int and interval >= 1
-    expect(whole, "a `step_interval` that is an int of at least 1", repr(interval))
+    right = type(interval) is int and interval >= 1
+    expect(right, "a `step_interval` that is an int of at least 1", repr(interval))
     return int(interval)
 
 
-def _begin(folder: Path, *, step: int = 0, total: int = 100) -> Told:
+def _run_started(folder: Path, *, step: int = 0, total: int = 100) -> Event:
     epochs = -(-total // 10)
     return "seqlab_run_started", RunStarted("check", str(folder), step, total, 10, epochs, 9, 0)
 
 
-def _end(folder: Path, status: str = "finished", *, step: int = 0) -> Told:
+def _run_ended(folder: Path, status: str = "finished", *, step: int = 0) -> Event:
     return "seqlab_run_ended", RunEnded(status, step, str(folder), 0.0)
 
 
-def _epoch(folder: Path, epoch: int, interval: int, measures: Values) -> list[Told]:
-    """What is told of one epoch, in the order in which the core tells it."""
+def _epoch(folder: Path, epoch: int, interval: int, measures: Values) -> list[Event]:
+    """The events of one epoch, in the order of the core."""
     step = epoch * interval
     common: dict[str, Any] = {"step": step, "epoch": epoch, "split": "train", **measures}
     norm, loss, lr, seconds = (common[key] for key in ("gradient_norm", "loss", "lr", "seconds"))
     path = folder / "checkpoints" / f"step-{step:08d}"
-    path.mkdir(parents=True, exist_ok=True)  # a checkpoint is told of when it is on disk
+    path.mkdir(parents=True, exist_ok=True)  # the event comes when it is on disk
     norm = NAN if norm is None else norm
-    taken = StepEnded(step, epoch, loss, norm, lr, int(common["tokens"]), seconds)
+    step_ended = StepEnded(step, epoch, loss, norm, lr, int(common["tokens"]), seconds)
     texts = [TextGenerated(step, epoch, text[:3] or "a", text) for text in TEXTS]
     return [
-        ("seqlab_step_ended", taken),
+        ("seqlab_step_ended", step_ended),
         ("seqlab_epoch_ended", EpochEnded(**common)),
         *(("seqlab_text_generated", text) for text in texts),
         ("seqlab_evaluated", Evaluated(**common | {"split": "valid", "gradient_norm": None})),
@@ -120,31 +121,31 @@ def _epoch(folder: Path, epoch: int, interval: int, measures: Values) -> list[To
     ]
 
 
-def _epochs(folder: Path, interval: int, epochs: Iterable[int]) -> list[Told]:
-    found: list[Told] = []
+def _epochs(folder: Path, interval: int, epochs: Iterable[int]) -> list[Event]:
+    events: list[Event] = []
     for epoch in epochs:
-        found += _epoch(folder, epoch, interval, MEASURES[(epoch - 1) % len(MEASURES)])
-    return found
+        events += _epoch(folder, epoch, interval, MEASURES[(epoch - 1) % len(MEASURES)])
+    return events
 
 
-def _story(folder: Path, interval: int, status: str = "finished") -> list[Told]:
+def _whole_run(folder: Path, interval: int, status: str = "finished") -> list[Event]:
     """A whole run, with ordinary and with extreme values."""
     last = len(MEASURES)
-    told = _epochs(folder, interval, range(1, last + 1))
-    return [_begin(folder), *told, _end(folder, status, step=last * interval)]
+    epochs = _epochs(folder, interval, range(1, last + 1))
+    return [_run_started(folder), *epochs, _run_ended(folder, status, step=last * interval)]
 
 
-def _tell(observer: Any, story: Iterable[Told]) -> None:
-    for event, record in story:
-        method = getattr(observer, event, None)
+def _notify(observer: Any, events: Iterable[Event]) -> None:
+    for name, record in events:
+        method = offered(observer, name)
         if method is None:
             continue
         try:
             method(record)
         except BaseException as error:
             reraise_interrupt(error)
-            said = f"{type(error).__name__}: {error}"
-            raise Broken(f"{event} to survive {str(record)[:300]}", said) from error
+            seen = f"{type(error).__name__}: {error}"
+            raise Broken(f"{name} to survive {str(record)[:300]}", seen) from error
 
 
 def observer_has_an_event(subject: Subject) -> None:
@@ -152,7 +153,7 @@ def observer_has_an_event(subject: Subject) -> None:
 
     A method whose name is misspelt would never be called, and nobody would say so.
     """
-    with _somewhere():
+    with _run_folder():
         observer = subject.build()
         named = {name for name in dir(observer) if name.startswith("seqlab_")}
     known = ", ".join(sorted(EVENTS))
@@ -164,7 +165,7 @@ def observer_has_an_event(subject: Subject) -> None:
 
 def step_interval_counts_steps(subject: Subject) -> None:
     """`step_interval`, where an observer has it, is an int of at least 1."""
-    with _somewhere():
+    with _run_folder():
         observer = subject.build()
         if not hasattr(observer, "step_interval"):
             raise NotApplicable("it has no `step_interval`, which is then 1")
@@ -174,43 +175,43 @@ def step_interval_counts_steps(subject: Subject) -> None:
 def every_record_is_survived(subject: Subject) -> None:
     """No record of a run makes it raise: not None, infinity, or text of any kind."""
     for status in STATUSES:
-        with _somewhere() as folder:
+        with _run_folder() as folder:
             observer = subject.build()
-            _tell(observer, _story(folder, _interval(observer), status))
+            _notify(observer, _whole_run(folder, _interval(observer), status))
 
 
 def run_may_end_at_any_time(subject: Subject) -> None:
     """`seqlab_run_ended` may come after any event: at once, or first, where a run fails early."""
-    with _somewhere() as folder:
-        length = len([_begin(folder), *_epochs(folder, 1, [1])])
+    with _run_folder() as folder:
+        length = len([_run_started(folder), *_epochs(folder, 1, [1])])
     for cut in range(length + 1):
-        with _somewhere() as folder:
+        with _run_folder() as folder:
             observer = subject.build()
-            told = [_begin(folder), *_epochs(folder, _interval(observer), [1])][:cut]
-            _tell(observer, [*told, _end(folder, STATUSES[cut % len(STATUSES)])])
-    with _somewhere() as folder:
-        _tell(subject.build(), [_begin(folder, total=0), _end(folder)])
+            events = [_run_started(folder), *_epochs(folder, _interval(observer), [1])][:cut]
+            _notify(observer, [*events, _run_ended(folder, STATUSES[cut % len(STATUSES)])])
+    with _run_folder() as folder:
+        _notify(subject.build(), [_run_started(folder, total=0), _run_ended(folder)])
 
 
 def resumed_run_is_survived(subject: Subject) -> None:
     """It goes on in a folder where it was before, and joins a run that others began."""
     for joins in (False, True):
-        with _somewhere() as folder:
+        with _run_folder() as folder:
             observer = subject.build()
             interval = _interval(observer)
             if not joins:
                 observer = _resumed(subject, observer, folder)
-            begin = _begin(folder, step=2 * interval)
-            told = _epochs(folder, interval, range(3, 6))
-            _tell(observer, [begin, *told, _end(folder, step=5 * interval)])
+            started = _run_started(folder, step=2 * interval)
+            epochs = _epochs(folder, interval, range(3, 6))
+            _notify(observer, [started, *epochs, _run_ended(folder, step=5 * interval)])
 
 
 def _resumed(subject: Subject, observer: Any, folder: Path) -> Any:
     """Another observer in the folder of a run that was interrupted after its checkpoint."""
     interval = _interval(observer)
-    _tell(observer, [_begin(folder), *_epochs(folder, interval, [1, 2])])
+    _notify(observer, [_run_started(folder), *_epochs(folder, interval, [1, 2])])
     state = _saved(observer)
-    _tell(observer, [*_epochs(folder, interval, [3]), _end(folder, "interrupted")])
+    _notify(observer, [*_epochs(folder, interval, [3]), _run_ended(folder, "interrupted")])
     another = subject.build()
     if state is not None:
         another.load_state_dict(state)
@@ -218,30 +219,30 @@ def _resumed(subject: Subject, observer: Any, folder: Path) -> Any:
 
 
 def _saved(observer: Any) -> Any:
-    return saved_and_loaded(observer.state_dict()) if hasattr(observer, "state_dict") else None
+    return saved_and_loaded(observer.state_dict()) if offered(observer, "state_dict") else None
 
 
 def saved_observer_goes_on(subject: Subject) -> None:
-    """A `state_dict`, where it has one, can be saved at any time and is what is loaded."""
-    with _somewhere() as folder:
+    """A `state_dict`, if it has one, can be saved at any time, and is restored by loading."""
+    with _run_folder() as folder:
         observer = subject.build()
-        if not hasattr(observer, "state_dict"):
+        if offered(observer, "state_dict") is None:
             raise NotApplicable("it has no `state_dict`, and need not have it")
-        _written(observer)  # a run is seen to be one that can be saved before it begins
+        _state_text(observer)  # a run tries to save before it begins
         interval = _interval(observer)
-        _tell(observer, [_begin(folder), *_epochs(folder, interval, [1, 2])])
-        wanted, state = _written(observer), _saved(observer)
-        _tell(observer, [_end(folder, "interrupted")])
+        _notify(observer, [_run_started(folder), *_epochs(folder, interval, [1, 2])])
+        expected, state = _state_text(observer), _saved(observer)
+        _notify(observer, [_run_ended(folder, "interrupted")])
         another = subject.build()
         another.load_state_dict(state)
-        _tell(another, [_begin(folder, step=2 * interval)])
-        found = _written(another)
-        _tell(another, [_end(folder)])
-    expect(found == wanted, f"the state that was loaded: {wanted[:200]}", found[:200])
+        _notify(another, [_run_started(folder, step=2 * interval)])
+        actual = _state_text(another)
+        _notify(another, [_run_ended(folder)])
+    expect(actual == expected, f"the state that was loaded: {expected[:200]}", actual[:200])
 
 
-def _written(observer: Any) -> str:
-    """The state of an observer as a checkpoint has it, in words."""
+def _state_text(observer: Any) -> str:
+    """The state of an observer as a checkpoint has it, as text."""
     tensors: dict[str, Tensor] = {}
     packed = pack(observer.state_dict(), "observer", tensors)
     return f"{json.dumps(packed)} {[tensor.tolist() for tensor in tensors.values()] or ''}"
@@ -249,41 +250,28 @@ def _written(observer: Any) -> str:
 
 def observing_draws_nothing(subject: Subject) -> None:
     """Global random states are left alone, or the run would be another with the observer."""
-    with _somewhere() as folder, random_states_left_alone():
+    with _run_folder() as folder, random_states_left_alone():
         observer = subject.build()
-        _tell(observer, _story(folder, _interval(observer)))
+        _notify(observer, _whole_run(folder, _interval(observer)))
 
 
 def files_appear_only_in_the_run_folder(subject: Subject) -> None:
     """The working folder stays the same, and nothing is written there beside the run's folder."""
-    with _somewhere() as folder:
+    with _run_folder() as folder:
         before, observer = Path.cwd(), subject.build()
-        _tell(observer, _story(folder, _interval(observer)))
+        _notify(observer, _whole_run(folder, _interval(observer)))
         expect(Path.cwd() == before, "the working folder to stay the same", Path.cwd())
-        found = [path for path in Path().rglob("*") if not path.is_relative_to(folder)]
-        beside = [str(path) for path in found if path not in folder.parents]
+        outside = [path for path in Path().rglob("*") if not path.is_relative_to(folder)]
+        beside = [str(path) for path in outside if path not in folder.parents]
         expect(not beside, "files only in `RunStarted.folder`", ", ".join(beside))
 
 
 def records_are_left_as_they_are(subject: Subject) -> None:
     """A record, which others are told after it, is not changed."""
-    with _somewhere() as folder:
+    with _run_folder() as folder:
         observer = subject.build()
-        story = _story(folder, _interval(observer))
-        before = [str(record) for _, record in story]
-        _tell(observer, story)
-    for (event, record), old in zip(story, before, strict=True):
-        expect(str(record) == old, f"the record of {event} as it was: {old[:300]}", record)
-
-
-CHECKS: tuple[Check, ...] = (
-    observer_has_an_event,
-    step_interval_counts_steps,
-    every_record_is_survived,
-    run_may_end_at_any_time,
-    resumed_run_is_survived,
-    saved_observer_goes_on,
-    observing_draws_nothing,
-    files_appear_only_in_the_run_folder,
-    records_are_left_as_they_are,
-)
+        events = _whole_run(folder, _interval(observer))
+        before = [str(record) for _, record in events]
+        _notify(observer, events)
+    for (name, record), old in zip(events, before, strict=True):
+        expect(str(record) == old, f"the record of {name} as it was: {old[:300]}", record)

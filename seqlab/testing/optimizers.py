@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,85 +11,67 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seqlab.packing import pack, unpack
-from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.testing.parameters import SHAPES, Parameters, draw_parameters
+from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
+from seqlab.testing.saving import saved_and_loaded
 from seqlab.training.eager_optimizers import eager_step, spare_compiler
 from seqlab.training.loop import is_fused
 
-SHAPES = {
-    "layers.0.weight": (4, 3),
-    "layers.0.bias": (4,),
-    "layers.0.scale": (1,),
-    "head.weight": (5, 4),
-}
 STEPS, HALF = 6, 3
-DESCENT = 200
-
-Weights = dict[str, nn.Parameter]
+MANY_STEPS = 200
 
 
-def weights_like_a_models(dtype: torch.dtype = torch.float32) -> Weights:
-    """Matrices, a vector and a single number, small and not zero."""
-    generator = torch.Generator().manual_seed(0)
-    drawn = {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
-    return {name: nn.Parameter((values / 10).to(dtype)) for name, values in drawn.items()}
-
-
-def saved_and_loaded(state: Any) -> Any:
-    """A state as it comes back from a checkpoint."""
-    tensors: dict[str, Tensor] = {}
-    text = json.dumps(pack(state, "state", tensors))
-    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    return unpack(json.loads(text), copies)
-
-
-def _optimizer(subject: Subject, weights: Weights) -> Any:
+def _build(subject: Subject, weights: Parameters) -> Any:
     spare_compiler()
     optimizer = subject.build(list(weights.items()))
     expect(isinstance(optimizer, Optimizer), "a torch.optim.Optimizer", type(optimizer).__name__)
     return optimizer
 
 
-def _losses(weights: Weights) -> list[Tensor]:
-    """A quadratic for each parameter; it begins at a distance of about 1 from the minimum."""
+def _losses(weights: Parameters) -> list[Tensor]:
+    """A quadratic for each parameter, which starts at a distance of about 1 from the minimum."""
     return [
         (torch.linspace(0.5, 1, p.shape[-1], dtype=p.dtype) * (p - p.numel() ** -0.5) ** 2).sum()
         for p in weights.values()
     ]
 
 
-def _gradients(weights: Weights) -> list[Tensor]:
+def _gradients(weights: Parameters) -> list[Tensor]:
     return list(torch.autograd.grad(_losses(weights), list(weights.values())))
 
 
-def _descend(optimizer: Optimizer, weights: Weights, steps: int = 1) -> None:
+def _set_gradients(weights: Parameters, gradients: list[Tensor]) -> None:
+    for parameter, gradient in zip(weights.values(), gradients, strict=True):
+        parameter.grad = gradient
+
+
+def _descend(optimizer: Optimizer, weights: Parameters, steps: int = 1) -> None:
     """Take steps as the training loop takes them."""
     step = eager_step(optimizer)
     for _ in range(steps):
-        for parameter, gradient in zip(weights.values(), _gradients(weights), strict=True):
-            parameter.grad = gradient
+        _set_gradients(weights, _gradients(weights))
         step()
 
 
-def _values(weights: Weights) -> list[Tensor]:
+def _values(weights: Parameters) -> list[Tensor]:
     return [p.detach().clone() for p in weights.values()]
 
 
-def _same(found: list[Tensor], wanted: list[Tensor], promise: str) -> None:
+def _expect_same(actual: list[Tensor], expected: list[Tensor], promise: str) -> None:
     """Compare parameters to the bit."""
-    differing = [
-        f"{name} differs by {float((one - other).abs().max()):.1e}"
-        for name, one, other in zip(SHAPES, found, wanted, strict=True)
-        if not one.equal(other)
+    differences = [
+        f"{name} differs by {float((a - b).abs().max()):.1e}"
+        for name, a, b in zip(SHAPES, actual, expected, strict=True)
+        if not a.equal(b)
     ]
-    expect(not differing, promise, ", ".join(differing))
+    expect(not differences, promise, ", ".join(differences))
 
 
 def every_parameter_is_held_once(subject: Subject) -> None:
     """It is a torch Optimizer; each parameter is in one group, and every group has an `lr`."""
-    weights = weights_like_a_models()
-    groups = _optimizer(subject, weights).param_groups
+    weights = draw_parameters()
+    groups = _build(subject, weights).param_groups
     held = [id(p) for group in groups for p in group["params"]]
     times = {name: held.count(id(p)) for name, p in weights.items()}
     expect(set(times.values()) == {1}, "each parameter to be in one group", f"so often: {times}")
@@ -101,65 +82,66 @@ def every_parameter_is_held_once(subject: Subject) -> None:
 
 def quadratic_falls(subject: Subject) -> None:
     """Two hundred steps bring each parameter nearer to the minimum of a quadratic."""
-    weights = weights_like_a_models()
+    weights = draw_parameters()
     before = [float(loss.detach()) for loss in _losses(weights)]
-    _descend(_optimizer(subject, weights), weights, DESCENT)
+    _descend(_build(subject, weights), weights, MANY_STEPS)
     after = [float(loss.detach()) for loss in _losses(weights)]
     risen = [
         f"{name}: from {old:.3g} to {new:.3g}"
         for name, old, new in zip(SHAPES, before, after, strict=True)
         if not new < old
     ]
-    expect(not risen, f"a lower loss of each parameter after {DESCENT} steps", ", ".join(risen))
+    expect(not risen, f"a lower loss of each parameter after {MANY_STEPS} steps", ", ".join(risen))
 
 
 def gradients_count_as_they_are_at_the_step(subject: Subject) -> None:
     """A gradient that is clipped after `backward` is used as it was clipped."""
-    clipped, wanted = weights_like_a_models(), weights_like_a_models()
-    one, other = _optimizer(subject, clipped), _optimizer(subject, wanted)
+    clipped, plain = draw_parameters(), draw_parameters()
+    clipped_step = eager_step(_build(subject, clipped))
+    plain_step = eager_step(_build(subject, plain))
     for factor in (0.01, -1.0, 0.5):  # a sign is seen where a size is normalised away
         _clear(clipped)
         torch.stack(_losses(clipped)).sum().backward()  # type: ignore[no-untyped-call] # torch's own
-        for parameter, gradient in zip(wanted.values(), _gradients(wanted), strict=True):
-            parameter.grad = gradient * factor
+        _set_gradients(plain, [gradient * factor for gradient in _gradients(plain)])
         for parameter in clipped.values():
             assert parameter.grad is not None  # noqa: S101 # backward was just called
             parameter.grad.mul_(factor)
-        eager_step(one)()
-        eager_step(other)()
-        _same(_values(clipped), _values(wanted), "the update of the gradient that was clipped")
+        clipped_step()
+        plain_step()
+        promise = "the update of the gradient that was clipped"
+        _expect_same(_values(clipped), _values(plain), promise)
 
 
-def _clear(weights: Weights) -> None:
-    """Take the gradients away, as the training loop does before each step."""
+def _clear(weights: Parameters) -> None:
+    """Remove the gradients, as the training loop does before each step."""
     for parameter in weights.values():
         parameter.grad = None
 
 
 def saved_optimizer_goes_on_to_the_bit(subject: Subject) -> None:
     """With a `state_dict` that was saved, another optimizer goes on, with the same `lr`."""
-    straight = weights_like_a_models()
-    first = _optimizer(subject, straight)
+    straight = draw_parameters()
+    first = _build(subject, straight)
     _descend(first, straight, HALF)
     for group in first.param_groups:
         group["lr"] = float(group["lr"]) / 2  # as a schedule would have
     resumed = {name: nn.Parameter(p.detach().clone()) for name, p in straight.items()}
-    second = _optimizer(subject, resumed)
+    second = _build(subject, resumed)
     second.load_state_dict(saved_and_loaded(first.state_dict()))
-    rates = [[group["lr"] for group in one.param_groups] for one in (first, second)]
+    rates = [[group["lr"] for group in opt.param_groups] for opt in (first, second)]
     expect(rates[0] == rates[1], f"the rates that were saved: {rates[0]}", rates[1])
     for _ in range(HALF):
         _descend(first, straight)
         _descend(second, resumed)
-        _same(_values(resumed), _values(straight), "a loaded optimizer to go on to the bit")
+        _expect_same(_values(resumed), _values(straight), "a loaded optimizer to go on to the bit")
 
 
 def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
     """A parameter whose gradient is None stays as it is, whatever it had before."""
     for warm in (0, 1):
         for name in SHAPES:
-            weights = weights_like_a_models()
-            optimizer = _optimizer(subject, weights)
+            weights = draw_parameters()
+            optimizer = _build(subject, weights)
             _descend(optimizer, weights, warm)
             weights[name].grad, before = None, weights[name].detach().clone()
             eager_step(optimizer)()
@@ -171,24 +153,23 @@ def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
 def training_twice_gives_the_same(subject: Subject) -> None:
     """The same gradients give the same weights; nothing is drawn from a global generator."""
     with random_states_left_alone():
-        wanted = _trained(subject)
-    _same(_trained(subject), wanted, "the same weights from the same gradients")
+        first = _trained(subject)
+    _expect_same(_trained(subject), first, "the same weights from the same gradients")
 
 
 def _trained(subject: Subject) -> list[Tensor]:
-    weights = weights_like_a_models()
-    _descend(_optimizer(subject, weights), weights, STEPS)
+    weights = draw_parameters()
+    _descend(_build(subject, weights), weights, STEPS)
     return _values(weights)
 
 
 def only_weights_change(subject: Subject) -> None:
     """A step leaves the gradients as they are: the same tensors with the same values."""
-    weights = weights_like_a_models()
-    optimizer = _optimizer(subject, weights)
+    weights = draw_parameters()
+    optimizer = _build(subject, weights)
     for _ in range(HALF):
         gradients = _gradients(weights)
-        for parameter, gradient in zip(weights.values(), gradients, strict=True):
-            parameter.grad = gradient
+        _set_gradients(weights, gradients)
         before = [gradient.clone() for gradient in gradients]
         eager_step(optimizer)()
         expect(
@@ -196,28 +177,30 @@ def only_weights_change(subject: Subject) -> None:
             "the gradients to be the tensors that they were",
             "others, or none",
         )
-        _same(gradients, before, "the gradients to be as they were before the step")
+        _expect_same(gradients, before, "the gradients to be as they were before the step")
 
 
 def told_of_infinity_a_fused_step_does_nothing(subject: Subject) -> None:
     """Where every group says `fused`, `found_inf` of 1 leaves weights and state alone."""
-    if not is_fused(_optimizer(subject, weights_like_a_models())):
-        raise NotApplicable("not every group says `fused`, so a step is not taken instead")
+    if not is_fused(_build(subject, draw_parameters())):
+        raise NotApplicable("not every group says `fused`, so it is not asked to skip a step")
     for warm in (0, 1):
-        skipping, plain = weights_like_a_models(), weights_like_a_models()
-        one, other = _optimizer(subject, skipping), _optimizer(subject, plain)
-        _descend(one, skipping, warm)
-        _descend(other, plain, warm)
-        with _uninitialised_is_nan():
-            _skip(one, skipping)
-        _same(_values(skipping), _values(plain), "weights that a step with found_inf left alone")
-        one.found_inf = torch.tensor(0.0)
-        _descend(one, skipping)
-        _descend(other, plain)
-        _same(_values(skipping), _values(plain), "the next step as if none was skipped before it")
+        skipped, plain = draw_parameters(), draw_parameters()
+        skipping, stepping = _build(subject, skipped), _build(subject, plain)
+        _descend(skipping, skipped, warm)
+        _descend(stepping, plain, warm)
+        with _fill_uninitialised_memory():
+            _skip(skipping, skipped)
+        promise = "weights that a step with found_inf left alone"
+        _expect_same(_values(skipped), _values(plain), promise)
+        skipping.found_inf = torch.tensor(0.0)
+        _descend(skipping, skipped)
+        _descend(stepping, plain)
+        promise = "the next step as if none was skipped before it"
+        _expect_same(_values(skipped), _values(plain), promise)
 
 
-def _skip(optimizer: Any, weights: Weights) -> None:
+def _skip(optimizer: Any, weights: Parameters) -> None:
     for parameter in weights.values():
         parameter.grad = torch.full_like(parameter, math.nan)
     optimizer.found_inf = torch.tensor(1.0)
@@ -225,8 +208,8 @@ def _skip(optimizer: Any, weights: Weights) -> None:
 
 
 @contextmanager
-def _uninitialised_is_nan() -> Iterator[None]:
-    """A buffer that nobody wrote to holds what was in memory before: often zeros, by chance."""
+def _fill_uninitialised_memory() -> Iterator[None]:
+    """Have torch fill new buffers with NaN, so that no unwritten buffer is zero by chance."""
     before = torch.get_deterministic_debug_mode()
     torch.set_deterministic_debug_mode("warn")
     try:
@@ -237,13 +220,13 @@ def _uninitialised_is_nan() -> Iterator[None]:
 
 def rate_in_the_groups_is_used(subject: Subject) -> None:
     """An `lr` of 0 in the groups stops every weight at once; the old one moves them again."""
-    weights = weights_like_a_models()
-    optimizer = _optimizer(subject, weights)
+    weights = draw_parameters()
+    optimizer = _build(subject, weights)
     _descend(optimizer, weights)
     before, rates = _values(weights), [group["lr"] for group in optimizer.param_groups]
     _set_rates(optimizer, [0.0 for _ in rates])
     _descend(optimizer, weights)
-    _same(_values(weights), before, "no change of any weight with an `lr` of 0")
+    _expect_same(_values(weights), before, "no change of any weight with an `lr` of 0")
     _set_rates(optimizer, rates)
     _descend(optimizer, weights, STEPS)
     still = _unmoved(weights, before)
@@ -255,33 +238,19 @@ def _set_rates(optimizer: Optimizer, rates: list[float]) -> None:
         group["lr"] = rate
 
 
-def _unmoved(weights: Weights, before: list[Tensor]) -> list[str]:
+def _unmoved(weights: Parameters, before: list[Tensor]) -> list[str]:
     pairs = zip(weights.items(), before, strict=True)
     return [name for (name, parameter), old in pairs if parameter.equal(old)]
 
 
 def double_precision_is_kept(subject: Subject) -> None:
     """Parameters of float64 are trained, and stay float64."""
-    weights = weights_like_a_models(torch.float64)
+    weights = draw_parameters(torch.float64)
     before = _values(weights)
-    _descend(_optimizer(subject, weights), weights, STEPS)
+    _descend(_build(subject, weights), weights, STEPS)
     kinds = {p.dtype for p in weights.values()}
     expect(kinds == {torch.float64}, "parameters that stay float64", kinds)
     finite = all(bool(p.isfinite().all()) for p in weights.values())
     expect(finite, "finite weights from float64", "not a number, or infinity")
     still = _unmoved(weights, before)
     expect(not still, "every weight of float64 to move", f"still: {still}")
-
-
-CHECKS: tuple[Check, ...] = (
-    every_parameter_is_held_once,
-    quadratic_falls,
-    gradients_count_as_they_are_at_the_step,
-    saved_optimizer_goes_on_to_the_bit,
-    parameters_without_gradient_are_left_alone,
-    training_twice_gives_the_same,
-    only_weights_change,
-    told_of_infinity_a_fused_step_does_nothing,
-    rate_in_the_groups_is_used,
-    double_precision_is_kept,
-)

@@ -1,6 +1,6 @@
-"""Look at a component in a process of its own, where nothing has been imported or changed yet.
+"""Run a task with a component in a new process, where nothing has been imported or changed yet.
 
-`python -m seqlab.testing.other_process` reads one job as JSON and prints the answer as JSON.
+`python -m seqlab.testing.other_process` reads one job as JSON and prints its result as JSON.
 """
 
 from __future__ import annotations
@@ -15,68 +15,67 @@ from functools import cache, reduce
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from seqlab.testing.promises import NotApplicable, Subject
 
-_SECONDS = 600  # a loaded machine needs a minute for importing torch
+TIMEOUT = 600  # seconds; a loaded machine needs a minute for importing torch
 
 
-def ask(task: str, factory: Callable[..., Any], **job: Any) -> Any:
-    """Have a function of this module called in a new process, with the module of a factory.
-
-    Python hashes texts with another seed there.
+def run_elsewhere(task: str, factory: Callable[..., Any], **job: Any) -> Any:
+    """Run a task of this module in a new process that hashes texts with another seed.
 
     Raises:
         NotApplicable: the factory is not at the top of a file, so another process cannot find it;
             or the process gave no answer in time.
         RuntimeError: the process failed.
     """
-    return _answered({"task": task, "path": sys.path, **_place(factory), **job})
+    return _run({"task": task, "path": sys.path, **_location(factory), **job})
 
 
-def ask_of_import(factory: Callable[..., Any]) -> tuple[str, ...]:
-    """Return what importing the module of a factory printed or changed, asked once a file.
+def effects_of_import(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """What importing the module of a factory prints or changes, looked up once for each file.
 
     Raises:
-        NotApplicable, RuntimeError: as `ask` does.
+        NotApplicable, RuntimeError: as `run_elsewhere` does.
     """
-    place = _place(factory)
-    del place["qualname"]
-    file = Path(place["file"])
+    location = _location(factory)
+    del location["qualname"]
+    file = Path(location["file"])
     changed = file.stat().st_mtime_ns if file.exists() else 0  # a module may lie in a zip
-    return _of_import(tuple(place.items()), tuple(sys.path), changed)
+    return _effects_of_import(tuple(location.items()), tuple(sys.path), changed)
 
 
 @cache
-def _of_import(
-    place: tuple[tuple[str, str], ...],
+def _effects_of_import(
+    location: tuple[tuple[str, str], ...],
     path: tuple[str, ...],
     changed: int,  # noqa: ARG001 # part of the key
 ) -> tuple[str, ...]:
-    return tuple(_answered({"task": "imports", "path": path, **dict(place)}))
+    return tuple(_run({"task": "import", "path": path, **dict(location)}))
 
 
-def _answered(whole: Mapping[str, Any]) -> Any:
+def _run(job: Mapping[str, Any]) -> Any:
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     try:
         done = subprocess.run(
             [sys.executable, "-m", "seqlab.testing.other_process"],
-            input=json.dumps(whole),
+            input=json.dumps(job),
             capture_output=True,
             text=True,
             check=False,
-            timeout=_SECONDS,
+            timeout=TIMEOUT,
             env={**os.environ, "PYTHONHASHSEED": seed},
         )
     except subprocess.TimeoutExpired:  # it says more of the machine than of the component
-        raise NotApplicable(f"another process gave no answer in {_SECONDS} seconds") from None
+        raise NotApplicable(f"another process gave no answer in {TIMEOUT} seconds") from None
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _place(factory: Callable[..., Any]) -> dict[str, Any]:
+def _location(factory: Callable[..., Any]) -> dict[str, Any]:
     """Where another process finds a factory: a module, its file, a name in it."""
     qualname = getattr(factory, "__qualname__", "")
     module = sys.modules.get(getattr(factory, "__module__", ""))
@@ -86,57 +85,57 @@ def _place(factory: Callable[..., Any]) -> dict[str, Any]:
     return {"module": module.__name__, "file": file, "qualname": qualname}
 
 
-def imported(job: Mapping[str, Any]) -> Any:
-    """Import the module that a job names: dropped-in files by their place."""
+def _import(job: Mapping[str, Any]) -> ModuleType:
+    """Import the module of a job, a dropped-in file by its path."""
     name = "planted" if job["module"] == "__main__" else job["module"]
-    if name.startswith(("seqlab_dropped_in_", "planted")):
-        spec = spec_from_file_location(name, job["file"])
-        assert spec is not None  # noqa: S101 # it was imported before
-        assert spec.loader is not None  # noqa: S101
-        module = module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
-    return import_module(name)
+    if not name.startswith(("seqlab_dropped_in_", "planted")):
+        return import_module(name)
+    spec = spec_from_file_location(name, job["file"])
+    assert spec is not None  # noqa: S101 # it was imported before
+    assert spec.loader is not None  # noqa: S101
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def imports(job: Mapping[str, Any]) -> list[str]:
-    """What importing the module printed or changed."""
-    from seqlab.testing.process_state import changes, surroundings
+def import_and_compare(job: Mapping[str, Any]) -> list[str]:
+    """What importing the module of a job prints or changes."""
+    from seqlab.testing.process_state import changes, global_state
 
-    before = surroundings()
-    with _Printed() as printed:
-        imported(job)
-    said = [f"it printed {printed.text()!r}"] if printed.text() else []
-    return [*said, *changes(before, surroundings())]
-
-
-def encodes(job: Mapping[str, Any]) -> dict[str, Any]:
-    """What a tokenizer, fitted to texts, makes of them."""
-    factory = reduce(getattr, job["qualname"].split("."), imported(job))
-    return encoded(Subject.of("tokenizer", factory, job["options"]).build(), job["texts"])
+    before = global_state()
+    with _CapturedOutput() as output:
+        _import(job)
+    printed = [f"it printed {output.text!r}"] if output.text else []
+    return [*printed, *changes(before, global_state())]
 
 
-def encoded(tokenizer: Any, texts: Sequence[str]) -> dict[str, Any]:
-    """Fit a tokenizer to texts, and encode them."""
+def _build(kind: str, job: Mapping[str, Any]) -> Any:
+    module: Any = _import(job)
+    factory = reduce(getattr, job["qualname"].split("."), module)
+    return Subject.of(kind, factory, job["options"]).build()
+
+
+def fit_and_encode(tokenizer: Any, texts: Sequence[str]) -> dict[str, Any]:
+    """The size of a tokenizer that is fitted to texts, and the ids of these."""
     tokenizer.fit(texts)
     ids = [[int(token) for token in tokenizer.encode(text)] for text in texts]
     return {"size": tokenizer.size, "ids": ids}
 
 
-def reads(job: Mapping[str, Any]) -> dict[str, str]:
-    """What a corpus is known by, and what it gives."""
+def fingerprint_and_digest(corpus: Any) -> dict[str, str]:
+    """The fingerprint of a corpus, and a hash of its documents."""
     from seqlab.testing.corpus_digest import content
 
-    factory = reduce(getattr, job["qualname"].split("."), imported(job))
-    corpus = Subject.of("corpus", factory, job["options"]).build()
     return {"fingerprint": corpus.fingerprint(), "documents": content(corpus).sha256}
 
 
-class _Printed:
+class _CapturedOutput:
     """Everything that is written to stdout and stderr inside the block, by any code at all."""
 
-    def __enter__(self) -> _Printed:
+    text = ""
+
+    def __enter__(self) -> _CapturedOutput:
         self._file = tempfile.TemporaryFile("w+b")
         self._kept = [os.dup(number) for number in (1, 2)]
         for number in (1, 2):
@@ -150,18 +149,21 @@ class _Printed:
             os.dup2(kept, number)
             os.close(kept)
         self._file.seek(0)
-        self._text = self._file.read().decode("utf-8", "replace")
+        self.text = self._file.read().decode("utf-8", "replace").strip()[:200]
         self._file.close()
 
-    def text(self) -> str:
-        return self._text.strip()[:200]
+
+TASKS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "import": import_and_compare,
+    "encode": lambda job: fit_and_encode(_build("tokenizer", job), job["texts"]),
+    "read": lambda job: fingerprint_and_digest(_build("corpus", job)),
+}
 
 
 def main() -> None:
     job = json.load(sys.stdin)
     sys.path[:] = job["path"]
-    answer = {"imports": imports, "encodes": encodes, "reads": reads}[job["task"]](job)
-    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.write(json.dumps(TASKS[job["task"]](job)) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What belongs to the whole process, and so to everybody: a plugin leaves it as it was."""
+"""Global state of the process, which the import of a plugin must not change."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ import numpy as np
 import torch
 
 
-def surroundings() -> dict[str, Any]:
-    """Everything global that a plugin might change, by a name for it."""
-    return {name: look() for name, look in _LOOKS.items()}
+def global_state() -> dict[str, Any]:
+    """Everything global that a plugin might change, by its name in a message."""
+    return {name: read() for name, read in {**_GENERATORS, **_SETTINGS}.items()}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """One clause for each thing that is not as it was."""
+    """One clause for each thing that changed."""
     return [f"it changed {name}" for name, value in before.items() if after[name] != value]
 
 
 def random_states() -> dict[str, str]:
     """A hash of the state of each global generator."""
-    return {name: _hash(_LOOKS[name]()) for name in _GENERATORS}
+    return {name: _hash(read()) for name, read in _GENERATORS.items()}
 
 
 def _hash(value: Any) -> str:
@@ -37,15 +37,16 @@ def _hash(value: Any) -> str:
 
 
 def _numpy_state() -> list[Any]:
-    kind, keys, *rest = np.random.get_state()
-    return [kind, _hash(np.asarray(keys).tolist()), *rest]
+    name, keys, *rest = np.random.get_state()
+    return [name, _hash(np.asarray(keys).tolist()), *rest]
 
 
-_GENERATORS = ("Python's random state", "numpy's random state", "torch's random state")
-_LOOKS: dict[str, Callable[[], Any]] = {
+_GENERATORS: dict[str, Callable[[], Any]] = {
     "Python's random state": random.getstate,
     "numpy's random state": _numpy_state,
     "torch's random state": lambda: torch.get_rng_state().numpy().tobytes(),
+}
+_SETTINGS: dict[str, Callable[[], Any]] = {
     "torch's default dtype": torch.get_default_dtype,
     "torch's default device": lambda: torch.get_default_device(),
     "torch's number of threads": torch.get_num_threads,

@@ -1,4 +1,4 @@
-"""One component under test, and what a check says of it."""
+"""A component under test, and the result of a check."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ from seqlab.registry.plugins import Component
 from seqlab.registry.signature import Signature, SignatureError, core_names, read_signature
 
 PAGE = "docs/conformance.md"
-"""Has a section for every check, under its name: what is promised, and why."""
+"""Its sections have the names of the checks: what is promised, and why."""
 
 
 class Broken(AssertionError):
-    """A promise that a component does not keep: what was expected, and what was seen.
-
-    That is one line; each of `details` is one more.
-    """
+    """A broken promise: one line with what was expected and seen, and one more for each detail."""
 
     def __init__(self, expected: str, seen: object, details: Sequence[str] = ()) -> None:
         self.expected = expected
@@ -34,22 +31,18 @@ class Broken(AssertionError):
 
 
 class NotApplicable(Exception):
-    """A check has nothing to say of this component; the message says why."""
+    """A check does not apply to a component; the message says why."""
 
 
 def expect(held: bool, expected: str, seen: object) -> None:
-    """Go on if a promise is kept.
-
-    Raises:
-        Broken: it is not.
-    """
+    """Raise `Broken` unless a promise is held."""
     if not held:
         raise Broken(expected, seen)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A factory with its options, as a check is given it."""
+    """What a check is given: a factory and its options."""
 
     kind: str
     name: str
@@ -58,11 +51,11 @@ class Subject:
 
     @classmethod
     def of(cls, kind: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Subject:
-        """Take a factory as a test has it; its options are checked as an experiment's would be.
+        """Take a factory of a test, and check its options as those of an experiment.
 
         Raises:
-            UsageError: no such kind, an object where its class was meant, or an option that the
-                factory does not have or take.
+            UsageError: the kind is unknown, the factory is an object instead of its class, or it
+                does not have or accept an option.
         """
         if kind not in KINDS:
             raise UsageError(f"unknown kind '{kind}'; there are {', '.join(KINDS)}")
@@ -79,10 +72,10 @@ class Subject:
         return subject.with_options(options)
 
     def with_options(self, options: Mapping[str, Any]) -> Subject:
-        """The same factory with options, which are checked and turned into their types."""
+        """The same factory with other options, checked and converted to their types."""
         try:
             known = self.signature.options
-        except SignatureError:  # a check will say so
+        except SignatureError:  # a check reports it
             known = {}
         unknown = options.keys() - known.keys()
         if known and unknown:
@@ -97,7 +90,7 @@ class Subject:
 
     @property
     def is_a_factory(self) -> bool:
-        """Not so of an object that was made already, unless it is called as a factory would be."""
+        """Whether it is a class or a function, or an object that is called like one."""
         if inspect.isclass(self.factory) or inspect.isroutine(self.factory):
             return True
         try:
@@ -107,7 +100,7 @@ class Subject:
 
     @cached_property
     def signature(self) -> Signature:
-        """Read anew from the factory, so that what is wrong with it is a check's to say."""
+        """Read from the factory when it is asked for, so that a check can report its mistakes."""
         return read_signature(self.factory, KINDS[self.kind].supplied, core_names(self.kind))
 
     def build(self, *supplied: Any) -> Any:
@@ -126,12 +119,12 @@ class Subject:
 
 
 Check: TypeAlias = Callable[[Subject], None]
-"""Its name and docstring say what is promised; it raises `Broken` where that is not kept."""
+"""Its name and docstring state a promise; it raises `Broken` where the promise is not kept."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """`verdict` is kept, broken or skipped; `message` says what is wrong, or why it is skipped."""
+    """`verdict` is kept, broken or skipped; `message` says what is broken, or why it is skipped."""
 
     check: str
     verdict: str
@@ -143,7 +136,7 @@ def verify(check: Check, subject: Subject) -> None:
     """Run one check.
 
     Raises:
-        Broken: the promise is not kept, or the component failed while it was looked at.
+        Broken: the promise is not kept, or the component raised an error.
         NotApplicable: there is nothing to check.
     """
     where = f"; why: {PAGE}#{check.__name__}"
@@ -153,21 +146,16 @@ def verify(check: Check, subject: Subject) -> None:
         raise Broken(broken.expected, broken.seen + where) from broken
     except NotApplicable:
         raise
-    except BaseException as error:  # it is the component's: a check only calls it
+    except BaseException as error:  # the component raised it, the check only calls it
         reraise_interrupt(error)
-        said = f"{type(error).__name__}: {error}" if not isinstance(error, SeqlabError) else error
-        raise Broken(
-            f"no error while checking this: {promise_of(check)}", f"{said}{where}"
-        ) from error
-
-
-def promise_of(check: Check) -> str:
-    """What a check promises, in a sentence."""
-    return (inspect.getdoc(check) or "").partition("\n\n")[0].replace("\n", " ").rstrip(".")
+        seen = error if isinstance(error, SeqlabError) else f"{type(error).__name__}: {error}"
+        promise = (inspect.getdoc(check) or "").partition("\n\n")[0].replace("\n", " ")
+        expected = f"no error while checking this: {promise.rstrip('.')}"
+        raise Broken(expected, f"{seen}{where}") from error
 
 
 def look_at(check: Check, subject: Subject) -> Result:
-    """Run one check, and say how it went."""
+    """Run one check and return its result."""
     try:
         verify(check, subject)
     except Broken as broken:

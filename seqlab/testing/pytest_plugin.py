@@ -1,12 +1,10 @@
 """One test for each promise: `@pytest.mark.seqlab(kind, component, **options)`.
 
-pytest finds this by an entry point in every environment that has seqlab, so that nothing heavy is
-imported before a test asks for it.
+pytest loads this in every environment that has seqlab, so nothing heavy is imported at the top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,25 +24,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test that wants `seqlab_check` one parameter for each check of its markers."""
+    """Give a test with the fixture `seqlab_check` one parameter for each check of its markers."""
     if "seqlab_check" not in metafunc.fixturenames:
         return
     markers = list(metafunc.definition.iter_markers("seqlab"))
     if not markers:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: needs {MARKER.partition(':')[0]}")
-    found = [case for marker in reversed(markers) for case in _cases(marker)]
-    metafunc.parametrize("seqlab_check", [run for run, _ in found], ids=[name for _, name in found])
+    cases = [case for marker in reversed(markers) for case in _cases(marker)]
+    metafunc.parametrize("seqlab_check", cases)
 
 
-def _cases(marker: pytest.Mark) -> list[tuple[Callable[[], None], str]]:
-    from seqlab.testing.kits import checks_of
+def _cases(marker: pytest.Mark) -> list[Any]:
+    from seqlab.testing.collection import checks_of
 
     try:
         kind, component = marker.args
     except ValueError:
         raise pytest.UsageError(f"@pytest.mark.{MARKER.partition(':')[0]}: {marker.args}") from None
     subject = _subject(kind, component, dict(marker.kwargs))
-    return [(partial(_run, c, subject), f"{subject.name}-{c.__name__}") for c in checks_of(kind)]
+    return [
+        pytest.param(partial(_run, check, subject), id=f"{subject.name}-{check.__name__}")
+        for check in checks_of(kind)
+    ]
 
 
 def _subject(kind: str, component: Any, options: dict[str, Any]) -> Subject:

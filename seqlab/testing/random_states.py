@@ -1,4 +1,4 @@
-"""Global random states that a component should neither change nor heed."""
+"""Global random states, which a component should neither change nor depend on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import torch
 from seqlab.testing.process_state import random_states
 from seqlab.testing.promises import expect
 
-NOBODYS = 986_543_217  # a seed that no component sets, or its own seeding would not be seen
+UNUSED_SEED = 986_543_217  # a component that sets a seed sets another one, so it is noticed
 
 
 @contextmanager
 def random_states_left_alone() -> Iterator[None]:
-    """Look at the global random states before and after the block, in which they are others.
+    """Seed the global generators for the block, and compare their states before and after it.
 
     Raises:
         Broken: the block changed one.
@@ -25,13 +25,14 @@ def random_states_left_alone() -> Iterator[None]:
     kept = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         try:
-            random.seed(NOBODYS)
-            np.random.seed(NOBODYS)
-            torch.manual_seed(NOBODYS)
+            random.seed(UNUSED_SEED)
+            np.random.seed(UNUSED_SEED)
+            torch.manual_seed(UNUSED_SEED)
             before = random_states()
             yield
-            drawn = [name for name, state in random_states().items() if state != before[name]]
+            after = random_states()
         finally:
             random.setstate(kept[0])
             np.random.set_state(kept[1])
-    expect(not drawn, "global random states to be left alone", f"it changed {', '.join(drawn)}")
+    changed = ", ".join(name for name, state in after.items() if state != before[name])
+    expect(not changed, "global random states to be left alone", f"it changed {changed}")

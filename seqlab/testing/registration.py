@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seqlab.registry.signature import SignatureError
-from seqlab.testing.other_process import ask_of_import
-from seqlab.testing.promises import Broken, Check, Subject, expect
+from seqlab.testing.other_process import effects_of_import
+from seqlab.testing.promises import Broken, Subject, expect
 
 
 def signature_is_a_schema(subject: Subject) -> None:
@@ -29,24 +29,15 @@ def options_are_documented(subject: Subject) -> None:
 
 def options_have_defaults(subject: Subject) -> None:
     """An option has a default, or it says why it must be given: its help begins with `Required`."""
-    unsaid = [
+    unmarked = [
         option.name
         for option in subject.signature.options.values()
         if option.required and not option.help.lower().startswith("required")
     ]
-    expect(not unsaid, "a default, or help that begins with `Required`", f"not so: {unsaid}")
+    expect(not unmarked, "a default, or help that begins with `Required`", f"not so: {unmarked}")
 
 
 def import_changes_nothing(subject: Subject) -> None:
     """Importing the plugin prints nothing and leaves random state and global settings alone."""
-    found = ask_of_import(subject.factory)
-    expect(not found, "an import that nobody notices", "; ".join(found))
-
-
-CHECKS: tuple[Check, ...] = (
-    signature_is_a_schema,
-    summary_says_what_it_is,
-    options_are_documented,
-    options_have_defaults,
-    import_changes_nothing,
-)
+    effects = effects_of_import(subject.factory)
+    expect(not effects, "an import without side effects", "; ".join(effects))

@@ -10,43 +10,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Batch
+from seqlab.contracts import Batch, offered
 from seqlab.data.tokens import Tokens
 from seqlab.errors import CorpusError
 from seqlab.testing import numbered_tokens
-from seqlab.testing.numbered_tokens import SIZES, Make, numbered
-from seqlab.testing.promises import Check, Subject, expect
+from seqlab.testing.numbered_tokens import SIZES, MakeTokens, numbered
+from seqlab.testing.promises import Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
 SEED = 3
 SEEDS, EPOCHS = (0, 2**63 - 1), (0, 1)  # the smallest and the largest seed of an experiment
-SHORT = range(1, 20)
+SHORT_SIZES = range(1, 20)
 
 
-def _sampler(
-    subject: Subject, make: Make = numbered, *, seed: int = SEED, more: int = 1
+def _build(
+    subject: Subject, make: MakeTokens = numbered, *, seed: int = SEED, more: int = 1
 ) -> tuple[Any, Tokens]:
-    """A sampler of the smallest corpus that it makes two batches of, or else one.
+    """Build a sampler over the smallest corpus that has two batches, or else one.
 
-    `more` are added to a prime number of tokens: with 1, the number of targets is prime.
+    `more` is added to a prime number of tokens: with 1, the number of targets is prime.
     """
-    built: tuple[Any, Tokens] | None = None
+    smallest: tuple[Any, Tokens] | None = None
     for size in SIZES:
         tokens = make(size + more)
-        sampler = _built(subject, tokens, seed)
+        sampler = _try_to_build(subject, tokens, seed)
         if sampler is None:
             continue
-        built = built or (sampler, tokens)
+        smallest = smallest or (sampler, tokens)
         if len(sampler) > 1:
             return sampler, tokens
-    return built or (subject.build(tokens, seed), tokens)
+    return smallest or (subject.build(tokens, seed), tokens)
 
 
 def _batches(sampler: Any, epoch: int) -> list[Batch]:
     return [sampler.batch(epoch, index) for index in range(len(sampler))]
 
 
-def _counts(batch: Batch) -> Tensor:
+def _counted(batch: Batch) -> Tensor:
     """Which targets count (B, T)."""
     everywhere = torch.ones_like(batch.targets, dtype=torch.bool)
     return everywhere if batch.weights is None else batch.weights > 0
@@ -54,7 +54,7 @@ def _counts(batch: Batch) -> Tensor:
 
 def epoch_has_batches(subject: Subject) -> None:
     """`len()` says how many batches an epoch has: at least one."""
-    _check_length(*_sampler(subject))
+    _check_length(*_build(subject))
 
 
 def _check_length(sampler: Any, tokens: Tokens) -> None:
@@ -64,8 +64,8 @@ def _check_length(sampler: Any, tokens: Tokens) -> None:
 
 def batches_have_their_shapes(subject: Subject) -> None:
     """Inputs and targets are int64 (B, T), `continues` bool (B,), weights None or float (B, T)."""
-    _check_shapes(*_sampler(subject))
-    _check_shapes(*_sampler(subject, numbered_tokens.weighted))
+    _check_shapes(*_build(subject))
+    _check_shapes(*_build(subject, numbered_tokens.weighted))
 
 
 def _check_shapes(sampler: Any, tokens: Tokens) -> None:
@@ -96,19 +96,17 @@ def _check_form(name: str, part: Any, dtype: torch.dtype, shape: tuple[int, ...]
 
 def targets_are_inputs_shifted(subject: Subject) -> None:
     """A row is a run of tokens as they stand; its targets are its inputs, one further."""
-    _check_shift(*_sampler(subject))
+    _check_shift(*_build(subject))
 
 
 def _check_shift(sampler: Any, _: Tokens) -> None:
     for epoch in EPOCHS:
         for batch in _batches(sampler, epoch):
-            counts = _counts(batch)
-            wrong = counts & (batch.targets != batch.inputs + 1)
-            said = f"{batch.targets[wrong][:3].tolist()} for {batch.inputs[wrong][:3].tolist()}"
-            expect(not wrong.any(), "the next token as the target of each input", said)
-            both = (
-                counts[:, 1:] & counts[:, :-1]
-            )  # where documents meet, a target may count nothing
+            counted = _counted(batch)
+            wrong = counted & (batch.targets != batch.inputs + 1)
+            seen = f"{batch.targets[wrong][:3].tolist()} for {batch.inputs[wrong][:3].tolist()}"
+            expect(not wrong.any(), "the next token as the target of each input", seen)
+            both = counted[:, 1:] & counted[:, :-1]  # where documents meet, one may not count
             gaps = both & (batch.inputs[:, 1:] != batch.targets[:, :-1])
             row = batch.inputs[gaps.any(1)][:1].tolist()
             expect(not gaps.any(), "rows without a gap between targets that count", row)
@@ -117,7 +115,7 @@ def _check_shift(sampler: Any, _: Tokens) -> None:
 def epoch_covers_what_it_declares(subject: Subject) -> None:
     """Every target is either trained in an epoch or in `left_out`, and none is in both."""
     for more in (0, 1, 2):
-        _check_coverage(*_sampler(subject, more=more))
+        _check_coverage(*_build(subject, more=more))
 
 
 def _check_coverage(sampler: Any, tokens: Tokens) -> None:
@@ -135,44 +133,42 @@ def _check_coverage(sampler: Any, tokens: Tokens) -> None:
 
 
 def _trained(sampler: Any, epoch: int) -> set[int]:
-    """Where the targets that count lie: ids are positions."""
-    found: set[int] = set()
-    for batch in _batches(sampler, epoch):
-        found.update(batch.targets[_counts(batch)].tolist())
-    return found
+    """The positions of the targets that count, which are their ids."""
+    batches = _batches(sampler, epoch)
+    return {target for batch in batches for target in batch.targets[_counted(batch)].tolist()}
 
 
 def _left_out(sampler: Any, epoch: int) -> set[int]:
-    gaps = list(sampler.left_out(epoch))
-    expect(all(isinstance(gap, range) for gap in gaps), "`left_out` as ranges", gaps[:3])
-    found = {position for gap in gaps for position in gap}
-    once = len(found) == sum(map(len, gaps))
-    expect(once, "each position once in `left_out`, as its length is told", gaps[:3])
-    return found
+    ranges = list(sampler.left_out(epoch))
+    expect(all(isinstance(r, range) for r in ranges), "`left_out` as ranges", ranges[:3])
+    positions = {position for r in ranges for position in r}
+    once = len(positions) == sum(map(len, ranges))
+    expect(once, "each position once in `left_out`, as its length is told", ranges[:3])
+    return positions
 
 
 def weights_are_those_of_the_tokens(subject: Subject) -> None:
     """A target that is trained counts as much as its token does; None: once."""
     for make in (numbered, numbered_tokens.weighted):
-        sampler, tokens = _sampler(subject, make)
+        sampler, tokens = _build(subject, make)
         _check_coverage(sampler, tokens)
         for batch in _batches(sampler, 0):
             _check_weights(batch, tokens)
 
 
 def _check_weights(batch: Batch, tokens: Tokens) -> None:
-    counts = _counts(batch)
-    given = torch.ones(len(tokens)) if tokens.weights is None else torch.tensor(tokens.weights)
-    wanted = given[batch.targets[counts]]
-    found = torch.ones(len(wanted)) if batch.weights is None else batch.weights[counts]
-    wrong = found != wanted
-    seen = f"{found[wrong][:3].tolist()}, not {wanted[wrong][:3].tolist()}"
+    counted = _counted(batch)
+    weights = torch.ones(len(tokens)) if tokens.weights is None else torch.tensor(tokens.weights)
+    expected = weights[batch.targets[counted]]
+    actual = torch.ones(len(expected)) if batch.weights is None else batch.weights[counted]
+    wrong = actual != expected
+    seen = f"{actual[wrong][:3].tolist()}, not {expected[wrong][:3].tolist()}"
     expect(not wrong.any(), "targets that count as their tokens do, or not at all", seen)
 
 
 def rows_continue_truthfully(subject: Subject) -> None:
     """A row that continues begins where the same row of the batch before it ended."""
-    _check_rows(*_sampler(subject))
+    _check_rows(*_build(subject))
 
 
 def _check_rows(sampler: Any, _: Tokens) -> None:
@@ -185,116 +181,102 @@ def _check_rows(sampler: Any, _: Tokens) -> None:
 
 
 def _check_continued(before: Batch, batch: Batch) -> None:
-    rows = (len(before.inputs), len(batch.inputs))
-    expect(rows[0] == rows[1], "as many rows where one continues", f"{rows[0]}, then {rows[1]}")
-    going_on = batch.continues & _counts(batch).any(1)  # a row may have come to its end
-    found, wanted = batch.inputs[going_on, 0], before.targets[going_on, -1]
-    seen = f"rows that begin with {found[:3].tolist()} after {wanted[:3].tolist()}"
-    expect(found.equal(wanted), "a row's last target as its next input", seen)
+    old, new = len(before.inputs), len(batch.inputs)
+    expect(old == new, "as many rows where one continues", f"{old}, then {new}")
+    rows = batch.continues & _counted(batch).any(1)  # a row may have come to its end
+    first, last = batch.inputs[rows, 0], before.targets[rows, -1]
+    seen = f"rows that begin with {first[:3].tolist()} after {last[:3].tolist()}"
+    expect(first.equal(last), "a row's last target as its next input", seen)
 
 
 def batch_depends_on_epoch_and_index(subject: Subject) -> None:
     """`batch(epoch, index)` is a function: in any order, twice, from another instance the same."""
-    sampler, tokens = _sampler(subject)
+    sampler, tokens = _build(subject)
     ids = tokens.ids.copy()
-    places = [(epoch, index) for epoch in EPOCHS for index in range(len(sampler))]
-    wanted = {place: sampler.batch(*place) for place in places}
-    random.Random(SEED).shuffle(places)  # noqa: S311 # any order will do
+    indices = [(epoch, index) for epoch in EPOCHS for index in range(len(sampler))]
+    expected = {index: sampler.batch(*index) for index in indices}
+    random.Random(SEED).shuffle(indices)  # noqa: S311 # any order will do
     other = subject.build(tokens, SEED)
-    for place in places:
-        for one in (other, sampler):
-            _check_same(one.batch(*place), wanted[place], f"batch {place} to be the same")
+    for index in indices:
+        for instance in (other, sampler):
+            promise = f"batch {index} to be the same"
+            _expect_same(instance.batch(*index), expected[index], promise)
     same = all(list(other.left_out(e)) == list(sampler.left_out(e)) for e in EPOCHS)
     expect(same, "another instance to leave out the same", "other targets")
     expect(np.array_equal(tokens.ids, ids), "tokens to be left as they were", "others")
 
 
-def _check_same(found: Batch, wanted: Batch, promise: str) -> None:
-    for name, one, other in zip(Batch._fields, found, wanted, strict=True):
-        if one is None or other is None:
-            expect(one is other, promise, f"{name} only once")
+def _expect_same(actual: Batch, expected: Batch, promise: str) -> None:
+    for name, part, other in zip(Batch._fields, actual, expected, strict=True):
+        if part is None or other is None:
+            expect(part is other, promise, f"{name} only once")
         else:
-            expect(torch.equal(one, other), promise, f"other {name}")
+            expect(torch.equal(part, other), promise, f"other {name}")
 
 
 def chance_comes_from_the_seed_alone(subject: Subject) -> None:
     """Global random states neither change a batch nor are changed by one."""
-    sampler, tokens = _sampler(subject)
-    wanted = _batches(sampler, 1)
+    sampler, tokens = _build(subject)
+    expected = _batches(sampler, 1)
     with random_states_left_alone():
-        found = _batches(subject.build(tokens, SEED), 1)
+        actual = _batches(subject.build(tokens, SEED), 1)
         sampler.left_out(1)
-    for one, other in zip(found, wanted, strict=True):
-        _check_same(one, other, "the same batches whatever the global random states are")
+    for batch, other in zip(actual, expected, strict=True):
+        _expect_same(batch, other, "the same batches whatever the global random states are")
 
 
 def any_seed_is_as_good(subject: Subject) -> None:
     """Every seed from 0 to 2**63 - 1 gives batches that keep these promises."""
     for seed in SEEDS:
-        _check_all(*_sampler(subject, seed=seed))
+        _check_all(*_build(subject, seed=seed))
 
 
 def _check_all(sampler: Any, tokens: Tokens) -> None:
-    for holds in (_check_length, _check_shapes, _check_shift, _check_coverage, _check_rows):
-        holds(sampler, tokens)
+    for check in (_check_length, _check_shapes, _check_shift, _check_coverage, _check_rows):
+        check(sampler, tokens)
 
 
 def documents_may_be_few_or_many(subject: Subject) -> None:
     """One document is enough, and many small ones do no harm."""
     for make in (numbered_tokens.one_document, numbered_tokens.many_documents):
-        _check_all(*_sampler(subject, make))
+        _check_all(*_build(subject, make))
 
 
 def documents_start_as_it_says(subject: Subject) -> None:
     """`documents = "fresh"` if, and only if, no first token of a document is ever a target."""
-    sampler, tokens = _sampler(subject, numbered_tokens.many_documents)
+    sampler, tokens = _build(subject, numbered_tokens.many_documents)
     trained = _trained(sampler, 0) | _trained(sampler, 1)
     seen = sorted(trained & {int(first) for first in tokens.documents})[:3]
-    wanted, said = ("carried" if seen else "fresh"), getattr(sampler, "documents", "carried")
-    why = f"{said!r}, while targets have the first tokens {seen}" if seen else repr(said)
-    expect(said == wanted, f"`documents` to say {wanted!r}", why)
+    expected = "carried" if seen else "fresh"
+    declared = "carried" if (value := offered(sampler, "documents")) is None else value
+    because = f", while targets have the first tokens {seen}" if seen else ""
+    expect(declared == expected, f"`documents` to say {expected!r}", f"{declared!r}{because}")
 
 
 def short_corpus_works_or_is_refused(subject: Subject) -> None:
     """A corpus of a few tokens works, or the factory raises CorpusError or ValueError."""
-    for count in (*SHORT, *_around_the_shortest(subject)):
+    for count in (*SHORT_SIZES, *_sizes_around_the_smallest(subject)):
         tokens = numbered_tokens.one_document(count)
-        sampler = _built(subject, tokens)
+        sampler = _try_to_build(subject, tokens)
         if sampler is not None:
             _check_all(sampler, tokens)
 
 
-def _built(subject: Subject, tokens: Tokens, seed: int = SEED) -> Any:
-    """A sampler, or None where it says that it cannot be."""
+def _try_to_build(subject: Subject, tokens: Tokens, seed: int = SEED) -> Any:
+    """A sampler; None: the factory refuses the tokens."""
     try:
         return subject.build(tokens, seed)
     except (CorpusError, ValueError):
         return None
 
 
-def _around_the_shortest(subject: Subject) -> range:
-    """Sizes about the smallest one that is not refused."""
-    refused, built = 0, len(_sampler(subject, numbered_tokens.one_document)[1])
+def _sizes_around_the_smallest(subject: Subject) -> range:
+    """Sizes around the smallest one that is not refused."""
+    refused, built = 0, len(_build(subject, numbered_tokens.one_document)[1])
     while built - refused > 1:
         middle = (refused + built) // 2
-        if _built(subject, numbered_tokens.one_document(middle)) is None:
+        if _try_to_build(subject, numbered_tokens.one_document(middle)) is None:
             refused = middle
         else:
             built = middle
     return range(max(refused, 1), built + 2)
-
-
-CHECKS: tuple[Check, ...] = (
-    epoch_has_batches,
-    batches_have_their_shapes,
-    targets_are_inputs_shifted,
-    epoch_covers_what_it_declares,
-    weights_are_those_of_the_tokens,
-    rows_continue_truthfully,
-    batch_depends_on_epoch_and_index,
-    chance_comes_from_the_seed_alone,
-    any_seed_is_as_good,
-    documents_may_be_few_or_many,
-    documents_start_as_it_says,
-    short_corpus_works_or_is_refused,
-)

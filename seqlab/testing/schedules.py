@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -14,15 +13,16 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.testing.optimizers import saved_and_loaded, weights_like_a_models
-from seqlab.testing.promises import Check, NotApplicable, Subject, expect
+from seqlab.testing.parameters import draw_parameters
+from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
+from seqlab.testing.saving import saved_and_loaded
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.loop import wants_metric
 
 TOTALS = (0, 1, 2, 10, 1000)
-RATE, OTHER = 0.5, 0.05
-LOSS = 2.0  # the same at each evaluation, so that a schedule that waits for a better one acts
+RATE, SMALL_RATE = 0.5, 0.05
+LOSS = 2.0  # of every evaluation, so that a schedule that waits for a better loss acts
 STEPS, HALF = 20, 9
 CLOSE = 1e-6
 
@@ -30,21 +30,24 @@ Rates = list[float]
 
 
 def _optimizer() -> Optimizer:
-    """Two groups with different rates; gradients are there, but no step was taken."""
+    """An optimizer before its first step: two groups with different rates, and gradients."""
     spare_compiler()
-    weights = list(weights_like_a_models().values())
+    weights = list(draw_parameters().values())
     for parameter in weights:
         parameter.grad = torch.ones_like(parameter)
-    groups: list[dict[str, Any]] = [{"params": weights[:2]}, {"params": weights[2:], "lr": OTHER}]
+    groups: list[dict[str, Any]] = [
+        {"params": weights[:2]},
+        {"params": weights[2:], "lr": SMALL_RATE},
+    ]
     optimizer = SGD(groups, lr=RATE, momentum=0.9)
-    optimizer._opt_called = True  # type: ignore[attr-defined] # or torch warns that no step was
+    optimizer._opt_called = True  # type: ignore[attr-defined] # or torch warns of that
     return optimizer
 
 
-def _schedule(subject: Subject, optimizer: Optimizer, total_steps: int = STEPS) -> Any:
+def _build(subject: Subject, optimizer: Optimizer, total_steps: int = STEPS) -> Any:
     schedule = subject.build(optimizer, total_steps)
-    is_one = isinstance(schedule, LRScheduler)
-    expect(is_one, "a torch.optim.lr_scheduler.LRScheduler", type(schedule).__name__)
+    right = isinstance(schedule, LRScheduler)
+    expect(right, "a torch.optim.lr_scheduler.LRScheduler", type(schedule).__name__)
     return schedule
 
 
@@ -57,31 +60,24 @@ def _rates(optimizer: Optimizer) -> Rates:
     return [float(group["lr"]) for group in optimizer.param_groups]
 
 
-def _course(optimizer: Optimizer, schedule: Any) -> Iterator[Rates]:
+def _rates_by_step(optimizer: Optimizer, schedule: Any) -> Iterator[Rates]:
     """The rates of all groups now, then after each step."""
     while True:
         yield _rates(optimizer)
         _step(schedule)
 
 
-def _walk(subject: Subject, total_steps: int = STEPS) -> list[Rates]:
+def _run(subject: Subject, total_steps: int = STEPS) -> list[Rates]:
     """The rates of a whole run, and those after its last step."""
     optimizer = _optimizer()
-    course = _course(optimizer, _schedule(subject, optimizer, total_steps))
-    return list(islice(course, total_steps + 1))
-
-
-@contextmanager
-def _warnings_are_errors() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+    rates = _rates_by_step(optimizer, _build(subject, optimizer, total_steps))
+    return list(islice(rates, total_steps + 1))
 
 
 def schedule_is_torchs(subject: Subject) -> None:
     """It is an LRScheduler over the optimizer that it was given."""
     optimizer = _optimizer()
-    same = getattr(_schedule(subject, optimizer), "optimizer", None) is optimizer
+    same = getattr(_build(subject, optimizer), "optimizer", None) is optimizer
     expect(same, "a schedule whose `optimizer` is the one that was given", "another, or none")
 
 
@@ -92,15 +88,16 @@ def every_step_has_a_rate(subject: Subject) -> None:
     """
     for total in TOTALS:
         try:
-            with _warnings_are_errors():
-                found = _walk(subject, total)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                rates_by_step = _run(subject, total)
         except ValueError as refusal:
             if not any(option in str(refusal) for option in subject.options):
                 raise
             continue
         wrong = [
             f"{rate} at step {step} of {total}"
-            for step, rates in enumerate(found)
+            for step, rates in enumerate(rates_by_step)
             for rate in rates
             if not 0 <= rate < math.inf
         ]
@@ -109,34 +106,35 @@ def every_step_has_a_rate(subject: Subject) -> None:
 
 def groups_keep_their_ratio(subject: Subject) -> None:
     """Every group of the optimizer is scaled: two with different rates keep their ratio."""
-    for step, (rate, other) in enumerate(_walk(subject)):
-        held = abs(rate * OTHER - other * RATE) <= CLOSE * RATE * OTHER
-        expect(held, f"rates as {RATE} to {OTHER} in all steps", f"{rate}, {other} at step {step}")
+    for step, (large, small) in enumerate(_run(subject)):
+        kept = abs(large * SMALL_RATE - small * RATE) <= CLOSE * RATE * SMALL_RATE
+        promise = f"rates as {RATE} to {SMALL_RATE} in all steps"
+        expect(kept, promise, f"{large}, {small} at step {step}")
 
 
 def saved_schedule_goes_on(subject: Subject) -> None:
     """With a `state_dict` that was saved, another schedule goes on with the same rates."""
     optimizer = _optimizer()
-    schedule = _schedule(subject, optimizer)
-    course = _course(optimizer, schedule)
-    next(islice(course, HALF, None))
-    resumed, loaded = _loaded(subject, optimizer)
-    loaded.load_state_dict(saved_and_loaded(_plain_values(schedule)))
-    wanted = [_rates(optimizer), *islice(course, STEPS - HALF)]
-    found = list(islice(_course(resumed, loaded), len(wanted)))
-    expect(found == wanted, f"a loaded schedule to go on with {wanted[:3]} …", found[:3])
+    schedule = _build(subject, optimizer)
+    rates = _rates_by_step(optimizer, schedule)
+    next(islice(rates, HALF, None))
+    resumed, loaded = _resume(subject, optimizer)
+    loaded.load_state_dict(saved_and_loaded(_state_dict(schedule)))
+    expected = [_rates(optimizer), *islice(rates, STEPS - HALF)]
+    actual = list(islice(_rates_by_step(resumed, loaded), len(expected)))
+    expect(actual == expected, f"a loaded schedule to go on with {expected[:3]} …", actual[:3])
 
 
-def _loaded(subject: Subject, optimizer: Optimizer) -> tuple[Optimizer, Any]:
-    """As the core resumes: a new schedule over a new optimizer, which is loaded then."""
+def _resume(subject: Subject, optimizer: Optimizer) -> tuple[Optimizer, Any]:
+    """Build a schedule over a new optimizer, and then load the optimizer, as the core does."""
     resumed = _optimizer()
-    schedule = _schedule(subject, resumed)
+    schedule = _build(subject, resumed)
     resumed.load_state_dict(saved_and_loaded(optimizer.state_dict()))
     return resumed, schedule
 
 
-def _plain_values(schedule: Any) -> dict[str, Any]:
-    """What the training loop saves of a schedule."""
+def _state_dict(schedule: Any) -> dict[str, Any]:
+    """The part of its state that the training loop saves."""
     return {key: value for key, value in schedule.state_dict().items() if not callable(value)}
 
 
@@ -146,39 +144,39 @@ def stepping_up_to_a_step_is_being_there(subject: Subject) -> None:
     That is how a run goes on whose number of steps was changed: from the first rates.
     """
     optimizer = _optimizer()
-    schedule = _schedule(subject, optimizer)
+    schedule = _build(subject, optimizer)
     if wants_metric(schedule):
         raise NotApplicable("it is stepped with losses, so it is always loaded")
-    wanted = next(islice(_course(optimizer, schedule), HALF, None))
-    resumed, stepped = _loaded(subject, optimizer)
+    expected = next(islice(_rates_by_step(optimizer, schedule), HALF, None))
+    resumed, stepped = _resume(subject, optimizer)
     for group, first in zip(resumed.param_groups, stepped.get_last_lr(), strict=True):
         group["lr"] = first
     for _ in range(HALF):
         _step(stepped)
-    found = _rates(resumed)
-    close = all(abs(a - b) <= CLOSE * RATE for a, b in zip(found, wanted, strict=True))
-    expect(close, f"the rates of step {HALF} after {HALF} steps: {wanted}", found)
+    actual = _rates(resumed)
+    close = all(abs(a - b) <= CLOSE * RATE for a, b in zip(actual, expected, strict=True))
+    expect(close, f"the rates of step {HALF} after {HALF} steps: {expected}", actual)
 
 
 def same_steps_give_the_same_rates(subject: Subject) -> None:
     """Two schedules side by side have the same rates; nothing is drawn from a global generator."""
     with random_states_left_alone():
-        alone = _walk(subject)
+        alone = _run(subject)
     optimizers = [_optimizer(), _optimizer()]
-    courses = [_course(one, _schedule(subject, one)) for one in optimizers]
-    beside = list(islice(zip(*courses, strict=True), STEPS + 1))
-    for step, (wanted, found) in enumerate(zip(alone, beside, strict=True)):
-        same = list(found) == [wanted, wanted]
-        expect(same, f"the rates {wanted} at step {step}, beside another too", found)
+    runs = [_rates_by_step(optimizer, _build(subject, optimizer)) for optimizer in optimizers]
+    pairs = islice(zip(*runs, strict=True), STEPS + 1)
+    for step, (expected, pair) in enumerate(zip(alone, pairs, strict=True)):
+        same = list(pair) == [expected, expected]
+        expect(same, f"the rates {expected} at step {step}, beside another too", pair)
 
 
 def weights_are_left_alone(subject: Subject) -> None:
     """Neither weights nor gradients nor the optimizer's state are changed."""
     optimizer = _optimizer()
     before = _contents(optimizer)
-    list(islice(_course(optimizer, _schedule(subject, optimizer)), STEPS))
-    for (what, old), (_, new) in zip(before, _contents(optimizer), strict=True):
-        expect(old.equal(new), f"{what} that a schedule leaves alone", "they changed")
+    list(islice(_rates_by_step(optimizer, _build(subject, optimizer)), STEPS))
+    for (name, old), (_, new) in zip(before, _contents(optimizer), strict=True):
+        expect(old.equal(new), f"{name} that a schedule leaves alone", "they changed")
     held = len(optimizer.state)
     expect(held == 0, "the state of an optimizer that was not stepped: none", f"{held} entries")
 
@@ -188,14 +186,3 @@ def _contents(optimizer: Optimizer) -> list[tuple[str, Tensor]]:
     gradients = [torch.empty(0) if p.grad is None else p.grad.clone() for p in parameters]
     weights = [("weights", p.detach().clone()) for p in parameters]
     return weights + [("gradients", gradient) for gradient in gradients]
-
-
-CHECKS: tuple[Check, ...] = (
-    schedule_is_torchs,
-    every_step_has_a_rate,
-    groups_keep_their_ratio,
-    saved_schedule_goes_on,
-    stepping_up_to_a_step_is_being_there,
-    same_steps_give_the_same_rates,
-    weights_are_left_alone,
-)

@@ -131,7 +131,7 @@ def _runs() -> Iterator[Row]:
     for verb, word in {"generate": "has no checkpoint", "doctor": "", "eval": "has no"}.items():
         yield (verb, "unsaved", *ON_A_RUN[verb]), 4, word
     yield ("compare", "rowless"), 4, "is damaged"
-    yield ("compare", "good", "--json", "--csv"), 2, "choose one"
+    yield ("compare", "good", "--json", "--csv"), 2, "--csv and --json exclude each other"
 
 
 def _options() -> Iterator[Row]:

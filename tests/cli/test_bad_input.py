@@ -36,10 +36,10 @@ def test_bad_input_is_told_in_words(
     monkeypatch.chdir(there)
     Path("good.yaml").write_text(dump_yaml(tiny))
     done = seqlab_command(*arguments)
-    said = done.out + done.err
-    assert "Traceback" not in said
-    assert (done.code, bool(said.strip())) == (code, True), said[-300:]
-    assert word in said
+    output = done.out + done.err
+    assert "Traceback" not in output
+    assert (done.code, bool(output.strip())) == (code, True), output[-300:]
+    assert word in output
 
 
 def test_the_table_has_three_hundred_rows_that_differ():

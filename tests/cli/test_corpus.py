@@ -99,17 +99,17 @@ def test_what_is_kept_can_be_cleared(seqlab_command, experiment):
     assert "Removed" in seqlab_command("corpus", "cache", "--clear").err
     nothing = seqlab_command("corpus", "cache")
     assert (nothing.code, nothing.out) == (0, "")
-    assert "Nothing is kept" in nothing.err
+    assert "The cache is empty" in nothing.err
 
 
 @pytest.mark.parametrize("verb", ["build", "describe"])
 def test_a_misspelt_section_is_refused_as_validate_refuses_it(seqlab_command, experiment, verb):
     wrong = ("--set", "tokeniser={name: words}")
     expected = seqlab_command("validate", experiment, *wrong)
-    found = seqlab_command("corpus", verb, experiment, *wrong)
-    assert (found.code, found.out) == (2, "")
-    assert "unknown section 'tokeniser'; did you mean 'tokenizer'?" in found.err
-    assert found.err == f"seqlab: {expected.err}"
+    result = seqlab_command("corpus", verb, experiment, *wrong)
+    assert (result.code, result.out) == (2, "")
+    assert "unknown section 'tokeniser'; did you mean 'tokenizer'?" in result.err
+    assert result.err == f"seqlab: {expected.err}"
 
 
 def test_sections_that_are_not_needed_may_be_missing(seqlab_command, text):

@@ -107,19 +107,19 @@ def test_a_corpus_that_exits_is_named(seqlab_command, experiment, drop):
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("decoder=chooser", "decoder 'chooser' of plugin 'dropped' lacks the method `choose` or"),
         ("sampler=drawer", "sampler 'drawer' of plugin 'dropped' lacks the method `left_out`"),
     ],
 )
 def test_a_part_that_lacks_a_method_is_refused_before_training(
-    override, said, seqlab_command, experiment, drop
+    override, message, seqlab_command, experiment, drop
 ):
     drop(PARTS)
     result = seqlab_command("run", experiment, "--set", override, "--run-dir", "here")
     assert result.code == 3
-    assert said in result.err
+    assert message in result.err
     assert not Path("here").exists()
 
 
@@ -156,14 +156,14 @@ def test_a_full_disk_that_a_plugin_met_is_one_message(crashed):
 
 
 @pytest.mark.parametrize(
-    ("forward", "said"),
+    ("forward", "message"),
     [
         ("", "it has none"),
         ("def forward(self, inputs): return inputs, None", "too many positional arguments"),
         ("def forward(self, a, b, c): return a, b", "missing a required argument: 'c'"),
     ],
 )
-def test_a_cell_that_cannot_be_called_is_told_before_it_is(forward, said, tiny, drop):
+def test_a_cell_that_cannot_be_called_is_told_before_it_is(forward, message, tiny, drop):
     drop(f"""
         from torch import nn
         from seqlab import hookimpl
@@ -180,7 +180,7 @@ def test_a_cell_that_cannot_be_called_is_told_before_it_is(forward, said, tiny, 
         def seqlab_register_cells():
             return {{"odd": Odd}}
     """)
-    match = rf"cell 'odd' of plugin 'dropped' should have forward\(inputs, state\): {said}"
+    match = rf"cell 'odd' of plugin 'dropped' should have forward\(inputs, state\): {message}"
     with pytest.raises(PluginError, match=match):
         seqlab.run(tiny, overrides=["cell=odd"])
 
@@ -194,9 +194,9 @@ def test_a_log_that_nobody_reads_any_more_ends_no_run(tiny):
 
 def test_what_ended_a_run_is_in_its_log_and_how_to_go_on_is_said(crashed):
     result = crashed("raise ValueError('oh')")
-    said = "The run in here stopped after step 4. It has no checkpoint yet"
-    assert f"seqlab: {said}" in result.err
+    message = "The run in here stopped after step 4. It has no checkpoint yet"
+    assert f"seqlab: {message}" in result.err
     log = Path("here/log.txt").read_text("utf-8")
-    assert re.search(rf"ERROR {said} .*\nTraceback", log)
+    assert re.search(rf"ERROR {message} .*\nTraceback", log)
     assert log.endswith("ValueError: oh\n")
     assert json.loads(Path("here/run.json").read_text("utf-8"))["status"] == "failed"

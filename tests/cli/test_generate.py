@@ -56,26 +56,26 @@ def test_an_option_that_the_new_decoder_lacks_is_left_behind_with_a_word(generat
 
 def test_a_prefixes_file_has_one_on_each_line(generate):
     Path("prefixes.txt").write_bytes("\ufeffthe\r\n\ndog \n".encode())
-    found = json.loads(generate("--prefixes-file", "prefixes.txt", "--json").out)
-    assert [one["prefix"] for one in found] == ["the", "dog "]
+    results = json.loads(generate("--prefixes-file", "prefixes.txt", "--json").out)
+    assert [result["prefix"] for result in results] == ["the", "dog "]
 
 
 def test_json_has_all_that_is_known_of_a_continuation(generate):
-    (one,) = json.loads(generate("--prefix", "the", "--json", "--stop", "o", *WARM).out)
-    assert one["text"] == "the" + one["continuation"]
-    assert one["ended"] == "stop"
-    assert "o" not in one["continuation"]
-    assert "".join(one["tokens"]) == one["continuation"] + "o"
-    assert len(one["tokens"]) == len(one["ids"]) == len(one["log_probabilities"])
-    assert one["score"] == pytest.approx(sum(one["log_probabilities"]))
+    (result,) = json.loads(generate("--prefix", "the", "--json", "--stop", "o", *WARM).out)
+    assert result["text"] == "the" + result["continuation"]
+    assert result["ended"] == "stop"
+    assert "o" not in result["continuation"]
+    assert "".join(result["tokens"]) == result["continuation"] + "o"
+    assert len(result["tokens"]) == len(result["ids"]) == len(result["log_probabilities"])
+    assert result["score"] == pytest.approx(sum(result["log_probabilities"]))
 
 
 def test_a_stop_token_ends_a_continuation_and_stays_in_it(generate):
     run = seqlab.open_run("here")
     token = int(run.tokenizer.encode("o")[0])
-    (one,) = json.loads(generate("--prefix", "the", "--json", "--stop-token", token).out)
-    assert one["continuation"].endswith("o")
-    assert one["ended"] == "stop"
+    (result,) = json.loads(generate("--prefix", "the", "--json", "--stop-token", token).out)
+    assert result["continuation"].endswith("o")
+    assert result["ended"] == "stop"
 
 
 def test_the_end_of_a_document_ends_a_continuation_unless_told_otherwise(generate, tiny):
@@ -117,18 +117,18 @@ IMPOSSIBLE = [
     (("--stop-token", 999), "stop token 999 does not exist"),
     (("--prefixes-file", "nobody.txt"), "nobody.txt: No such file"),
     (("--prefixes-file", "."), ".: Is a directory"),
-    (("--prefixes-file", "empty.txt"), "empty.txt: has no prefix; it should have one a line"),
+    (("--prefixes-file", "empty.txt"), "empty.txt: has no prefix; write one on each line"),
     (("--prefixes-file", "latin.txt"), "latin.txt: is not UTF-8 (byte 1)"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), IMPOSSIBLE)
-def test_what_cannot_be_is_told_in_one_line_with_code_2(generate, arguments, said):
+@pytest.mark.parametrize(("arguments", "message"), IMPOSSIBLE)
+def test_what_cannot_be_is_told_in_one_line_with_code_2(generate, arguments, message):
     Path("empty.txt").write_text("\n\n")
     Path("latin.txt").write_bytes("h\xe9\n".encode("latin-1"))
     result = generate("--prefix", "the", *arguments)
     assert (result.code, result.out) == (2, "")
-    assert said in result.err
+    assert message in result.err
     assert len(result.err.splitlines()) == 1
 
 
@@ -140,14 +140,14 @@ def test_without_a_prefix_or_a_terminal_it_says_what_to_give(generate, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
-    [((), "no prefix: give --prefix TEXT"), (("--prefixes-file", "-"), "-: there is no stdin")],
+    ("arguments", "message"),
+    [((), "no prefix: give --prefix TEXT"), (("--prefixes-file", "-"), "-: stdin is closed")],
 )
-def test_a_stdin_that_is_closed_is_told_in_one_line(generate, monkeypatch, arguments, said):
+def test_a_stdin_that_is_closed_is_told_in_one_line(generate, monkeypatch, arguments, message):
     monkeypatch.setattr("sys.stdin", None)
     result = generate(*arguments)
     assert (result.code, len(result.err.splitlines())) == (2, 1)
-    assert said in result.err
+    assert message in result.err
 
 
 class Terminal:
@@ -220,9 +220,9 @@ def test_a_terminal_is_asked_for_prefixes_until_control_d(generate, typed):
 
 
 def test_a_search_gives_its_best_again_for_a_prefix_that_comes_again(generate, typed):
-    one = "decoder={name: beam, beams: 1}"
-    (expected,) = seqlab.open_run("here").generate("the", length=9, overrides=[one])
-    terminal = typed("here", "--length", "9", "--set", one)
+    greedy_beam = "decoder={name: beam, beams: 1}"
+    (expected,) = seqlab.open_run("here").generate("the", length=9, overrides=[greedy_beam])
+    terminal = typed("here", "--length", "9", "--set", greedy_beam)
     terminal.until("> ")
     for _ in range(2):
         terminal.type(b"the\n")

@@ -80,18 +80,18 @@ def test_a_file_is_checked_without_being_dropped_in(seqlab_command, drop):
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "said"),
+    ("name", "code", "message"),
     [
         ("goood", 2, "no component, plugin or file 'goood'; did you mean 'good'?"),
         ("nobody.py", 2, "nobody.py: there is no such file"),
         ("failing", 3, "plugin 'failing' (plugins/failing.py): cannot be imported: ValueError: oh"),
     ],
 )
-def test_what_cannot_be_checked_is_named(seqlab_command, drop, name, code, said):
+def test_what_cannot_be_checked_is_named(seqlab_command, drop, name, code, message):
     drop(GOOD)
     drop("raise ValueError('oh')", "failing")
     result = seqlab_command("plugins", "check", name)
-    assert (result.code, said in result.err) == (code, True), result.err
+    assert (result.code, message in result.err) == (code, True), result.err
 
 
 # -- explain
@@ -123,11 +123,11 @@ def test_a_key_is_explained(seqlab_command, laid_over, key, lines):
 
 
 def test_a_key_inside_an_option_is_explained_as_any_other(seqlab_command, laid_over):
-    said = ["--set", "train.stop={patience: 3, split: train}"]
-    result = seqlab_command("explain", laid_over, "train.stop.patience", *said)
+    overrides = ["--set", "train.stop={patience: 3, split: train}"]
+    result = seqlab_command("explain", laid_over, "train.stop.patience", *overrides)
     lines = ["value       3", "--set train.stop=", "integer", "> 0", "this many rows without"]
     assert [line for line in lines if line not in result.out] == []
-    whole = seqlab_command("explain", laid_over, "train.stop", *said)
+    whole = seqlab_command("explain", laid_over, "train.stop", *overrides)
     assert "train.stop.min_delta\t0.0\tdefault in " in whole.out
 
 
@@ -161,8 +161,8 @@ def test_a_mapping_that_is_not_the_dataclass_is_explained_as_a_whole(
     seqlab_command, drop, laid_over
 ):
     drop(EITHER)
-    said = ["--set", "decoder={name: ramped, ramp: {begin: 2.0}}"]
-    result = seqlab_command("explain", laid_over, "decoder.ramp", *said)
+    override = ["--set", "decoder={name: ramped, ramp: {begin: 2.0}}"]
+    result = seqlab_command("explain", laid_over, "decoder.ramp", *override)
     assert result.code == 0
     assert "begin" in result.out
 
@@ -176,8 +176,8 @@ def test_every_key_is_explained_at_once(seqlab_command, laid_over):
 
 
 def test_a_section_is_explained_as_json(seqlab_command, laid_over):
-    found = json.loads(seqlab_command("explain", laid_over, "cell", "--json").out)
-    assert {one["key"]: one["value"] for one in found}["cell.hidden_size"] == 16
+    rows = json.loads(seqlab_command("explain", laid_over, "cell", "--json").out)
+    assert {row["key"]: row["value"] for row in rows}["cell.hidden_size"] == 16
 
 
 def test_a_key_that_nobody_has_is_a_mistake_of_use(seqlab_command, laid_over):

@@ -37,7 +37,7 @@ CELLS = '''
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ("louder", "--set", "facter=3"),
@@ -55,14 +55,14 @@ CELLS = '''
         ),
         (
             ("plugins/dropped.py", "--kind", "corpus"),
-            "'plugins/dropped.py' offers no corpus; what it offers is of kind: cell",
+            "'plugins/dropped.py' has no corpus; its components are of kind: cell",
         ),
     ],
 )
-def test_what_no_component_has_is_refused_in_one_line(seqlab_command, drop, arguments, said):
+def test_what_no_component_has_is_refused_in_one_line(seqlab_command, drop, arguments, message):
     drop(CELLS)
     result = seqlab_command("plugins", "check", *arguments)
-    assert (result.code, result.out, result.err.strip()) == (2, "", f"seqlab: {said}")
+    assert (result.code, result.out, result.err.strip()) == (2, "", f"seqlab: {message}")
 
 
 def test_every_misspelt_option_is_named(seqlab_command, drop):
@@ -82,5 +82,5 @@ def test_a_cell_without_parameters_is_not_asked_for_gradients(seqlab_command, dr
     drop(CELLS)
     result = seqlab_command("plugins", "check", "echo")
     assert result.code == 0, result.out
-    said = "skipped\tthe cell has no parameters that are trained, and need not have any"
-    assert f"gradients reach every parameter\t{said}" in result.out
+    expected = "skipped\tthe cell has no parameters that are trained, and need not have any"
+    assert f"gradients reach every parameter\t{expected}" in result.out

@@ -39,8 +39,8 @@ def test_the_folder_of_a_run_holds_what_was_promised(seqlab_command, experiment)
 def test_a_resolved_experiment_runs_again_to_the_same_numbers(seqlab_command, experiment):
     seqlab_command("run", experiment, "--run-dir", "one")
     seqlab_command("run", "one/resolved.yaml", "--run-dir", "two")
-    one, two = (json.loads(Path(run, "metrics.jsonl").read_text()) for run in ("one", "two"))
-    assert one["loss"] == two["loss"]
+    first, second = (json.loads(Path(run, "metrics.jsonl").read_text()) for run in ("one", "two"))
+    assert first["loss"] == second["loss"]
 
 
 def test_no_secret_of_the_environment_reaches_the_folder(seqlab_command, experiment, monkeypatch):
@@ -85,20 +85,20 @@ def test_every_complaint_comes_at_once_with_its_place(seqlab_command, experiment
 
 
 @pytest.mark.parametrize(
-    ("corpus", "place"),
+    ("corpus", "location"),
     [
         ("corpus:\n  name: text\n  path: gone.txt\n", "mine.yaml:3:9: corpus.path: /"),
         ("corpus: {name: text, path: text.txt}\n", "mine.yaml:2:13: evaluation.split: corpus"),
     ],
 )
 def test_a_corpus_that_lacks_something_is_told_where_that_is_asked_for(
-    corpus, place, seqlab_command, tiny
+    corpus, location, seqlab_command, tiny
 ):
     rest = dump_yaml({key: section for key, section in tiny.items() if key != "corpus"})
     Path("mine.yaml").write_text(f"{corpus}evaluation: {{every: 1 epoch}}\n{rest}", "utf-8")
     result = seqlab_command("run", "mine.yaml")
     assert (result.code, len(result.err.splitlines())) == (4, 1)
-    assert result.err.startswith(f"seqlab: {place}")
+    assert result.err.startswith(f"seqlab: {location}")
 
 
 def test_seeds_make_a_run_each_and_show_them_side_by_side(seqlab_command, experiment):
@@ -123,12 +123,12 @@ def test_what_is_left_of_an_interrupted_set_of_seeds_can_be_pasted(seqlab_comman
     Path("my plugins").mkdir()
     Path("my plugins/impatient.py").write_text(ASKING)
     places = ("--plugins", "my plugins", "--root", "my runs")
-    said = ("--set", "train={epochs: 3, seed: 7}", "--set", "observers=[impatient]")
-    result = seqlab_command("run", experiment, "--seeds", 3, *said, *places)
+    overrides = ("--set", "train={epochs: 3, seed: 7}", "--set", "observers=[impatient]")
+    result = seqlab_command("run", experiment, "--seeds", 3, *overrides, *places)
     _, *advice = shlex.split(result.err.splitlines()[-2].partition("to run them: ")[2])
     seqlab_command(*advice, "--set", "observers=[]")
     known = [json.loads(p.read_text()) for p in Path("my runs").glob("*/*/run.json")]
-    ends = sorted((one["seed"], one["status"]) for one in known)
+    ends = sorted((run["seed"], run["status"]) for run in known)
     assert ends == [(7, "interrupted"), (8, "finished"), (9, "finished")]
 
 

@@ -156,10 +156,10 @@ def test_auto_passes_over_a_damaged_run(seqlab_command, file):
 
 
 def test_eval_gives_a_program_the_number_of_the_run(seqlab_command, here):
-    found = json.loads(seqlab_command("eval", "here", "--json").out)
+    scores = json.loads(seqlab_command("eval", "here", "--json").out)
     last = seqlab.open_run(here).metrics[-1]
-    assert (found["split"], found["step"]) == ("valid", 20)
-    assert found["loss"] == pytest.approx(last["loss"], rel=1e-9)
+    assert (scores["split"], scores["step"]) == ("valid", 20)
+    assert scores["loss"] == pytest.approx(last["loss"], rel=1e-9)
 
 
 def test_eval_prints_what_was_measured_and_nothing_else(seqlab_command, here):
@@ -177,16 +177,16 @@ def test_eval_is_the_same_for_any_batch_size_and_window(seqlab_command, here):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("--split", "test"), 4, "has no split 'test' (it has train, valid)"),
         (("--rows", 0), 2, "0 is not in the range 1<=x<=1048576"),
     ],
 )
-def test_eval_refuses_what_cannot_be(arguments, code, said, seqlab_command, here):
+def test_eval_refuses_what_cannot_be(arguments, code, message, seqlab_command, here):
     result = seqlab_command("eval", "here", *arguments)
     assert result.code == code
-    assert said in result.err
+    assert message in result.err
 
 
 def test_eval_on_another_text_stops_with_code_4(seqlab_command, here, text_file):
@@ -256,8 +256,8 @@ def test_doctor_names_what_cannot_be_built(seqlab_command, drop):
     drop(BUILDS_NOTHING)
     result = seqlab_command("doctor")
     assert result.code == 3
-    said = "cannot be built: RuntimeError: oh no (plugin 'dropped')"
-    assert f"decoder nothing\t{said}" in result.out
+    message = "cannot be built: RuntimeError: oh no (plugin 'dropped')"
+    assert f"decoder nothing\t{message}" in result.out
 
 
 @pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])
@@ -306,8 +306,8 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     for name in ("jay_lyrics", "tiny_shakespeare"):
         assert states.pop(f"corpus {name}").startswith("not here: ")
     for name in ("text", "folder", "jsonl", "parquet", "tokens"):
-        said = "not here: option 'path' has no default; give it a value"
-        assert states.pop(f"corpus {name}") == said
+        reason = "not here: option 'path' has no default; give it a value"
+        assert states.pop(f"corpus {name}") == reason
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
     scans = "min_gru", "selective_state_space", "gated_linear_attention"
     for name in ("rnn", "lstm", "gru", *scans):

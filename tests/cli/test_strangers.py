@@ -190,9 +190,9 @@ def test_the_settings_of_a_repository_run_nothing_and_its_commit_is_known(tiny, 
     subprocess.run([*git, "config", setting, "touch EXECUTED; false"], check=True)
     index = Path(".git/index").read_bytes()
     Path("text.txt").touch()
-    found = seqlab.run(tiny, run_dir="r").description["git"]
+    state = seqlab.run(tiny, run_dir="r").description["git"]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    assert found == {"commit": head.stdout.strip(), "clean": None}
+    assert state == {"commit": head.stdout.strip(), "clean": None}
     assert not Path("EXECUTED").exists()
     assert Path(".git/index").read_bytes() == index
 

@@ -80,17 +80,17 @@ def interrupted(*arguments):
     pressed = time.monotonic()
     process.send_signal(signal.SIGINT)
     try:
-        said = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=60)[1]
     finally:
         process.kill()
-    return process.returncode, said, time.monotonic() - pressed
+    return process.returncode, errors, time.monotonic() - pressed
 
 
 def test_ctrl_c_acts_in_the_middle_of_a_long_foreign_call(experiment, drop):
     drop(FOREIGN)
-    code, said, seconds = interrupted("run", experiment, "--set", "tokenizer=slow")
+    code, errors, seconds = interrupted("run", experiment, "--set", "tokenizer=slow")
     assert code == 130
-    assert said.strip().splitlines()[-1] == "seqlab: interrupted"
+    assert errors.strip().splitlines()[-1] == "seqlab: interrupted"
     assert seconds < 5  # one, and what a loaded machine takes
 
 
@@ -113,10 +113,10 @@ def seqlab_register_tokenizers():
 
 
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemExit(0)", "GeneratorExit"])
-@pytest.mark.parametrize("place", ["in_factory", "in_use"])
-def test_what_a_component_raises_is_its_failure(seqlab_command, experiment, drop, raised, place):
-    places = {"in_factory": "pass", "in_use": "pass"} | {place: f"raise {raised}"}
-    drop("import seqlab_plugins.tokenizers.basic" + RAISING.format(**places))
+@pytest.mark.parametrize("method", ["in_factory", "in_use"])
+def test_what_a_component_raises_is_its_failure(seqlab_command, experiment, drop, raised, method):
+    bodies = {"in_factory": "pass", "in_use": "pass"} | {method: f"raise {raised}"}
+    drop("import seqlab_plugins.tokenizers.basic" + RAISING.format(**bodies))
     done = seqlab_command("run", experiment, "--set", "tokenizer=odd", "--run-dir", "r")
     assert done.code == 3
     assert "tokenizer 'odd' of plugin 'dropped' failed" in done.err
@@ -163,12 +163,6 @@ def test_names_with_tabs_and_line_feeds_leave_a_table_whole(seqlab_command, trai
     assert len(lines) == 4
     assert len({line.count("\t") for line in lines}) == 1
     assert "\x1b" not in "".join(lines)
-
-
-def test_one_form_of_a_table_is_chosen(seqlab_command, trained_once):
-    done = seqlab_command("compare", trained_once, "--csv", "--json")
-    assert done.code == 2
-    assert "--csv and --json" in done.err
 
 
 def test_a_working_folder_that_is_gone_is_told(experiment):

@@ -32,8 +32,13 @@ def test_what_parts_refuse_comes_with_all_else_at_once(validated, tiny):
     corpus = {"name": "text", "path": "missing.txt", "newline": "lf"}
     code, lines = validated(corpus=corpus, **WRONG)
     assert code == 2
-    for said in ("newline", "tokenizer: min_count", "cell: hidden_size (30)", "warmup is 99 steps"):
-        assert any(said in line for line in lines), said
+    for message in (
+        "newline",
+        "tokenizer: min_count",
+        "cell: hidden_size (30)",
+        "warmup is 99 steps",
+    ):
+        assert any(message in line for line in lines), message
     assert all(line.startswith("e.yaml:") for line in lines)
 
 

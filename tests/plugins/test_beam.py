@@ -20,8 +20,8 @@ class Chain:
         self.table = 2 * torch.randn(120, V, V, V, generator=generator, dtype=torch.float64)
 
     def __call__(self, ids, state):
-        place, (before,) = state
-        return self.table[place, before, ids], (place + 1, (ids,))
+        position, (before,) = state
+        return self.table[position, before, ids], (position + 1, (ids,))
 
     def start(self, firsts):
         ids = torch.tensor(firsts)
@@ -30,8 +30,8 @@ class Chain:
 
     def score(self, first, ids) -> float:
         before, last, total = 0, first, 0.0
-        for place, token in enumerate(ids):
-            total += float(self.table[place, before, last].log_softmax(-1)[token])
+        for position, token in enumerate(ids):
+            total += float(self.table[position, before, last].log_softmax(-1)[token])
             before, last = last, token
         return total
 
@@ -43,12 +43,12 @@ def beam(registry):
 
 def every(model, first, limits, power=0.0):
     """All continuations there are, the best first: (value, ids)."""
-    found = {}
+    values = {}
     for ids in product(range(V), repeat=limits.length):
         end = next(n for n in range(1, limits.length + 1) if limits.ended(ids[:n]))
         value = model.score(first, ids[:end]) / ((5 + end) / 6) ** power
-        found[ids[:end]] = value
-    return sorted(((value, ids) for ids, value in found.items()), reverse=True)
+        values[ids[:end]] = value
+    return sorted(((value, ids) for ids, value in values.items()), reverse=True)
 
 
 LIMITS = [
@@ -63,12 +63,12 @@ LIMITS = [
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_that_is_wide_enough_finds_the_best_in_their_order(beam, limits, power, seed):
     model, width = Chain(seed), V**4
-    found = beam(beams=width, length_penalty=power).search(model, model.start([0, 1, 2]), limits)
-    for first, row in enumerate(found):
+    rows = beam(beams=width, length_penalty=power).search(model, model.start([0, 1, 2]), limits)
+    for first, row in enumerate(rows):
         expected = every(model, first, limits, power)[:width]
-        assert [one.ids for one in row] == [ids for _, ids in expected]
+        assert [continuation.ids for continuation in row] == [ids for _, ids in expected]
         scores = [model.score(first, ids) for _, ids in expected]
-        assert [one.score for one in row] == pytest.approx(scores)
+        assert [continuation.score for continuation in row] == pytest.approx(scores)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,17 +78,17 @@ def test_a_narrow_beam_is_the_search_that_one_would_write(beam, seed):
     for _ in range(5):
         grown = [(*ids, token) for ids in kept for token in range(V)]
         kept = sorted(grown, key=lambda ids: -model.score(1, ids))[:width]
-    (found,) = beam(beams=width).search(model, model.start([1]), Limits(5))
-    assert [one.ids for one in found] == kept
+    (row,) = beam(beams=width).search(model, model.start([1]), Limits(5))
+    assert [continuation.ids for continuation in row] == kept
 
 
 def test_one_beam_is_greedy(beam, registry):
     from seqlab.generation.search import as_search
 
     model, greedy = Chain(3), registry.find("decoder", "greedy").factory()
-    (one,) = beam(beams=1).search(model, model.start([2]), Limits(9))
-    (other,) = as_search(greedy, 0)(model, model.start([2]), Limits(9))
-    assert one[0].ids == other[0].ids
+    (first,) = beam(beams=1).search(model, model.start([2]), Limits(9))
+    (second,) = as_search(greedy, 0)(model, model.start([2]), Limits(9))
+    assert first[0].ids == second[0].ids
 
 
 def test_a_row_that_is_done_asks_the_model_no_more(beam):
@@ -109,6 +109,6 @@ def test_a_row_that_is_done_asks_the_model_no_more(beam):
 def test_what_is_impossible_is_in_no_continuation(beam):
     model = Chain()
     model.table[..., 1] = -torch.inf
-    (found,) = beam(beams=99).search(model, model.start([0]), Limits(3))
-    assert len(found) == 2**3
-    assert not any(1 in one.ids for one in found)
+    (row,) = beam(beams=99).search(model, model.start([0]), Limits(3))
+    assert len(row) == 2**3
+    assert not any(1 in continuation.ids for continuation in row)

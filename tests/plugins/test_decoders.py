@@ -32,22 +32,6 @@ def test_greedy_takes_the_most_probable_token_of_every_row(greedy):
     assert greedy(logits).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("size", [3, 64, 1027])
-def test_of_equals_greedy_takes_the_lowest_id(greedy, size):
-    assert greedy(torch.zeros(2, size).index_fill(1, torch.tensor([0]), -1.0)).tolist() == [1, 1]
-
-
-def test_greedy_needs_neither_history_nor_chance(greedy):
-    logits = torch.randn(4, 9, generator=torch.Generator().manual_seed(0))
-    history = torch.ones(4, 3, dtype=torch.int64)
-    assert greedy(logits).equal(greedy(logits, history, torch.full((4,), 0.9)))
-
-
-def test_greedy_chooses_ids_for_rows_as_it_would_for_each_alone(greedy):
-    logits = torch.randn(4, 9, generator=torch.Generator().manual_seed(0))
-    assert greedy(logits).tolist() == [int(greedy(row[None])) for row in logits]
-
-
 @pytest.fixture
 def sample(registry):
     """Choose with `sample`; chance is one number for all rows, or one for each."""
@@ -106,14 +90,6 @@ def test_sample_takes_a_possible_token_at_both_ends_of_chance(sample, uniform, s
     assert ((ids > 0) & (ids <= size)).all()
 
 
-@relaxed
-@given(logits=any_logits, uniform=st.lists(any_uniform, min_size=1, max_size=9))
-def test_sample_chooses_ids_for_rows_as_it_would_for_each_alone(sample, logits, uniform):
-    rows = torch.tensor(logits) * torch.linspace(0.1, 1, len(uniform))[:, None]
-    alone = [int(sample(row[None], u)) for row, u in zip(rows, uniform, strict=True)]
-    assert sample(rows, uniform).tolist() == alone
-
-
 @pytest.mark.parametrize("temperature", [1e-300, 1e-3])
 def test_the_coldest_sample_is_greedy(sample, greedy, temperature):
     logits = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
@@ -124,11 +100,6 @@ def test_the_hottest_sample_takes_all_tokens_alike(sample):
     logits = torch.tensor([5.0, -5.0, 0.0, 90.0])
     ids = sample(logits.expand(400, -1), evenly(400), temperature=1e300)
     assert torch.bincount(ids).tolist() == [100] * 4
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_sample_gives_int64_for_logits_of_any_precision(sample, dtype):
-    assert sample(torch.zeros(2, 3, dtype=dtype), 0.5).dtype is torch.int64
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, float("inf")])

@@ -119,9 +119,9 @@ def test_attention_is_that_of_one_window_with_a_band(make, context, lengths):
     query, key, value = parts  # (B, N, T, K)
     band = torch.ones(T, T, dtype=torch.bool).tril().triu(1 - context)
     read = functional.scaled_dot_product_attention(turned(query), turned(key), value, band)
-    wanted = cell.output(read.transpose(1, 2).reshape(B, T, O))
+    expected = cell.output(read.transpose(1, 2).reshape(B, T, O))
     outputs, (_, _, seen) = in_windows(cell, inputs(), lengths)
-    torch.testing.assert_close(outputs, wanted, rtol=0, atol=1e-5)
+    torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-5)
     assert seen.tolist() == [T] * B
 
 

@@ -44,7 +44,7 @@ def text_of(prepared) -> str:
     return decode(prepared.tokenizer, prepared.tokens.ids)
 
 
-def place(lyrics: Path, folder: str | Path) -> None:
+def copy_zip(lyrics: Path, folder: str | Path) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     shutil.copy(lyrics / LYRICS.name, folder)
 
@@ -72,7 +72,7 @@ def test_the_lyrics_are_found_without_being_told_where(
     opened, lyrics, downloads, monkeypatch, folder
 ):
     monkeypatch.delenv("SEQLAB_DATA")
-    place(lyrics, folder)
+    copy_zip(lyrics, folder)
     assert len(opened("jay_lyrics").tokens) == 63_282
     assert not downloads
 
@@ -85,7 +85,7 @@ def test_the_folder_of_the_environment_comes_before_the_others(opened, lyrics):
 
 def test_path_says_where_the_lyrics_are(opened, lyrics, downloads, monkeypatch):
     monkeypatch.delenv("SEQLAB_DATA")
-    place(lyrics, "elsewhere")
+    copy_zip(lyrics, "elsewhere")
     assert len(opened({"name": "jay_lyrics", "path": f"elsewhere/{LYRICS.name}"}).tokens) == 63_282
 
 
@@ -101,14 +101,14 @@ def test_a_file_with_another_hash_is_refused_by_its_name(opened):
 def test_another_file_is_not_replaced_by_the_stand_in(opened):
     Path("data").mkdir()
     Path("data", LYRICS.name).write_bytes(b"another file")
-    with pytest.raises(CorpusError, match="is another file"):
+    with pytest.raises(CorpusError, match="is not the published file"):
         opened({"name": "jay_lyrics", "if_unavailable": "original_lyrics"})
 
 
 def test_a_download_is_tried_when_the_lyrics_are_nowhere(opened, downloads):
     with pytest.raises(CorpusUnavailable):
         opened("jay_lyrics")
-    assert downloads == [LYRICS.home]
+    assert downloads == [LYRICS.url]
 
 
 def test_nothing_is_downloaded_where_the_environment_says_so(opened, downloads, monkeypatch):
@@ -122,7 +122,7 @@ def test_lyrics_that_cannot_be_had_come_with_advice(opened, downloads):
     with pytest.raises(CorpusUnavailable) as caught:
         opened("jay_lyrics")
     message = str(caught.value)
-    assert all(place in message for place in (LYRICS.name, "$SEQLAB_DATA", "data/", LYRICS.home))
+    assert all(text in message for text in (LYRICS.name, "$SEQLAB_DATA", "data/", LYRICS.url))
     assert "\n" not in message
 
 

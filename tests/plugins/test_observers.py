@@ -160,7 +160,7 @@ def spikes(registry, caplog):
         caplog.clear()
         for step, norm in enumerate(norms, first):
             observer.seqlab_step_ended(StepEnded(step, 1, 1.0, norm, 1.0, 1, 1.0))
-        return [int(re.search(r"Step (\d+)", said).group(1)) for said in caplog.messages]
+        return [int(re.search(r"Step (\d+)", message).group(1)) for message in caplog.messages]
 
     spikes.make = make
     return spikes

@@ -85,17 +85,17 @@ def test_any_field_may_hold_the_text(stored):
 def test_the_fingerprint_follows_the_documents_and_their_splits(stored):
     whole = stored().fingerprint()
     assert stored(other=[1, 2, 3, 4, 5]).fingerprint() == whole
-    others = [
+    variants = [
         stored([*TEXTS[:-1], "x"]).fingerprint(),
         stored(["".join(TEXTS)]).fingerprint(),
         stored(part=SPLITS, split="part").fingerprint(),
     ]
-    assert len({whole, *others}) == 4
+    assert len({whole, *variants}) == 4
 
 
 def test_the_order_of_the_splits_is_no_content(stored):
-    one = stored(["a", "b"], part=["train", "valid"], split="part").fingerprint()
-    assert stored(["b", "a"], part=["valid", "train"], split="part").fingerprint() == one
+    fingerprint = stored(["a", "b"], part=["train", "valid"], split="part").fingerprint()
+    assert stored(["b", "a"], part=["valid", "train"], split="part").fingerprint() == fingerprint
 
 
 def test_splits_come_from_a_field_or_from_files_and_never_both(stored):
@@ -141,12 +141,12 @@ def test_jsonl_may_be_packed():
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("{'text': 1}", "some.jsonl:2:2: is no JSON"),
-        ('{"text": "a\x00"}', "some.jsonl:2:12: is no JSON (Invalid control character at)"),
-        ('{"text": "a"} x', "some.jsonl:2:15: is no JSON (Extra data)"),
-        ('{"text": "cut', "some.jsonl:2:10: is no JSON"),
+        ("{'text': 1}", "some.jsonl:2:2: is not JSON"),
+        ('{"text": "a\x00"}', "some.jsonl:2:12: is not JSON (Invalid control character at)"),
+        ('{"text": "a"} x', "some.jsonl:2:15: is not JSON (Extra data)"),
+        ('{"text": "cut', "some.jsonl:2:10: is not JSON"),
         ('["text"]', "some.jsonl:2: should be an object"),
         ('"text"', "some.jsonl:2: should be an object"),
         (
@@ -165,8 +165,8 @@ def test_jsonl_may_be_packed():
         ('{"text": ' + "9" * 5_000 + "}", "some.jsonl:2: cannot be read as JSON"),
     ],
 )
-def test_a_line_that_is_wrong_is_named(line, said):
-    assert said in refusal(Jsonl(path=jsonl('{"text": "a"}', line)))
+def test_a_line_that_is_wrong_is_named(line, message):
+    assert message in refusal(Jsonl(path=jsonl('{"text": "a"}', line)))
 
 
 @pytest.mark.parametrize("piece", [5, 1 << 20])
@@ -201,8 +201,8 @@ def test_a_column_may_be_a_dictionary():
 
 def test_a_column_that_is_not_there_is_told_with_those_that_are():
     path = parquet(title=["a"], n=[1])
-    said = "has no column 'text' (its columns of text: title)"
-    assert said in refusal(Parquet(path=path))
+    message = "has no column 'text' (text columns: title)"
+    assert message in refusal(Parquet(path=path))
 
 
 def test_two_columns_of_one_name_are_refused():
@@ -220,24 +220,24 @@ def test_whatever_arrow_refuses_is_a_matter_of_the_file(monkeypatch, kind):
         raise error("an unknown\nencoding")
 
     monkeypatch.setattr("pyarrow.parquet.ParquetFile", refusing)
-    said = refusal(Parquet(path=path))
-    assert "some.parquet: cannot be read as Parquet (" in said
-    assert "an unknown" in said
+    message = refusal(Parquet(path=path))
+    assert "some.parquet: cannot be read as Parquet (" in message
+    assert "an unknown" in message
 
 
 def test_a_parquet_file_with_any_byte_of_its_metadata_damaged_is_read_or_refused():
     path = parquet(text=TEXTS)
     whole = path.read_bytes()
-    for place in range(4, len(whole), 3):
+    for index in range(4, len(whole), 3):
         for byte in (0, 1, 0x7F, 0xFF):
-            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            path.write_bytes(whole[:index] + bytes([byte]) + whole[index + 1 :])
             with suppress(CorpusError):
                 Parquet(path=path).fingerprint()
 
 
 def test_a_column_of_numbers_is_no_text():
-    said = "column 'text' is int64, no text (that are: title)"
-    assert said in refusal(Parquet(path=parquet(text=[1], title=["a"])))
+    message = "column 'text' is int64, no text (that are: title)"
+    assert message in refusal(Parquet(path=parquet(text=[1], title=["a"])))
 
 
 def test_a_row_without_a_text_is_named():

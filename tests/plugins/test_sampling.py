@@ -35,7 +35,7 @@ def counts(registry):
 
 def exact(logits, history=(), **options) -> list[float]:
     """The probabilities as one would work them out on paper."""
-    values = [float(one) for one in logits]
+    values = [float(logit) for logit in logits]
     for token, times in Counter(history).items():
         divide = options.get("repetition_penalty", 1)
         values[token] *= 1 / divide if values[token] > 0 else divide
@@ -47,7 +47,7 @@ def exact(logits, history=(), **options) -> list[float]:
         for token in blocked:
             values[token] = -math.inf
     best = max(values)
-    shares = [math.exp((one - best) / options.get("temperature", 1)) for one in values]
+    shares = [math.exp((value - best) / options.get("temperature", 1)) for value in values]
     order = sorted(range(len(shares)), key=lambda token: (-shares[token], token))
     order = order[: options.get("top_k", len(order))]
     total, kept = sum(shares[token] for token in order), 0.0
@@ -68,10 +68,10 @@ def repeats(ids, size) -> bool:
     return any(ids[at : at + size] == last for at in range(len(ids) - size))
 
 
-def chi_square(found, expected) -> float:
-    draws = sum(found)
+def chi_square(observed, expected) -> float:
+    draws = sum(observed)
     return sum(
-        (n - p * draws) ** 2 / (p * draws) for n, p in zip(found, expected, strict=True) if p
+        (n - p * draws) ** 2 / (p * draws) for n, p in zip(observed, expected, strict=True) if p
     )
 
 
@@ -94,9 +94,9 @@ def chi_square(found, expected) -> float:
     ],
 )
 def test_each_token_is_drawn_as_often_as_it_should(counts, options):
-    found, expected = counts(LOGITS, SAID, **options), exact(LOGITS, SAID, **options)
-    assert not any(n for n, p in zip(found, expected, strict=True) if p == 0)
-    assert chi_square(found, expected) < 20.5  # exceeded once in a thousand, 5 degrees of freedom
+    observed, expected = counts(LOGITS, SAID, **options), exact(LOGITS, SAID, **options)
+    assert not any(n for n, p in zip(observed, expected, strict=True) if p == 0)
+    assert chi_square(observed, expected) < 20.5  # p = 0.001 for 5 degrees of freedom
 
 
 @relaxed
@@ -109,16 +109,16 @@ def test_each_token_is_drawn_as_often_as_it_should(counts, options):
 def test_cuts_leave_the_tokens_that_brute_force_leaves(counts, logits, top_k, top_p, min_p):
     options = {"top_k": top_k, "top_p": top_p, "min_p": min_p, "temperature": 3.0}
     expected = exact(logits, **options)
-    near = any(abs(one - top_p) < 1e-9 for one in cumulated(logits, top_k)) or any(
-        abs(math.exp((one - max(logits)) / 3) - min_p) < 1e-9 for one in logits
+    near = any(abs(share - top_p) < 1e-9 for share in cumulated(logits, top_k)) or any(
+        abs(math.exp((logit - max(logits)) / 3) - min_p) < 1e-9 for logit in logits
     )
-    found = counts(logits, draws=4_000, **options)
-    assert near or [n > 0 for n in found] == [p > 0 for p in expected]
+    observed = counts(logits, draws=4_000, **options)
+    assert near or [n > 0 for n in observed] == [p > 0 for p in expected]
 
 
 def cumulated(logits, top_k) -> list[float]:
     """The sums that `top_p` is held against, where rounding may decide."""
-    shares = sorted((math.exp(one / 3) for one in logits), reverse=True)[:top_k]
+    shares = sorted((math.exp(logit / 3) for logit in logits), reverse=True)[:top_k]
     return [sum(shares[: n + 1]) / sum(shares) for n in range(len(shares))]
 
 
@@ -126,8 +126,8 @@ def cumulated(logits, top_k) -> list[float]:
 @given(history=st.lists(st.integers(0, 2), min_size=1, max_size=12), size=st.integers(1, 4))
 def test_no_sequence_comes_twice_where_another_token_is_possible(counts, history, size):
     expected = exact([0.0] * 4, history, no_repeat=size)
-    found = counts([0.0] * 4, history, draws=400, no_repeat=size)
-    assert [n > 0 for n in found] == [p > 0 for p in expected]
+    observed = counts([0.0] * 4, history, draws=400, no_repeat=size)
+    assert [n > 0 for n in observed] == [p > 0 for p in expected]
 
 
 def test_where_nothing_else_is_possible_a_sequence_may_come_again(counts):

@@ -47,7 +47,7 @@ def test_it_is_found_under_both_names(plays, name, monkeypatch):
 def test_another_file_of_its_name_is_refused():
     Path("data").mkdir()
     Path("data/tinyshakespeare.txt").write_text("Exeunt")
-    with pytest.raises(CorpusError, match=r"data/tinyshakespeare\.txt: is another file"):
+    with pytest.raises(CorpusError, match=r"data/tinyshakespeare\.txt: is not the published file"):
         TinyShakespeare()
 
 
@@ -61,8 +61,8 @@ def test_an_input_file_of_somebody_else_is_passed_over():
 def test_what_cannot_be_had_comes_with_advice():
     with pytest.raises(CorpusUnavailable) as caught:
         TinyShakespeare()
-    places = ("tinyshakespeare.txt", "$SEQLAB_DATA", "data/", SHAKESPEARE.home)
-    assert all(place in str(caught.value) for place in places)
+    texts = ("tinyshakespeare.txt", "$SEQLAB_DATA", "data/", SHAKESPEARE.url)
+    assert all(text in str(caught.value) for text in texts)
 
 
 def test_it_keeps_every_promise(plays):

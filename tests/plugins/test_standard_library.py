@@ -42,7 +42,7 @@ def library(tmp_path, monkeypatch) -> Path:
     """The folder of a small standard library, which is found in the place of the real one."""
     folder = tmp_path / "library"
     write(folder, LIBRARY)
-    monkeypatch.setattr("seqlab_plugins.corpora.standard_library._folder", lambda: folder)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(folder))
     return folder
 
 
@@ -103,9 +103,7 @@ def test_the_fingerprint_does_not_depend_on_where_the_library_lies(
 ):
     before = make().fingerprint()
     library.rename(tmp_path / "elsewhere")
-    monkeypatch.setattr(
-        "seqlab_plugins.corpora.standard_library._folder", lambda: tmp_path / "elsewhere"
-    )
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "elsewhere"))
     assert make().fingerprint() == before
 
 
@@ -140,9 +138,7 @@ def test_a_python_without_sources_has_no_such_corpus(library, make):
 
 
 def test_a_library_that_is_no_folder_has_no_such_corpus(make, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "seqlab_plugins.corpora.standard_library._folder", lambda: tmp_path / "python.zip"
-    )
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "python.zip"))
     with pytest.raises(CorpusUnavailable, match=r"python\.zip: cannot be read"):
         make().fingerprint()
 
@@ -156,8 +152,8 @@ def test_a_file_that_is_gone_is_an_error_and_is_not_left_out(library, make):
 
 
 def test_a_folder_that_may_not_be_read_is_an_error_and_is_not_left_out(make, library, monkeypatch):
-    def refuse(place):
-        raise PermissionError(13, "Permission denied", str(place))
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(
@@ -168,9 +164,9 @@ def test_a_folder_that_may_not_be_read_is_an_error_and_is_not_left_out(make, lib
 
 
 def test_the_real_library_streams_its_own_first_modules(make):
-    first, *others = islice(make(**NOTHING_HELD_OUT).documents("train"), 5)
+    first, *rest = islice(make(**NOTHING_HELD_OUT).documents("train"), 5)
     assert first.startswith('"""Record of phased-in incompatible language changes.')
-    assert all(others)
+    assert all(rest)
 
 
 def test_a_split_without_a_share_is_not_there(library, make):

@@ -63,8 +63,8 @@ def recalls(draw):
     corpus = AssociativeRecall(
         pairs=pairs, length=length, power=power, seed=draw(st.integers(0, 2**70)), **sizes
     )
-    (one,) = islice(corpus.documents("train"), 1)
-    return one, {"pairs": pairs, "length": length, **sizes}
+    (sequence,) = islice(corpus.documents("train"), 1)
+    return sequence, {"pairs": pairs, "length": length, **sizes}
 
 
 @relaxed
@@ -83,7 +83,7 @@ def test_each_pair_is_asked_for_once_and_only_its_answer_counts(drawn):
     (ids, weights), options = drawn
     context = ids[: 2 * options["pairs"]].reshape(-1, 2).tolist()
     (answers,) = np.nonzero(weights)
-    asked = [[int(ids[place - 1]), int(ids[place])] for place in answers]
+    asked = [[int(ids[index - 1]), int(ids[index])] for index in answers]
     assert sorted(asked) == sorted(context)
     assert min(answers) > 2 * options["pairs"]
     assert set(weights.tolist()) <= {0, 1}
@@ -104,8 +104,8 @@ def test_keys_values_and_the_filler_have_ids_of_their_own(drawn):
 def places(power, count=2000) -> np.ndarray:
     """Which of eight places the first key of each sequence comes back at, counted."""
     corpus = AssociativeRecall(pairs=1, length=19, power=power, train=count)
-    found = [np.argmax(d.weights) for d in corpus.documents("train")]
-    return np.bincount((np.array(found) - 4) // 2, minlength=8) / count
+    queries = [np.argmax(d.weights) for d in corpus.documents("train")]
+    return np.bincount((np.array(queries) - 4) // 2, minlength=8) / count
 
 
 @pytest.mark.parametrize("power", [0.01, 0.5, 1.0])
@@ -144,16 +144,16 @@ def test_a_sequence_stays_what_it_is_however_many_there_are(make, name):
 
 
 def test_a_sequence_is_the_same_for_all_time():
-    (one,) = islice(Copy(symbols=8, alphabet=10, seed=7).documents("valid"), 1)
-    assert one.ids.tolist()[:8] == [3, 3, 5, 0, 3, 9, 0, 2]
+    (sequence,) = islice(Copy(symbols=8, alphabet=10, seed=7).documents("valid"), 1)
+    assert sequence.ids.tolist()[:8] == [3, 3, 5, 0, 3, 9, 0, 2]
 
 
 @every_task
 def test_the_fingerprint_is_that_of_the_sequences(make, name):
-    one = make(name).fingerprint()
-    assert make(name).fingerprint() == one
-    others = [{"seed": 1}, {"train": 13}, {"valid": 6}, {"test": 3}]
-    assert len({make(name, **other).fingerprint() for other in others} | {one}) == 5
+    fingerprint = make(name).fingerprint()
+    assert make(name).fingerprint() == fingerprint
+    changes = [{"seed": 1}, {"train": 13}, {"valid": 6}, {"test": 3}]
+    assert len({make(name, **change).fingerprint() for change in changes} | {fingerprint}) == 5
 
 
 @every_task

@@ -65,11 +65,11 @@ def test_an_id_ends_documents_and_belongs_to_them():
 def test_documents_joined_are_the_file(ids, chunk):
     whole, token_files.CHUNK = token_files.CHUNK, chunk
     try:
-        found = documents(TokenFiles(path=raw(ids), end=0))
+        pieces = documents(TokenFiles(path=raw(ids), end=0))
     finally:
         token_files.CHUNK = whole
-    assert [token for document in found for token in document] == ids
-    assert all(0 not in document[:-1] for document in found)
+    assert [token for document in pieces for token in document] == ids
+    assert all(0 not in document[:-1] for document in pieces)
 
 
 def test_nothing_is_read_into_memory():
@@ -88,9 +88,9 @@ def test_splits_lie_in_files_of_their_own():
 
 def test_the_fingerprint_tells_where_documents_end():
     path = raw([1, 2, 1, 2])
-    found = {TokenFiles(path=path, end=end).fingerprint() for end in (None, 1, 2)}
-    assert len(found) == 3
-    assert TokenFiles(path=path, end=9).fingerprint() in found
+    fingerprints = {TokenFiles(path=path, end=end).fingerprint() for end in (None, 1, 2)}
+    assert len(fingerprints) == 3
+    assert TokenFiles(path=path, end=9).fingerprint() in fingerprints
 
 
 def test_a_file_of_tokens_trains(tiny):
@@ -125,7 +125,7 @@ def test_a_file_without_ids_is_refused(name):
 def test_a_raw_file_that_is_cut_off_is_refused():
     Path("ids.bin").write_bytes(bytes(1001))
     message = refusal(TokenFiles(path=Path("ids.bin")))
-    assert "its 1,001 bytes are no whole number of uint16 (2 bytes each)" in message
+    assert "its 1,001 bytes are not a multiple of 2, the size of uint16" in message
 
 
 @pytest.mark.parametrize("kept", [0, 5, 70, -3])
@@ -138,9 +138,9 @@ def test_an_npy_file_that_is_cut_off_is_refused(kept):
 def test_an_npy_file_with_any_byte_of_its_header_damaged_is_read_or_refused():
     path = npy(range(20))
     whole = path.read_bytes()
-    for place in range(128):
+    for index in range(128):
         for byte in b"\0\n(\"'{x7\xff":
-            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            path.write_bytes(whole[:index] + bytes([byte]) + whole[index + 1 :])
             with suppress(CorpusError):
                 TokenFiles(path=path).fingerprint()
 
@@ -153,7 +153,7 @@ def test_an_archive_of_numpy_is_no_npy_file():
 
 def test_ids_of_another_dtype_are_refused_before_they_ask_for_a_vocabulary():
     message = refusal(TokenFiles(path=raw([50_000, 49_999], "<u2"), dtype="uint32"))
-    assert "ids.bin: its largest id is 3,276,784,464; they end below 134,217,728" in message
+    assert "ids.bin: its largest id is 3,276,784,464; ids are below 134,217,728" in message
     assert message.endswith("is `dtype` uint32 right?")
     assert "dtype" not in refusal(TokenFiles(path=npy([1 << 27])))
 
@@ -164,7 +164,7 @@ def test_the_largest_id_there_may_be_is_taken():
 
 @pytest.mark.parametrize("ids", [[[1, 2]], [0.5], 3, [True], ["a"]])
 def test_what_are_no_token_ids_is_refused(ids):
-    assert "token ids are whole numbers in one dimension" in refusal(TokenFiles(path=npy(ids)))
+    assert "token ids are integers in one dimension" in refusal(TokenFiles(path=npy(ids)))
 
 
 def test_objects_are_never_unpickled():
@@ -202,5 +202,5 @@ def test_a_stated_size_takes_ids_that_training_did_not_show(dtype, tiny):
 def test_an_id_of_training_beyond_the_stated_size_is_refused(tiny):
     raw(np.arange(600) % 7)
     tokenizer = {"name": "ids", "size": 6}
-    with pytest.raises(CorpusError, match=r"token id 6, and `tokenizer.size` says .* below 6"):
+    with pytest.raises(CorpusError, match=r"token id 6, but ids are below `tokenizer.size`"):
         seqlab.run(tiny | {"corpus": {"name": "tokens", "path": "ids.bin"}, "tokenizer": tokenizer})

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -76,17 +71,6 @@ def test_ids_are_numbered_in_the_order_of_first_appearance():
     assert fitted("不分开", "开了").encode("不分开了").tolist() == [0, 1, 2, 3]
 
 
-def test_the_order_does_not_depend_on_the_hash_seed():
-    code = (
-        "from seqlab_plugins.tokenizers.basic import Characters as C; t = C();"
-        "t.fit(['zyx分开不abc']); print(t.encode('abc不开分xyz').tolist())"
-    )
-    command = [sys.executable, "-c", code]
-    environments = [os.environ | {"PYTHONHASHSEED": seed} for seed in ("1", "2")]
-    printed = {subprocess.check_output(command, env=env) for env in environments}
-    assert printed == {b"[6, 7, 8, 5, 4, 3, 2, 1, 0]\n"}
-
-
 def test_a_character_without_an_id_is_named_with_its_place():
     message = r"character '猫' \(U\+732B\) at position 2 is not in the vocabulary of 2 characters"
     with pytest.raises(ValueError, match=message):
@@ -109,15 +93,6 @@ def test_unknown_characters_may_share_one_token():
 def test_nothing_is_known_before_training():
     with pytest.raises(ValueError, match="position 0"):
         Characters().encode("a")
-
-
-@relaxed
-@given(st.text(min_size=1), st.sampled_from(["error", "token"]))
-def test_a_vocabulary_comes_back_from_a_checkpoint(text, unknown):
-    tokenizer, other = fitted(text, unknown=unknown), Characters(unknown=unknown)
-    other.load_state_dict(json.loads(json.dumps(tokenizer.state_dict())))
-    assert other.size == tokenizer.size
-    assert other.encode(text).tolist() == tokenizer.encode(text).tolist()
 
 
 @pytest.mark.parametrize("documents", [["ab"], ["a|b"]])
@@ -151,7 +126,7 @@ def test_ids_may_be_more_than_training_shows():
     tokenizer = TokenIds(size=10)
     tokenizer.fit([Ids(np.array([0, 3]))])
     assert tokenizer.size == 10
-    with pytest.raises(CorpusError, match=r"has the token id 10, and `tokenizer.size`"):
+    with pytest.raises(CorpusError, match=r"token id 10, but ids are below `tokenizer.size`"):
         tokenizer.fit([Ids(np.array([0, 10]))])
 
 
@@ -194,5 +169,5 @@ def test_the_size_comes_back_from_a_checkpoint():
 
 
 def test_ids_that_no_vocabulary_holds_are_refused():
-    with pytest.raises(CorpusError, match="has the token id 3,000,000,000; they end below"):
+    with pytest.raises(CorpusError, match="has the token id 3,000,000,000; ids are below"):
         TokenIds().fit([Ids(np.array([3, 3_000_000_000]))])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import regex
@@ -25,10 +23,6 @@ def fitted(*documents, kind=Words, **options):
     tokenizer = kind(**options)
     tokenizer.fit(documents)
     return tokenizer
-
-
-def through_a_file(tokenizer):
-    return json.loads(json.dumps(tokenizer.state_dict()))
 
 
 runs = st.text(st.sampled_from("aé1' .\u0301\u200d\u00ad\U0001f1e6\U0001f1ff👩分"), min_size=1)
@@ -96,16 +90,6 @@ def test_documents_may_end_with_a_token_of_its_own(unknown):
     assert tokenizer.end_of_document == tokenizer.size - 1
     assert decode(tokenizer, [0, tokenizer.end_of_document, 2]) == "ab"
     assert tokenizer.end_of_document not in tokenizer.encode("a b").tolist()
-
-
-@relaxed
-@given(characters, st.sampled_from(["error", "token"]), st.booleans())
-def test_words_come_back_from_a_checkpoint(text, unknown, ends):
-    options = {"unknown": unknown, "end_of_document": ends}
-    tokenizer, other = fitted(text, **options), Words(**options)
-    other.load_state_dict(through_a_file(tokenizer))
-    assert other.encode(text).tolist() == tokenizer.encode(text).tolist()
-    assert (other.size, other.end_of_document) == (tokenizer.size, tokenizer.end_of_document)
 
 
 @relaxed

@@ -33,17 +33,17 @@ def new(capfd):
 
 
 def plugin(name):
-    (found,) = [p for p in seqlab.load_plugins().plugins if p.name == name]
-    return found
+    (loaded,) = [p for p in seqlab.load_plugins().plugins if p.name == name]
+    return loaded
 
 
 @every_kind
 @pytest.mark.parametrize("name", ["mine", "x", LONG])
 def test_a_dropped_in_file_offers_one_component_and_no_problem(kind, name):
     scaffold(kind, name, False, Path("plugins"))
-    found = plugin(name)
-    assert found.problems == ()
-    assert [(c.kind, c.name) for c in found.components] == [(kind, name)]
+    loaded = plugin(name)
+    assert loaded.problems == ()
+    assert [(c.kind, c.name) for c in loaded.components] == [(kind, name)]
 
 
 @every_kind
@@ -127,7 +127,7 @@ def test_a_package_says_what_it_needs_and_where_its_plugin_is(kind):
     project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["entry-points"]["seqlab"] == {"two-words": "seqlab_two_words.two_words"}
     module = (folder / "src/seqlab_two_words/two_words.py").read_text("utf-8")
-    needed = {one.partition(">")[0] for one in project["dependencies"]}
+    needed = {dependency.partition(">")[0] for dependency in project["dependencies"]}
     assert needed == {"seqlab"} | {
         library for library in ("numpy", "pydantic", "torch") if library in module
     }
@@ -158,7 +158,7 @@ def test_a_class_is_named_after_the_component_and_hides_nothing(kind, name, clas
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "said"),
+    ("kind", "name", "message"),
     [
         ("cel", "mine", "unknown kind 'cel'; did you mean 'cell'?"),
         ("cell", "my-cell", "should be a Python name such as my_cell"),
@@ -171,15 +171,15 @@ def test_a_class_is_named_after_the_component_and_hides_nothing(kind, name, clas
         ("cell", "lambda", "is a keyword of Python"),
         ("cell", "random", "is a module of Python's standard library"),
         ("cell", "w" * 37, "is too long: 37 characters, 36 are allowed"),
-        ("cell", "gru", "cell 'gru' is there already, in plugin 'seqlab-cells' (seqlab 0.1.0)"),
-        ("observer", "seqlab_cells", "there is a plugin 'seqlab-cells' already"),
+        ("cell", "gru", "cell 'gru' exists already in plugin 'seqlab-cells' (seqlab 0.1.0)"),
+        ("observer", "seqlab_cells", "plugin 'seqlab-cells' exists already"),
     ],
 )
 @pytest.mark.parametrize("package", [[], ["--package"]], ids=["file", "package"])
-def test_a_name_that_will_not_do_is_refused_in_one_line(kind, name, said, package, new):
+def test_a_name_that_will_not_do_is_refused_in_one_line(kind, name, message, package, new):
     code, out, err = new(kind, name, *package)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert list(HERE.iterdir()) == []
 
@@ -202,7 +202,7 @@ def test_a_name_that_a_dropped_in_file_offers_is_refused(new):
 def test_what_is_there_is_left_as_it_is(package):
     target = Path("seqlab-mine" if package else "mine.py")
     target.write_text("precious")
-    with pytest.raises(UsageError, match="is there already; nothing was written"):
+    with pytest.raises(UsageError, match="exists already; nothing was written"):
         scaffold("cell", "mine", package, HERE)
     assert target.read_text() == "precious"
 

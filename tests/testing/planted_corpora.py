@@ -289,8 +289,8 @@ class FingerprintOfTheBeginning(Shelf):
 class FingerprintOfTheLastFile(Shelf):
     def fingerprint(self):
         for path in self.paths:
-            found = sha256(self.lines(path))
-        return found
+            digest = sha256(self.lines(path))
+        return digest
 
 
 class FingerprintOfTheJoinedText(Shelf):

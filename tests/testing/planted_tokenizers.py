@@ -360,6 +360,6 @@ class LooksBack(Bytes):
     """Looks at all that it has read again at each place."""
 
     def encode(self, text):
-        for place in range(0, len(text), 32):
-            set(text[:place])
+        for end in range(0, len(text), 32):
+            set(text[:end])
         return super().encode(text)

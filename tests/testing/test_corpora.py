@@ -10,10 +10,12 @@ import planted_corpora as planted
 import pytest
 
 from seqlab.testing import corpora
+from seqlab.testing.collection import checks_in
 from seqlab.testing.promises import Broken, NotApplicable, Subject, look_at, verify
 
 FIRST = "The quick brown fox\njumps over\nthe lazy dog,\nand so on, until it is long enough.\nend\n"
 SECOND = "Another one,\nof 1234 and 想要有直升机\nand no more\n"
+CHECKS = checks_in(corpora)
 DEFECTS = [
     (planted.OneNameIsText, corpora.splits_are_names_with_train, "not a text"),
     (planted.NoTrainingSplit, corpora.splits_are_names_with_train, "a split 'train'"),
@@ -84,14 +86,14 @@ def subject(corpus, **options) -> Subject:
     return Subject.of("corpus", corpus, options)
 
 
-@pytest.mark.parametrize(("corpus", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(corpus, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("corpus", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(corpus, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, subject(corpus))
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(corpora.CHECKS)
+    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
 def test_an_option_that_changes_nothing_does_not_change_the_fingerprint():
@@ -103,13 +105,13 @@ def test_an_option_that_changes_nothing_does_not_change_the_fingerprint():
         )
 
 
-@pytest.mark.parametrize("check", corpora.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("path", ["first.txt", ["first.txt"], ["second.txt", "first.txt"]])
 def test_a_corpus_of_files_that_is_right_keeps_every_promise(path, check):
     verify(check, subject(planted.Shelf, path=path))
 
 
-@pytest.mark.parametrize("check", corpora.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_a_corpus_of_ids_that_is_right_keeps_every_promise(check):
     result = look_at(check, subject(planted.Numbers))
     about_files = (corpora.missing_file_is_said, corpora.files_are_all_that_is_read)
@@ -118,7 +120,7 @@ def test_a_corpus_of_ids_that_is_right_keeps_every_promise(check):
 
 
 def test_a_corpus_that_cannot_be_had_breaks_no_promise():
-    for check in corpora.CHECKS:
+    for check in CHECKS:
         with pytest.raises(NotApplicable):
             verify(check, subject(planted.Unavailable))
 
@@ -133,21 +135,22 @@ def test_a_corpus_of_one_certain_file_cannot_be_seen_to_change():
 
 def test_files_are_left_as_they_were():
     os.utime("first.txt", (5e8, 5e8))
-    for check in corpora.CHECKS:
+    for check in CHECKS:
         look_at(check, subject(planted.Shelf))
     assert Path("first.txt").read_text("utf-8") == FIRST
     assert Path("first.txt").stat().st_mtime == 5e8
     assert sorted(path.name for path in Path().iterdir()) == ["first.txt", "second.txt"]
 
 
-def test_of_a_large_corpus_only_some_variants_are_looked_at(monkeypatch):
-    monkeypatch.setattr(corpora, "LARGE", 10)
+def test_of_a_large_corpus_only_some_variants_are_looked_at():
+    for name, text in (("first.txt", FIRST), ("second.txt", SECOND)):
+        Path(name).write_text(text * 100_000, "utf-8")
     with pytest.raises(Broken):
         verify(corpora.fingerprint_follows_the_content, subject(planted.FingerprintOfTheSize))
     verify(corpora.fingerprint_follows_the_content, subject(planted.FingerprintOfTheOptions))
 
 
-@pytest.mark.parametrize("check", corpora.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_the_corpora_that_come_with_seqlab_keep_every_promise(registry, check):
     for component in registry.components("corpus"):
         result = look_at(check, Subject.of_component(component, BUILT_IN.get(component.name, {})))
@@ -160,12 +163,12 @@ def test_the_corpus_text_keeps_every_promise_of_packed_and_foreign_files(registr
     data = "想要有直升机\r\n想要和你飞到宇宙去\r\n".encode(options.get("encoding", "utf-8"))
     Path(name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     text = Subject.of_component(registry.find("corpus", "text"), {"path": name, **options})
-    verdicts = {check: look_at(check, text) for check in corpora.CHECKS}
+    verdicts = {check: look_at(check, text) for check in CHECKS}
     assert {result.verdict for result in verdicts.values()} <= {"kept", "skipped"}
     assert verdicts[corpora.missing_file_is_said].verdict == "kept"
 
 
 def test_the_real_lyrics_keep_every_promise(registry, lyrics):
     jay = registry.find("corpus", "jay_lyrics")
-    verdicts = [look_at(check, Subject.of_component(jay, {})).verdict for check in corpora.CHECKS]
+    verdicts = [look_at(check, Subject.of_component(jay, {})).verdict for check in CHECKS]
     assert set(verdicts) == {"kept"}

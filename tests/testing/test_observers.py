@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from seqlab.testing import Broken, Subject, look_at, observers, verify
+from seqlab.testing.collection import checks_in
 
 
 class Best:
@@ -278,6 +279,7 @@ class CutsTheText(Best):
         object.__setattr__(record, "text", record.text[:10])
 
 
+CHECKS = checks_in(observers)
 DEFECTS = [
     (HasNoEvent, observers.observer_has_an_event, "a method for one of these events"),
     (MisspeltEvent, observers.observer_has_an_event, "only names .*; seen: seqlab_epoch_end;"),
@@ -316,53 +318,30 @@ DEFECTS = [
     (FillsInTheRecord, observers.records_are_left_as_they_are, "perplexity=inf"),
     (CutsTheText, observers.records_are_left_as_they_are, "the record of seqlab_text_generated"),
 ]
-BUILT_IN = [
-    ("console", {}),
-    ("console", {"every": 1, "step_interval": 5}),
-    ("csv", {}),
-    ("gradient_spikes", {}),
-    ("gradient_spikes", {"steps": 2}),
-    ("tensorboard", {}),
-]
 
 
-@pytest.mark.parametrize(("observer", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(observer, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("observer", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(observer, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("observer", observer, {}))
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(observers.CHECKS)
+    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
-@pytest.mark.parametrize("check", observers.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_an_observer_as_one_would_write_it_keeps_every_promise(check):
     verify(check, Subject.of("observer", Best, {}))
 
 
 def test_an_observer_without_state_has_nothing_to_show_of_it(capfd):
     subject = Subject.of("observer", Prints, {})
-    results = {check.__name__: look_at(check, subject) for check in observers.CHECKS}
+    results = {check.__name__: look_at(check, subject) for check in CHECKS}
     skipped = {name for name, result in results.items() if result.verdict == "skipped"}
     assert skipped == {"step_interval_counts_steps", "saved_observer_goes_on"}
     assert not [result for result in results.values() if result.verdict == "broken"]
     assert capfd.readouterr().out == ""
-
-
-@pytest.mark.parametrize(("name", "options"), BUILT_IN)
-def test_the_observers_that_come_with_seqlab_keep_every_promise(registry, name, options):
-    subject = Subject.of_component(registry.find("observer", name), options)
-    try:
-        subject.build()
-    except ValueError as error:  # it needs a package that is not here
-        pytest.skip(str(error))
-    assert [r for c in observers.CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
-
-
-def test_no_observer_that_comes_with_seqlab_is_left_out(registry):
-    found = {component.name for component in registry.components("observer")}
-    assert found == {name for name, _ in BUILT_IN}
 
 
 def test_the_working_folder_and_what_is_printed_are_as_they_were_after_a_check(capsys):

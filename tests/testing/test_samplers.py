@@ -6,8 +6,10 @@ import planted_samplers as planted
 import pytest
 
 from seqlab.testing import samplers
+from seqlab.testing.collection import checks_in
 from seqlab.testing.promises import Broken, Subject, look_at, verify
 
+CHECKS = checks_in(samplers)
 DEFECTS = [
     (planted.ABatchOfDocuments, samplers.epoch_has_batches, "0 for 602 tokens"),
     (planted.NarrowIds, samplers.batches_have_their_shapes, "torch.int32"),
@@ -57,23 +59,23 @@ BUILT_IN = (
 )
 
 
-@pytest.mark.parametrize(("sampler", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(sampler, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("sampler", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(sampler, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("sampler", sampler, {}))
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(samplers.CHECKS)
+    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
-@pytest.mark.parametrize("check", samplers.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("sampler", [planted.Shuffled, planted.Streams, planted.Packed])
 def test_what_is_right_keeps_every_promise(sampler, check):
     verify(check, Subject.of("sampler", sampler, {}))
 
 
-@pytest.mark.parametrize("check", samplers.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("options", BUILT_IN, ids=str)
 def test_the_samplers_that_come_with_seqlab_keep_every_promise(registry, options, check):
     for component in registry.components("sampler"):

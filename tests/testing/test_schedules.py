@@ -13,6 +13,7 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiplicativeLR, ReduceLROnPlateau
 
 from seqlab.testing import Broken, NotApplicable, Subject, look_at, schedules, verify
+from seqlab.testing.collection import checks_in
 
 
 def inverse_root(optimizer, total_steps):
@@ -211,6 +212,7 @@ class ClearsGradients(Counting):
         return super().get_lr()
 
 
+CHECKS = checks_in(schedules)
 DEFECTS = [
     (NotTorchs, schedules.schedule_is_torchs, "LRScheduler; seen: NotTorchs"),
     (over_another_optimizer, schedules.schedule_is_torchs, "another, or none"),
@@ -237,26 +239,19 @@ DEFECTS = [
     (ScalesGradients, schedules.weights_are_left_alone, "gradients that a schedule leaves alone"),
     (ClearsGradients, schedules.weights_are_left_alone, "gradients that a schedule leaves alone"),
 ]
-BUILT_IN = [
-    *[(name, {}) for name in ("constant", "cosine", "linear", "one_cycle", "plateau")],
-    *[(name, {"warmup": 5, "final": 0.1}) for name in ("cosine", "linear")],
-    ("constant", {"warmup": 5}),
-    ("plateau", {"patience": 0}),
-    ("warmup_stable_decay", {}),
-]
 
 
-@pytest.mark.parametrize(("schedule", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(schedule, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("schedule", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(schedule, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("schedule", schedule, {}))
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(schedules.CHECKS)
+    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
-@pytest.mark.parametrize("check", schedules.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize(
     "schedule", [inverse_root, Counting, torchs_cosine, multiplies_the_last_rate]
 )
@@ -266,18 +261,7 @@ def test_a_schedule_as_one_would_write_it_keeps_every_promise(schedule, check):
 
 def test_a_schedule_that_waits_for_losses_keeps_every_promise_but_one_that_is_not_its():
     subject = Subject.of("schedule", plateau, {})
-    results = [look_at(check, subject) for check in schedules.CHECKS]
+    results = [look_at(check, subject) for check in CHECKS]
     assert not [result for result in results if result.verdict == "broken"]
     with pytest.raises(NotApplicable, match="always loaded"):
         schedules.stepping_up_to_a_step_is_being_there(subject)
-
-
-@pytest.mark.parametrize(("name", "options"), BUILT_IN)
-def test_the_schedules_that_come_with_seqlab_keep_every_promise(registry, name, options):
-    subject = Subject.of_component(registry.find("schedule", name), options)
-    assert [r for c in schedules.CHECKS if (r := look_at(c, subject)).verdict == "broken"] == []
-
-
-def test_no_schedule_that_comes_with_seqlab_is_left_out(registry):
-    found = {component.name for component in registry.components("schedule")}
-    assert found == {name for name, _ in BUILT_IN}

@@ -6,8 +6,10 @@ import planted_tokenizers as planted
 import pytest
 
 from seqlab.testing import tokenizers
+from seqlab.testing.collection import checks_in
 from seqlab.testing.promises import Broken, NotApplicable, Subject, look_at, verify
 
+CHECKS = checks_in(tokenizers)
 DEFECTS = [
     (planted.CountsFromOne, tokenizers.ids_are_below_size, "ids of 0 … "),
     (planted.ABatchOfOne, tokenizers.ids_are_below_size, "one dimension; seen: 2"),
@@ -58,23 +60,23 @@ ABOUT_TEXT = {
 }
 
 
-@pytest.mark.parametrize(("tokenizer", "check", "said"), DEFECTS)
-def test_a_planted_mistake_is_caught_by_its_check(tokenizer, check, said):
-    with pytest.raises(Broken, match=said):
+@pytest.mark.parametrize(("tokenizer", "check", "message"), DEFECTS)
+def test_a_planted_mistake_is_caught_by_its_check(tokenizer, check, message):
+    with pytest.raises(Broken, match=message):
         verify(check, Subject.of("tokenizer", tokenizer, {}))
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(tokenizers.CHECKS)
+    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
-@pytest.mark.parametrize("check", tokenizers.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize(("tokenizer", "options"), RIGHT)
 def test_what_is_right_keeps_every_promise(tokenizer, options, check):
     verify(check, Subject.of("tokenizer", tokenizer, options))
 
 
-@pytest.mark.parametrize("check", tokenizers.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_a_tokenizer_of_ids_is_not_asked_for_text(check):
     subject = Subject.of("tokenizer", planted.Numerals, {})
     if check not in ABOUT_TEXT:
@@ -92,11 +94,11 @@ def test_a_tokenizer_that_no_other_process_finds_is_not_asked_there():
         verify(tokenizers.hash_seed_does_not_matter, Subject.of("tokenizer", Inside, {}))
 
 
-@pytest.mark.parametrize("check", tokenizers.CHECKS)
+@pytest.mark.parametrize("check", CHECKS)
 def test_the_tokenizers_that_come_with_seqlab_keep_every_promise(registry, check):
     for component in registry.components("tokenizer"):
         for options in BUILT_IN.get(component.name, ({},)):
             result = look_at(check, Subject.of_component(component, options))
             of_ids = component.name == "ids" and check in ABOUT_TEXT
-            wanted = "skipped" if of_ids else "kept"
-            assert result.verdict == wanted, f"{component.name}: {result.message}"
+            verdict = "skipped" if of_ids else "kept"
+            assert result.verdict == verdict, f"{component.name}: {result.message}"

@@ -1,7 +1,7 @@
 """Attention over the last tokens, whose keys and values are the state.
 
-Shapes: B rows, T window, I input size, O output size, N heads, K key size of a head, R places
-for tokens before the window.
+Shapes: B rows, T window, I input size, O output size, N heads, K key size of a head, R slots for
+tokens before the window.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 from seqlab import Cell, Count, hookimpl
 
 State = tuple[Tensor, Tensor, Tensor]
-BASE = 10_000.0  # of the frequencies, as in the paper
+BASE = 10_000.0  # of the frequencies, as in RoFormer
 
 
 class CausalAttention(nn.Module):
@@ -28,10 +28,10 @@ class CausalAttention(nn.Module):
         s_{t,j} = (R_t q_t) · (R_j k_j) / sqrt(K), for t - context < j <= t
         y_t = W_o sum_j softmax_j(s_t) v_j
 
-    The state is the last R = context - 1 keys and values, (B, R, N, K) each and the latest last,
-    and how many tokens each row has seen, (B,) int64: as many of the places are taken, all at
-    most. The keys are kept as they are and rotated by their place in the window that they are
-    used in; only distances count, so no position ever grows.
+    The state is the last R = context - 1 keys and values, (B, R, N, K) each with the latest last,
+    and the number of tokens that each row has seen, (B,) int64, which says how many slots are
+    filled. Keys are kept without rotation and rotated by their index in the current window: only
+    distances matter, so positions stay small.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class CausalAttention(nn.Module):
             input_size: I.
             hidden_size: O, the size of the outputs; a head has keys of hidden_size / heads.
             heads: N, how many distributions over the past each token has.
-            context: how many tokens each one attends to, itself included, wherever windows end.
+            context: how many tokens each token attends to, itself included, across windows.
         """
         super().__init__()
         if hidden_size % (2 * heads):
@@ -72,24 +72,24 @@ class CausalAttention(nn.Module):
         return self.output(read.flatten(2)), (keys[:, -past:], values[:, -past:], seen + window)
 
     def _attend(self, query: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
-        """Return what is read, (B, T, N, K), from (B, R + T, N, K)."""
-        places = torch.arange(keys.shape[1], device=keys.device)
-        now = places[self.context - 1 :]  # (T,)
-        query, keys = _rotated(query, now), _rotated(keys, places)
+        """Attend with queries (B, T, N, K) to keys and values (B, R + T, N, K)."""
+        positions = torch.arange(keys.shape[1], device=keys.device)
+        now = positions[self.context - 1 :]  # (T,)
+        query, keys = _rotate(query, now), _rotate(keys, positions)
         read = functional.scaled_dot_product_attention(
             query.transpose(1, 2),
             keys.transpose(1, 2),
             values.transpose(1, 2),
-            attn_mask=self._mask(places, now, seen),
+            attn_mask=self._mask(positions, now, seen),
         )
         return read.transpose(1, 2)
 
-    def _mask(self, places: Tensor, now: Tensor, seen: Tensor) -> Tensor:
-        """Return which places each token may attend to: (B, 1, T, R + T)."""
-        distance = now.unsqueeze(1) - places  # (T, R + T)
+    def _mask(self, positions: Tensor, now: Tensor, seen: Tensor) -> Tensor:
+        """The positions that each token may attend to: (B, 1, T, R + T) bool."""
+        distance = now.unsqueeze(1) - positions  # (T, R + T)
         near = (distance >= 0) & (distance < self.context)
-        taken = places >= self.context - 1 - seen.unsqueeze(1)  # (B, R + T)
-        return near & taken[:, None, None]
+        filled = positions >= self.context - 1 - seen.unsqueeze(1)  # (B, R + T)
+        return near & filled[:, None, None]
 
     def _fresh(self, rows: int) -> State:
         size = (rows, self.context - 1, self.heads, self.output_size // self.heads)
@@ -97,17 +97,17 @@ class CausalAttention(nn.Module):
         return weight.new_zeros(size), weight.new_zeros(size), weight.new_zeros(rows).long()
 
 
-def _rotated(vectors: Tensor, places: Tensor) -> Tensor:
-    """Rotate (B, S, N, K) by places (S,): each pair of its halves with a frequency of its own."""
+def _rotate(vectors: Tensor, positions: Tensor) -> Tensor:
+    """Rotate (B, S, N, K) by positions (S,); each pair of dimensions has its own frequency."""
     half = vectors.shape[-1] // 2
-    frequency = BASE ** -(torch.arange(half, device=places.device) / half)
-    # With the 8 digits of bfloat16 their products with places are exact, and equal distances
+    frequency = BASE ** -(torch.arange(half, device=positions.device) / half)
+    # With the 8 bits of bfloat16 the products with positions are exact, so that equal distances
     # are equal angles wherever a window begins.
     frequency = frequency.bfloat16().to(vectors.dtype)
-    angles = (places.unsqueeze(1) * frequency).unsqueeze(1)  # (S, 1, K / 2)
-    one, other = vectors.chunk(2, -1)
+    angles = (positions.unsqueeze(1) * frequency).unsqueeze(1)  # (S, 1, K / 2)
+    x, y = vectors.chunk(2, -1)
     cosine, sine = angles.cos(), angles.sin()
-    return torch.cat((one * cosine - other * sine, one * sine + other * cosine), -1)
+    return torch.cat((x * cosine - y * sine, x * sine + y * cosine), -1)
 
 
 @hookimpl

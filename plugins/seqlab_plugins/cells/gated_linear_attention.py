@@ -1,4 +1,4 @@
-"""Linear attention with a memory that forgets, computed in chunks of the window.
+"""Linear attention with a decaying memory, computed in chunks of the window.
 
 Shapes: B rows, T window, I input size, O output size, N heads, K key size and V value size of
 a head, C chunks, L tokens in a chunk.
@@ -15,9 +15,9 @@ from torch.nn import functional
 from seqlab import Cell, Count, hookimpl
 from seqlab.kernels import condition, linear_scan
 
-CHUNK = 8  # of 4, 8 and 16 the fastest on a CPU
-RANK = 16  # of the decay's projection, and
-TEMPERATURE = 16.0  # of its sigmoid: both are the paper's
+CHUNK = 8  # the fastest of 4, 8 and 16 on a CPU
+RANK = 16  # of the projection of the decay, as in the paper
+TEMPERATURE = 16.0  # of its sigmoid, as in the paper
 
 
 class GatedLinearAttention(nn.Module):
@@ -46,7 +46,7 @@ class GatedLinearAttention(nn.Module):
         Args:
             input_size: I.
             hidden_size: O, the size of the outputs; a head has values of hidden_size / heads.
-            heads: N, how many memories there are, each with a decay of its own.
+            heads: N, the number of memories, each with its own decay.
             key_size: K, the size of the queries and keys of one head.
         """
         super().__init__()
@@ -61,8 +61,7 @@ class GatedLinearAttention(nn.Module):
         self.norm = nn.RMSNorm(hidden_size // heads, eps=1e-5)
         self.output = nn.Linear(hidden_size, hidden_size, bias=False)
 
-    def condition_here(self) -> str:
-        return condition()
+    condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
@@ -72,7 +71,7 @@ class GatedLinearAttention(nn.Module):
         return self.output(gated), after
 
     def _project(self, inputs: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
-        """Return q, k, v and the logarithm of a, each (B, T, N, K or V), all in one dtype."""
+        """q, k, v and the logarithm of a, each (B, T, N, K or V), in one dtype."""
         heads, key_size, value_size = self.state_shape
         keys = heads * key_size
         parts = self.project(inputs).split((keys, keys, heads * value_size), -1)
@@ -82,36 +81,35 @@ class GatedLinearAttention(nn.Module):
 
 
 def _attend(parts: Sequence[Tensor], state: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what is read, (B, T, N, V), and the memory after; `parts` as `_project` gives them.
+    """Return the outputs (B, T, N, V) and the memory after; `parts` are those of `_project`.
 
-    Nothing is ever divided by a decay: each sum of logarithms is one of what is forgotten from
-    one token to a later one, so that its exponential lies between 0 and 1.
+    Nothing is divided by a decay: each sum of logarithms is the decay from a token to a later one,
+    so its exponential is between 0 and 1.
     """
     window = parts[0].shape[1]
-    query, key, value, decay = map(_chunked, parts)
-    left = _sums_between(decay).exp() * key.unsqueeze(-3)  # (B, C, N, L, L, K), of each key
+    query, key, value, decay = map(_split_into_chunks, parts)
+    left = _decay_between(decay).exp() * key.unsqueeze(-3)  # (B, C, N, L, L, K), of each key
     scores = (left @ query.unsqueeze(-1)).squeeze(-1)  # (B, C, N, L, L)
     kept = left[..., -1, :, :].mT @ value  # (B, C, N, K, V)
     so_far = decay.cumsum(-2)
-    lost = so_far[..., -1, :, None].exp().expand_as(kept)
-    memories = linear_scan(lost, kept, state)  # (B, C, N, K, V), after each chunk
+    forget = so_far[..., -1, :, None].exp().expand_as(kept)
+    memories = linear_scan(forget, kept, state)  # (B, C, N, K, V), after each chunk
     before = torch.cat((state.unsqueeze(1), memories[:, :-1]), 1)
     read = scores @ value + (query * so_far.exp()) @ before
     return read.transpose(2, 3).flatten(1, 2)[:, :window], memories[:, -1]
 
 
-def _chunked(part: Tensor) -> Tensor:
-    """(B, T, N, K) -> (B, C, N, L, K), filled up with zeros: neither decay nor keys."""
+def _split_into_chunks(part: Tensor) -> Tensor:
+    """(B, T, N, K) -> (B, C, N, L, K), padded with zeros: no decay, and no keys."""
     length = min(CHUNK, part.shape[1])
     padded = functional.pad(part, (0, 0, 0, 0, 0, -part.shape[1] % length))
     return padded.reshape(len(part), -1, length, *part.shape[2:]).transpose(2, 3)
 
 
-def _sums_between(decay: Tensor) -> Tensor:
-    """Sum (..., L, K) over the tokens after the second and up to the first of (..., L, L, K).
+def _decay_between(decay: Tensor) -> Tensor:
+    """Sums of (..., L, K) over the tokens after j and up to i, at (..., i, j, K); -inf for j > i.
 
-    Where the second is later, the sum is -inf. Summed anew for each second token, since a
-    difference of two sums from the start would lose digits to whatever is forgotten before.
+    Each j has its own sum: differences of sums from the start would lose digits.
     """
     length = decay.shape[-2]
     later = torch.ones(length, length, dtype=torch.bool, device=decay.device).tril(-1)

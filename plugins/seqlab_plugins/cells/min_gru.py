@@ -1,4 +1,4 @@
-"""A gated unit whose gates do not look at the state, so that a window is one scan.
+"""A gated unit whose gates do not depend on the state, so that a window is one scan.
 
 Shapes: B rows, T window, I input size, H hidden size.
 """
@@ -33,8 +33,7 @@ class MinGRU(nn.Module):
         self.output_size = hidden_size
         self.project = nn.Linear(input_size, 2 * hidden_size)
 
-    def condition_here(self) -> str:
-        return condition()
+    condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         projected = functional.linear(inputs, self.project.weight, self.project.bias)
@@ -44,11 +43,11 @@ class MinGRU(nn.Module):
         if state is None:
             state = self.project.weight.new_zeros(len(inputs), self.output_size)
         outputs = linear_scan(1 - gate, gate * _positive(candidate), state)
-        return outputs, outputs[:, -1].clone()  # a view would hold the whole window
+        return outputs, outputs[:, -1].clone()  # a view would keep the whole window in memory
 
 
 def _positive(candidate: Tensor) -> Tensor:
-    """Apply g; torch.where would say the same, but its gradient takes several times as long."""
+    """Apply g; the gradient of torch.where would take several times as long."""
     above = candidate.relu()
     return above + (candidate - above).sigmoid()
 

@@ -22,7 +22,7 @@ from seqlab_plugins.kernels import Kernels, kernels_of
 Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type checker cannot see
 
 
-def _causal(bidirectional: bool) -> bool:
+def _refuse_bidirectional(bidirectional: bool) -> bool:
     if bidirectional:
         raise ValueError(
             "false: a cell that reads backwards has seen the token that it should predict"
@@ -30,20 +30,19 @@ def _causal(bidirectional: bool) -> bool:
     return bidirectional
 
 
-OneDirection = Annotated[bool, AfterValidator(_causal)]
+OneDirection = Annotated[bool, AfterValidator(_refuse_bidirectional)]
 
 
 class Recurrent(nn.Module, ABC):
-    """What `rnn`, `lstm` and `gru` share: a stack of layers, dropout between them.
+    """A stack of recurrent layers with dropout between them; the state is a tuple of their states.
 
-    The state is a tuple with one entry a layer. A subclass says how many gates there are and what
-    one step is. Windows, layers and greedy steps of it are operations that are made from that step;
-    kernels are those of the class that defines it.
+    A subclass defines the number of gates and one step. The operations for windows, layers and
+    greedy steps are made from that step; its class also defines their kernels.
     """
 
     torch_layer: ClassVar[Callable[..., nn.RNNBase]]
     gates: ClassVar[int]
-    state_parts: ClassVar[int] = 1  # h, and what else is carried
+    state_parts: ClassVar[int] = 1  # h, and other tensors of the state
     window: ClassVar[Operation]
     layer: ClassVar[Operation]
     greedy: ClassVar[Operation]
@@ -87,15 +86,15 @@ class Recurrent(nn.Module, ABC):
             input_size: I.
             hidden_size: H, the size of the outputs and of each part of the state.
             num_layers: how many layers are stacked in the cell.
-            dropout: share of the outputs between layers that is zeroed in training.
+            dropout: share of the outputs between layers that is set to zero in training.
             bidirectional: refused; a language model reads forward only.
         """
         super().__init__()
-        _causal(bidirectional)
+        _refuse_bidirectional(bidirectional)
         if dropout and num_layers == 1:
             raise ValueError(
-                "dropout acts between the layers of the cell, and num_layers is 1, so it would do"
-                " nothing; model.dropout zeroes what the cell gives"
+                "dropout acts between the layers of the cell, so it does nothing with num_layers"
+                " 1; model.dropout acts on the outputs of the cell"
             )
         self.output_size = hidden_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
@@ -120,8 +119,7 @@ class Recurrent(nn.Module, ABC):
     def kernels() -> Kernels:
         return Kernels()
 
-    def condition_here(self) -> str:
-        return condition()
+    condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         first, *above = self._states(inputs, state)
@@ -129,7 +127,7 @@ class Recurrent(nn.Module, ABC):
         return self._run_above(outputs, after, above)
 
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Equal to one-hots: W times the one-hot of i is column i of W, so it is gathered."""
+        """As for one-hot vectors: W times the one-hot vector of i is column i of W."""
         layer: Layer = self.layers[0]
         first, *above = self._states(ids, state)
         x = one_hot_linear(layer.weight_ih_l0, layer.bias_ih_l0, ids.t())  # (T, B, G H)
@@ -137,7 +135,7 @@ class Recurrent(nn.Module, ABC):
         return self._run_above(outputs.transpose(0, 1), after, above)
 
     def id_stepper(self) -> IdStep:
-        """Equal to `from_ids` for one id a row; W x + b_W is looked up."""
+        """A step of `from_ids` for one id a row, with a table of W x + b_W."""
         layer: Layer = self.layers[0]
         return LookupStep(
             self.step,
@@ -148,7 +146,7 @@ class Recurrent(nn.Module, ABC):
         )
 
     def _states(self, inputs: Tensor, state: Any) -> Sequence[Any]:
-        """The state of each layer; where it is None, zeros in the dtype of the parameters."""
+        """The state of each layer: zeros in the dtype of the parameters if it is None."""
         if state is not None:
             return cast("Sequence[Any]", state)
         layer: Layer = self.layers[0]
@@ -158,7 +156,7 @@ class Recurrent(nn.Module, ABC):
     def _run_above(
         self, outputs: Tensor, first: State, states: Sequence[Any]
     ) -> tuple[Tensor, State]:
-        """Run the layers above the first, whose outputs (B, T, H) and state after are given."""
+        """Run the layers above the first, given its outputs (B, T, H) and its state after."""
         after = [first]
         for layer, before in zip(list(self.layers)[1:], states, strict=True):
             outputs, state = self.layer(layer, self.dropout(outputs), before)
@@ -167,7 +165,7 @@ class Recurrent(nn.Module, ABC):
 
 
 def _window(step: Callable[..., Any]) -> Callable[..., tuple[Tensor, Any]]:
-    """Return the reference of a window: one step after another."""
+    """The reference for a window: one step after another."""
 
     def window(x: Tensor, state: Any, weight: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
         outputs = []

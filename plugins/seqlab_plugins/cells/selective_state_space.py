@@ -1,4 +1,4 @@
-"""A state space whose input decides what is written, kept and read.
+"""A state space model whose parameters depend on the input.
 
 Shapes: B rows, T window, I input size, O output size, D channels, N state size of a channel,
 F filter size of the convolution, R rank of the step size's projection.
@@ -18,7 +18,7 @@ from seqlab import Cell, Count, hookimpl
 from seqlab.kernels import condition, linear_scan
 
 State = tuple[Tensor, Tensor]
-SHORTEST, LONGEST = 1e-3, 1e-1  # of the step sizes that an untrained cell takes: the paper's
+SMALLEST, LARGEST = 1e-3, 1e-1  # initial step sizes, as in the paper
 
 
 class SelectiveStateSpace(nn.Module):
@@ -49,8 +49,8 @@ class SelectiveStateSpace(nn.Module):
         Args:
             input_size: I.
             hidden_size: O, the size of the outputs.
-            state_size: N, how many numbers each channel remembers.
-            expansion: channels for each of the outputs, D / O.
+            state_size: N, the size of the state of each channel.
+            expansion: D / O, the number of channels per output.
             filter_size: F, how many tokens the convolution sees, the current one included.
         """
         super().__init__()
@@ -69,25 +69,24 @@ class SelectiveStateSpace(nn.Module):
 
     @torch.no_grad()
     def _set_step_sizes(self) -> None:
-        """Spread the biases so that the softplus of each is evenly random in the logarithm."""
+        """Draw biases whose softplus is log-uniform."""
         bias = self.step_size.bias
-        sizes = bias.uniform_(math.log(SHORTEST), math.log(LONGEST)).exp()
+        sizes = bias.uniform_(math.log(SMALLEST), math.log(LARGEST)).exp()
         bias.copy_(sizes.expm1().log())
 
-    def condition_here(self) -> str:
-        return condition()
+    condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         recent, memory = state if state is not None else self._fresh(len(inputs))
         channels, gate = self.project(inputs).chunk(2, -1)  # (B, T, D) each
         seen = torch.cat((recent, channels.to(recent.dtype)), 1)  # (B, F - 1 + T, D)
         convolved = functional.silu(self.convolution(seen.mT).mT)  # (B, T, D)
-        read, memory = self._remember(convolved, memory)
+        read, memory = self._scan(convolved, memory)
         outputs = self.output(read * functional.silu(gate))
         return outputs, (seen[:, -recent.shape[1] :], memory)
 
-    def _remember(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the channels read, (B, T, D), and the memory (B, D, N) after."""
+    def _scan(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs of the channels (B, T, D), and their memory (B, D, N) after."""
         write, read, low_rank = self.select(inputs).split(self.sizes, -1)
         step = functional.softplus(self.step_size(low_rank)).to(memory.dtype)  # (B, T, D)
         decay = (step.unsqueeze(-1) * -self.log_decay.exp()).exp()  # (B, T, D, N)

@@ -1,4 +1,4 @@
-"""The lyrics of the textbook's example, and lyrics of our own that may be shipped."""
+"""The lyrics of the textbook's example, and free lyrics that come with seqlab."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqlab import Corpus, Document, hookimpl
-from seqlab_plugins.corpora.published import Published
+from seqlab_plugins.corpora.published import PublishedFile
 from seqlab_plugins.corpora.text_files import Newlines, fingerprint, read_pieces
 
-LYRICS = Published(
+LYRICS = PublishedFile(
     name="jaychou_lyrics.txt.zip",
-    what="the lyrics",
+    title="the lyrics",
     sha256="3cfedd7d174111cdad5a27eaffaa6a2432a2842cf2590a03dd8a97610ea07043",
-    place="ShusenTang/Dive-into-DL-PyTorch/09c8bacc08599eb86236551454ba43b82cb91498"
+    path="ShusenTang/Dive-into-DL-PyTorch/09c8bacc08599eb86236551454ba43b82cb91498"
     "/data/jaychou_lyrics.txt.zip",
 )
 
 
 class _OneFile:
-    """One document that one file holds."""
+    """A corpus of one file, which is one document."""
 
     splits = ("train",)
 
@@ -37,12 +37,12 @@ class _OneFile:
 class JayLyrics(_OneFile):
     """63,282 characters of Jay Chou's lyrics, the corpus of the textbook's RNN.
 
-    They are not shipped: the zip is looked for in `path`, $SEQLAB_DATA, data/ and the cache
-    folder, then downloaded from its public home; its SHA-256 must be the known one.
+    They do not come with seqlab: the zip is searched in `path`, $SEQLAB_DATA, data/ and the cache
+    folder, then downloaded. Its SHA-256 must be the known one.
 
     Args:
-        path: the zip, if it lies elsewhere.
-        newlines: the textbook reads each as a space.
+        path: the zip, if it is elsewhere.
+        newlines: the textbook replaces each by a space.
     """
 
     def __init__(self, *, path: Path | None = None, newlines: Newlines = "space") -> None:
@@ -50,7 +50,7 @@ class JayLyrics(_OneFile):
 
 
 class OriginalLyrics(_OneFile):
-    """About fifty Mandarin songs written for this project (CC0): a stand-in that is always there.
+    """About fifty Mandarin songs written for this project (CC0): always available.
 
     Args:
         newlines: as in jay_lyrics.
@@ -58,8 +58,8 @@ class OriginalLyrics(_OneFile):
 
     def __init__(self, *, newlines: Newlines = "space") -> None:
         here = Path(__file__).parents[1]
-        places = (here / "data", here.parents[1] / "data")  # in a wheel; in a checkout
-        files = [place / "original_lyrics.txt" for place in places]
+        folders = (here / "data", here.parents[1] / "data")  # in a wheel; in a checkout
+        files = [folder / "original_lyrics.txt" for folder in folders]
         super().__init__(next((file for file in files if file.is_file()), files[0]), newlines)
 
 

@@ -1,4 +1,4 @@
-"""Files that are found or downloaded, never shipped, and known by their SHA-256."""
+"""Published files that do not come with seqlab: search, download, and check of the SHA-256."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 from seqlab import CorpusError, CorpusUnavailable
 from seqlab.offline import why_offline
+from seqlab_plugins.corpora.split_files import unreadable
 
 log = logging.getLogger("seqlab.published")
 
@@ -20,58 +21,57 @@ TIMEOUT = 10  # seconds without an answer
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFile:
     """A file that others published.
 
     Args:
-        name: what it is called here.
-        what: what it holds, for a sentence.
-        sha256: of its bytes.
-        place: where it is published, below `HOST`.
-        also: names that it may have as well; another file under such a name is nobody's mistake.
+        name: its name on this machine.
+        title: its content, in a message.
+        sha256: the SHA-256 of its bytes.
+        path: the path of its URL on `HOST`.
+        other_names: more names to search for; a file of such a name may be another file.
     """
 
     name: str
-    what: str
+    title: str
     sha256: str
-    place: str
-    also: tuple[str, ...] = ()
+    path: str
+    other_names: tuple[str, ...] = ()
 
     @property
-    def home(self) -> str:
-        """Where it can be downloaded."""
-        return HOST + self.place
+    def url(self) -> str:
+        return HOST + self.path
 
     def get(self, path: Path | None = None) -> Path:
-        """Return where the file lies: at `path`, or in a folder where it is looked for.
+        """Return the path of the file: `path`, or where it is found or downloaded to.
 
-        These are $SEQLAB_DATA, data/ and the cache folder; at last it is downloaded into the cache,
-        unless $SEQLAB_OFFLINE says that nothing is.
+        It is searched in $SEQLAB_DATA, data/ and the cache folder, and then downloaded into the
+        cache, unless $SEQLAB_OFFLINE is set.
 
         Raises:
             CorpusError: it is another file, or there is none at `path`.
-            CorpusUnavailable: it is nowhere, and cannot be downloaded.
+            CorpusUnavailable: it is not found, and cannot be downloaded.
         """
-        return self._checked(path) if path else self._find() or self._download()
+        return self._check(path) if path else self._find() or self._download()
 
     def _find(self) -> Path | None:
         for folder in (os.environ.get("SEQLAB_DATA", ""), "data", _cache()):
             if not folder:
                 continue
             if Path(folder, self.name).is_file():
-                return self._checked(Path(folder, self.name))
-            for name in self.also:
+                return self._check(Path(folder, self.name))
+            for name in self.other_names:
                 if Path(folder, name).is_file() and _sha256(Path(folder, name)) == self.sha256:
                     return Path(folder, name)
         return None
 
-    def _checked(self, path: Path) -> Path:
+    def _check(self, path: Path) -> Path:
         digest = _sha256(path)
         if digest != self.sha256:
             raise CorpusError(
-                f"{path}: is another file than {self.what} that results are published for (its"
-                f" SHA-256 begins with {digest[:12]}, not {self.sha256[:12]}); for a text of your"
-                " own use the corpus `text`"
+                f"{path}: is not the published file with {self.title} (its SHA-256 begins with"
+                f" {digest[:12]}, not {self.sha256[:12]}); for a text of your own use the corpus"
+                " `text`"
             )
         return path
 
@@ -80,19 +80,19 @@ class Published:
             raise self._unavailable(reason)
         import pooch
 
-        log.info("Downloading %s from %s", self.what, self.home)
+        log.info("Downloading %s from %s", self.title, self.url)
         pooch.get_logger().setLevel(logging.WARNING)
         fetch = pooch.HTTPDownloader(timeout=TIMEOUT)
         known = f"sha256:{self.sha256}"
         try:
-            return Path(pooch.retrieve(self.home, known, self.name, _cache(), downloader=fetch))
-        except (OSError, ValueError):  # what requests raises is an OSError
+            return Path(pooch.retrieve(self.url, known, self.name, _cache(), downloader=fetch))
+        except (OSError, ValueError):  # the errors of requests are OSErrors
             raise self._unavailable("the download failed") from None
 
     def _unavailable(self, why: str) -> CorpusUnavailable:
         return CorpusUnavailable(
             f"{self.name} is neither in $SEQLAB_DATA nor in data/ nor in the cache, and {why}; to"
-            f" use {self.what}, put that file into data/ (from {self.home})."
+            f" use {self.title}, put that file into data/ (from {self.url})."
         )
 
 
@@ -107,4 +107,4 @@ def _sha256(path: Path) -> str:
     except FileNotFoundError:
         raise CorpusError(f"{path}: there is no such file") from None
     except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
+        raise unreadable(path, error) from None

@@ -1,4 +1,4 @@
-"""Corpora whose documents are one field of many records: lines of JSON, rows of Parquet."""
+"""Corpora of records, lines of JSON or rows of Parquet: one field is the document."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
 from seqlab_plugins.corpora.split_files import Files, SplitFiles
-from seqlab_plugins.corpora.text_files import Fingerprint, expect_text, read_pieces
+from seqlab_plugins.corpora.text_files import Fingerprint, check_ratio, read_pieces
 
 ROWS = 64  # of a Parquet file that are in memory at a time
-MOST_BRACKETS = 1_000_000  # of a line of JSON; each becomes some sixty bytes
-BUFFER = 1 << 20  # bytes; without one a whole group of rows would be read at once
+MAX_BRACKETS = 1_000_000  # in a line of JSON; each takes about sixty bytes of memory
+BUFFER = 1 << 20  # bytes; without a buffer a whole row group would be read at once
 
 _TYPES = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
 
 
 class _Records(SplitFiles, ABC):
-    """Documents of files, or of one pool of files whose records name their splits."""
+    """Records of files for each split, or of files whose records name their splits."""
 
     def __init__(
         self, path: Files, valid: Files | None, test: Files | None, text: str, split: str | None
@@ -36,15 +36,15 @@ class _Records(SplitFiles, ABC):
 
     @abstractmethod
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield each record of a file, with its place for a message."""
+        """Yield each record of a file, with its location for a message."""
 
     @property
     def splits(self) -> tuple[str, ...]:
         return super().splits if self._split is None else self._content.splits
 
     def documents(self, split: str) -> Iterator[str]:
-        wanted = self._files if self._split is not None else {split: self._files[split]}
-        return (text for name, text in self._texts(wanted) if name == split)
+        files = self._files if self._split is not None else {split: self._files[split]}
+        return (text for name, text in self._texts(files) if name == split)
 
     def fingerprint(self) -> str:
         return str(self._content)
@@ -57,7 +57,7 @@ class _Records(SplitFiles, ABC):
         return content
 
     def _texts(self, files: Mapping[str, list[Path]]) -> Iterator[tuple[str, str]]:
-        """Read the texts of files, each with its split's name."""
+        """Read the texts of files, each with the name of its split."""
         for name, paths in files.items():
             for path in paths:
                 for where, record in self.records(path):
@@ -66,10 +66,10 @@ class _Records(SplitFiles, ABC):
 
 
 def _field(record: Mapping[str, Any], name: str, where: str) -> str:
-    """Take a text out of a record.
+    """Read a text from a record.
 
     Raises:
-        CorpusError: it is not there, or is no text.
+        CorpusError: the field is missing, or is not a text.
     """
     if name not in record:
         has = ", ".join(list(record)[:9]) or "none"
@@ -87,17 +87,17 @@ def _field(record: Mapping[str, Any], name: str, where: str) -> str:
 
 
 class Jsonl(_Records):
-    """Lines of JSON, one object a line: a document is what one of its fields holds.
+    """Lines of JSON, one object on each line: a document is the text of one field.
 
-    The file is UTF-8, plain or packed as .gz or .zip; lines without anything on them are left out.
+    The file is UTF-8, plain or compressed as .gz or .zip; blank lines are left out.
 
     Args:
         path: Required: a file, a glob such as parts/*.jsonl, or a list of these.
-        text: the field that holds the text.
-        split: a field that names the split of each document, one of them train; null: all are.
+        text: the field with the text.
+        split: the field with the split of each document, one of them train; null: all are train.
         valid: files of the split `valid`.
         test: files of the split `test`.
-        max_line: characters that a line may have; a line of JSON is read as a whole.
+        max_line: the most characters of a line, which is read as a whole.
     """
 
     def __init__(
@@ -121,44 +121,36 @@ class Jsonl(_Records):
 
 
 def _lines(path: Path, limit: int) -> Iterator[str]:
-    """Split a file where a line feed is, and never hold more than a line and a piece."""
-    begun: list[str] = []  # of a line whose end has not come
+    """Split a file at line feeds, with no more than a line and a piece in memory."""
+    parts: list[str] = []  # of the current line
     number = 1
     for piece in read_pieces(path, newlines="keep"):
-        *ended, rest = piece.split("\n")
-        for end in ended:
-            yield _line([*begun, end], limit, f"{path}:{number}")
-            begun = []
-            number += 1
-        begun.append(rest)
-        _check_length(begun, limit, f"{path}:{number}")
-    yield _line(begun, limit, f"{path}:{number}")
-
-
-def _line(parts: list[str], limit: int, where: str) -> str:
-    _check_length(parts, limit, where)
-    return "".join(parts)
-
-
-def _check_length(parts: list[str], limit: int, where: str) -> None:
-    if sum(map(len, parts)) > limit:
-        raise CorpusError(
-            f"{where}: has more than {limit:,} characters; a line of JSON is read as a whole"
-            " (`max_line` allows longer ones; one long text belongs into `corpus: text`)"
-        )
+        for i, part in enumerate(piece.split("\n")):
+            if i:
+                yield "".join(parts)
+                parts = []
+                number += 1
+            parts.append(part)
+            if sum(map(len, parts)) > limit:
+                raise CorpusError(
+                    f"{path}:{number}: has more than {limit:,} characters; a line of JSON is read"
+                    " as a whole (`max_line` allows longer ones; for one long text use"
+                    " `corpus: text`)"
+                )
+    yield "".join(parts)
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     brackets = line.count("[") + line.count("{")
-    if brackets > MOST_BRACKETS and brackets * 8 > len(line):
+    if brackets > MAX_BRACKETS and brackets * 8 > len(line):
         raise CorpusError(f"{where}: has {brackets:,} lists and mappings, and hardly any text")
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        begun = " of its own; if this begins a JSON array" if line.lstrip()[:1] == "[" else ""
-        advice = f"{begun}: one object a line is wanted, each whole" if begun else ""
-        raise CorpusError(f"{where}:{error.colno}: is no JSON{advice} ({error.msg})") from None
-    except (ValueError, RecursionError) as error:  # a number or a nesting beyond all reason
+        is_array = line.lstrip().startswith("[")
+        advice = "; write one object on each line instead of an array" if is_array else ""
+        raise CorpusError(f"{where}:{error.colno}: is not JSON{advice} ({error.msg})") from None
+    except (ValueError, RecursionError) as error:  # a number that is too long, or too deep nesting
         raise CorpusError(f"{where}: cannot be read as JSON ({error})") from None
     if not isinstance(record, dict):
         raise CorpusError(f'{where}: should be an object such as {{"text": "…"}}')
@@ -166,14 +158,14 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
 
 
 class Parquet(_Records):
-    """Parquet files: a document is what a column holds in a row.
+    """Parquet files: a document is the text of one column in a row.
 
     Needs the extra: pip install 'seqlab[parquet]'.
 
     Args:
         path: Required: a file, a glob such as parts/*.parquet, or a list of these.
-        text: the column that holds the texts.
-        split: a column that names the split of each document, one of them train; null: all are.
+        text: the column with the texts.
+        split: the column with the split of each document, one of them train; null: all are train.
         valid: files of the split `valid`.
         test: files of the split `test`.
     """
@@ -199,36 +191,36 @@ class Parquet(_Records):
         super().__init__(path, valid, test, text, split)
 
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        wanted = [self._text] if self._split is None else [self._text, self._split]
+        columns = [self._text] if self._split is None else [self._text, self._split]
         number = 0
         try:
             with self._open(path, pre_buffer=False, buffer_size=BUFFER) as file:
-                _check_columns(file.schema_arrow, wanted, path)
+                _check_columns(file.schema_arrow, columns, path)
                 _check_sizes(file.metadata, path)
-                for rows in file.iter_batches(ROWS, columns=wanted, use_threads=False):
+                for rows in file.iter_batches(ROWS, columns=columns, use_threads=False):
                     for record in rows.to_pylist():
                         number += 1
                         yield f"{path}: row {number:,}", record
         except FileNotFoundError:
             raise CorpusUnavailable(f"{path}: there is no such file") from None
         except UnicodeDecodeError as error:
-            place = f"after row {number:,}" if number else "in the first rows"
-            raise CorpusError(f"{path}: is not UTF-8 {place} ({error.reason})") from None
+            where = f"after row {number:,}" if number else "in the first rows"
+            raise CorpusError(f"{path}: is not UTF-8 {where} ({error.reason})") from None
         except self._damaged as error:
             reason = " ".join(str(error).split())
             raise CorpusError(f"{path}: cannot be read as Parquet ({reason})") from None
 
 
 def _check_sizes(metadata: Any, path: Path) -> None:
-    """Refuse a file that unpacks out of all proportion, before any of it is unpacked.
+    """Refuse a file that is much larger uncompressed, before any of it is uncompressed.
 
-    Of its columns nothing is asked: of damaged ones the library ends the process.
+    The sizes of columns are not read: in a damaged file that can end the process.
     """
     groups = map(metadata.row_group, range(metadata.num_row_groups))
-    expect_text(sum(group.total_byte_size for group in groups), path.stat().st_size, path)
+    check_ratio(sum(group.total_byte_size for group in groups), path.stat().st_size, path)
 
 
-def _check_columns(schema: Any, wanted: list[str], path: Path) -> None:
+def _check_columns(schema: Any, columns: list[str], path: Path) -> None:
     import pyarrow.types as kinds
 
     def is_text(kind: Any) -> bool:
@@ -238,9 +230,9 @@ def _check_columns(schema: Any, wanted: list[str], path: Path) -> None:
         )
 
     texts = ", ".join(field.name for field in schema if is_text(field.type)) or "none"
-    for name in wanted:
+    for name in columns:
         if name not in schema.names:
-            raise CorpusError(f"{path}: has no column '{name}' (its columns of text: {texts})")
+            raise CorpusError(f"{path}: has no column '{name}' (text columns: {texts})")
         if schema.names.count(name) > 1:
             raise CorpusError(f"{path}: has several columns '{name}'")
         if not is_text(schema.field(name).type):

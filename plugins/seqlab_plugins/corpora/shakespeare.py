@@ -1,4 +1,4 @@
-"""The corpus that small language models are compared on."""
+"""Tiny Shakespeare, a common benchmark of small language models."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqlab import Corpus, Document, hookimpl
-from seqlab_plugins.corpora.published import Published
+from seqlab_plugins.corpora.published import PublishedFile
 from seqlab_plugins.corpora.text_files import fingerprint, read_pieces
 
-SHAKESPEARE = Published(
+SHAKESPEARE = PublishedFile(
     name="tinyshakespeare.txt",
-    what="Tiny Shakespeare",
+    title="Tiny Shakespeare",
     sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-    place="karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
+    path="karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
     "/data/tinyshakespeare/input.txt",
-    also=("input.txt",),
+    other_names=("input.txt",),
 )
 CHARACTERS = 1_115_394
-TRAINED = int(CHARACTERS * 0.9)  # 1,003,854: where the split is usually made
+TRAINED = int(CHARACTERS * 0.9)  # 1,003,854, the usual split
 
 
 class TinyShakespeare:
     """1,115,394 characters of Shakespeare's plays: nine tenths to train, the last one is `valid`.
 
-    They are not shipped: the file is looked for in `path`, $SEQLAB_DATA, data/ and the cache
-    folder, as tinyshakespeare.txt or input.txt, then downloaded from its public home; its SHA-256
-    must be the known one.
+    They do not come with seqlab: the file is searched in `path`, $SEQLAB_DATA, data/ and the cache
+    folder, as tinyshakespeare.txt or input.txt, then downloaded. Its SHA-256 must be the known
+    one.
 
     Args:
-        path: the file, if it lies elsewhere.
+        path: the file, if it is elsewhere.
     """
 
     splits = ("train", "valid")

@@ -1,4 +1,4 @@
-"""Which files a split is made of, as an experiment names them."""
+"""The files of each split."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Files: TypeAlias = Path | list[Path]
 
 
 class SplitFiles:
-    """What a corpus has of its files: the splits that are named, and which files each is made of.
+    """A corpus of files, or globs of files, for each split.
 
-    Files that another split has are not trained, whatever links and names lead to them.
+    Files of another split are not used for training, whatever links lead to them.
 
     Raises:
         CorpusUnavailable: a glob matches nothing.
-        CorpusError: it matches nothing that could be read, cannot be looked for, or nothing is
-            left to train on.
+        CorpusError: a glob matches no readable file, its folder cannot be read, or no file is
+            left for training.
     """
 
     def __init__(self, train: Files, valid: Files | None, test: Files | None) -> None:
-        named = {"train": train, "valid": valid, "test": test}
-        found = {split: _expand_all(files) for split, files in named.items() if files is not None}
-        scored = [path for split in found if split != "train" for path in found[split]]
-        trained, self.held_out = apart(found["train"], scored)
+        options = {"train": train, "valid": valid, "test": test}
+        files = {split: _expand_all(value) for split, value in options.items() if value is not None}
+        scored = [path for split in files if split != "train" for path in files[split]]
+        trained, self.held_out = split_off(files["train"], scored)
         if not trained:
-            said = ", ".join(map(str, self.held_out[:5]))
-            raise CorpusError(f"{said}: other splits have all of `path`; nothing is left to train")
-        self._files = {**found, "train": trained}
+            paths = ", ".join(map(str, self.held_out[:5]))
+            raise CorpusError(f"{paths}: other splits have all of `path`; nothing is left to train")
+        self._files = {**files, "train": trained}
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class SplitFiles:
 
     @property
     def files(self) -> list[Path]:
-        """Everything that is read."""
+        """All files, each once."""
         return list(dict.fromkeys(path for paths in self._files.values() for path in paths))
 
     def split_files(self) -> dict[str, list[Path]]:
@@ -49,32 +49,32 @@ class SplitFiles:
         return self._files
 
 
-def apart(trained: Iterable[Path], scored: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Part files to train on from those that are scored too, whatever links and names they have."""
-    places = set(map(_place, scored))
-    files = [(path, bool(places) and _place(path) in places) for path in trained]
-    return [path for path, too in files if not too], [path for path, too in files if too]
+def split_off(trained: Iterable[Path], scored: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Separate files that are only trained from those that are scored too, by any link or name."""
+    identities = set(map(_identity, scored))
+    files = [(path, bool(identities) and _identity(path) in identities) for path in trained]
+    return [path for path, both in files if not both], [path for path, both in files if both]
 
 
-def _place(path: Path) -> Hashable:
+def _identity(path: Path) -> Hashable:
     try:
-        at = path.stat()
-    except (OSError, ValueError):  # there is no such file, which whoever reads it says
+        status = path.stat()
+    except (OSError, ValueError):  # the file is missing; reading it raises a clear error
         return path.absolute()
-    return (at.st_dev, at.st_ino) if at.st_ino else path.resolve()
+    return (status.st_dev, status.st_ino) if status.st_ino else path.resolve()
 
 
 def matching(folder: Path, pattern: str) -> set[Path]:
-    """Find what a glob below a folder stands for: nothing hidden, and no link round in a circle.
+    """The paths below a folder that match a glob, without hidden ones and circular links.
 
     Raises:
-        OSError: a folder on the way cannot be read.
+        OSError: a folder cannot be read.
     """
     return set(_matching(folder, Path(pattern).parts, frozenset([folder.resolve()])))
 
 
 def real_paths(files: Iterable[Path]) -> dict[Path, Path]:
-    """Where files really are, whatever links their paths have."""
+    """The real path of each file, without links."""
     listed = list(files)
     folders = {folder: folder.resolve() for folder in {file.parent for file in listed}}
     return {
@@ -84,38 +84,38 @@ def real_paths(files: Iterable[Path]) -> dict[Path, Path]:
 
 
 def unreadable(path: Path, error: Exception) -> CorpusError:
-    """What to raise about something that the system refuses to open."""
+    """An error about a path that the system refuses to read."""
     return CorpusError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
 
 
 def _expand_all(files: Files) -> list[Path]:
     paths = files if isinstance(files, list) else [files]
-    found = list(dict.fromkeys(file for one in paths for file in _expand(one)))
-    if not found:
+    expanded = list(dict.fromkeys(file for path in paths for file in _expand(path)))
+    if not expanded:
         raise CorpusError("a list of files is empty")
-    return found
+    return expanded
 
 
 def _expand(path: Path) -> list[Path]:
     try:
-        return _globbed(path) if glob.has_magic(str(path)) and not path.exists() else [path]
+        return _glob(path) if glob.has_magic(str(path)) and not path.exists() else [path]
     except OSError as error:
         raise unreadable(Path(error.filename or path), error) from None
 
 
-def _globbed(path: Path) -> list[Path]:
-    base = next(folder for folder in path.parents if folder.exists())  # its brackets are its name
-    found = sorted(matching(base, str(path.relative_to(base))), key=str)
-    if not found:
+def _glob(path: Path) -> list[Path]:
+    base = next(folder for folder in path.parents if folder.exists())  # its brackets are no glob
+    matches = sorted(matching(base, str(path.relative_to(base))), key=str)
+    if not matches:
         raise CorpusUnavailable(f"{path}: matches no file")
-    files = [file for file in found if file.is_file() and file.stat().st_size]
+    files = [file for file in matches if file.is_file() and file.stat().st_size]
     if not files:
         raise CorpusError(f"{path}: matches only folders and empty files")
     return files
 
 
 def _matching(folder: Path, parts: tuple[str, ...], inside: frozenset[Path]) -> Iterator[Path]:
-    """Follow a glob part by part; `inside` are the folders that `**` has come through."""
+    """Match a glob part by part; `inside` are the folders that `**` has passed through."""
     if not parts:
         yield folder
     elif parts[0] == "**":
@@ -131,8 +131,8 @@ def _matching(folder: Path, parts: tuple[str, ...], inside: frozenset[Path]) -> 
 
 
 def _entries(folder: Path, pattern: str) -> list[Path]:
-    """What lies in a folder and fits; a star stands for nothing hidden."""
+    """The entries of a folder that match a pattern; a star does not match hidden ones."""
     if not folder.is_dir():
         return []
-    fitting = [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
-    return [p for p in fitting if pattern.startswith(".") or not p.name.startswith(".")]
+    matches = [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
+    return [p for p in matches if pattern.startswith(".") or not p.name.startswith(".")]

@@ -1,4 +1,4 @@
-"""Python's own sources: a corpus of real code that is there wherever Python is."""
+"""The sources of Python's standard library: real code that comes with Python."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import sysconfig
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
+from seqlab import Corpus, CorpusError, CorpusUnavailable, Share, hookimpl
+from seqlab_plugins.corpora.split_files import unreadable
 from seqlab_plugins.corpora.text_files import fingerprint
-
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 FOREIGN = frozenset({"site-packages", "dist-packages", "__pycache__"})
 TESTS = frozenset({"test", "tests", "idle_test"})
@@ -24,13 +20,13 @@ TESTS = frozenset({"test", "tests", "idle_test"})
 class StandardLibrary:
     """The modules of Python's standard library, one document a file, in the order of their paths.
 
-    A file falls to its split by a hash of its path, so it stays there in every version of Python;
-    the text itself, and with it the fingerprint, is that of the Python that runs. Files are read as
-    Python reads them, by the encoding that they declare. Empty ones are left out, and so are those
-    that are not in their encoding (a few of Python's tests are so on purpose), and no others.
+    A hash of its path decides the split of a file, so the split is the same in every version of
+    Python; the text and the fingerprint are those of the running Python. Files are decoded by the
+    encoding that they declare. Only empty files are left out, and those that are not in their
+    encoding, as a few of Python's tests are on purpose.
 
     Args:
-        with_tests: take the library's own tests too, which are as much text again.
+        with_tests: include the tests of the library, which double the text.
         valid: share of the files that is the split `valid`.
         test: share of the files that is the split `test`.
     """
@@ -44,7 +40,7 @@ class StandardLibrary:
         shares = {"train": 1.0, "valid": valid, "test": test}
         self.splits = tuple(name for name, share in shares.items() if share)
         self._left_out = FOREIGN if with_tests else FOREIGN | TESTS
-        self._folder = _folder()
+        self._folder = Path(sysconfig.get_path("stdlib"))
 
     def documents(self, split: str) -> Iterator[str]:
         for name in self._names():
@@ -62,28 +58,24 @@ class StandardLibrary:
 
     @property
     def files(self) -> list[Path]:
-        """Everything that is read."""
+        """All files, each once."""
         return [self._folder / name for name in self._names()]
 
     def _names(self) -> list[str]:
-        """Paths below the folder, with slashes, in the order of their code points."""
+        """Paths relative to the folder, with slashes, sorted by code points."""
         return sorted(path.as_posix() for path in _sources(self._folder, self._left_out))
 
     def _split(self, name: str) -> str:
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
-        place = int.from_bytes(digest[:4], "big") / 2**32
+        share = int.from_bytes(digest[:4], "big") / 2**32
         valid, test = self._ends
-        return "valid" if place < valid else "test" if place < test else "train"
-
-
-def _folder() -> Path:
-    return Path(sysconfig.get_path("stdlib"))
+        return "valid" if share < valid else "test" if share < test else "train"
 
 
 def _sources(folder: Path, left_out: frozenset[str]) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder, onerror=_refuse):
+    for path, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if name not in left_out]
-        here = Path(place).relative_to(folder)
+        here = Path(path).relative_to(folder)
         yield from (here / name for name in files if name.endswith(".py"))
 
 
@@ -94,14 +86,14 @@ def _refuse(error: OSError) -> None:
 
 
 def _read(path: Path) -> str | None:
-    """Return the text with each line ended by LF; None: it is not in its encoding."""
+    """The text with LF as newline; None: the file is not in its encoding."""
     try:
         with tokenize.open(path) as file:
             return file.read()
     except (SyntaxError, UnicodeDecodeError):  # of the declaration; of what follows
         return None
     except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from None
+        raise unreadable(path, error) from None
 
 
 @hookimpl

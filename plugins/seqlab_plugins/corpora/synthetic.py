@@ -1,9 +1,9 @@
-"""Tasks made of chance, as token ids: what a cell can remember, and of what.
+"""Random tasks of token ids, which test what a cell can remember.
 
 Train them with `tokenizer: ids`, the sampler `random` with `partial: keep` and a window of one
 sequence, and evaluate in as many `rows` as the split has sequences. Every row is then one whole
-sequence with a fresh state. Its last target would be the first token of the next sequence; the
-first token of each has weight 0, so that nobody is asked for it.
+sequence with a fresh state. Its last target is the first token of the next sequence, which has
+weight 0.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pydantic import Field
 
 from seqlab import Corpus, Ids, hookimpl
 
-Count = Annotated[int, Field(gt=0, le=2**32)]
+LargeCount = Annotated[int, Field(gt=0, le=2**32)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Sequences(ABC):
-    """So many sequences a split, each a pure function of seed, split and number."""
+    """A number of sequences for each split, each a function of seed, split and index."""
 
     splits = ("train", "valid", "test")
 
@@ -35,7 +35,7 @@ class _Sequences(ABC):
 
     @abstractmethod
     def sequence(self, chance: Chance) -> Ids:
-        """Draw one sequence: ids and weights, of one length for all."""
+        """Draw a sequence: ids and weights; all sequences have the same length."""
 
     def documents(self, split: str) -> Iterator[Ids]:
         stream = self.splits.index(split)
@@ -46,59 +46,59 @@ class _Sequences(ABC):
         digest = hashlib.sha256()
         for split in self.splits:
             for ids, weights in self.documents(split):
-                assert weights is not None  # noqa: S101 # the tasks say what counts
+                assert weights is not None  # noqa: S101 # every task sets weights
                 digest.update(ids.astype("<i8").tobytes() + weights.astype("<f4").tobytes())
             digest.update(b"|")
         return digest.hexdigest()
 
 
 class Chance:
-    """The random numbers of one sequence: numpy promises the bits, so they are all that is used."""
+    """The random numbers of one sequence, from bits that are the same in every version of numpy."""
 
     def __init__(self, seed: int, stream: int, number: int) -> None:
         self._bits = Philox(SeedSequence(seed, spawn_key=(stream, number)))
 
     def uniforms(self, count: int) -> NDArray[np.float64]:
-        """Return (count,), in (0, 1)."""
+        """Random numbers (count,) in (0, 1)."""
         bits = np.asarray(self._bits.random_raw(count))
         return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
     def symbols(self, size: int, count: int) -> NDArray[np.int64]:
-        """Return (count,) of 0 … size - 1."""
+        """Random integers (count,) from 0 to size - 1."""
         return (self.uniforms(count) * size).astype(np.int64)
 
     def distinct(self, shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-        """Draw `count` places one after another, in proportion to their shares, none twice.
+        """Draw `count` indices without replacement, with probabilities in proportion to `shares`.
 
-        By the race of exponential clocks: Efraimidis and Spirakis, 2006.
+        The method is that of Efraimidis and Spirakis, 2006: the first of exponential arrivals.
         """
         arrivals = -np.log(self.uniforms(len(shares))) / shares
         return np.argsort(arrivals, kind="stable")[:count]
 
 
 class Copy(_Sequences):
-    """A string of random symbols, a separator, and the string again; the second one counts.
+    """A string of random symbols, a separator, and the string again; only the copy counts.
 
-    With 2 symbols + 1 tokens a sequence: ids 0 … alphabet - 1 are symbols, `alphabet` separates.
-    Chance guesses 1 / alphabet of the targets.
+    A sequence has 2 symbols + 1 tokens: ids below `alphabet` are symbols, `alphabet` separates.
+    Guessing is right for 1 / alphabet of the targets.
 
     Args:
         symbols: length of the string.
-        alphabet: how many different symbols there are.
+        alphabet: the number of different symbols.
         train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn apart from `train`.
-        test: sequences in the split `test`, drawn apart from both.
-        seed: number that the sequences are drawn from, whatever the run's seed is.
+        valid: sequences in the split `valid`, drawn independently.
+        test: sequences in the split `test`, drawn independently.
+        seed: the seed of the sequences, independent of the run's seed.
     """
 
     def __init__(
         self,
         *,
-        symbols: Count = 8,
-        alphabet: Count = 16,
-        train: Count = 4096,
-        valid: Count = 256,
-        test: Count = 256,
+        symbols: LargeCount = 8,
+        alphabet: LargeCount = 16,
+        train: LargeCount = 4096,
+        valid: LargeCount = 256,
+        test: LargeCount = 256,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train, valid, test, seed)
@@ -116,40 +116,40 @@ class Copy(_Sequences):
 class AssociativeRecall(_Sequences):
     """Multi-query associative recall: Arora et al., 2023, "Zoology", arXiv:2312.04927.
 
-    Pairs of a key and its value, all different; then each key once more, in two-token places drawn
-    by the paper's power law: most keys come back soon, some late. The answer that follows each is
-    what counts. Ids: keys from 0, then values, then the one id that fills all other tokens, of
-    which the first comes right after the pairs.
+    Pairs of a key and its value, all different; then each key once more, in slots of two tokens
+    that are drawn by the paper's power law: most keys return soon, some late. Only the value after
+    each of these counts. Ids: the keys from 0, then the values, then one filler, which also
+    follows the pairs.
 
-    The paper fills with random tokens, and shows no answers: its targets are not its inputs shifted
-    by one. Here a model that knows no pairs, but which values there are and which were answered,
-    guesses right in (1 + 1/2 + … + 1/pairs) / pairs of the targets: 0.52 of 4, 0.34 of 8, 0.21 of
-    16 pairs.
+    The paper fills with random tokens and hides the answers, as its targets are not its inputs
+    shifted by one. Here a model that remembers the values but no pairs, and leaves out those that
+    were answered, is right for (1 + 1/2 + … + 1/pairs) / pairs of the targets: 0.52 for 4, 0.34
+    for 8, 0.21 for 16 pairs.
 
     Args:
         pairs: pairs of key and value, and queries, in a sequence.
-        keys: how many different keys there are, at least `pairs`.
-        values: how many different values there are, at least `pairs`.
+        keys: the number of different keys, at least `pairs`.
+        values: the number of different values, at least `pairs`.
         length: tokens in a sequence, at least 4 pairs + 1.
-        power: the probability of the place g = 1, 2, … is in proportion to g ** (power - 1); 1: all
-            places are alike.
+        power: the probability of slot g = 1, 2, … is proportional to g ** (power - 1); 1: all are
+            equally probable.
         train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn apart from `train`.
-        test: sequences in the split `test`, drawn apart from both.
-        seed: number that the sequences are drawn from, whatever the run's seed is.
+        valid: sequences in the split `valid`, drawn independently.
+        test: sequences in the split `test`, drawn independently.
+        seed: the seed of the sequences, independent of the run's seed.
     """
 
     def __init__(
         self,
         *,
-        pairs: Count = 4,
-        keys: Count = 32,
-        values: Count = 32,
-        length: Count = 32,
+        pairs: LargeCount = 4,
+        keys: LargeCount = 32,
+        values: LargeCount = 32,
+        length: LargeCount = 32,
         power: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01,
-        train: Count = 4096,
-        valid: Count = 256,
-        test: Count = 256,
+        train: LargeCount = 4096,
+        valid: LargeCount = 256,
+        test: LargeCount = 256,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train, valid, test, seed)
@@ -158,8 +158,8 @@ class AssociativeRecall(_Sequences):
         if length < 4 * pairs + 1:
             raise ValueError(f"{pairs} pairs need a length of at least {4 * pairs + 1}")
         self._pairs, self._keys, self._values, self._length = pairs, keys, values, length
-        places = (length - 2 * pairs - 1) // 2
-        self._shares = np.arange(1, places + 1, dtype=np.float64) ** (power - 1)
+        slots = (length - 2 * pairs - 1) // 2
+        self._shares = np.arange(1, slots + 1, dtype=np.float64) ** (power - 1)
 
     def sequence(self, chance: Chance) -> Ids:
         keys = chance.distinct(np.ones(self._keys), self._pairs)

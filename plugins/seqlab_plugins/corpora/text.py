@@ -1,4 +1,4 @@
-"""Corpora made of text that the user has."""
+"""Corpora of the user's own text files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, hookimpl
-from seqlab_plugins.corpora.split_files import SplitFiles, apart, matching, real_paths, unreadable
+from seqlab_plugins.corpora.split_files import (
+    SplitFiles,
+    matching,
+    real_paths,
+    split_off,
+    unreadable,
+)
 from seqlab_plugins.corpora.text_files import Newlines, fingerprint, read_pieces
 
 
 def _known_encoding(name: str) -> str:
     try:
-        "".encode(name)  # refuses what is no encoding of text, such as hex
+        "".encode(name)  # refuses codecs that are not of text, such as hex
     except LookupError:
         raise ValueError("the name of an encoding, such as utf-8 or gb18030") from None
     return name
@@ -30,12 +36,12 @@ class Text(SplitFiles):
 
     Args:
         path: Required: a file, a glob such as texts/*.txt, or a list of these; .gz and .zip are
-            unpacked.
-        valid: files of the split `valid`, named in the same way.
+            decompressed.
+        valid: files of the split `valid`.
         test: files of the split `test`.
-        encoding: how the bytes are read; any encoding that Python knows.
-        newlines: keep them, make them all LF, or make each CR and LF a space.
-        member: which file of a zip; null where there is only one.
+        encoding: the encoding of the files, any that Python knows.
+        newlines: keep them, replace them by LF, or replace each CR and LF by a space.
+        member: the file in a zip; null if there is only one.
     """
 
     def __init__(
@@ -59,20 +65,19 @@ class Text(SplitFiles):
 
 
 class Folder:
-    """The files of a folder and of those in it, one document each, in the order of their paths.
+    """The files in a folder and its subfolders, one document each, sorted by their paths.
 
     Empty files, hidden ones and those in hidden folders are left out.
 
     Args:
         path: Required: the folder.
-        match: a glob below the folder, or a list of these; ** stands for any folders.
-        leave_out: globs of what is not wanted after all.
-        valid: the folder of the split `valid`; if it lies in `path`, its files are not trained.
+        match: a glob below the folder, or a list of these; ** matches any folders.
+        leave_out: globs of files to leave out.
+        valid: the folder of the split `valid`; if it is in `path`, its files are not trained.
         test: the folder of the split `test`, likewise.
-        by_name: make each folder that lies directly in `path` the split of its name; one of them
-            is train.
-        encoding: how the bytes are read; any encoding that Python knows.
-        newlines: keep them, make them all LF, or make each CR and LF a space.
+        by_name: make each folder directly in `path` the split of its name; one of them is train.
+        encoding: the encoding of the files, any that Python knows.
+        newlines: keep them, replace them by LF, or replace each CR and LF by a space.
     """
 
     def __init__(
@@ -97,89 +102,84 @@ class Folder:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        return tuple(self._places())
+        return tuple(self._split_folders())
 
     @property
     def files(self) -> list[Path]:
-        """Everything that is read."""
-        found = [file for files in self.split_files().values() for file in files]
-        return list(dict.fromkeys(found))
+        """All files, each once."""
+        return list(dict.fromkeys(f for files in self.split_files().values() for f in files))
 
     @property
     def held_out(self) -> list[Path]:
-        """Files that a link or a second name brings into what is trained."""
+        """Files that are not trained, as a link or a second name brings them into another split."""
         return self._trained()[1]
 
     def split_files(self) -> dict[str, list[Path]]:
         """The files of each split."""
-        return {split: self._found(split) for split in self.splits}
+        return {split: self._split_paths(split) for split in self.splits}
 
     def documents(self, split: str) -> Iterator[Document]:
-        yield from map(self._read, self._found(split))
+        yield from map(self._read, self._split_paths(split))
 
     def fingerprint(self) -> str:
         return fingerprint(self)
 
-    def _places(self) -> dict[str, Path]:
+    def _split_folders(self) -> dict[str, Path]:
         """The folder of each split."""
         if not self._by_name:
             return {split: folder for split, folder in self._folders.items() if folder}
-        whole = self._folders["train"]
-        assert whole is not None  # noqa: S101 # it has no default
-        folders = [f for f in _listed(whole) if f.is_dir() and not f.name.startswith(".")]
-        named = {folder.name: folder for folder in sorted(folders)}
-        if "train" not in named:
-            has = ", ".join(named) or "none"
-            raise CorpusError(f"{whole}: has no folder 'train' (its folders: {has})")
-        return {"train": named.pop("train"), **named}
+        parent = self._folders["train"]
+        assert parent is not None  # noqa: S101 # it has no default
+        folders = [f for f in _entries(parent) if f.is_dir() and not f.name.startswith(".")]
+        by_name = {folder.name: folder for folder in sorted(folders)}
+        if "train" not in by_name:
+            names = ", ".join(by_name) or "none"
+            raise CorpusError(f"{parent}: has no folder 'train' (its folders: {names})")
+        return {"train": by_name.pop("train"), **by_name}
 
-    def _found(self, split: str) -> list[Path]:
-        """The files of a split, each once; what another split has as well is not trained."""
-        found = self._trained()[0] if split == "train" else list(self._below(split).values())
-        if not found:
-            folder, wanted = self._places()[split], ", ".join(self._match)
-            raise CorpusError(f"{folder}: no file in it matches {wanted}")
-        return found
+    def _split_paths(self, split: str) -> list[Path]:
+        """The files of a split, each once; those of another split are not trained."""
+        files = self._trained()[0] if split == "train" else self._below(split)
+        if not files:
+            folder, globs = self._split_folders()[split], ", ".join(self._match)
+            raise CorpusError(f"{folder}: no file in it matches {globs}")
+        return files
 
     def _trained(self) -> tuple[list[Path], list[Path]]:
         """The files to train on, and those that another split has too."""
-        others = [split for split in self._places() if split != "train"]
-        rest = {real: file for split in others for real, file in self._below(split).items()}
-        files = apart(self._below("train").values(), rest.values())
-        if files[1] and not files[0]:
-            folder = self._places()["train"]
+        scored = [f for split in self.splits if split != "train" for f in self._below(split)]
+        trained, held_out = split_off(self._below("train"), scored)
+        if held_out and not trained:
+            folder = self._split_folders()["train"]
             raise CorpusError(f"{folder}: other splits have all its files; none is left to train")
-        return files
+        return trained, held_out
 
-    def _below(self, split: str) -> dict[Path, Path]:
-        """Files by where they really are: in the folder of a split, and in none that is not its."""
-        folder, not_its = self._places()[split], self._not_of(split)
-        wanted = _globbed(folder, self._match) - _globbed(folder, self._leave_out)
-        files = [file for file in sorted(wanted, key=Path.as_posix) if file.is_file()]
-        by_place: dict[Path, Path] = {}
+    def _below(self, split: str) -> list[Path]:
+        """The files of a split's folder, each once, without those in folders of other splits."""
+        folder, foreign = self._split_folders()[split], self._foreign_folders(split)
+        matches = _glob(folder, self._match) - _glob(folder, self._leave_out)
+        files = [file for file in sorted(matches, key=Path.as_posix) if file.is_file()]
+        by_path: dict[Path, Path] = {}
         for file, real in real_paths(file for file in files if file.stat().st_size).items():
-            if not not_its or not_its.isdisjoint(real.parents):  # many files have as many parents
-                by_place.setdefault(real, file)
-        return by_place
+            if not foreign or foreign.isdisjoint(real.parents):  # skip the slow check if possible
+                by_path.setdefault(real, file)
+        return list(by_path.values())
 
-    def _not_of(self, split: str) -> set[Path]:
-        """Folders of other splits: those in the split's own; for train, those elsewhere too.
+    def _foreign_folders(self, split: str) -> set[Path]:
+        """Folders of other splits that are in a split's own; for train, those elsewhere too.
 
-        A link may lead there. One from `valid` into what is trained holds that file out.
+        A link may lead there. One from `valid` into the training files holds that file out.
         """
-        real = self._real_places()
+        folders = self._split_folders()
+        for folder in folders.values():
+            _entries(folder)
+        real = {name: folder.resolve() for name, folder in folders.items()}
         own = real[split]
-        inside = {place for place in real.values() if own in place.parents}
+        inside = {folder for folder in real.values() if own in folder.parents}
         return inside if split != "train" else {*real.values()} - {own, *own.parents}
 
-    def _real_places(self) -> dict[str, Path]:
-        places = self._places()
-        for place in places.values():
-            _listed(place)
-        return {split: place.resolve() for split, place in places.items()}
 
-
-def _listed(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except FileNotFoundError:
@@ -190,7 +190,7 @@ def _listed(folder: Path) -> list[Path]:
         raise unreadable(folder, error) from None
 
 
-def _globbed(folder: Path, patterns: list[str]) -> set[Path]:
+def _glob(folder: Path, patterns: list[str]) -> set[Path]:
     try:
         return {file for pattern in patterns for file in matching(folder, pattern)}
     except OSError as error:

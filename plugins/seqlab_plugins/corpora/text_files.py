@@ -1,4 +1,4 @@
-"""Text out of files: plain, gzip or zip, in any declared encoding, read in pieces."""
+"""Text from files, plain, gzip or zip, in any encoding, read in pieces."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, text_pieces
+from seqlab_plugins.corpora.split_files import unreadable
 from seqlab_plugins.corpora.zip_members import open_member
 
 Newlines = Literal["keep", "lf", "space"]
@@ -25,8 +26,8 @@ _DAMAGED = (
 )
 
 PIECE = 1 << 20  # bytes
-MAX_RATIO = 200  # unpacked over packed; Chinese or English text reaches about 4
-MIN_SUSPICIOUS = 16 << 20  # bytes
+MAX_RATIO = 200  # of decompressed to compressed size; Chinese or English text has about 4
+MIN_SUSPICIOUS = 16 << 20  # bytes; smaller files may have any ratio
 
 
 def read_pieces(
@@ -35,65 +36,67 @@ def read_pieces(
     """Yield the text of a file in pieces of about a mebibyte.
 
     Args:
-        path: a text file, or one packed as `.gz` or `.zip`.
+        path: a text file, plain or compressed as `.gz` or `.zip`.
         encoding: any that Python knows; a byte order mark at the start is left out.
-        newlines: keep them; make them all LF; or make every CR and LF a space.
-        member: which file of a zip; None: the only one.
+        newlines: keep them; replace them by LF; or replace every CR and LF by a space.
+        member: the file in a zip; None: the only one.
 
     Raises:
         CorpusUnavailable: there is no such file.
-        CorpusError: it cannot be read, unpacked or decoded.
+        CorpusError: it cannot be read, decompressed or decoded.
     """
     try:
-        with _open(path, member) as (file, packed):
-            chunks = _chunks(file, packed, path)
-            yield from _mapped(_decoded(chunks, encoding, path), newlines)
+        with _open(path, member) as (file, compressed):
+            chunks = _chunks(file, compressed, path)
+            yield from _replace_newlines(_decode(chunks, encoding, path), newlines)
     except FileNotFoundError:
         raise CorpusUnavailable(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise CorpusError(f"{path}: is a folder; write {path}/*.txt for the files in it") from None
     except _DAMAGED as error:
-        raise CorpusError(f"{path}: is damaged or packed in an unknown way{_why(error)}") from None
-    except RuntimeError as error:  # zipfile's word for an encrypted member
-        raise CorpusError(f"{path}: cannot be unpacked ({error})") from None
+        reason = str(error) or type(error).__name__
+        message = "is damaged, or its compression is not supported"
+        raise CorpusError(f"{path}: {message} ({reason})") from None
+    except RuntimeError as error:  # from zipfile, for an encrypted member
+        raise CorpusError(f"{path}: cannot be decompressed ({error})") from None
     except (OSError, ValueError) as error:
-        raise CorpusError(f"{path}: cannot be read ({_reason(error)})") from None
+        raise unreadable(path, error) from None
 
 
 class Fingerprint:
-    """SHA-256 of the documents of each split, in whatever order the splits are read."""
+    """SHA-256 of the documents of each split; the order of the splits does not matter."""
 
     def __init__(self) -> None:
         self._digests: dict[str, hashlib._Hash] = {}
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """What was added to: `train` first, the others by their names."""
+        """All splits, `train` first, the others sorted by name."""
         return tuple(sorted(self._digests, key=lambda name: (name != "train", name)))
 
     def add(self, split: str, document: Document) -> None:
-        """Add the text of a document; its end is a byte that UTF-8 never has."""
+        """Add the text of a document, and a byte that UTF-8 never has."""
         digest = self._digests.setdefault(split, hashlib.sha256())
         for piece in text_pieces(document):
             digest.update(piece.encode("utf-8", "surrogatepass"))
         digest.update(b"\xff")
 
     def add_bytes(self, split: str, data: bytes) -> None:
-        """Add something that is no text."""
+        """Add data other than text."""
         self._digests.setdefault(split, hashlib.sha256()).update(data)
 
     def __str__(self) -> str:
         if self.splits == ("train",):
             return self._digests["train"].hexdigest()
-        whole = hashlib.sha256()
+        combined = hashlib.sha256()
         for name in self.splits:
-            whole.update(name.encode("utf-8", "surrogatepass") + b"\xff")
-            whole.update(self._digests[name].digest())
-        return whole.hexdigest()
+            combined.update(name.encode("utf-8", "surrogatepass") + b"\xff")
+            combined.update(self._digests[name].digest())
+        return combined.hexdigest()
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """Read every split of a corpus of text, and say what its content is."""
+    """Read every split of a corpus of text, and return a hash of its content."""
     content = Fingerprint()
     for split in corpus.splits:
         for document in corpus.documents(split):
@@ -101,18 +104,9 @@ def fingerprint(corpus: Corpus) -> str:
     return str(content)
 
 
-def _why(error: Exception) -> str:
-    """The library's words in brackets; some errors have none."""
-    return f" ({error})" if str(error) else f" ({type(error).__name__})"
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
 @contextmanager
 def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
-    """Open for reading bytes; the second value is how many packed bytes they come from."""
+    """Open a file for reading bytes; the second value is their compressed size."""
     with path.open("rb") as raw:
         size = path.stat().st_size
         opened: IO[bytes] = raw
@@ -129,7 +123,7 @@ def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
 def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile.ZipInfo:
     if "" in archive.namelist():
         raise zipfile.BadZipFile("it holds a file without a name")
-    files = {i.filename: i for i in archive.infolist() if not i.is_dir()}
+    files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
     names = [name for name in files if not name.startswith("__MACOSX/")]
     if member is None and len(names) == 1:
         member = names[0]
@@ -137,53 +131,53 @@ def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile
         return files[member]
     if not names:
         raise CorpusError(f"{path}: is empty: it holds no file")
-    wanted = f"has no member '{member}'" if member else "needs `member: NAME` of `corpus: text`"
+    problem = f"has no member '{member}'" if member else "needs `member: NAME` of `corpus: text`"
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    raise CorpusError(f"{path}: {wanted}; it holds {len(names)} files: {shown}")
+    raise CorpusError(f"{path}: {problem}; it holds {len(names)} files: {shown}")
 
 
-def _chunks(file: IO[bytes], packed: int, path: Path) -> Iterator[bytes]:
-    """Read on while the unpacked size is in proportion to the packed one."""
+def _chunks(file: IO[bytes], compressed: int, path: Path) -> Iterator[bytes]:
     total = 0
-    if not packed:
+    if not compressed:
         raise CorpusError(f"{path}: is empty")
     while chunk := file.read(PIECE):
         total += len(chunk)
-        expect_text(total, packed, path)
+        check_ratio(total, compressed, path)
         yield chunk
 
 
-def expect_text(unpacked: int, packed: int, path: Path) -> None:
-    """See to it that bytes are unpacked in proportion to the packed ones.
+def check_ratio(decompressed: int, compressed: int, path: Path) -> None:
+    """Refuse data that is compressed far more than text can be.
 
     Raises:
-        CorpusError: they are not.
+        CorpusError: the ratio is too large.
     """
-    if unpacked > max(MIN_SUSPICIOUS, MAX_RATIO * packed):
+    if decompressed > max(MIN_SUSPICIOUS, MAX_RATIO * compressed):
         raise CorpusError(
-            f"{path}: unpacks to more than {MAX_RATIO} times its {packed:,} bytes; that is no text"
+            f"{path}: decompresses to more than {MAX_RATIO} times its {compressed:,} bytes, which"
+            " no text does"
         )
 
 
-def _decoded(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]:
+def _decode(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0  # bytes before the chunk
-    begun = False
+    started = False
     try:
         for chunk in chunks:
-            waiting = len(decoder.getstate()[0])
+            pending = len(decoder.getstate()[0])
             text = decoder.decode(chunk)
-            yield text if begun else text.removeprefix("\ufeff")  # a mark of the order of bytes
-            begun = begun or bool(text)
+            yield text if started else text.removeprefix("\ufeff")  # the byte order mark
+            started = started or bool(text)
             offset += len(chunk)
-        waiting = len(decoder.getstate()[0])
+        pending = len(decoder.getstate()[0])
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        place = offset - waiting + error.start
-        raise CorpusError(f"{path}: is not {encoding} at byte {place:,} ({error.reason})") from None
+        byte = offset - pending + error.start
+        raise CorpusError(f"{path}: is not {encoding} at byte {byte:,} ({error.reason})") from None
 
 
-def _mapped(pieces: Iterator[str], newlines: Newlines) -> Iterator[str]:
+def _replace_newlines(pieces: Iterator[str], newlines: Newlines) -> Iterator[str]:
     if newlines == "keep":
         yield from pieces
     elif newlines == "space":

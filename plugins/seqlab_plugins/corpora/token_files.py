@@ -1,4 +1,4 @@
-"""Token ids that somebody has already made: raw numbers, or numpy's own files."""
+"""Files of token ids: raw numbers, or .npy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic import Field
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Ids, hookimpl
 from seqlab_plugins.corpora.split_files import SplitFiles, unreadable
 from seqlab_plugins.corpora.text_files import Fingerprint
-from seqlab_plugins.tokenizers.basic import MOST_IDS
+from seqlab_plugins.tokenizers.basic import MAX_IDS
 
-CHUNK = 1 << 20  # ids that are looked at together
+CHUNK = 1 << 20  # ids that are read at a time
 
 _DAMAGED = (
     *(ValueError, TypeError, EOFError, OverflowError, RecursionError, MemoryError),
-    *(SyntaxError, TokenError),  # the header is a literal of Python
+    *(SyntaxError, TokenError),  # the header is a Python literal
 )
 
 Dtype = Literal["uint8", "uint16", "uint32", "int16", "int32", "int64"]
@@ -33,8 +33,8 @@ class TokenFiles(SplitFiles):
 
     Args:
         path: Required: a file, a glob such as parts/*.bin, or a list of these.
-        dtype: of raw numbers; an .npy file says it itself.
-        end: the id that ends a document and belongs to it; null: a file is one document.
+        dtype: of raw numbers; an .npy file has its own.
+        end: the last id of each document; null: a file is one document.
         valid: files of the split `valid`.
         test: files of the split `test`.
     """
@@ -54,7 +54,7 @@ class TokenFiles(SplitFiles):
 
     def documents(self, split: str) -> Iterator[Ids]:
         for path in self._files[split]:
-            ids = _mapped(path, self._dtype)
+            ids = _open(path, self._dtype)
             start = 0
             for stop in self._stops(ids):
                 yield Ids(ids[start:stop])
@@ -64,7 +64,7 @@ class TokenFiles(SplitFiles):
         content = Fingerprint()
         for split, paths in self._files.items():
             for path in paths:
-                ids = _mapped(path, self._dtype)
+                ids = _open(path, self._dtype)
                 _check_largest(ids, path)
                 for chunk in _chunks(ids):
                     content.add_bytes(split, chunk.astype("<i8").tobytes())
@@ -73,12 +73,12 @@ class TokenFiles(SplitFiles):
         return str(content)
 
     def _stops(self, ids: NDArray[Any]) -> Iterator[int]:
-        """Positions after each document's last id."""
+        """The position after the last id of each document."""
         stop = 0
         if self._end is not None:
             for number, chunk in enumerate(_chunks(ids)):
-                for place in np.flatnonzero(chunk == self._end):
-                    stop = number * CHUNK + int(place) + 1
+                for index in np.flatnonzero(chunk == self._end):
+                    stop = number * CHUNK + int(index) + 1
                     yield stop
         if stop < len(ids):
             yield len(ids)
@@ -88,12 +88,12 @@ def _chunks(ids: NDArray[Any]) -> Iterator[NDArray[Any]]:
     return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
-def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Map a file into memory; nothing of it is read yet, but for a check of signed numbers.
+def _open(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Map a file into memory; only signed numbers are read, to check them.
 
     Raises:
         CorpusUnavailable: there is no such file.
-        CorpusError: it holds something else than token ids.
+        CorpusError: its content is not token ids.
     """
     try:
         ids = _npy(path) if path.suffix.lower() == ".npy" else _raw(path, dtype)
@@ -114,8 +114,8 @@ def _raw(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
         raise CorpusError(f"{path}: is a folder; write {path}/*.bin for the files in it")
     if size % dtype.itemsize:
         raise CorpusError(
-            f"{path}: its {size:,} bytes are no whole number of {dtype.name} ({dtype.itemsize}"
-            " bytes each): it is cut off, or `dtype` is another one"
+            f"{path}: its {size:,} bytes are not a multiple of {dtype.itemsize}, the size of"
+            f" {dtype.name}: it is cut off, or `dtype` is wrong"
         )
     return np.memmap(path, dtype, mode="r") if size else np.empty(0, dtype)
 
@@ -129,8 +129,8 @@ def _npy(path: Path) -> NDArray[Any]:
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         shape = " × ".join(map(str, ids.shape)) or "no dimension"
         raise CorpusError(
-            f"{path}: holds {ids.dtype.name} in the shape {shape}; token ids are whole numbers in"
-            " one dimension"
+            f"{path}: has {ids.dtype.name} of shape {shape}; token ids are integers in one"
+            " dimension"
         )
     return ids
 
@@ -138,19 +138,22 @@ def _npy(path: Path) -> NDArray[Any]:
 def _check_sign(ids: NDArray[Any], path: Path) -> None:
     for number, chunk in enumerate(_chunks(ids)):
         if chunk.min() < 0:
-            place = number * CHUNK + int(np.argmax(chunk < 0))
-            raise CorpusError(f"{path}: has the id {ids[place]} at position {place:,}; ids are 0 …")
+            index = number * CHUNK + int(np.argmax(chunk < 0))
+            raise CorpusError(
+                f"{path}: has the id {ids[index]} at position {index:,}; ids are not negative"
+            )
 
 
 def _check_largest(ids: NDArray[Any], path: Path) -> None:
-    """Refuse what would ask for a vocabulary that no memory holds; reads all of a wide type."""
-    if np.iinfo(ids.dtype).max < MOST_IDS:
+    """Refuse ids that are too large for any vocabulary; wide types are read for it."""
+    if np.iinfo(ids.dtype).max < MAX_IDS:
         return
     largest = max(int(chunk.max()) for chunk in _chunks(ids))
-    if largest >= MOST_IDS:
+    if largest >= MAX_IDS:
         advice = "" if path.suffix.lower() == ".npy" else f"; is `dtype` {ids.dtype.name} right?"
-        message = f"its largest id is {largest:,}; they end below {MOST_IDS:,}{advice}"
-        raise CorpusError(f"{path}: {message}")
+        raise CorpusError(
+            f"{path}: its largest id is {largest:,}; ids are below {MAX_IDS:,}{advice}"
+        )
 
 
 @hookimpl

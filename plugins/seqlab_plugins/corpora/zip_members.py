@@ -1,7 +1,7 @@
-"""Members of zip archives, unpacked a piece at a time however they are packed.
+"""Members of zip archives, decompressed a piece at a time.
 
-The standard library bounds what it unpacks at once of deflated members alone: a kilobyte of bzip2
-or LZMA becomes a gigabyte in one call.
+The standard library limits the size of a piece only for deflated members: of bzip2 and LZMA, a
+kilobyte may become a gigabyte in one call.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Any, cast
 
-LARGEST_DICTIONARY = 128 << 20  # bytes, of LZMA, which asks for all of them at once
-PIECE = 1 << 16  # packed bytes
+MAX_DICTIONARY = 128 << 20  # bytes, which LZMA allocates at once
+PIECE = 1 << 16  # compressed bytes
 
 
 def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
@@ -26,29 +26,29 @@ def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     Raises:
         zipfile.BadZipFile: it is damaged.
     """
-    packings: dict[int, Callable[[IO[bytes]], Any]] = {
-        zipfile.ZIP_BZIP2: lambda packed: bz2.BZ2Decompressor(),
-        zipfile.ZIP_LZMA: _lzma,
+    decompressors: dict[int, Callable[[IO[bytes]], Any]] = {
+        zipfile.ZIP_BZIP2: lambda _: bz2.BZ2Decompressor(),
+        zipfile.ZIP_LZMA: _lzma_decompressor,
     }
-    if info.compress_type not in packings:
+    if info.compress_type not in decompressors:
         return archive.open(info)
     stored = copy.copy(info)
     stored.compress_type, stored.file_size = zipfile.ZIP_STORED, info.compress_size
-    stored.CRC = cast("int", None)  # it is that of the unpacked bytes, which are checked here
-    packed = archive.open(stored)
-    unpacking = packings[info.compress_type](packed)
-    return cast("IO[bytes]", _Member(packed, unpacking, info))
+    stored.CRC = cast("int", None)  # not checked for compressed bytes, but for the content, here
+    compressed = archive.open(stored)
+    decompressor = decompressors[info.compress_type](compressed)
+    return cast("IO[bytes]", _Member(compressed, decompressor, info))
 
 
-def _lzma(packed: IO[bytes]) -> lzma.LZMADecompressor:
-    """Read the header of a member: two versions, the size of what follows, and the properties."""
-    header = packed.read(4)
-    properties = packed.read(struct.unpack("<H", header[2:])[0] if len(header) == 4 else 0)
+def _lzma_decompressor(compressed: IO[bytes]) -> lzma.LZMADecompressor:
+    """Read the header of a member: the version, the size of the properties, and these."""
+    header = compressed.read(4)
+    properties = compressed.read(struct.unpack("<H", header[2:])[0] if len(header) == 4 else 0)
     if len(properties) != 5:
         raise zipfile.BadZipFile("its LZMA header is cut off")
     flags, dictionary = struct.unpack("<BI", properties)
-    if dictionary > LARGEST_DICTIONARY:
-        raise zipfile.BadZipFile(f"its LZMA asks for a dictionary of {dictionary:,} bytes")
+    if dictionary > MAX_DICTIONARY:
+        raise zipfile.BadZipFile(f"its LZMA dictionary has {dictionary:,} bytes")
     coder = {
         "id": lzma.FILTER_LZMA1,
         "dict_size": max(dictionary, 4096),
@@ -60,11 +60,11 @@ def _lzma(packed: IO[bytes]) -> lzma.LZMADecompressor:
 
 
 class _Member(io.RawIOBase):
-    """Unpacks no more at once than is asked for, and checks the whole at its end."""
+    """Decompresses no more at once than is requested, and checks the CRC at the end."""
 
-    def __init__(self, packed: IO[bytes], unpacking: Any, info: zipfile.ZipInfo) -> None:
-        self._packed = packed
-        self._unpacking = unpacking
+    def __init__(self, compressed: IO[bytes], decompressor: Any, info: zipfile.ZipInfo) -> None:
+        self._compressed = compressed
+        self._decompressor = decompressor
         self._crc, self._expected = 0, info.CRC
         self._left = info.file_size
 
@@ -72,21 +72,21 @@ class _Member(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, none at the end."""
         if size < 0:
             raise ValueError("a member is read in pieces")
-        while self._left and not self._unpacking.eof:
-            fed = self._packed.read(PIECE) if self._unpacking.needs_input else b""
-            if self._unpacking.needs_input and not fed:
-                raise zipfile.BadZipFile("it ends early")
+        while self._left and not self._decompressor.eof:
+            fed = self._compressed.read(PIECE) if self._decompressor.needs_input else b""
+            if self._decompressor.needs_input and not fed:
+                raise zipfile.BadZipFile("it ends too early")
             try:
-                data = self._unpacking.decompress(fed, min(size, self._left))
+                data = self._decompressor.decompress(fed, min(size, self._left))
             except (OSError, EOFError, lzma.LZMAError) as error:
-                raise zipfile.BadZipFile(str(error) or "its data are damaged") from None
+                raise zipfile.BadZipFile(str(error) or "its data is damaged") from None
             if data:
                 self._left -= len(data)
                 self._crc = zlib.crc32(data, self._crc)
                 return cast("bytes", data)
         if self._crc != self._expected:
-            raise zipfile.BadZipFile("its CRC-32 is another")
+            raise zipfile.BadZipFile("its CRC-32 is wrong")
         return b""

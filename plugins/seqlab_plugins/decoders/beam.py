@@ -1,6 +1,6 @@
 """Beam search.
 
-Shapes: B rows, K continuations of each on their way, V vocabulary size, t tokens chosen.
+Shapes: B rows, K unfinished continuations of each, V vocabulary size, t tokens chosen.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from seqlab import Advance, Continuation, Limits, SearchDecoder, Start, State, h
 
 
 class Beam:
-    """The most probable continuations among those that begin as the best `beams` at each step.
+    """Beam search: keep the best `beams` continuations at each step.
 
-    A continuation that ends is set aside; a row is done when none on its way can still be better
-    than the best `beams` of those.
+    A continuation that ends is finished; a row is done when no unfinished one can become better
+    than the best `beams` finished ones.
 
     Args:
-        beams: how many continuations are kept at each step, and found in the end; 1: greedy.
-        length_penalty: with what power of (5 + length) / 6 a log-probability is divided when
-            continuations of different lengths are compared (Wu et al., 2016,
-            https://arxiv.org/abs/1609.08144); 0: not at all, above 0 longer ones gain.
+        beams: continuations that are kept at each step and returned at the end; 1: greedy.
+        length_penalty: the power of (5 + length) / 6 that log-probabilities are divided by, to
+            compare continuations of different lengths (Wu et al., 2016,
+            https://arxiv.org/abs/1609.08144); 0: none, above 0 it favours longer ones.
     """
 
     def __init__(
@@ -41,111 +41,111 @@ class Beam:
     def search(
         self, advance: Advance, start: Start, limits: Limits
     ) -> Sequence[Sequence[Continuation]]:
-        found: list[list[_Ended]] = [[] for _ in start.rows]
-        beam = _begin(start)
+        finished: list[list[_Finished]] = [[] for _ in start.rows]
+        beam = _empty_continuations(start)
         for length in range(1, limits.length + 1):
-            beam = beam.grown(self._beams)
+            beam = beam.extended(self._beams)
             if limits.may_stop or length == limits.length:
-                self._set_aside(beam, limits, found)
-                beam = beam.without(self._done(beam, found, limits))
+                self._finish(beam, limits, finished)
+                beam = beam.without(self._done_rows(beam, finished, limits))
                 if not beam.rows:
                     break
             beam.logits, beam.state = advance(beam.tokens[:, :, -1].flatten(), beam.state)
-        return [[one.continuation for one in self._best(row)] for row in found]
+        return [[best.continuation for best in self._best(row)] for row in finished]
 
-    def _set_aside(self, beam: _Rows, limits: Limits, found: list[list[_Ended]]) -> None:
-        """Note the continuations that have ended, and keep them from growing."""
+    def _finish(self, beam: _Unfinished, limits: Limits, finished: list[list[_Finished]]) -> None:
+        """Collect the continuations that have ended, and do not extend them any more."""
         scores = beam.scores.tolist()
-        for place, row in enumerate(beam.tokens.tolist()):
+        for i, row in enumerate(beam.tokens.tolist()):
             for rank, ids in enumerate(row):
-                if scores[place][rank] > -torch.inf and limits.ended(ids):
-                    each = beam.each[place, rank].tolist()
-                    one = Continuation(tuple(ids), tuple(each))
-                    value = self._value(scores[place][rank], len(ids))
-                    found[beam.rows[place]].append(_Ended(value, one))
-                    beam.scores[place, rank] = -torch.inf
+                if scores[i][rank] > -torch.inf and limits.ended(ids):
+                    log_probabilities = beam.log_probabilities[i, rank].tolist()
+                    continuation = Continuation(tuple(ids), tuple(log_probabilities))
+                    value = self._value(scores[i][rank], len(ids))
+                    finished[beam.rows[i]].append(_Finished(value, continuation))
+                    beam.scores[i, rank] = -torch.inf
 
-    def _done(self, beam: _Rows, found: list[list[_Ended]], limits: Limits) -> list[int]:
-        """Return the places of rows in which nothing better can come.
+    def _done_rows(
+        self, beam: _Unfinished, finished: list[list[_Finished]], limits: Limits
+    ) -> list[int]:
+        """The indices of rows that cannot improve any more.
 
-        A sum of log-probabilities only falls, and counts for most at the full length.
+        A sum of log-probabilities only falls, and has its largest value at the full length.
         """
         done = []
-        for place, score in enumerate(beam.scores.amax(1).tolist()):
-            best = self._best(found[beam.rows[place]])
+        for i, score in enumerate(beam.scores.amax(1).tolist()):
+            best = self._best(finished[beam.rows[i]])
             worst = best[-1].value if len(best) == self._beams else -torch.inf
             if self._value(score, limits.length) <= worst:
-                done.append(place)
+                done.append(i)
         return done
 
     def _value(self, score: float, length: int) -> float:
-        """By what continuations are ordered."""
+        """The key for sorting continuations."""
         return score / float(((5 + length) / 6) ** self._power)
 
-    def _best(self, ended: list[_Ended]) -> list[_Ended]:
-        return sorted(ended, key=lambda one: -one.value)[: self._beams]
+    def _best(self, finished: list[_Finished]) -> list[_Finished]:
+        return sorted(finished, key=lambda item: -item.value)[: self._beams]
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _Finished:
     value: float
     continuation: Continuation
 
 
 @dataclass
-class _Rows:
-    """Rows that are not done, each with K continuations; one with a score of -inf is none."""
+class _Unfinished:
+    """Rows that are not done, each with K continuations; a score of -inf marks an empty slot."""
 
-    rows: list[int]  # B: which row of the start each one is
+    rows: list[int]  # B: indices into the rows of the start
     scores: Tensor  # (B, K) float64
     tokens: Tensor  # (B, K, t) int64
-    each: Tensor  # (B, K, t) float64: the log-probability of each token
+    log_probabilities: Tensor  # (B, K, t) float64
     state: State = field(repr=False)  # of B K rows
     logits: Tensor  # (B K, V), of the next token
 
-    def grown(self, beams: int) -> _Rows:
-        """Let every continuation grow by every token, and keep the best."""
+    def extended(self, beams: int) -> _Unfinished:
+        """Extend every continuation by every token, and keep the best."""
         count, width = self.scores.shape
-        given = self.logits.double().log_softmax(-1).view(count, width, -1)
-        sums = (self.scores.unsqueeze(-1) + given).flatten(1)  # (B, K V)
-        scores, places = sums.topk(min(beams, sums.shape[1]))
-        parents = places // given.shape[2]  # (B, new K)
-        ids = (places % given.shape[2]).unsqueeze(-1)
-        added = given.flatten(1).gather(1, places).unsqueeze(-1)
-        across = torch.arange(count, device=parents.device).unsqueeze(1)
-        origins = (across * width + parents).flatten()
-        return _Rows(
+        nats = self.logits.double().log_softmax(-1).view(count, width, -1)
+        sums = (self.scores.unsqueeze(-1) + nats).flatten(1)  # (B, K V)
+        scores, indices = sums.topk(min(beams, sums.shape[1]))
+        parents = indices // nats.shape[2]  # (B, new K)
+        ids = (indices % nats.shape[2]).unsqueeze(-1)
+        added = nats.flatten(1).gather(1, indices).unsqueeze(-1)
+        rows = torch.arange(count, device=parents.device).unsqueeze(1)
+        return _Unfinished(
             self.rows,
             scores,
-            torch.cat((self.tokens[across, parents], ids), 2),
-            torch.cat((self.each[across, parents], added), 2),
-            select_rows(self.state, origins),
+            torch.cat((self.tokens[rows, parents], ids), 2),
+            torch.cat((self.log_probabilities[rows, parents], added), 2),
+            select_rows(self.state, (rows * width + parents).flatten()),
             self.logits,
         )
 
-    def without(self, done: Sequence[int]) -> _Rows:
-        """Leave rows out; their logits are still those of before."""
+    def without(self, done: Sequence[int]) -> _Unfinished:
+        """Leave out rows; the logits are not updated."""
         if not done:
             return self
-        places = [place for place in range(len(self.rows)) if place not in set(done)]
-        kept = torch.tensor(places, dtype=torch.int64, device=self.scores.device)
+        indices = [i for i in range(len(self.rows)) if i not in set(done)]
+        kept = torch.tensor(indices, dtype=torch.int64, device=self.scores.device)
         width = self.scores.shape[1]
         inner = torch.arange(width, device=kept.device)
-        rows = (kept.unsqueeze(1) * width + inner).flatten()
-        return _Rows(
-            [self.rows[place] for place in places],
+        return _Unfinished(
+            [self.rows[i] for i in indices],
             self.scores[kept],
             self.tokens[kept],
-            self.each[kept],
-            select_rows(self.state, rows),
+            self.log_probabilities[kept],
+            select_rows(self.state, (kept.unsqueeze(1) * width + inner).flatten()),
             self.logits,
         )
 
 
-def _begin(start: Start) -> _Rows:
-    """One continuation a row, of no token."""
+def _empty_continuations(start: Start) -> _Unfinished:
+    """One continuation without tokens for each row."""
     count = len(start.rows)
-    return _Rows(
+    return _Unfinished(
         list(range(count)),
         start.logits.new_zeros(count, 1, dtype=torch.float64),
         start.history.new_zeros(count, 1, 0),

@@ -1,4 +1,4 @@
-"""How the next token is chosen.
+"""Decoders that choose the next token.
 
 Shapes: B rows, V vocabulary size, t tokens so far.
 """
@@ -14,11 +14,9 @@ from torch import Tensor
 from seqlab import Decoder, hookimpl
 
 
-def _warm(temperature: float) -> float:
+def _check_temperature(temperature: float) -> float:
     if temperature == 0:
-        raise ValueError(
-            "greater than 0; with `decoder: greedy` the most probable token is always taken"
-        )
+        raise ValueError("greater than 0; `decoder: greedy` always takes the most probable token")
     if temperature < 0:
         raise ValueError("greater than 0")
     return temperature
@@ -27,10 +25,10 @@ def _warm(temperature: float) -> float:
 Temperature = Annotated[
     float,
     Field(allow_inf_nan=False, json_schema_extra={"exclusiveMinimum": 0}),
-    AfterValidator(_warm),
+    AfterValidator(_check_temperature),
 ]
 Penalty = Annotated[float, Field(ge=-1000, le=1000)]
-Count = Annotated[int, Field(gt=0, le=2**31)]
+TokenCount = Annotated[int, Field(gt=0, le=2**31)]
 
 
 class Greedy:
@@ -38,7 +36,7 @@ class Greedy:
 
     @property
     def greedy(self) -> bool:
-        return type(self) is Greedy  # what inherits from it may choose otherwise
+        return type(self) is Greedy  # a subclass may choose otherwise
 
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
         if not logits.is_cpu or logits.dtype.itemsize < 4:
@@ -48,26 +46,24 @@ class Greedy:
 
 
 class Sample:
-    """Each token as often as it is probable, after penalties and without the improbable.
+    """Draw each token with its probability, after penalties and without improbable tokens.
 
-    In this order: the penalties and `no_repeat` for tokens that were there before, prefix
-    included; the temperature; then only tokens stay that `top_k`, `top_p` and `min_p` all allow.
-    The chance is the core's, from `--seed` or `train.seed`.
+    In this order: the penalties and `no_repeat` for tokens of the history, prefix included; the
+    temperature; then a token stays if `top_k`, `top_p` and `min_p` all allow it. The random
+    numbers follow from `--seed` or `train.seed`.
 
     Args:
-        temperature: what the logits are divided by: below 1 the probable tokens gain, above 1 the
-            others do.
-        top_k: only so many of the most probable tokens; null: all.
-        top_p: only the most probable tokens that have this probability together, of what `top_k`
-            left (Holtzman et al., 2020, https://arxiv.org/abs/1904.09751); 1: all.
-        min_p: only tokens with at least this share of the largest probability (Nguyen et al.,
+        temperature: what the logits are divided by; below 1 it favours probable tokens.
+        top_k: keep this many of the most probable tokens; null: all.
+        top_p: keep the most probable tokens that together have this probability, after `top_k`
+            (Holtzman et al., 2020, https://arxiv.org/abs/1904.09751); 1: all.
+        min_p: keep tokens with at least this share of the largest probability (Nguyen et al.,
             2024, https://arxiv.org/abs/2407.01082); 0: all.
-        repetition_penalty: what the logit of a token that was there before is divided by, or
-            multiplied with where it is negative (Keskar et al., 2019,
-            https://arxiv.org/abs/1909.05858); 1: nothing.
-        presence_penalty: what is taken from the logit of a token that was there before.
-        frequency_penalty: what is taken from a logit for each time that its token was there.
-        no_repeat: no sequence of so many tokens comes twice, where another token is possible;
+        repetition_penalty: what the logit of a token of the history is divided by, or multiplied
+            by if it is negative (Keskar et al., 2019, https://arxiv.org/abs/1909.05858); 1: none.
+        presence_penalty: subtracted from the logit of a token of the history.
+        frequency_penalty: subtracted from a logit for each time that its token is in the history.
+        no_repeat: no sequence of this many tokens comes twice, if another token is possible;
             null: it may.
     """
 
@@ -75,13 +71,13 @@ class Sample:
         self,
         *,
         temperature: Temperature = 1.0,
-        top_k: Count | None = None,
+        top_k: TokenCount | None = None,
         top_p: Annotated[float, Field(gt=0, le=1)] = 1.0,
         min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
         repetition_penalty: Annotated[float, Field(ge=0.001, le=1000)] = 1.0,
         presence_penalty: Penalty = 0.0,
         frequency_penalty: Penalty = 0.0,
-        no_repeat: Count | None = None,
+        no_repeat: TokenCount | None = None,
     ) -> None:
         self._temperature = temperature
         self._top_k = top_k
@@ -93,70 +89,68 @@ class Sample:
         self._no_repeat = no_repeat
 
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
-        heated = self._heated(self._penalised(logits.double(), history))
-        return _draw(self._likely(heated), uniform)
+        logits = self._penalise(logits.double(), history)
+        # The largest becomes 0 first, so that no temperature makes a logit infinite.
+        scaled = (logits - logits.amax(-1, keepdim=True)) / self._temperature
+        return _draw(self._truncate(scaled), uniform)
 
-    def _penalised(self, logits: Tensor, history: Tensor) -> Tensor:
+    def _penalise(self, logits: Tensor, history: Tensor) -> Tensor:
         if self._repetition != 1 or self._presence or self._frequency:
             counts = torch.zeros_like(logits)
             counts.scatter_add_(1, history, torch.ones_like(history, dtype=counts.dtype))
-            said = counts > 0
             scaled = torch.where(logits > 0, logits / self._repetition, logits * self._repetition)
-            logits = torch.where(said, scaled - self._presence, logits) - self._frequency * counts
+            penalised = scaled - self._presence - self._frequency * counts
+            logits = torch.where(counts > 0, penalised, logits)
         if self._no_repeat is not None:
-            logits = _without(logits, _repeating(history, self._no_repeat, logits.shape[1]))
+            logits = _mask(logits, _repeating(history, self._no_repeat, logits.shape[1]))
         return logits
 
-    def _heated(self, logits: Tensor) -> Tensor:
-        """The largest becomes 0 first, so that no temperature makes one infinite."""
-        return (logits - logits.amax(-1, keepdim=True)) / self._temperature
-
-    def _likely(self, logits: Tensor) -> Tensor:
-        """Make the others impossible; the most probable token, whose logit is 0, always stays."""
+    def _truncate(self, logits: Tensor) -> Tensor:
+        """Mask improbable tokens; the most probable token, whose logit is 0, always stays."""
         if self._top_k is not None or self._top_p < 1:
-            logits = self._cut(logits)
+            logits = self._keep_top(logits)
         if self._min_p > 0:
             logits = logits.masked_fill(logits.exp() < self._min_p, -torch.inf)
         return logits
 
-    def _cut(self, logits: Tensor) -> Tensor:
-        """From the most probable on, of equals the lowest id first."""
+    def _keep_top(self, logits: Tensor) -> Tensor:
+        """Apply `top_k` and `top_p`; of equal logits the lowest id comes first."""
         ordered, ids = logits.sort(dim=-1, descending=True, stable=True)
         ordered[:, self._top_k or logits.shape[1] :] = -torch.inf
         if self._top_p < 1:
             shares = ordered.softmax(-1)
-            enough = shares.cumsum(-1) - shares >= self._top_p  # without the token itself
-            enough[:, 0] = False
-            ordered = ordered.masked_fill(enough, -torch.inf)
+            surplus = shares.cumsum(-1) - shares >= self._top_p  # without the token itself
+            surplus[:, 0] = False
+            ordered = ordered.masked_fill(surplus, -torch.inf)
         return torch.empty_like(logits).scatter_(1, ids, ordered)
 
 
 def _repeating(history: Tensor, size: int, vocabulary: int) -> Tensor:
-    """Which tokens would end a sequence of `size` tokens that was there before: (B, V) bool."""
-    found = history.new_zeros(len(history), vocabulary)
+    """Which tokens would repeat a sequence of `size` tokens of the history: (B, V) bool."""
+    counts = history.new_zeros(len(history), vocabulary)
     if history.shape[1] >= size:
         windows = history.unfold(1, size, 1)  # (B, t - size + 1, size)
         last = history[:, history.shape[1] - size + 1 :]  # (B, size - 1)
         same = (windows[:, :, :-1] == last[:, None]).all(-1)
-        found.scatter_add_(1, windows[:, :, -1], same.long())
-    return found > 0
+        counts.scatter_add_(1, windows[:, :, -1], same.long())
+    return counts > 0
 
 
-def _without(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Make tokens impossible, but where nothing would be left."""
+def _mask(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Mask tokens in the rows where another token is possible."""
     left = logits.masked_fill(tokens, -torch.inf)
     return torch.where(left.amax(-1, keepdim=True) > -torch.inf, left, logits)
 
 
 def _draw(logits: Tensor, uniform: Tensor) -> Tensor:
-    """Invert the cumulated probabilities: float64 (B, V) and (B,) -> ids (B,).
+    """Draw ids (B,) by inverse transform sampling from logits (B, V) and uniform (B,), float64.
 
-    The first id whose sum exceeds the number, so never one of probability 0. The last sum is the
-    scale, as rounding may leave it a little below 1. Of logits that are not numbers, the last id.
+    The id is the first whose cumulative probability exceeds the number, so its own is above 0. The
+    last sum is the scale, as rounding may leave it a little below 1. NaN logits give the last id.
     """
     sums = logits.softmax(-1).cumsum(-1)
-    wanted = uniform[:, None] * sums[:, -1:]
-    return torch.searchsorted(sums, wanted, right=True)[:, 0].clamp_(max=sums.shape[1] - 1)
+    threshold = uniform[:, None] * sums[:, -1:]
+    return torch.searchsorted(sums, threshold, right=True)[:, 0].clamp_(max=sums.shape[1] - 1)
 
 
 @hookimpl

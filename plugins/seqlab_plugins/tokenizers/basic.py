@@ -1,4 +1,4 @@
-"""Text to token ids and back."""
+"""Tokenizers for characters, bytes and token ids."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
 
 _NO_ID = -1
 _CODES = sys.maxunicode + 1
-_BLOCK = 1 << 16  # characters looked up together: they and their ids stay in a core's cache
-MOST_IDS = 1 << 27  # no vocabulary is as large; numbers of a wrong type look like such ids
+_BLOCK = 1 << 16  # characters at a time, so that they and their ids fit into the cache of a core
+MAX_IDS = 1 << 27  # no vocabulary is as large; larger ids are numbers of a wrong type
 
 
 class Characters:
-    """One token for each distinct character, numbered in the order of first appearance.
+    """One token for each character, numbered in the order of first appearance.
 
     Args:
-        unknown: what happens to a character that training did not show: error, or one token.
-        end_of_document: a character that is put between documents; null: nothing.
+        unknown: for characters that are not in the training split: an error, or one token.
+        end_of_document: a character between documents; null: none.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Characters:
             raise ValueError(f"end_of_document should be one character, not {end_of_document!r}")
         self._unknown = unknown
         self._separator = end_of_document
-        self._learn([])
+        self._set_characters([])
 
     @property
     def size(self) -> int:
@@ -51,23 +51,23 @@ class Characters:
         return len(self._characters) if self._unknown == "token" else None
 
     def fit(self, documents: Iterable[Document]) -> None:
-        seen = _Seen()
+        distinct = _DistinctCodes()
         for document in documents:
             for piece in text_pieces(document):
-                seen.add(piece)
-        seen.add(self._separator or "")
-        self._learn([chr(code) for code in seen.codes])
+                distinct.add(piece)
+        distinct.add(self._separator or "")
+        self._set_characters([chr(code) for code in distinct.codes])
 
     def encode(self, text: str) -> NDArray[np.int32]:
         codes = _codes(text)
         ids = np.empty(len(codes), dtype=np.int32)
         for part in _blocks(len(codes)):
-            np.take(self._table, codes[part], out=ids[part], mode="wrap")  # checks least
+            np.take(self._table, codes[part], out=ids[part], mode="wrap")  # the fastest mode
         if ids.min(initial=0) == _NO_ID:
-            place = int(np.argmax(ids == _NO_ID))
+            index = int(np.argmax(ids == _NO_ID))
             raise ValueError(
-                f"character {text[place]!r} (U+{codes[place]:04X}) at position {place} is not in"
-                f" the vocabulary of {self.size} characters (`unknown: token` takes any)"
+                f"character {text[index]!r} (U+{codes[index]:04X}) at position {index} is not in"
+                f" the vocabulary of {self.size} characters (`unknown: token` accepts any)"
             )
         return ids
 
@@ -79,20 +79,20 @@ class Characters:
         return {"characters": [ord(character) for character in self._characters]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._learn([chr(code) for code in state["characters"]])
+        self._set_characters([chr(code) for code in state["characters"]])
 
-    def _learn(self, characters: list[str]) -> None:
+    def _set_characters(self, characters: list[str]) -> None:
         self._characters = characters
         codes = [ord(character) for character in characters]
         missing = len(characters) if self._unknown == "token" else _NO_ID
         self._table = np.full(_CODES, missing, dtype=np.int32)  # from code point to token id
         self._table[codes] = np.arange(len(characters), dtype=np.int32)
-        places = (place for place, own in enumerate(characters) if own == self._separator)
-        self._end = next(places, None)
+        known = self._separator in characters
+        self._end = characters.index(self._separator) if known and self._separator else None
 
 
-class _Seen:
-    """Code points in the order of their first appearance."""
+class _DistinctCodes:
+    """Distinct code points in the order of first appearance."""
 
     def __init__(self) -> None:
         self.codes: list[int] = []
@@ -118,10 +118,10 @@ def _blocks(size: int) -> Iterator[slice]:
 
 
 class Bytes:
-    """The 256 bytes of UTF-8: no vocabulary to learn, and no text without ids.
+    """The bytes of UTF-8: every text has ids, and there is no vocabulary to learn.
 
     Args:
-        end_of_document: put a token of its own, the 257th, between documents.
+        end_of_document: put an own token, the 257th, between documents.
     """
 
     unknown_token = None
@@ -152,30 +152,30 @@ def utf8(text: str) -> bytes:
     """Encode a text.
 
     Raises:
-        ValueError: it has half of a surrogate pair, which UTF-8 cannot write.
+        ValueError: it has half of a surrogate pair, which UTF-8 cannot encode.
     """
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         code = ord(text[error.start])
         raise ValueError(
-            f"U+{code:04X} at position {error.start} is half of a surrogate pair, no character"
+            f"U+{code:04X} at position {error.start} is half of a surrogate pair, not a character"
         ) from None
 
 
 class TokenIds:
-    """For corpora that give token ids and no text: a token reads as its number and a space.
+    """For corpora of token ids instead of text: a token reads as its number and a space.
 
     Args:
-        size: V; ids are 0 to V - 1. Null: one more than the largest id of the training split.
+        size: V; ids are 0 to V - 1; null: the largest id of the training split plus one.
     """
 
     end_of_document = None
     unknown_token = None
     has_text = False
 
-    def __init__(self, *, size: Annotated[int, Field(gt=0, le=MOST_IDS)] | None = None) -> None:
-        self._stated = size
+    def __init__(self, *, size: Annotated[int, Field(gt=0, le=MAX_IDS)] | None = None) -> None:
+        self._declared_size = size
         self.size = size or 0
 
     def fit(self, documents: Iterable[Document]) -> None:
@@ -185,14 +185,14 @@ class TokenIds:
                 raise CorpusError("this corpus gives text; `tokenizer: ids` is for token ids")
             if len(document.ids):
                 largest = max(largest, int(np.max(document.ids)))
-        if self._stated is not None and largest >= self._stated:
+        if self._declared_size is not None and largest >= self._declared_size:
             raise CorpusError(
-                f"has the token id {largest:,}, and `tokenizer.size` says that they end below"
-                f" {self._stated:,}"
+                f"has the token id {largest:,}, but ids are below `tokenizer.size`"
+                f" ({self._declared_size:,})"
             )
-        if largest >= MOST_IDS:
-            raise CorpusError(f"has the token id {largest:,}; they end below {MOST_IDS:,}")
-        self.size = self._stated or largest + 1
+        if largest >= MAX_IDS:
+            raise CorpusError(f"has the token id {largest:,}; ids are below {MAX_IDS:,}")
+        self.size = self._declared_size or largest + 1
 
     def encode(self, text: str) -> NDArray[np.int64]:
         numbers = [_number(word) for word in text.split()]

@@ -16,30 +16,30 @@ from seqlab import CorpusError, Document, Tokenizer, hookimpl, text_pieces
 from seqlab_plugins.tokenizers.basic import utf8
 
 _BYTES = 256
-_MOST_TOKENS = 1_000_000  # the library makes room for all of them before it reads a text
-# Bytes of a word; what is longer (text without spaces) is cut, as the library counts and joins the
-# pairs of a word in a time that grows with the square of it.
-_LONGEST = 2048
-_RUN = _LONGEST // 4  # characters, of which UTF-8 makes so many bytes at most
+_MAX_TOKENS = 1_000_000  # the library allocates all of them before it reads a text
+# Longer words (text without spaces) are cut: the time of the library grows with the square of the
+# length of a word.
+_MAX_WORD = 2048  # bytes
+_RUN = _MAX_WORD // 4  # characters, which have at most four bytes each
 _LONG_WORD = re.compile(rf"(?<![^ \n])[^ \n]{{{_RUN},}}|(?<!\s)\s{{{_RUN},}}")
-_BLOCK = 1 << 15  # characters encoded at once, which takes some hundred times their size in memory
-_TOGETHER = 16  # blocks, shared out to the cores
-# No token reaches over a place before a single line feed between characters that are no spaces.
-_PLACE = re.compile(r"(?<=[!-~\w])(?=\n[!-~\w])")
+_BLOCK = 1 << 15  # characters encoded at once, which takes about a hundred times their memory
+_BATCH = 16  # blocks, for all cores
+# No token crosses the point before a single line feed between characters other than spaces.
+_CUT = re.compile(r"(?<=[!-~\w])(?=\n[!-~\w])")
 
 
 class BytePairs:
-    """Byte pair encoding as GPT-2 has it: pairs of tokens that are frequent become a token.
+    """Byte pair encoding as in GPT-2: frequent pairs of tokens become a token.
 
-    It begins with the 256 bytes of UTF-8, so that every text has ids (Sennrich et al., 2016,
+    It starts from the 256 bytes of UTF-8, so that every text has ids (Sennrich et al., 2016,
     https://arxiv.org/abs/1508.07909; Radford et al., 2019). The same text gives the same tokens.
-    A word of more than 2048 bytes, as a text without spaces is one, is cut into such lengths.
+    Words of more than 2048 bytes, such as a text without spaces, are cut into pieces of that size.
     Needs the extra: pip install 'seqlab[bpe]'.
 
     Args:
-        vocabulary: how many tokens there are at most, the 256 bytes among them.
+        vocabulary: the most tokens, the 256 bytes included.
         min_frequency: how often a pair must occur to become a token.
-        end_of_document: put a token of its own, one more, between documents.
+        end_of_document: put an own token, in addition to these, between documents.
     """
 
     unknown_token = None
@@ -47,7 +47,7 @@ class BytePairs:
     def __init__(
         self,
         *,
-        vocabulary: Annotated[int, Field(ge=_BYTES, le=_MOST_TOKENS)] = 4096,
+        vocabulary: Annotated[int, Field(ge=_BYTES, le=_MAX_TOKENS)] = 4096,
         min_frequency: Annotated[int, Field(gt=0, le=1_000_000_000)] = 2,
         end_of_document: bool = False,
     ) -> None:
@@ -59,7 +59,7 @@ class BytePairs:
         self._vocabulary = vocabulary
         self._min_frequency = min_frequency
         self._ends = end_of_document
-        self._learn(sorted(_BYTE_OF), [])
+        self._set_vocabulary(sorted(_BYTE_OF), [])
 
     @property
     def size(self) -> int:
@@ -76,61 +76,55 @@ class BytePairs:
             initial_alphabet=sorted(_BYTE_OF),
             show_progress=False,
         )
-        whole = self._around(self._library.models.BPE())
-        whole.train_from_iterator(_texts(documents), trainer=trainer)
-        model = json.loads(whole.to_str())["model"]
-        self._learn(sorted(model["vocab"], key=model["vocab"].get), model["merges"])
+        tokenizer = self._tokenizer(self._library.models.BPE())
+        tokenizer.train_from_iterator(_texts(documents), trainer=trainer)
+        model = json.loads(tokenizer.to_str())["model"]
+        self._set_vocabulary(sorted(model["vocab"], key=model["vocab"].get), model["merges"])
 
     def encode(self, text: str) -> NDArray[np.int32]:
-        utf8(text)  # refuses what has no bytes
+        utf8(text)  # refuses half surrogate pairs
         ids = [np.empty(0, dtype=np.int32)]
         blocks = _blocks(text)
-        while some := list(islice(blocks, _TOGETHER)):
-            long = any(map(_LONG_WORD.search, some))
-            found = (self._encoder if long else self._quick_encoder).encode_batch_fast(some)
-            ids += [np.array(one.ids, dtype=np.int32) for one in found]
+        while batch := list(islice(blocks, _BATCH)):
+            has_long_word = any(map(_LONG_WORD.search, batch))
+            encoder = self._encoder if has_long_word else self._quick_encoder
+            encodings = encoder.encode_batch_fast(batch)
+            ids += [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
         return np.concatenate(ids)
 
     def token_bytes(self, token: int) -> bytes:
-        return b"" if token == self.end_of_document else self._spelt[token]
+        return b"" if token == self.end_of_document else self._token_bytes[token]
 
     def state_dict(self) -> dict[str, Any]:
         return {"tokens": self._tokens, "merges": self._merges}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._learn(list(state["tokens"]), state["merges"])
+        self._set_vocabulary(list(state["tokens"]), state["merges"])
 
-    def _learn(self, tokens: list[str], merges: Sequence[Sequence[str]]) -> None:
+    def _set_vocabulary(self, tokens: list[str], merges: Sequence[Sequence[str]]) -> None:
         self._tokens = tokens
         self._merges = [list(pair) for pair in merges]
-        self._spelt = [bytes(_BYTE_OF[letter] for letter in token) for token in tokens]
+        self._token_bytes = [bytes(_BYTE_OF[letter] for letter in token) for token in tokens]
         ids = {token: number for number, token in enumerate(tokens)}
         pairs = [(first, second) for first, second in self._merges]
-        self._encoder = self._around(self._library.models.BPE(vocab=ids, merges=pairs))
-        self._quick_encoder = self._without_long_words()
+        self._encoder = self._tokenizer(self._library.models.BPE(vocab=ids, merges=pairs))
+        self._quick_encoder = self._tokenizer(self._encoder.model, cut_long_words=False)
 
-    def _around(self, model: Any) -> Any:
-        """A tokenizer that cuts text into words, writes their bytes as letters, asks a model."""
-        whole, cuts = self._library.Tokenizer(model), self._library.pre_tokenizers
+    def _tokenizer(self, model: Any, *, cut_long_words: bool = True) -> Any:
+        """A tokenizer of the library, which is slower by half if it cuts long words."""
+        tokenizer, cuts = self._library.Tokenizer(model), self._library.pre_tokenizers
         words = cuts.ByteLevel(add_prefix_space=False, use_regex=True)
-        pieces = cuts.Split(self._library.Regex(f".{{1,{_LONGEST}}}"), "isolated")
-        whole.pre_tokenizer = cuts.Sequence([words, pieces])
-        return whole
-
-    def _without_long_words(self) -> Any:
-        """The same for text that has no long word: to look for them takes half as long again."""
-        cuts = self._library.pre_tokenizers
-        whole = self._library.Tokenizer(self._encoder.model)
-        whole.pre_tokenizer = cuts.ByteLevel(add_prefix_space=False, use_regex=True)
-        return whole
+        pieces = cuts.Split(self._library.Regex(f".{{1,{_MAX_WORD}}}"), "isolated")
+        tokenizer.pre_tokenizer = cuts.Sequence([words, pieces]) if cut_long_words else words
+        return tokenizer
 
 
 def _byte_of() -> dict[str, int]:
-    """GPT-2 writes a byte as the character of its number; one without a face from U+0100 on."""
-    faces = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    faceless = [byte for byte in range(_BYTES) if byte not in faces]
-    others = {chr(_BYTES + number): byte for number, byte in enumerate(faceless)}
-    return {chr(byte): byte for byte in faces} | others
+    """The bytes by GPT-2's letters: printable bytes as they are, the others from U+0100 on."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    rest = [byte for byte in range(_BYTES) if byte not in printable]
+    shifted = {chr(_BYTES + number): byte for number, byte in enumerate(rest)}
+    return {chr(byte): byte for byte in printable} | shifted
 
 
 _BYTE_OF = _byte_of()
@@ -147,11 +141,11 @@ def _texts(documents: Iterable[Document]) -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Cut a long text where no token can lie across; they are encoded as the whole would be."""
+    """Cut a long text where no token crosses the cut, so that the ids stay the same."""
     start = 0
-    while found := _PLACE.search(text, start + _BLOCK):
-        yield text[start : found.start()]
-        start = found.start()
+    while match := _CUT.search(text, start + _BLOCK):
+        yield text[start : match.start()]
+        start = match.start()
     yield text[start:]
 
 

@@ -1,7 +1,8 @@
-"""Words, spaces and punctuation as tokens."""
+"""A tokenizer for words, spaces and punctuation."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -16,15 +17,15 @@ _NO_ID = -1
 
 
 class Words:
-    """One token for each distinct word, run of spaces or mark, in the order of first appearance.
+    """One token for each word, run of spaces or punctuation mark, in order of first appearance.
 
-    A text is cut by the default word boundaries of Unicode (UAX #29): "can't" and "3.14" are words,
-    and so is each Han character. Nothing is lost: the tokens of a text, joined, are the text.
+    A text is cut at the default word boundaries of Unicode (UAX #29): "can't" and "3.14" are words,
+    and so is each Han character. The tokens of a text, joined, are the text.
 
     Args:
-        min_count: how often a token must occur in training; rarer ones are unknown.
-        unknown: what happens to a token that is not in the vocabulary: error, or one token for all.
-        end_of_document: put a token of its own between documents.
+        min_count: how often a token must occur in the training split; rarer ones are unknown.
+        unknown: for tokens that are not in the vocabulary: an error, or one token for all.
+        end_of_document: put an own token between documents.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Words:
         self._min_count = min_count
         self._unknown = unknown == "token"
         self._ends = end_of_document
-        self._learn([])
+        self._set_words([])
 
     @property
     def size(self) -> int:
@@ -54,25 +55,23 @@ class Words:
         return len(self._words) if self._unknown else None
 
     def fit(self, documents: Iterable[Document]) -> None:
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for document in documents:
             for piece in text_pieces(document):
-                for word in segment(piece):
-                    counts[word] = counts.get(word, 0) + 1
-        words = [word for word, count in counts.items() if count >= self._min_count]
-        self._learn(words)
+                counts.update(segment(piece))
+        self._set_words([word for word, count in counts.items() if count >= self._min_count])
 
     def encode(self, text: str) -> NDArray[np.int32]:
         words = segment(text)
         missing = len(self._words) if self._unknown else _NO_ID
-        found = (self._ids.get(word, missing) for word in words)
-        ids = np.fromiter(found, dtype=np.int32, count=len(words))
+        values = (self._ids.get(word, missing) for word in words)
+        ids = np.fromiter(values, dtype=np.int32, count=len(words))
         if ids.min(initial=0) == _NO_ID:
-            number = int(np.argmax(ids == _NO_ID))
-            place = sum(map(len, words[:number]))
+            index = int(np.argmax(ids == _NO_ID))
+            position = sum(map(len, words[:index]))
             raise ValueError(
-                f"word {words[number][:40]!r} at position {place:,} is not in the vocabulary of"
-                f" {self.size:,} words (`unknown: token` takes any)"
+                f"word {words[index][:40]!r} at position {position:,} is not in the vocabulary of"
+                f" {self.size:,} words (`unknown: token` accepts any)"
             )
         return ids
 
@@ -85,9 +84,9 @@ class Words:
         return {"words": self._words}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._learn(list(state["words"]))
+        self._set_words(list(state["words"]))
 
-    def _learn(self, words: list[str]) -> None:
+    def _set_words(self, words: list[str]) -> None:
         self._words = words
         self._ids = {word: token for token, word in enumerate(words)}
 

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 from torch.func import functional_call
 
-from seqlab.testing.cell_inputs import build_cell, carried, draw_inputs, leaves
+from seqlab.testing.cells.inputs import (
+    build_cell,
+    draw_inputs,
+    float_tensors,
+    gradients_of,
+    state_after,
+    trained_parameters,
+)
 from seqlab.testing.promises import NotApplicable, Subject, expect
 
-WINDOWS = 2  # a fresh state may hide a weight, so gradients are looked at behind a carried one
-
-
-def trained_parameters(cell: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: p for name, p in cell.named_parameters() if p.requires_grad}
-
-
-def gradients_of(total: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The gradient of a sum for each parameter: zeros for those that it does not depend on."""
-    if not total.requires_grad:
-        return {name: torch.zeros_like(p) for name, p in parameters.items()}
-    found = torch.autograd.grad(
-        total, list(parameters.values()), allow_unused=True, materialize_grads=True
-    )
-    return dict(zip(parameters, found, strict=True))
+WINDOWS = 2  # a fresh state may hide a weight, so the second window starts from a carried one
 
 
 def gradients_reach_every_parameter(subject: Subject) -> None:
@@ -49,14 +41,12 @@ def gradients_are_right(subject: Subject) -> None:
     """Gradients of outputs and state equal differences of values, in float64 (`gradcheck`)."""
     cell = build_cell(subject, dtype=torch.float64)
     inputs = draw_inputs(2, 4, dtype=torch.float64).requires_grad_()
-    before = carried(cell, draw_inputs(2, 4, dtype=torch.float64, seed=2))
+    state = state_after(cell, draw_inputs(2, 4, dtype=torch.float64, seed=2))
     trained = trained_parameters(cell)
 
-    def values(given: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        outputs, after = functional_call(
-            cell, dict(zip(trained, weights, strict=True)), (given, before)
-        )
-        return outputs, *(part for part in leaves(after) if part.is_floating_point())
+    def values(inputs: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        parameters = dict(zip(trained, weights, strict=True))
+        return tuple(float_tensors(functional_call(cell, parameters, (inputs, state))))
 
     weights = [parameter.detach().requires_grad_() for parameter in trained.values()]
     try:

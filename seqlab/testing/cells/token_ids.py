@@ -1,4 +1,4 @@
-"""What a cell promises of token ids, where it takes them: to be as with one-hot vectors."""
+"""What a cell promises of token ids: results as with one-hot vectors, in every optional method."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from torch import Tensor, nn
 
 from seqlab.contracts import offered
 from seqlab.kernels import use_kernels
-from seqlab.testing.cell_inputs import (
+from seqlab.testing.cells.inputs import (
     CLOSE,
     ROWS,
     SIZE,
     WINDOW,
     Result,
-    alike,
     build_cell,
-    carried,
     draw_ids,
     draw_inputs,
-    leaves,
-    same,
+    expect_close,
+    expect_same,
+    float_tensors,
+    gradients_of,
+    state_after,
+    state_tensors,
+    trained_parameters,
 )
-from seqlab.testing.gradients import gradients_of, trained_parameters
 from seqlab.testing.promises import NotApplicable, Subject, expect
 
 STEPS = 300
@@ -37,13 +39,13 @@ def from_ids_equals_one_hots(subject: Subject) -> None:
     if offered(cell, "from_ids") is None:
         raise NotApplicable("the cell has no `from_ids`, and need not have it")
     ids = draw_ids(ROWS, WINDOW, seed=4)
-    for when in _as_weights_change(cell):
-        for state in (None, carried(cell, draw_inputs(seed=2))):
+    for when in _change_weights(cell):
+        for state in (None, state_after(cell, draw_inputs(seed=2))):
             with torch.no_grad():
-                found, wanted = cell.from_ids(ids, state), cell(_one_hots(ids), state)
-                same(found, wanted, f"ids to equal one-hot vectors{when}")
-            found, wanted = cell.from_ids(ids, state), cell(_one_hots(ids), state)
-            _same_gradients(cell, found, wanted, when)
+                actual, expected = cell.from_ids(ids, state), cell(_one_hots(ids), state)
+                expect_same(actual, expected, f"ids to equal one-hot vectors{when}")
+            actual, expected = cell.from_ids(ids, state), cell(_one_hots(ids), state)
+            _expect_same_gradients(cell, actual, expected, when)
 
 
 @torch.no_grad()
@@ -52,15 +54,15 @@ def id_stepper_equals_one_hots(subject: Subject) -> None:
     cell = build_cell(subject)
     if offered(cell, "id_stepper") is None:
         raise NotApplicable("the cell has no `id_stepper`, and need not have it")
-    for when in _as_weights_change(cell):
+    for when in _change_weights(cell):
         step = cell.id_stepper()
         for rows in (1, ROWS, MANY_ROWS):
-            state = carried(cell, draw_inputs(rows, seed=2))
+            state = state_after(cell, draw_inputs(rows, seed=2))
             for seed in range(2):
                 ids = draw_ids(rows, seed=seed)
                 outputs, after = cell(_one_hots(ids.unsqueeze(1)), state)
                 promise = f"a step of {rows} ids to equal one-hot vectors{when}"
-                same(step(ids, state), (outputs.squeeze(1), after), promise)
+                expect_same(step(ids, state), (outputs.squeeze(1), after), promise)
                 state = after
 
 
@@ -71,8 +73,8 @@ def greedy_steps_equal_single_ones(subject: Subject) -> None:
     if offered(cell, "id_stepper") is None or offered(cell.id_stepper(), "greedy") is None:
         raise NotApplicable("the cell has no `id_stepper` with `greedy`, and need not have it")
     taken = [
-        _expect_the_largest(cell, head, vectors, when)
-        for when in _as_weights_change(cell)
+        _expect_largest_logits(cell, head, vectors, when)
+        for when in _change_weights(cell)
         for vectors in (None, draw_inputs(1, SIZE, seed=6)[0])  # one-hots, or (V, I)
         for head in _heads(cell.output_size)
     ]
@@ -81,7 +83,7 @@ def greedy_steps_equal_single_ones(subject: Subject) -> None:
 
 
 def _heads(size: int) -> Iterator[nn.Linear]:
-    """One that tells tokens apart, and one for which all are equal."""
+    """A head with different logits, and one with equal logits."""
     generator = torch.Generator().manual_seed(8)
     for weight in (torch.randn(SIZE, size, generator=generator), torch.zeros(SIZE, size)):
         with torch.random.fork_rng(devices=[]):
@@ -90,21 +92,21 @@ def _heads(size: int) -> Iterator[nn.Linear]:
         yield head
 
 
-def _expect_the_largest(cell: Any, head: nn.Linear, vectors: Tensor | None, when: str) -> bool:
-    """Have the cell itself read what was chosen; return whether anything was."""
+def _expect_largest_logits(cell: Any, head: nn.Linear, vectors: Tensor | None, when: str) -> bool:
+    """Compare greedy steps with the cell's own logits; return False if it offers no such steps."""
     step = cell.id_stepper()
     over = offered(step, "over") if vectors is not None else lambda _: step
     step = over and over(vectors)
-    with use_kernels("numba"):  # of a compiled loop what it gives is looked at, whether it pays
+    with use_kernels("numba"):  # compiled loops are checked where they would not pay, too
         take = step and step.greedy(head, STEPS)
     for rows in (1, ROWS, MANY_ROWS) if take else ():
-        ids, state = draw_ids(rows, seed=rows), carried(cell, draw_inputs(rows, seed=2))
+        ids, state = draw_ids(rows, seed=rows), state_after(cell, draw_inputs(rows, seed=2))
         chosen, scores, after = take(ids, state, STEPS)
         form = chosen.dtype, chosen.dim(), len(chosen), chosen.shape == scores.shape
         expect(form == (torch.int64, 2, rows, True), "ids and scores (B, N)", form)
         expect(0 < chosen.shape[1] <= STEPS, f"1 to {STEPS} steps", chosen.shape[1])
         read = torch.cat((ids[:, None], chosen[:, :-1]), 1)
-        outputs, wanted = cell(_one_hots(read) if vectors is None else vectors[read], state)
+        outputs, expected = cell(_one_hots(read) if vectors is None else vectors[read], state)
         logits = head(outputs)
         largest = logits.argmax(-1)
         near = logits.amax(-1) - logits.gather(-1, chosen[..., None])[..., 0] <= CLOSE
@@ -112,10 +114,10 @@ def _expect_the_largest(cell: Any, head: nn.Linear, vectors: Tensor | None, when
         promise = f"the most probable id of each step, of equals the lowest{when}"
         expect(bool(right.all()), promise, chosen[~right].tolist()[:5])
         nats = logits.log_softmax(-1).gather(-1, chosen[..., None])[..., 0]
-        alike(scores, nats, f"log-probabilities of {rows} rows{when}")
-        for one, other in zip(leaves(after), leaves(wanted), strict=True):
+        expect_close(scores, nats, f"log-probabilities of {rows} rows{when}")
+        for tensor, other in zip(state_tensors(after), state_tensors(expected), strict=True):
             close = 10 * CLOSE * max(1.0, float(other.abs().max()))  # after so many steps
-            alike(one, other, f"the state after {rows} rows{when}", close=close)
+            expect_close(tensor, other, f"the state after {rows} rows{when}", close=close)
     return bool(take)
 
 
@@ -123,31 +125,32 @@ def _one_hots(ids: Tensor) -> Tensor:
     return nn.functional.one_hot(ids, SIZE).float()
 
 
-def _as_weights_change(cell: nn.Module) -> Iterator[str]:
-    """Change the weights between, as a run does: what was kept of the old ones is then wrong."""
+def _change_weights(cell: nn.Module) -> Iterator[str]:
+    """Yield, and change the weights in between as a run does, so that caches must follow them."""
     weights = trained_parameters(cell).values()
     yield ""
     with torch.no_grad():
         for weight in weights:
             weight.mul_(1.25).add_(0.01)
     yield " after weights changed in place"
-    for weight in weights:  # as the average of the weights is put in for an evaluation
+    for weight in weights:  # as an evaluation puts in the average of the weights
         weight.data = weight.data * 0.75
     yield " after other weights were put in"
 
 
-def _same_gradients(cell: nn.Module, found: Result, wanted: Result, when: str) -> None:
+def _expect_same_gradients(cell: nn.Module, actual: Result, expected: Result, when: str) -> None:
     trained = trained_parameters(cell)
-    ours, theirs = (gradients_of(_some_sum(result), trained) for result in (found, wanted))
-    for name, gradient in theirs.items():
+    gradients = gradients_of(_weighted_sum(actual), trained)
+    for name, gradient in gradients_of(_weighted_sum(expected), trained).items():
         close = CLOSE * max(1.0, float(gradient.abs().max()))
         promise = f"gradients for '{name}' through ids as through one-hot vectors{when}"
-        alike(ours[name], gradient, promise, close=close)
+        expect_close(gradients[name], gradient, promise, close=close)
 
 
-def _some_sum(result: Any) -> Tensor:
-    """A sum that every number of the outputs and of the state has another share in."""
+def _weighted_sum(result: Result) -> Tensor:
+    """A sum of outputs and state in which every number has a weight of its own."""
     generator = torch.Generator().manual_seed(5)
-    parts = [part for part in (result[0], *leaves(result[1])) if part.is_floating_point()]
-    sums = [(part * torch.randn(part.shape, generator=generator)).sum() for part in parts]
-    return torch.stack(sums).sum()
+    tensors = float_tensors(result)
+    return torch.stack(
+        [(t * torch.randn(t.shape, generator=generator)).sum() for t in tensors]
+    ).sum()

@@ -1,0 +1,28 @@
+"""Which checks a kind of component has."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from types import ModuleType
+
+from seqlab.registry.kinds import KINDS
+from seqlab.testing.promises import Check
+
+
+def checks_of(kind: str) -> tuple[Check, ...]:
+    """Every check of a kind, first those that every component has."""
+    from seqlab.testing import registration
+
+    own = import_module(f"seqlab.testing.{KINDS[kind].plural}")
+    return (*checks_in(registration), *checks_in(own))
+
+
+def checks_in(module: ModuleType) -> tuple[Check, ...]:
+    """Every public function that a module defines, or the modules in `MODULES` of a package."""
+    return tuple(
+        value
+        for part in getattr(module, "MODULES", (module,))
+        for name, value in vars(part).items()
+        if inspect.isfunction(value) and value.__module__ == part.__name__ and name[0] != "_"
+    )

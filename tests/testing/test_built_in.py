@@ -1,0 +1,68 @@
+"""The components that come with seqlab keep every promise of their kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqlab.testing import Subject, decoders, look_at, observers, optimizers, schedules
+from seqlab.testing.collection import checks_in
+
+MODULES = {
+    "decoder": decoders,
+    "observer": observers,
+    "optimizer": optimizers,
+    "schedule": schedules,
+}
+BUILT_IN = {
+    "decoder": [
+        ("greedy", {}),
+        ("sample", {}),
+        ("sample", {"temperature": 0.01}),
+        ("sample", {"temperature": 100.0}),
+        ("sample", {"top_k": 3}),
+        ("sample", {"top_p": 0.7, "min_p": 0.1}),
+        ("sample", {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.2}),
+        ("sample", {"no_repeat": 1}),
+        ("sample", {"no_repeat": 3}),
+        ("beam", {}),
+        ("beam", {"beams": 1}),
+        ("beam", {"beams": 9, "length_penalty": 0.8}),
+    ],
+    "observer": [
+        ("console", {}),
+        ("console", {"every": 1, "step_interval": 5}),
+        ("csv", {}),
+        ("gradient_spikes", {}),
+        ("gradient_spikes", {"steps": 2}),
+        ("tensorboard", {}),
+    ],
+    "optimizer": [
+        *[(name, {}) for name in ("adagrad", "adam", "adamw", "lion", "muon", "rmsprop", "sgd")],
+        *[(name, {"weight_decay": 0.1}) for name in ("adam", "adamw", "lion", "muon", "sgd")],
+        *[(name, {"momentum": 0.9}) for name in ("rmsprop", "sgd")],
+    ],
+    "schedule": [
+        *[(name, {}) for name in ("constant", "cosine", "linear", "one_cycle", "plateau")],
+        *[(name, {"warmup": 5, "final": 0.1}) for name in ("cosine", "linear")],
+        ("constant", {"warmup": 5}),
+        ("plateau", {"patience": 0}),
+        ("warmup_stable_decay", {}),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "options"), [(kind, *row) for kind, rows in BUILT_IN.items() for row in rows]
+)
+def test_every_option_keeps_every_promise(registry, kind, name, options):
+    if name == "tensorboard":
+        pytest.importorskip("tensorboard")
+    subject = Subject.of_component(registry.find(kind, name), options)
+    checks = checks_in(MODULES[kind])
+    assert [r for check in checks if (r := look_at(check, subject)).verdict == "broken"] == []
+
+
+@pytest.mark.parametrize("kind", BUILT_IN)
+def test_no_component_is_left_out(registry, kind):
+    names = {component.name for component in registry.components(kind)}
+    assert names == {name for name, _ in BUILT_IN[kind]}
