@@ -267,7 +267,7 @@ class Run:
             batch_size=batch_size,
             window=window,
         )
-        measures = sums.measures(
+        measures = sums.metrics(
             seconds=time.perf_counter() - begun, accuracy=tokens.weights is not None
         )
         return {"split": split, "step": self.checkpoint.step, **measures}

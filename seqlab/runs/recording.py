@@ -95,7 +95,7 @@ class Recorder:
             split=settings.split,
             lr=step.lr,
             gradient_norm=None,
-            **sums.measures(seconds=seconds, accuracy=tokens.weights is not None),
+            **sums.metrics(seconds=seconds, accuracy=tokens.weights is not None),
         )
         self._write(self._folder.metrics, "seqlab_evaluated", record)
         return record

@@ -32,7 +32,7 @@ def counted(targets, weights=None):
 
 
 def row(sums, accuracy=False):
-    return sums.measures(seconds=2.0, accuracy=accuracy)
+    return sums.metrics(seconds=2.0, accuracy=accuracy)
 
 
 def test_a_character_in_two_tokens_counts_once(sizes):

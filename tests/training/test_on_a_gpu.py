@@ -11,9 +11,9 @@ from torch.nn import functional
 import seqlab
 from seqlab import map_state, read_experiment
 from seqlab.errors import RunFailed
+from seqlab.model.state import leaves
 from seqlab.registry import resolve
 from seqlab.runs.building import build
-from seqlab.training.cuda_graphs import _tensors
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -86,8 +86,8 @@ def test_ids_give_what_one_hots_give_and_the_same_gradients(cell, window, carrie
     outputs, gradients = [], []
     for run, inputs in ((made.from_ids, ids), (made, one_hots)):
         found, after = run(inputs, state)
-        total = found.square().sum() + sum(part.sin().sum() for part in _tensors(after))
-        outputs.append([found, *_tensors(after)])
+        total = found.square().sum() + sum(part.sin().sum() for part in leaves(after))
+        outputs.append([found, *leaves(after)])
         gradients.append(torch.autograd.grad(total, list(made.parameters())))
     torch.testing.assert_close(*outputs, rtol=0, atol=1e-12)
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
