@@ -15,7 +15,7 @@ from types import FrameType
 
 from seqlab.cli.streams import is_terminal
 from seqlab.interrupts import Press
-from seqlab.runs.signals import Ask
+from seqlab.runs.signals import RequestHandler
 
 INTERRUPTED = 130
 PATIENCE = 0.7
@@ -58,7 +58,7 @@ def _watch(descriptor: int, handler: _Heard) -> None:
         if number[0] != signal.SIGINT:
             continue
         came, now = time.monotonic(), signal.getsignal(signal.SIGINT)
-        if isinstance(now, Ask) and now is not asked:
+        if isinstance(now, RequestHandler) and now is not asked:
             asked = now  # the first Ctrl-C of a training waits for the end of a step
             continue
         time.sleep(PATIENCE)

@@ -34,16 +34,20 @@ class Steps(NamedTuple):
     log_probabilities: Tensor  # (B, N), natural
 
 
-def scored(steps: Iterable[Step]) -> Iterator[Steps]:
-    """Join steps of the same rows, and compute the log-probabilities of many at once."""
+def scored(steps: Iterable[Step | Steps]) -> Iterator[Steps]:
+    """Join single steps of the same rows, to compute the log-probabilities of many at once."""
     joined: list[Step] = []
     for step in steps:
+        if isinstance(step, Steps):
+            yield step
+            continue
         is_full = (len(joined) + 1) * step.logits.numel() > LOGITS_AT_ONCE
         if joined and (is_full or len(step.rows) != len(joined[0].rows)):
             yield _join(joined)
             joined = []
         joined.append(step)
-    yield _join(joined)
+    if joined:
+        yield _join(joined)
 
 
 def _join(steps: Sequence[Step]) -> Steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,17 +12,17 @@ from seqlab.arguments import LARGEST, MOST_TEXTS, texts, whole_number
 from seqlab.contracts import (
     Continuation,
     Decoder,
-    GreedySteps,
     Limits,
     SearchDecoder,
+    Start,
     Tokenizer,
     offered,
 )
 from seqlab.errors import UsageError
-from seqlab.generation.continuations import Step, Steps, continuations
+from seqlab.generation.continuations import Step, Steps, continuations, scored
 from seqlab.generation.greedy import choose_greedily
 from seqlab.generation.prefixes import by_length, encode_prefix, read_prefixes, row_numbers
-from seqlab.generation.search import choose_stepwise, choose_tokens
+from seqlab.generation.search import choose_stepwise
 from seqlab.generation.stops import StopText, TextStream, limits
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps, stepper
@@ -68,23 +68,7 @@ def generate(
     All prefixes are continued together, and each as it would be alone: its random numbers follow
     from the seed, the prefix, and how often that prefix came before.
 
-    Args:
-        model: the trained model.
-        tokenizer: the one that the model was trained with.
-        decoder: chooses each token, or searches.
-        prefixes: at least one character each.
-        length: the most tokens of a continuation.
-        seed: of the random numbers of the decoder.
-        num: the number of continuations of each prefix: drawn one by one, or the best of a search.
-        stop: texts that end a continuation, and are left out of it.
-        stop_tokens: token ids that end a continuation, and are part of it.
-
-    Returns:
-        `num` results for each prefix, in the order of the prefixes.
-
-    Raises:
-        UsageError: a prefix is empty or has text without an id, a limit is not possible, or a
-            search found fewer than `num` continuations.
+    Arguments, results and errors are those of `Run.generate`.
     """
     bounds, stop_text = limits(tokenizer, length, stop, stop_tokens)
     num, seed = whole_number(num, "num", 1, MOST_TEXTS), whole_number(seed, "seed", 0, LARGEST)
@@ -145,12 +129,7 @@ def _tokens(
 ) -> Iterator[int]:
     with torch.inference_mode():
         starts = [read_prefixes(model, [ids], [derive(repeat, *ids)])]
-        take_steps = _greedy_steps(model, decoder, bounds)
-        chosen: Iterator[Step | Steps]
-        if take_steps is None:
-            chosen = choose_stepwise(decoder, seed, stepper(model), starts, bounds)
-        else:
-            chosen = choose_greedily(decoder, take_steps, starts, bounds)
+        chosen = _chooser(model, decoder, seed, bounds)(starts)
     while True:
         with torch.inference_mode():  # left before each yield: it is a setting of the thread
             step = next(chosen, None)
@@ -171,9 +150,16 @@ def _pieces(
             yield piece
 
 
-def _greedy_steps(model: LanguageModel, decoder: Decoder, bounds: Limits) -> GreedySteps | None:
-    """Return a function for many steps at once, if the decoder always takes the best token."""
-    return greedy_steps(model, bounds.length) if offered(decoder, "greedy") is True else None
+def _chooser(
+    model: LanguageModel, decoder: Decoder, seed: int, bounds: Limits
+) -> Callable[[Sequence[Start]], Iterator[Step | Steps]]:
+    """Return a function that continues the rows of some starts."""
+    is_greedy = offered(decoder, "greedy") is True
+    take_steps = greedy_steps(model, bounds.length) if is_greedy else None
+    if take_steps is not None:
+        return lambda starts: choose_greedily(decoder, take_steps, starts, bounds)
+    advance = stepper(model)
+    return lambda starts: choose_stepwise(decoder, seed, advance, starts, bounds)
 
 
 def _search(
@@ -200,19 +186,14 @@ def _choose(
     """Continue all rows together, at most `ROWS_AT_ONCE`, those of one length side by side."""
     results: dict[int, Continuation] = {}
     numbers = row_numbers(encoded)
-    take_steps = _greedy_steps(model, decoder, bounds)
-    advance = stepper(model) if take_steps is None else None
+    choose = _chooser(model, decoder, seed, bounds)
     for rows in _split([row for same in by_length(encoded) for row in same]):
         own = [encoded[row] for row in rows]
         starts = [
             read_prefixes(model, [own[i] for i in same], [numbers[rows[i]] for i in same])
             for same in by_length(own)
         ]
-        if take_steps is not None:
-            chosen = continuations(choose_greedily(decoder, take_steps, starts, bounds))
-        else:
-            assert advance is not None  # noqa: S101 # for mypy
-            chosen = choose_tokens(decoder, seed, advance, starts, bounds)
+        chosen = continuations(scored(choose(starts)))
         results.update(zip(rows, chosen, strict=True))
     return [results[row] for row in range(len(encoded))]
 

@@ -16,11 +16,7 @@ WINDOW = 512  # tokens that are read at once
 
 
 def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
-    """Return the ids of a prefix, at least one.
-
-    Raises:
-        UsageError: the prefix is empty or has text without an id.
-    """
+    """Return the ids of a prefix; raise UsageError if it is empty or has text without an id."""
     try:
         ids = [int(i) for i in tokenizer.encode(prefix)]
     except ValueError as error:

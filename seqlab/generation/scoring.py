@@ -1,4 +1,4 @@
-"""Score a text: the surprisal of each token."""
+"""Score a text; raise UsageError if it has text without an id, or fewer than two tokens."""
 
 from __future__ import annotations
 

@@ -28,16 +28,10 @@ def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
         return decoder.search
 
     def search(advance: Advance, start: Start, limits: Limits) -> Sequence[Sequence[Continuation]]:
-        return [[best] for best in choose_tokens(decoder, seed, advance, [start], limits)]
+        steps = choose_stepwise(decoder, seed, advance, [start], limits)
+        return [[continuation] for continuation in continuations(scored(steps))]
 
     return search
-
-
-def choose_tokens(
-    decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
-) -> list[Continuation]:
-    """Return a continuation for each row, in the order of the starts and of their rows."""
-    return continuations(scored(choose_stepwise(decoder, seed, advance, starts, limits)))
 
 
 def choose_stepwise(
@@ -112,11 +106,7 @@ class _Group:
 
 
 def check_ids(decoder: Decoder, ids: object, rows: int) -> None:
-    """Check that a decoder returned int64 ids (B,).
-
-    Raises:
-        PluginError: it did not.
-    """
+    """Raise PluginError unless a decoder returned int64 ids (B,)."""
     returned = type(ids).__name__
     if isinstance(ids, Tensor):
         if ids.shape == (rows,) and ids.dtype == torch.int64:

@@ -63,12 +63,7 @@ class TextStream:
 def limits(
     tokenizer: Tokenizer, length: int, stop: Sequence[str], stop_tokens: Iterable[int]
 ) -> tuple[Limits, StopText]:
-    """Check and collect what ends a continuation.
-
-    Raises:
-        UsageError: the length is below 1, a stop text is empty or not UTF-8, or a stop token does
-            not exist.
-    """
+    """Collect what ends a continuation; raise UsageError if some of it is not valid."""
     if isinstance(stop, str):
         raise UsageError(f"stop should be a list of texts, not the text {stop!r}")
     length = whole_number(length, "length", 1, MOST_TOKENS)

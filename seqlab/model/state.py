@@ -17,11 +17,7 @@ A_STATE = "a state is a tensor or a nested tuple of tensors"
 def checked_result(
     returned: Any, cell: object, method: str, shape: tuple[int, ...]
 ) -> tuple[Tensor, State]:
-    """Check that a method of a cell returned outputs of `shape` and a state, and return both.
-
-    Raises:
-        PluginError: it did not.
-    """
+    """Return outputs and state; raise PluginError unless the outputs have `shape` (B, …)."""
     who = f"cell {type(cell).__name__}: `{method}`"
     pair: Any = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, None)
     outputs, state = pair
@@ -60,11 +56,7 @@ def _types(value: Any) -> str:
 
 
 def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
-    """Apply a function to every tensor of a state.
-
-    Raises:
-        TypeError: it is not a state.
-    """
+    """Apply a function to every tensor of a state; raise TypeError if it is not a state."""
     if isinstance(state, Tensor):
         return change(state)
     if not isinstance(state, tuple):
@@ -127,8 +119,3 @@ def zero_state(shape: object, rows: int, like: Tensor) -> State:
     if isinstance(shape, tuple):
         return tuple(zero_state(part, rows, like) for part in shape)
     raise TypeError(f"state_shape should be a tuple of sizes or of such tuples; it is {shape!r}")
-
-
-def first_rows(state: State, count: int) -> State:
-    """Return the state of the first `count` rows."""
-    return map_state(lambda tensor: tensor[:count], state)

@@ -1,4 +1,4 @@
-"""Which of a run's checkpoints is meant."""
+"""Choose one of a run's checkpoints."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from seqlab.training.checkpoint import Checkpoint, latest_checkpoint
 log = logging.getLogger(__name__)
 
 Which: TypeAlias = int | Literal["latest", "best"]
-"""A step; the latest that is whole; or the one with the lowest loss on the evaluated split."""
+"""A step, the latest undamaged one, or the one with the lowest loss on the evaluated split."""
 
 
-def chosen_checkpoint(folder: RunFolder, which: Which) -> Checkpoint:
-    """Load a checkpoint of a run.
-
-    Raises:
-        UsageError: `which` is nothing that can be meant.
-        CheckpointError: there is none, or the one that is meant is damaged.
-    """
-    found, damaged = latest_checkpoint(folder.checkpoints, _step(folder, which))
+def load_latest(folder: RunFolder, step: int | None = None) -> Checkpoint | None:
+    """Load the latest undamaged checkpoint, or that of `step`; None: nothing was saved yet."""
+    checkpoint, damaged = latest_checkpoint(folder.checkpoints, step)
+    if damaged and checkpoint is None:
+        raise CheckpointError("; ".join(damaged))
     for problem in damaged:
         log.warning("%s; the one before it is used", problem)
-    if found is None:
-        said = damaged[0] if damaged else f"{folder.path}: has no checkpoint (did the run end?)"
-        raise CheckpointError(said)
-    return found
+    return checkpoint
+
+
+def load_chosen(folder: RunFolder, which: Which) -> Checkpoint:
+    """Load a checkpoint of a run; raise CheckpointError if it is missing or damaged."""
+    checkpoint = load_latest(folder, _step(folder, which))
+    if checkpoint is None:
+        raise CheckpointError(f"{folder.path}: has no checkpoint (did the run end?)")
+    return checkpoint
 
 
 def _step(folder: RunFolder, which: Which) -> int | None:
-    """Which step it must be; None: the latest."""
     if which == "latest":
         return None
     if isinstance(which, int):
@@ -42,6 +43,6 @@ def _step(folder: RunFolder, which: Which) -> int | None:
     step: int | None = folder.description().get("best", {}).get("step")
     if step is None:
         raise CheckpointError(
-            f"{folder.path}: knows of no best checkpoint: it evaluated no split, or did not end"
+            f"{folder.path}: has no best checkpoint: it evaluated no split, or did not end"
         )
     return step

@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, looked at before anything of its size is built."""
+"""The tokenizer of a checkpoint, checked before anything of its size is built."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from seqlab.training.checkpoint import Checkpoint
 
 
 def restored_tokenizer(
-    bound: Bound, saved: Checkpoint, described: Mapping[str, Any], place: Path
+    bound: Bound, saved: Checkpoint, vocabulary: Mapping[str, Any], path: Path
 ) -> Tokenizer:
-    """Return the tokenizer of a run, with the vocabulary that was trained.
+    """Return a tokenizer with the vocabulary of a checkpoint.
 
     Args:
-        bound: how it is made.
+        bound: builds the tokenizer.
         saved: the checkpoint.
-        described: what `run.json` says of the vocabulary.
-        place: of the checkpoint, for messages.
+        vocabulary: the entry in `run.json`.
+        path: of the checkpoint, for messages.
 
     Raises:
-        CheckpointError: the checkpoint's vocabulary is none, or is not that of the weights or of
-            the run.
+        CheckpointError: the vocabulary is missing, or is not that of the weights or of the run.
     """
     state = saved.state.get("tokenizer") if isinstance(saved.state, Mapping) else None
     if not isinstance(state, Mapping):
-        raise CheckpointError(f"{place}: has no vocabulary of tokenizer '{bound.component.name}'")
+        raise CheckpointError(f"{path}: has no vocabulary of tokenizer '{bound.component.name}'")
     tokenizer: Tokenizer = bound.build()
     try:
         tokenizer.load_state_dict(state)
@@ -38,23 +37,18 @@ def restored_tokenizer(
     except SeqlabError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
         raise CheckpointError(
-            f"{place}: tokenizer '{bound.component.name}' cannot take this vocabulary ({said})"
+            f"{path}: tokenizer '{bound.component.name}' cannot load this vocabulary ({reason})"
         ) from None
-    expected = _rows(saved, place)
-    if type(size) is not int or size != expected:
-        raise CheckpointError(
-            f"{place}: its vocabulary has {size!r:.40} tokens, and its weights are for {expected:,}"
-        )
-    if vocabulary_hash(tokenizer) != described["sha256"]:
-        raise CheckpointError(f"{place}: has another vocabulary than run.json says")
-    return tokenizer
-
-
-def _rows(saved: Checkpoint, place: Path) -> int:
-    """The size of the vocabulary that weights are for."""
     head = saved.weights.get("head.weight")
     if head is None or head.dim() != 2:
-        raise CheckpointError(f"{place}: has no weights of an output layer (head.weight)")
-    return head.shape[0]
+        raise CheckpointError(f"{path}: has no weights of an output layer (head.weight)")
+    expected = head.shape[0]
+    if type(size) is not int or size != expected:
+        raise CheckpointError(
+            f"{path}: its vocabulary has {size!r:.40} tokens, but its weights are for {expected:,}"
+        )
+    if vocabulary_hash(tokenizer) != vocabulary["sha256"]:
+        raise CheckpointError(f"{path}: its vocabulary is not the one in run.json")
+    return tokenizer

@@ -35,30 +35,43 @@ class GraphReplay:
     def __init__(self, function: Callable[..., Any], parameters: Sequence[Tensor]) -> None:
         self._function = function
         self._parameters = parameters
-        self._graphs: dict[object, _Graph | None] = {}
+        self._replays: dict[object, Callable[..., Any] | None] = {}
         self._stream = torch.cuda.Stream(parameters[0].device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, phase: Phase, *arguments: Any) -> Any:
-        """Return the function's result, which the next call overwrites.
-
-        Raises:
-            RunFailed: the function cannot be recorded.
-        """
+        """Return the function's result, which the next call overwrites."""
         signature = _map_tensors(lambda tensor: (tensor.shape, tensor.dtype), arguments)
-        if signature not in self._graphs:
-            if len(self._graphs) < MAX_GRAPHS:
-                self._graphs[signature] = None
+        if signature not in self._replays:
+            if len(self._replays) < MAX_GRAPHS:
+                self._replays[signature] = None
             return self._function(phase, *arguments)
-        graph = self._graphs[signature] = self._graphs[signature] or self._record(arguments)
+        replay = self._replays[signature] = self._replays[signature] or self._record(arguments)
         with phase("replay"):
-            return graph.replay(arguments)
+            return replay(arguments)
 
-    def _record(self, arguments: tuple[Any, ...]) -> _Graph:
+    def _record(self, arguments: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], Any]:
+        """Record the function, and return a function that replays it on other arguments."""
+        inputs = _map_tensors(torch.clone, arguments)
+        input_tensors = _tensors(inputs)
+        addresses = {_address(tensor) for tensor in input_tensors}
+
+        def separate(tensor: Tensor) -> Tensor:
+            """Copy a result that shares memory with an input: the next call overwrites those."""
+            return tensor.clone() if _address(tensor) in addresses else tensor
+
+        graph = torch.cuda.CUDAGraph()
+        pool, stream = self._pool, self._stream
         try:
-            # Restores the current stream, also after an error.
-            with torch.cuda.stream(torch.cuda.current_stream(self._stream.device)):
-                return _Graph(self._function, self._parameters, arguments, self._stream, self._pool)
+            # The outer block restores the current stream, also after an error. thread_local: other
+            # threads may use the GPU during the recording.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream(stream.device)),
+                torch.cuda.graph(
+                    graph, pool=pool, stream=stream, capture_error_mode="thread_local"
+                ),
+            ):
+                result = _map_tensors(separate, self._function(unmeasured, *inputs))
         except RuntimeError as error:
             cause = error.__context__ or error  # ending a failed recording raises as well
             first_line = str(cause).partition("\n")[0]
@@ -67,43 +80,16 @@ class GraphReplay:
                 f" back from the GPU ({first_line}); it runs with --set train.cuda_graphs=false",
                 resume_with="--set train.cuda_graphs=false",
             ) from error
+        grads = [parameter.grad for parameter in self._parameters]
 
+        def replay(arguments: tuple[Any, ...]) -> Any:
+            torch._foreach_copy_(input_tensors, _tensors(arguments))
+            graph.replay()
+            for parameter, grad in zip(self._parameters, grads, strict=True):
+                parameter.grad = grad
+            return result
 
-class _Graph:
-    """A graph, and the tensors that it reads and writes."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        parameters: Sequence[Tensor],
-        arguments: tuple[Any, ...],
-        stream: torch.cuda.Stream,
-        pool: Any,
-    ) -> None:
-        self._parameters = parameters
-        self._graph = torch.cuda.CUDAGraph()
-        inputs = _map_tensors(torch.clone, arguments)
-        self._inputs = _tensors(inputs)
-        addresses = {_address(tensor) for tensor in self._inputs}
-
-        def separate(tensor: Tensor) -> Tensor:
-            """Copy a result that shares memory with an input: the next call overwrites those."""
-            return tensor.clone() if _address(tensor) in addresses else tensor
-
-        # thread_local: other threads may use the GPU during the recording.
-        with torch.cuda.graph(
-            self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"
-        ):
-            self._result = _map_tensors(separate, function(unmeasured, *inputs))
-        self._grads = [parameter.grad for parameter in parameters]
-
-    def replay(self, arguments: tuple[Any, ...]) -> Any:
-        """Run the graph on arguments of the same signature."""
-        torch._foreach_copy_(self._inputs, _tensors(arguments))
-        self._graph.replay()
-        for parameter, grad in zip(self._parameters, self._grads, strict=True):
-            parameter.grad = grad
-        return self._result
+        return replay
 
 
 def _address(tensor: Tensor) -> int:

@@ -9,11 +9,7 @@ from seqlab.errors import Complaint, ExperimentError
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is cuda if there is one, otherwise cpu.
-
-    Raises:
-        ExperimentError: this machine has no such device.
-    """
+    """Return the device of that name; `auto` is cuda if there is one, otherwise cpu."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)

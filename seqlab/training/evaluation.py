@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from seqlab.contracts import Batch, State
 from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import CorpusError
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry, detach_state, first_rows
+from seqlab.model.state import carry, detach_state, map_state
 from seqlab.training.loss import score
 from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.precision import autocast
@@ -61,21 +62,18 @@ def evaluate(
     state: State | None = None
     for batch in batches:
         batch = on_device(batch, device)
-        before = None if state is None else first_rows(state, len(batch.inputs))
+        if state is not None:  # rows at the end may be dropped
+            state = map_state(itemgetter(slice(len(batch.inputs))), state)
         with autocast(device, precision):
-            hidden, after = model.hidden(batch.inputs, carry(before, batch.continues))
+            hidden, state = model.hidden(batch.inputs, carry(state, batch.continues))
             nats, right = score(model.head, hidden, batch.targets)
-        state = detach_state(after, dtype)
+        state = detach_state(state, dtype)
         total += Sums.of(nats, batch.targets, batch.weights, sizes, right)
     return total
 
 
 def check_scorable(tokens: Tokens, split: str = "", *, fresh: bool) -> None:
-    """Check that a split has a target.
-
-    Raises:
-        CorpusError: it has none.
-    """
+    """Raise CorpusError unless a split has a target."""
     name = f"split '{split}'" if split else "a split"
     if len(tokens) < 2:
         raise CorpusError(f"{name} of {len(tokens)} tokens has nothing to score")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -45,60 +46,45 @@ class StepResult(NamedTuple):
     state: State
 
 
+@dataclass
 class Gradients:
-    """Forward and backward pass of a step, as a function of tensors.
+    """Forward and backward pass of a step, as a function of tensors."""
 
-    Args:
-        model: its parameters receive the gradients.
-        sizes: of every token, for bits per character and byte.
-        precision: of the model's computations.
-        clip_norm: the largest gradient norm; None: no clipping.
-        compiled: whether torch compiles the model below its head.
-        guarded: whether a state that is not finite is reset.
-    """
+    model: LanguageModel
+    sizes: TokenSizes
+    precision: torch.dtype
+    clip_norm: float | None
+    compiled: bool  # by torch, below the head
+    guarded: bool  # a state that is not finite is reset
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        sizes: TokenSizes,
-        *,
-        precision: torch.dtype,
-        clip_norm: float | None,
-        compiled: bool,
-        guarded: bool,
-    ) -> None:
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self._head = model.head
-        self._hidden = torch.compile(model.hidden) if compiled else model.hidden
-        self._sizes = sizes
-        self._precision = precision
-        self._clip_norm = clip_norm
-        self._guarded = guarded
+    def __post_init__(self) -> None:
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._hidden = torch.compile(self.model.hidden) if self.compiled else self.model.hidden
 
     def __call__(
         self, phase: Phase, windows: tuple[Window, ...], state: State | None
     ) -> StepResult:
         """Leave the gradients of all windows in the parameters, which must have none before."""
-        weight = self._head.weight
+        head = self.model.head
         total = sum(window.total_weight() for window in windows)
         if isinstance(total, Tensor):
             total = total.clamp(min=1e-12)
         batch_sums = []
         for inputs, targets, continues, weights in windows:
-            with phase("forward"), autocast(weight.device, self._precision):
+            with phase("forward"), autocast(head.weight.device, self.precision):
                 hidden, after = self._hidden(inputs, carry(state, continues))
                 shares = (1 if weights is None else weights) / total
-                loss, nats = head_loss(self._head, hidden, targets, shares)
+                loss, nats = head_loss(head, hidden, targets, shares)
             with phase("backward"):
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own
-            state = detach_state(after, weight.dtype)
-            batch_sums.append(Sums.of(nats, targets, weights, self._sizes).values)
+            state = detach_state(after, head.weight.dtype)
+            batch_sums.append(Sums.of(nats, targets, weights, self.sizes).values)
         with phase("clip"):
             grad_norm = self._clip()
         sums = reduce(add, batch_sums)
         finite = torch.isfinite(grad_norm + sums[0])
         assert state is not None  # noqa: S101 # a step has at least one window
-        if self._guarded:
+        if self.guarded:
             state = reset_unless(finite, state)
         report = torch.cat((sums, torch.stack((grad_norm.double(), finite.double()))))
         return StepResult(report, finite.logical_not().float(), state)
@@ -107,6 +93,6 @@ class Gradients:
         """Clip the gradients to the largest norm; return the norm before."""
         grads = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)
-        if self._clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.parameters, self._clip_norm, norm)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
         return norm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
 from inspect import signature
 from typing import Any
 
@@ -34,56 +35,39 @@ from seqlab.training.step import Step
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class Training:
-    """The loop, with everything that the next step needs.
+    """The training loop, with everything that the next step needs."""
 
-    Args:
-        model: to train.
-        sampler: gives the batches.
-        optimizer: over all parameters of the model.
-        schedule: stepped after each optimizer step, unless its `step` takes a metric.
-        sizes: of every token, for bits per character and byte.
-        clip_norm: the largest gradient norm; None: no clipping.
-        settings: the `train` section.
+    model: LanguageModel
+    sampler: Sampler
+    optimizer: Optimizer  # over all parameters of the model
+    schedule: LRScheduler  # stepped after each optimizer step, unless its `step` takes a metric
+    _: KW_ONLY
+    sizes: TokenSizes
+    clip_norm: float | None
+    settings: Train
+    phase: Phase = unmeasured  # entered around each part of a step
 
-    `phase` is entered around each part of a step, for profiling.
-    """
-
-    phase: Phase = staticmethod(unmeasured)
-
-    def __init__(
-        self,
-        model: LanguageModel,
-        sampler: Sampler,
-        optimizer: Optimizer,
-        schedule: LRScheduler,
-        *,
-        sizes: TokenSizes,
-        clip_norm: float | None,
-        settings: Train,
-    ) -> None:
-        self.model = model
-        self.sampler = sampler
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.settings = settings
+    def __post_init__(self) -> None:
         self.done = 0
         self.state: State | None = None
+        model, settings = self.model, self.settings
         self.average = Average(model, settings.average) if settings.average else None
         self.device = model.head.weight.device
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
-        self._step_optimizer = eager_step(optimizer)
-        self._steps_schedule = not wants_metric(schedule)
+        self._step_optimizer = eager_step(self.optimizer)
+        self._steps_schedule = not wants_metric(self.schedule)
         self._unchecked: Step | None = None
         self._state_before: State | None = None
-        self._checks_late = can_check_late(self.device, optimizer)
+        self._checks_late = can_check_late(self.device, self.optimizer)
         gradients = Gradients(
             model,
-            sizes,
+            self.sizes,
             precision=self.precision,
-            clip_norm=clip_norm,
+            clip_norm=self.clip_norm,
             compiled=settings.compile,
             guarded=self._checks_late,
         )
@@ -137,11 +121,7 @@ class Training:
             yield step
 
     def check(self) -> None:
-        """Check that the latest step was finite, unless that is already known.
-
-        Raises:
-            RunFailed: it was not, and `on_nonfinite` is `stop`.
-        """
+        """Check that the latest step was finite, unless that is already known."""
         step, self._unchecked = self._unchecked, None
         if step is None or step.finite:
             return
@@ -188,12 +168,13 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next step needs except the weights."""
-        average = self.average
+        average, schedule = self.average, self.schedule.state_dict()
         return {
             "done": self.done,
             "state": self.state,
             "optimizer": self.optimizer.state_dict(),
-            "schedule": _plain_values(self.schedule.state_dict()),
+            # torch adds functions to the state of some schedules
+            "schedule": {k: v for k, v in schedule.items() if not callable(v)},
             "average": average and {"updates": average.updates, "tensors": average.tensors},
         }
 
@@ -255,8 +236,3 @@ def can_check_late(device: torch.device, optimizer: Optimizer) -> bool:
 def is_fused(optimizer: Optimizer) -> bool:
     """Whether torch's fused kernels update every parameter group."""
     return all(group.get("fused") for group in optimizer.param_groups)
-
-
-def _plain_values(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop the functions that torch puts into a schedule's state."""
-    return {key: value for key, value in state.items() if not callable(value)}

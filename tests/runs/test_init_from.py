@@ -50,7 +50,7 @@ def test_weights_of_another_model_are_refused_with_what_that_has(second):
         second(cell={"name": "rnn", "hidden_size": 17})
     assert str(caught.value) == (
         f"experiment: train.init_from: {Path('first').absolute()} has another model:"
-        " {cell.hidden_size: 16} instead of {cell.hidden_size: 17}; give this one the same, or"
+        " {cell.hidden_size: 16} instead of {cell.hidden_size: 17}; use the same, or"
         " leave this out"
     )
 

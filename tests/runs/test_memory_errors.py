@@ -7,7 +7,7 @@ import pytest
 import seqlab
 from seqlab.errors import RunFailed
 from seqlab.memory import in_words, no_room, wanted
-from seqlab.runs import memory_errors
+from seqlab.runs import error_messages
 
 GREEDY = """
     import torch
@@ -63,7 +63,7 @@ def seqlab_run(tiny):
     ids=["cell", "embedding"],
 )
 def test_a_model_beyond_memory_is_told_before_room_is_made(seqlab_run, monkeypatch, sections, key):
-    monkeypatch.setattr(memory_errors, "room", lambda: 10**9)
+    monkeypatch.setattr(error_messages, "room", lambda: 10**9)
     with pytest.raises(RunFailed, match=f"{key}.*is too large.*for its weights") as caught:
         seqlab_run(**sections)
     assert "there are 1 GB" in str(caught.value)

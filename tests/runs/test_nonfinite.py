@@ -10,7 +10,7 @@ import seqlab
 from seqlab.errors import RunFailed
 from seqlab.model.state import map_state
 from seqlab.registry import resolve
-from seqlab.runs.compiler_errors import compiler_errors
+from seqlab.runs.error_messages import compiler_errors
 from seqlab.training import loop
 
 FRAGILE = """

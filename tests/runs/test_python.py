@@ -91,7 +91,7 @@ def test_a_run_is_opened_at_its_best_checkpoint_or_at_a_step(full, registry):
 @pytest.mark.parametrize(
     ("which", "error", "said"),
     [
-        ("best", CheckpointError, "knows of no best checkpoint"),
+        ("best", CheckpointError, "has no best checkpoint"),
         (3, CheckpointError, "has no checkpoint of step 3; there are: "),
         ("first", UsageError, "a checkpoint is a step, best or latest, not 'first'"),
     ],

@@ -315,7 +315,7 @@ def test_an_observer_that_is_left_out_of_the_rest_is_no_warning(full, drop, capl
     ],
 )
 def test_what_makes_a_run_what_it_is_cannot_be_changed(override, whole, paused):
-    with pytest.raises(UsageError, match="keeps what it was begun with") as caught:
+    with pytest.raises(UsageError, match="keeps its settings") as caught:
         paused(whole(), overrides=[override])
     assert all(key in str(caught.value) for key in CHANGEABLE)
 
