@@ -116,15 +116,15 @@ class Layer(nn.Module):
 class OneHot(nn.Module):
     """A one-hot vector for each id: (B, T) -> (B, T, V), in the dtype of the model."""
 
-    one: Tensor
+    unit: Tensor  # has the dtype of the model
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.embedding_dim = size
-        self.register_buffer("one", torch.ones(()), persistent=False)
+        self.register_buffer("unit", torch.ones(()), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return functional.one_hot(ids, self.embedding_dim).to(self.one.dtype)
+        return functional.one_hot(ids, self.embedding_dim).to(self.unit.dtype)
 
 
 def _norm(name: str | None, size: int) -> nn.Module:

@@ -168,7 +168,7 @@ def test_an_extended_run_has_the_rates_of_one_that_was_that_long(schedule, full,
         [(r["step"], r["lr"]) for r in run.metrics if r["step"] > 20] for run in (longer, long)
     ]
     assert rates[0] == rates[1]
-    assert f"now has 40 steps instead of 20: schedule '{schedule}' is laid over" in caplog.text
+    assert f"now has 40 steps instead of 20: schedule '{schedule}' is computed for all" in caplog.text
 
 
 STEPWISE = """
@@ -289,7 +289,7 @@ def test_a_plugin_whose_source_changed_is_told(full, drop, caplog):
     drop(STOPS_AT + "\n    # changed\n")
     seqlab.resume("whole", checkpoint=10)
     assert "plugin dropped was file " in caplog.text
-    assert "plugin 'dropped'. So what follows may be another model's numbers" in caplog.text
+    assert "plugin 'dropped'. So the numbers that follow may be those of another model" in caplog.text
     assert "in the last bits" not in caplog.text
 
 
