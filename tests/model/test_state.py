@@ -100,7 +100,7 @@ def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "types"),
     [
         (torch.ones(2, 3), "Tensor"),
         (None, "None"),
@@ -110,8 +110,8 @@ def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
         ((torch.ones(2),) * 3, r"\(Tensor, Tensor, Tensor\)"),
     ],
 )
-def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, said):
-    match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {said}$"
+def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, types):
+    match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {types}$"
     with pytest.raises(PluginError, match=match):
         checked_result(returned, torch.nn.Linear(1, 1), "forward", (2, 3))
 

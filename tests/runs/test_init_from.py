@@ -72,8 +72,8 @@ def test_weights_that_a_plugin_gives_another_shape_by_now_are_told_by_their_shap
     drop(WIDE.replace("TIMES", "1"))
     seqlab.run(tiny | {"cell": "wide"}, run_dir="before")
     drop(WIDE.replace("TIMES", "2"))
-    said = r"^before: .*weight_ih_l0 was \(4, 29\) and is \(8, 29\); and 4 others$"
-    with pytest.raises(CheckpointError, match=said):
+    message = r"^before: .*weight_ih_l0 was \(4, 29\) and is \(8, 29\); and 4 others$"
+    with pytest.raises(CheckpointError, match=message):
         seqlab.run(tiny | {"cell": "wide", "train": {"epochs": 1, "init_from": "before"}})
 
 
