@@ -132,12 +132,11 @@ def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _series(rows: Sequence[Sequence[dict[str, Any]]], split: str, key: str) -> list[list[float]]:
     """Return the values of a metric in each run that has any."""
-    series = [[row[key] for row in run_rows if _has(row, split, key)] for run_rows in rows]
+    series = [
+        [row[key] for row in run_rows if row["split"] == split and row.get(key) is not None]
+        for run_rows in rows
+    ]
     return [values for values in series if values]
-
-
-def _has(row: Mapping[str, Any], split: str, key: str) -> bool:
-    return row["split"] == split and row.get(key) is not None
 
 
 def _summary(name: str, values: Sequence[float], metric: str) -> dict[str, Any]:

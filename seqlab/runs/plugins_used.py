@@ -29,8 +29,17 @@ def resolve_again(experiment: Experiment, registry: Registry, folder: RunFolder)
 
 def warn_of_changed_plugins(registry: Registry, folder: RunFolder) -> None:
     """Log which plugins of a run have another version or source now."""
-    for message in _changed(folder.description(), registry):
-        log.warning(message)
+    plugins = {plugin.name: plugin for plugin in registry.plugins}
+    for used in folder.description()["plugins"]:
+        plugin = plugins.get(used["name"])
+        if plugin is None:
+            continue
+        name, origin = plugin.name, plugin.origin
+        if (plugin.version or None) != used["version"]:
+            before = f"{used['distribution'] or 'a file'} {used['version'] or ''}".strip()
+            log.warning("plugin '%s' is now %s; the run was made with %s", name, origin, before)
+        elif not plugin.may_have_had(used["source_sha256"]):
+            log.warning("plugin '%s' (%s) has another source than the run's", name, origin)
 
 
 def _missing(
@@ -54,16 +63,3 @@ def _missing(
                 f"The run used the dropped-in plugin '{used['name']}', of which it keeps a copy."
                 f" If you trust it: {pasted(['--plugins', folder.plugins])}"
             )
-
-
-def _changed(description: Mapping[str, Any], registry: Registry) -> Iterator[str]:
-    plugins = {plugin.name: plugin for plugin in registry.plugins}
-    for used in description["plugins"]:
-        plugin = plugins.get(used["name"])
-        if plugin is None:
-            continue
-        if (plugin.version or None) != used["version"]:
-            before = f"{used['distribution'] or 'a file'} {used['version'] or ''}".strip()
-            yield f"plugin '{plugin.name}' is now {plugin.origin}; the run was made with {before}"
-        elif not plugin.may_have_had(used["source_sha256"]):
-            yield f"plugin '{plugin.name}' ({plugin.origin}) has another source than the run's"

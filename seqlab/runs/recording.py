@@ -25,9 +25,8 @@ from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.observers import Observers
-from seqlab.training.epoch_mean import RunningEpoch
 from seqlab.training.evaluation import evaluate
-from seqlab.training.step import Step
+from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)
 

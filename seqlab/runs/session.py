@@ -37,10 +37,9 @@ from seqlab.training.checkpoint import (
     save_checkpoint,
     steps_saved,
 )
-from seqlab.training.epoch_mean import RunningEpoch
 from seqlab.training.loop import wants_metric
 from seqlab.training.profiling import Profile
-from seqlab.training.step import Step
+from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)
 

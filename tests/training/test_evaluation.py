@@ -29,9 +29,9 @@ def parts(full, registry):
     """A model in double precision, and what it is to be scored on."""
 
     def parts(cell="gru"):
-        result = build(resolve(read_experiment(full | {"cell": {"name": cell}}), registry))
-        result.model.double()
-        return result
+        built = build(resolve(read_experiment(full | {"cell": {"name": cell}}), registry))
+        built.model.double()
+        return built
 
     return parts
 
@@ -51,13 +51,13 @@ def plain(model, ids, rows) -> float:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("rows", [1, 7, 16])
 def test_the_loss_is_that_of_a_plain_loop_whatever_batch_and_window(cell, rows, parts):
-    result = parts(cell)
-    tokens = result.prepared.tokens
-    expected = plain(result.model, tokens.ids, rows)
+    built = parts(cell)
+    tokens = built.prepared.tokens
+    expected = plain(built.model, tokens.ids, rows)
     for batch_size in (1, 7, 32):
         for window in (10, 35, 64):
             sums = evaluate(
-                result.model, tokens, result.sizes, rows=rows, batch_size=batch_size, window=window
+                built.model, tokens, built.sizes, rows=rows, batch_size=batch_size, window=window
             )
             assert float(sums.values[0]) == pytest.approx(expected, rel=1e-9)
             assert float(sums.values[1]) == len(tokens) - 1
@@ -105,16 +105,14 @@ def plain_documents(model, tokens) -> tuple[float, int]:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_fresh_documents_are_scored_each_by_itself_whatever_rows_and_window(cell, parts):
-    result = parts(cell)
-    ids = result.prepared.tokens.ids[:400]
+    built = parts(cell)
+    ids = built.prepared.tokens.ids[:400]
     lengths = np.array([1, 0, 7, 2, 150, 3, 3, 3, 40, 1, 60, 2, 90])
     tokens = Tokens(np.asarray(ids), np.append(0, np.cumsum(lengths)))
-    expected, count = plain_documents(result.model, tokens)
+    expected, count = plain_documents(built.model, tokens)
     for rows in (1, 3, 16):
         for window in (1, 10, 64):
-            sums = evaluate(
-                result.model, tokens, result.sizes, rows=rows, fresh=True, window=window
-            )
+            sums = evaluate(built.model, tokens, built.sizes, rows=rows, fresh=True, window=window)
             assert float(sums.values[0]) == pytest.approx(expected, rel=1e-9)
             assert float(sums.values[1]) == count
 

@@ -16,7 +16,7 @@ from seqlab import map_state
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.training import loop
-from seqlab.training.epoch_mean import RunningEpoch
+from seqlab.training.step import RunningEpoch
 
 DICE = """
 import random
