@@ -24,11 +24,10 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.paths import named_path
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.runs.building import build_model, check_weights, load_weights
-from seqlab.runs.checkpoint_choice import Which, load_chosen
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
 from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
-from seqlab.runs.saved_tokenizer import restored_tokenizer
+from seqlab.runs.saved_parts import Which, load_chosen, restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
 from seqlab.training.evaluation import check_scorable, evaluate

@@ -18,7 +18,6 @@ from seqlab.paths import named_path
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.runs.building import Parts, build
-from seqlab.runs.checkpoint_choice import load_latest
 from seqlab.runs.description import describe_run, environment, experiment_hash
 from seqlab.runs.error_messages import disk_errors
 from seqlab.runs.folder import ROOT, RunFolder
@@ -29,7 +28,7 @@ from seqlab.runs.lookup import all_runs, find_run
 from seqlab.runs.observers import Observers
 from seqlab.runs.plugins_used import resolve_again
 from seqlab.runs.running import deterministic, resolved_text
-from seqlab.runs.saved_tokenizer import restored_tokenizer
+from seqlab.runs.saved_parts import load_latest, restored_tokenizer
 from seqlab.runs.session import Session
 from seqlab.runs.stopping import Stopping
 from seqlab.training.checkpoint import (

@@ -1,16 +1,56 @@
-"""The tokenizer of a checkpoint, checked before anything of its size is built."""
+"""Load a checkpoint of a run, and its tokenizer."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from seqlab.contracts import Tokenizer
 from seqlab.data.preparation import vocabulary_hash
-from seqlab.errors import CheckpointError, SeqlabError
+from seqlab.errors import CheckpointError, SeqlabError, UsageError
 from seqlab.registry import Bound
-from seqlab.training.checkpoint import Checkpoint
+from seqlab.runs.folder import RunFolder
+from seqlab.training.checkpoint import Checkpoint, latest_checkpoint
+
+log = logging.getLogger(__name__)
+
+Which: TypeAlias = int | Literal["latest", "best"]
+"""A step, the latest undamaged one, or the one with the lowest loss on the evaluated split."""
+
+
+def load_latest(folder: RunFolder, step: int | None = None) -> Checkpoint | None:
+    """Load the latest undamaged checkpoint, or that of `step`; None: nothing was saved yet."""
+    checkpoint, damaged = latest_checkpoint(folder.checkpoints, step)
+    if damaged and checkpoint is None:
+        raise CheckpointError("; ".join(damaged))
+    for problem in damaged:
+        log.warning("%s; the one before it is used", problem)
+    return checkpoint
+
+
+def load_chosen(folder: RunFolder, which: Which) -> Checkpoint:
+    """Load a checkpoint of a run; raise CheckpointError if it is missing or damaged."""
+    checkpoint = load_latest(folder, _step(folder, which))
+    if checkpoint is None:
+        raise CheckpointError(f"{folder.path}: has no checkpoint (did the run end?)")
+    return checkpoint
+
+
+def _step(folder: RunFolder, which: Which) -> int | None:
+    if which == "latest":
+        return None
+    if isinstance(which, int):
+        return which
+    if which != "best":
+        raise UsageError(f"a checkpoint is a step, best or latest, not {which!r}")
+    step: int | None = folder.description().get("best", {}).get("step")
+    if step is None:
+        raise CheckpointError(
+            f"{folder.path}: has no best checkpoint: it evaluated no split, or did not end"
+        )
+    return step
 
 
 def restored_tokenizer(
