@@ -23,7 +23,7 @@ from benchmarks.machine import describe
 from benchmarks.peers import BATCH, WINDOW, plain_step, plain_steps_per_epoch
 from seqlab.registry import resolve
 from seqlab.runs.building import build
-from seqlab.training.epoch_mean import RunningEpoch
+from seqlab.training.step import RunningEpoch
 
 JAY_RNN = Path(__file__).resolve().parents[1] / "experiments" / "jay_rnn.yaml"
 IMPORTS = {

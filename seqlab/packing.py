@@ -1,4 +1,4 @@
-"""A state as JSON and tensors, so that it comes back with the same types."""
+"""Convert a state to JSON and tensors, and back with the same types."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from torch import Tensor
 
 
 def pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Describe a tree in JSON so that `unpack` gives the same types, tuples and integer keys.
-
-    `path` is for messages.
-    """
+    """Convert a tree to JSON that keeps tuples and integer keys; `path` is for messages."""
     if isinstance(value, Tensor):
         name = f"tensor-{len(tensors)}"
         tensors[name] = value
@@ -31,7 +28,7 @@ def pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
         return {"float": repr(float(value))}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{path}: a state holds JSON values and tensors, not {type(value)}")
+    raise TypeError(f"{path}: a state may have JSON values and tensors, not {type(value)}")
 
 
 def _pack_key(key: Any, path: str) -> Any:
@@ -43,10 +40,10 @@ def _pack_key(key: Any, path: str) -> Any:
 
 
 def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Come back to what `pack` was given.
+    """Reverse `pack`.
 
     Raises:
-        ValueError: no state was ever described so.
+        ValueError: the JSON was not written by `pack`.
         KeyError: a tensor is missing.
     """
     if not isinstance(packed, dict):
@@ -59,10 +56,10 @@ def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
     if kind not in ("dict", "list", "tuple") or not isinstance(content, list):
         raise ValueError(f"a state has no {kind} of {type(content).__name__}")
     if kind == "dict":
-        return {_key(key): unpack(value, tensors) for key, value in content}
+        return {_unpack_key(key): unpack(value, tensors) for key, value in content}
     values = [unpack(item, tensors) for item in content]
     return tuple(values) if kind == "tuple" else values
 
 
-def _key(packed: Any) -> Any:
-    return tuple(map(_key, packed["tuple"])) if isinstance(packed, dict) else packed
+def _unpack_key(packed: Any) -> Any:
+    return tuple(map(_unpack_key, packed["tuple"])) if isinstance(packed, dict) else packed

@@ -1,4 +1,4 @@
-"""What observers are told: one frozen record for each event. Losses are nats per token."""
+"""The records that observers receive, one for each event. Losses are nats per token."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,7 +13,7 @@ class Record:
 
 @dataclass(frozen=True)
 class RunStarted(Record):
-    """`step` is 0, or where a resumed run goes on; `samples_every` is in epochs, 0: no samples."""
+    """`step` is 0, or where a resumed run continues; `samples_every` is in epochs, 0: never."""
 
     name: str
     folder: str
@@ -27,7 +27,7 @@ class RunStarted(Record):
 
 @dataclass(frozen=True)
 class StepEnded(Record):
-    """`epoch` counts from 1; `gradient_norm` is the norm before clipping."""
+    """`epoch` counts from 1; `gradient_norm` is before clipping."""
 
     step: int
     epoch: int
@@ -42,10 +42,10 @@ class StepEnded(Record):
 class Measured(Record):
     """A row of `metrics.jsonl`.
 
-    `perplexity` is exp(loss), None where that is too large for a float; `accuracy` is None where
-    it is not measured; `tokens` is the sum of the targets' weights; `seconds` is wall time;
-    `unknown` is the share of the targets, by weight, that stand for unknown text. Bits per
-    character and byte are None where there are such, and where ids have no text.
+    `perplexity` is exp(loss), None if that is too large for a float; `accuracy` is None if it is
+    not measured; `tokens` is the sum of the targets' weights; `seconds` is wall time; `unknown` is
+    the share of the targets, by weight, that stand for unknown text. Bits per character and byte
+    are None if there are such targets, or if ids have no text.
     """
 
     step: int
@@ -66,7 +66,7 @@ class Measured(Record):
 
 @dataclass(frozen=True)
 class EpochEnded(Measured):
-    """The running mean over the targets that were trained in this epoch."""
+    """The running mean over the targets of this epoch."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class CheckpointSaved(Record):
 
 @dataclass(frozen=True)
 class RunEnded(Record):
-    """`status` is finished, interrupted or failed; `seconds` the wall time of the whole run."""
+    """`status` is finished, interrupted or failed; `seconds` is wall time."""
 
     status: str
     step: int

@@ -15,7 +15,7 @@ from types import FrameType
 
 from seqlab.cli.streams import is_terminal
 from seqlab.interrupts import CtrlCHandler
-from seqlab.runs.signals import Ask
+from seqlab.runs.signals import RequestHandler
 
 INTERRUPTED = 130
 TIMEOUT = 0.7
@@ -58,7 +58,7 @@ def _watch(descriptor: int, handler: _TimedHandler) -> None:
         if number[0] != signal.SIGINT:
             continue
         pressed, current = time.monotonic(), signal.getsignal(signal.SIGINT)
-        if isinstance(current, Ask) and current is not request:
+        if isinstance(current, RequestHandler) and current is not request:
             request = current  # the first Ctrl-C in training waits for the end of the step
             continue
         time.sleep(TIMEOUT)

@@ -19,7 +19,7 @@ from seqlab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from seqlab.runs.checkpoint_choice import Which
+    from seqlab.runs.saved_parts import Which
 
 
 @click.command("eval")

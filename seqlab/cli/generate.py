@@ -27,8 +27,8 @@ from seqlab.errors import UsageError
 from seqlab.printable import one_line
 
 if TYPE_CHECKING:
-    from seqlab.runs.checkpoint_choice import Which
     from seqlab.runs.loaded_run import Run
+    from seqlab.runs.saved_parts import Which
 
 
 @click.command("generate")

@@ -17,7 +17,7 @@ from seqlab.printable import cell, json_text
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
-    from seqlab.runs.checkpoint_choice import Which
+    from seqlab.runs.saved_parts import Which
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""What was chosen, step by step or many steps at a time, and the continuations that it makes.
+"""Join the chosen tokens of each row into a continuation.
 
-Shapes: B rows on their way, N steps, V vocabulary size.
+Shapes: B active rows, N steps, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -15,60 +15,64 @@ from torch import Tensor
 
 from seqlab.contracts import Continuation
 
-SCORED_AT_ONCE = 1 << 16  # numbers whose logarithms are taken together; more leave the cache
+LOGITS_AT_ONCE = 1 << 16  # log-softmax of so many fits the processor's cache
 
 
 class Step(NamedTuple):
-    """One token for each row that was still on its way."""
+    """One token for each active row."""
 
-    rows: Sequence[int]  # B: the number of each, counted through all starts
+    rows: Sequence[int]  # B: the index of each row among those of all starts
     ids: Tensor  # (B,)
     logits: Tensor  # (B, V)
 
 
-class Stretch(NamedTuple):
-    """Several tokens for each row that was on its way through all of these steps."""
+class Steps(NamedTuple):
+    """Several tokens for each row that was active in all of these steps."""
 
     rows: Sequence[int]  # B
     ids: Tensor  # (B, N)
     log_probabilities: Tensor  # (B, N), natural
 
 
-def scored(steps: Iterable[Step]) -> Iterator[Stretch]:
-    """Join steps of the same rows: logarithms are taken of many at once."""
-    held: list[Step] = []
+def scored(steps: Iterable[Step | Steps]) -> Iterator[Steps]:
+    """Join single steps of the same rows, to compute the log-probabilities of many at once."""
+    joined: list[Step] = []
     for step in steps:
-        full = (len(held) + 1) * step.logits.numel() > SCORED_AT_ONCE
-        if held and (full or len(step.rows) != len(held[0].rows)):
-            yield _joined(held)
-            held = []
-        held.append(step)
-    yield _joined(held)
+        if isinstance(step, Steps):
+            yield step
+            continue
+        is_full = (len(joined) + 1) * step.logits.numel() > LOGITS_AT_ONCE
+        if joined and (is_full or len(step.rows) != len(joined[0].rows)):
+            yield _join(joined)
+            joined = []
+        joined.append(step)
+    if joined:
+        yield _join(joined)
 
 
-def _joined(steps: Sequence[Step]) -> Stretch:
+def _join(steps: Sequence[Step]) -> Steps:
     if len(steps) == 1:  # many rows: no need to copy their logits
         ids, logits = steps[0].ids.unsqueeze(1), steps[0].logits.unsqueeze(1)
     else:
         ids = torch.stack([step.ids for step in steps], 1)  # (B, N)
         logits = torch.stack([step.logits for step in steps], 1)  # (B, N, V)
-    return Stretch(steps[0].rows, ids, log_probabilities(logits, ids))
+    return Steps(steps[0].rows, ids, log_probabilities(logits, ids))
 
 
-def continuations(stretches: Iterable[Stretch]) -> list[Continuation]:
-    """Return one for each row of the first stretch; those of the same rows are read at once."""
+def continuations(steps: Iterable[Steps]) -> list[Continuation]:
+    """Return a continuation for each row; steps of the same rows are read from the device once."""
     ids: dict[int, list[int]] = {}
     scores: dict[int, list[float]] = {}
-    for rows, same in groupby(stretches, key=itemgetter(0)):
-        _, chosen, their_scores = zip(*same, strict=True)
-        read = torch.cat(chosen, 1).tolist(), torch.cat(their_scores, 1).tolist()
-        for row, own, its in zip(rows, *read, strict=True):
-            ids.setdefault(row, []).extend(own)
-            scores.setdefault(row, []).extend(its)
+    for rows, group in groupby(steps, key=itemgetter(0)):
+        _, group_ids, group_scores = zip(*group, strict=True)
+        lists = torch.cat(group_ids, 1).tolist(), torch.cat(group_scores, 1).tolist()
+        for row, row_ids, row_scores in zip(rows, *lists, strict=True):
+            ids.setdefault(row, []).extend(row_ids)
+            scores.setdefault(row, []).extend(row_scores)
     return [Continuation(tuple(ids[row]), tuple(scores[row])) for row in sorted(ids)]
 
 
 def log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the natural logarithm of what the model gives each id: (…, V) and (…) -> (…)."""
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return wide.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    """Return the natural log-probability of each id: (…, V) and (…) -> (…)."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    return logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)

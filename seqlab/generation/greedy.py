@@ -1,6 +1,6 @@
-"""A decoder that always takes the most probable token: many steps in one call, then the stops.
+"""Greedy decoding, many steps in one call.
 
-Shapes: B rows on their way, N steps of a walk.
+Shapes: B active rows, N steps.
 """
 
 from __future__ import annotations
@@ -12,68 +12,69 @@ from torch import Tensor
 
 from seqlab.contracts import Decoder, GreedySteps, Limits, Start
 from seqlab.errors import PluginError
-from seqlab.generation.continuations import Stretch, log_probabilities
-from seqlab.generation.search import Ends, expect_ids
+from seqlab.generation.continuations import Steps, log_probabilities
+from seqlab.generation.search import Ends, check_ids
 from seqlab.model.state import join_rows, select_rows
 
 
-def walking(
-    decoder: Decoder, walk: GreedySteps, starts: Sequence[Start], limits: Limits
-) -> Iterator[Stretch]:
-    """Continue all rows, as `choosing` would; a row that has ended is left out of the next walk.
+def choose_greedily(
+    decoder: Decoder, take_steps: GreedySteps, starts: Sequence[Start], limits: Limits
+) -> Iterator[Steps]:
+    """Continue all rows, as `choose_stepwise` would.
 
-    The decoder is asked for the first token alone. What a walk says behind a stop is dropped.
+    The decoder chooses the first token only. Tokens after a stop are dropped, and so is a row that
+    has ended.
     """
     rows: Sequence[int] = range(sum(len(start.rows) for start in starts))
     ends = Ends(limits, len(rows)) if limits.may_stop else None
     logits = torch.cat([start.logits for start in starts])
     state = join_rows([start.state for start in starts])
-    ids = torch.cat([_first(decoder, start) for start in starts]).unsqueeze(1)  # (B, 1)
-    scores, left = log_probabilities(logits, ids.squeeze(1)).unsqueeze(1), limits.length
+    ids = torch.cat([_first_ids(decoder, start) for start in starts]).unsqueeze(1)  # (B, 1)
+    scores, remaining = log_probabilities(logits, ids.squeeze(1)).unsqueeze(1), limits.length
     while True:
-        left -= ids.shape[1]
-        parts, going = _split(Stretch(rows, ids, scores), ends)
+        remaining -= ids.shape[1]
+        parts, active = _split(Steps(rows, ids, scores), ends)
         yield from parts
-        if not left or not going:
+        if not remaining or not active:
             return
-        if len(going) < len(rows):
-            kept = torch.tensor(going, device=ids.device)
-            rows, ids, state = [rows[p] for p in going], ids[kept], select_rows(state, kept)
-        ids, scores, state = walk(ids[:, -1], state, left)
-        _check(ids, scores, len(rows), left)
+        if len(active) < len(rows):
+            kept = torch.tensor(active, device=ids.device)
+            rows, ids, state = [rows[i] for i in active], ids[kept], select_rows(state, kept)
+        ids, scores, state = take_steps(ids[:, -1], state, remaining)
+        _check(ids, scores, len(rows), remaining)
 
 
-def _first(decoder: Decoder, start: Start) -> Tensor:
-    chance = torch.zeros(len(start.rows), dtype=torch.float64, device=start.logits.device)
-    ids = decoder.choose(start.logits, start.history, chance)
-    expect_ids(decoder, ids, len(start.rows))
+def _first_ids(decoder: Decoder, start: Start) -> Tensor:
+    uniform = torch.zeros(len(start.rows), dtype=torch.float64, device=start.logits.device)
+    ids = decoder.choose(start.logits, start.history, uniform)
+    check_ids(decoder, ids, len(start.rows))
     return ids
 
 
-def _check(ids: Tensor, scores: Tensor, rows: int, wanted: int) -> None:
-    fits = ids.dim() == 2 and len(ids) == rows and 0 < ids.shape[1] <= wanted
+def _check(ids: Tensor, scores: Tensor, rows: int, limit: int) -> None:
+    fits = ids.dim() == 2 and len(ids) == rows and 0 < ids.shape[1] <= limit
     if not fits or ids.dtype != torch.int64 or scores.shape != ids.shape:
         raise PluginError(
             f"greedy steps of the cell: ids (int64) and log-probabilities should be of {rows} rows"
-            f" and 1 to {wanted} steps; they are {ids.dtype} {tuple(ids.shape)} and"
+            f" and 1 to {limit} steps; they are {ids.dtype} {tuple(ids.shape)} and"
             f" {tuple(scores.shape)}"
         )
 
 
-def _split(whole: Stretch, ends: Ends | None) -> tuple[list[Stretch], Sequence[int]]:
-    """Cut a stretch where rows stop in it; return the places of those that go on, too."""
-    going: Sequence[int] = range(len(whole.rows))
+def _split(steps: Steps, ends: Ends | None) -> tuple[list[Steps], Sequence[int]]:
+    """Cut steps where rows end; return the parts, and the indices of the rows still active."""
+    active: Sequence[int] = range(len(steps.rows))
     if ends is None:
-        return [whole], going
-    parts, begin, steps = [], 0, whole.ids.shape[1]
-    for step, column in enumerate(whole.ids.unbind(1), start=1):
-        rows = [whole.rows[place] for place in going]
-        left = ends.going(rows, column[list(going)])
-        if left is None and step < steps:
+        return [steps], active
+    parts, begin, last = [], 0, steps.ids.shape[1]
+    for end, column in enumerate(steps.ids.unbind(1), start=1):
+        rows = [steps.rows[i] for i in active]
+        still_active = ends.active(rows, column[list(active)])
+        if still_active is None and end < last:
             continue
-        ids, scores = (part[list(going), begin:step] for part in whole[1:])
-        parts.append(Stretch(rows, ids, scores))
-        going, begin = going if left is None else [going[place] for place in left], step
-        if not going:
+        ids, scores = (part[list(active), begin:end] for part in steps[1:])
+        parts.append(Steps(rows, ids, scores))
+        active, begin = active if still_active is None else [active[i] for i in still_active], end
+        if not active:
             break
-    return parts, going
+    return parts, active

@@ -1,4 +1,4 @@
-"""Prefixes in -> starts out: encoded, read by the model, each with a number for its chance."""
+"""Read prefixes: encode them, and run the model over them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from seqlab.errors import UsageError
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive
 
-WINDOW = 512  # tokens of a prefix that are read at once
+WINDOW = 512  # tokens that are read at once
 
 
 def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
-    """Return the ids of a prefix, at least one.
-
-    Raises:
-        UsageError: it is empty or has something that the vocabulary lacks.
-    """
+    """Return the ids of a prefix; raise UsageError if it is empty or has text without an id."""
     try:
         ids = [int(i) for i in tokenizer.encode(prefix)]
     except ValueError as error:
@@ -30,23 +26,8 @@ def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
     return ids
 
 
-def read_all(
-    model: LanguageModel,
-    encoded: Sequence[list[int]],
-    numbers: Sequence[int],
-    rows: Sequence[int],
-) -> Iterator[Start]:
-    """Read the prefixes of some rows, those of each length together."""
-    own = [encoded[row] for row in rows]
-    for places in by_length(own):
-        yield read(model, [own[p] for p in places], [numbers[rows[p]] for p in places])
-
-
 def row_numbers(encoded: Sequence[list[int]]) -> list[int]:
-    """What the chance of each row is derived from: its prefix, and how often that came before.
-
-    So a prefix goes on in the same way alone and in any company.
-    """
+    """Return the seed of each row: its prefix, and how often that came before."""
     seen: Counter[tuple[int, ...]] = Counter()
     numbers = []
     for ids in map(tuple, encoded):
@@ -56,18 +37,19 @@ def row_numbers(encoded: Sequence[list[int]]) -> list[int]:
 
 
 def by_length(encoded: Sequence[list[int]]) -> Iterator[list[int]]:
-    """Yield the rows of each length, from the shortest on."""
+    """Yield the rows of each length, the shortest first."""
     for length in sorted({len(ids) for ids in encoded}):
         yield [row for row, ids in enumerate(encoded) if len(ids) == length]
 
 
-def read(model: LanguageModel, encoded: Sequence[list[int]], numbers: Sequence[int]) -> Start:
-    """Read prefixes of one length, in windows, so that a long one needs no more memory."""
+def read_prefixes(
+    model: LanguageModel, encoded: Sequence[list[int]], numbers: Sequence[int]
+) -> Start:
+    """Read prefixes of the same length, in windows, which bounds the memory."""
     device = model.head.weight.device
     ids = torch.tensor(encoded, device=device)
-    first, *others = torch.split(ids, WINDOW, 1)
-    hidden, state = model.hidden(first, None)
-    for window in others:
+    state = None
+    for window in torch.split(ids, WINDOW, 1):
         hidden, state = model.hidden(window, state)
-    logits = model.head(hidden[:, -1])
-    return Start(logits, state, ids, torch.tensor(numbers, device=device))
+    assert state is not None  # noqa: S101 # a prefix has at least one token
+    return Start(model.head(hidden[:, -1]), state, ids, torch.tensor(numbers, device=device))

@@ -1,4 +1,4 @@
-"""A text in -> how surprising the model finds each of its tokens."""
+"""Score a text; raise UsageError if it has text without an id, or fewer than two tokens."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from seqlab.training.metrics import TokenSize
 
 @dataclass(frozen=True)
 class Scored:
-    """A text with the surprisal of each token, in nats: minus the logarithm of its probability.
+    """A text with the surprisal -ln p of each token, in nats.
 
-    That of the first is None, as nothing comes before it; it counts in none of the numbers.
-    `loss` is the mean, nats per token; `perplexity` exp(loss), None where that is too large;
-    `bits_per_character` None where a token stands for unknown text, or ids have none.
+    The first token has none (None), and counts in no number. `loss` is the mean surprisal;
+    `perplexity` is exp(loss), None if that is too large for a float; `bits_per_character` is None
+    if a token stands for unknown text or for no text.
     """
 
     text: str
@@ -36,10 +36,10 @@ class Scored:
 
 @torch.inference_mode()
 def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
-    """Score a text, read once from its first token on.
+    """Score a text from a fresh state.
 
     Raises:
-        UsageError: it has fewer than two tokens, or something that has no id.
+        UsageError: the text has fewer than two tokens, or text without an id.
     """
     try:
         ids = [int(i) for i in tokenizer.encode(text)]
@@ -64,12 +64,12 @@ def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
 
 
 def _surprisal(model: LanguageModel, ids: Sequence[int]) -> list[float]:
-    """Return that of every token but the first, read in windows that carry the state."""
+    """Return the surprisal of every token but the first, read in windows."""
     row = torch.tensor([ids], device=model.head.weight.device)
-    found: list[float] = []
+    surprisal: list[float] = []
     state = None
     for begin in range(0, len(ids) - 1, WINDOW):
         targets = row[:, begin + 1 : begin + 1 + WINDOW]
         logits, state = model(row[:, begin : begin + targets.shape[1]], state)
-        found += token_nats(logits, targets)[0].tolist()
-    return found
+        surprisal += token_nats(logits, targets)[0].tolist()
+    return surprisal

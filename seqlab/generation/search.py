@@ -1,6 +1,6 @@
-"""A decoder that chooses, step by step: for rows of any lengths, until each has ended.
+"""Decoding step by step, for rows of any lengths, until each has ended.
 
-Shapes: B rows on their way, V vocabulary size, t tokens so far.
+Shapes: B active rows, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -19,40 +19,30 @@ from seqlab.randomness import uniforms
 
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
 
-STEPS_AT_ONCE = 64  # whose chance is derived, and whose place is made, together
+STEPS_AT_ONCE = 64  # whose random numbers are drawn, and whose columns are allocated, together
 
 
 def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
-    """Return the decoder's own search, or lift its `choose` to one."""
+    """Return the decoder's own search, or one by its `choose`."""
     if isinstance(decoder, SearchDecoder):
         return decoder.search
 
     def search(advance: Advance, start: Start, limits: Limits) -> Sequence[Sequence[Continuation]]:
-        return [[one] for one in choose_tokens(decoder, seed, advance, [start], limits)]
+        steps = choose_stepwise(decoder, seed, advance, [start], limits)
+        return [[continuation] for continuation in continuations(scored(steps))]
 
     return search
 
 
-def choose_tokens(
-    decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
-) -> list[Continuation]:
-    """Continue the rows of all starts, which go through the model together.
-
-    Returns:
-        One continuation a row, in the order of the starts and of their rows.
-    """
-    return continuations(scored(choosing(decoder, seed, advance, starts, limits)))
-
-
-def choosing(
+def choose_stepwise(
     decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
 ) -> Iterator[Step]:
-    """Choose a token for every row, step by step; a row that has ended is left out of the next.
+    """Choose a token for every active row, step by step.
 
-    Nothing is read back from the device unless `limits` needs it.
+    Nothing is read back from the device unless `limits` has stops.
     """
     groups = [_Group(start) for start in starts]
-    chance = _Chance(seed, torch.cat([start.rows for start in starts]))
+    random = _Uniforms(seed, torch.cat([start.rows for start in starts]))
     rows: Sequence[int] = range(sum(len(group) for group in groups))
     logits = torch.cat([start.logits for start in starts])
     state = join_rows([start.state for start in starts])
@@ -61,36 +51,36 @@ def choosing(
     for step in range(limits.length):
         if step:
             logits, state = advance(ids, state)
-        ids = _choose(decoder, groups, logits, chance.at(step, logits.device))
+        ids = _choose(decoder, groups, logits, random.at(step, logits.device))
         yield Step(rows, ids, logits)
-        going = ends.going(rows, ids) if ends else None
-        if going is None:
+        active = ends.active(rows, ids) if ends else None
+        if active is None:
             continue
-        if not going:
+        if not active:
             return
-        kept = torch.tensor(going, device=ids.device)
-        rows, ids, state = [rows[place] for place in going], ids[kept], select_rows(state, kept)
-        chance.keep(going)
-        groups = list(_kept(groups, going))
+        kept = torch.tensor(active, device=ids.device)
+        rows, ids, state = [rows[i] for i in active], ids[kept], select_rows(state, kept)
+        random.keep(active)
+        groups = list(_keep(groups, active))
 
 
-def _choose(decoder: Decoder, groups: Sequence[_Group], logits: Tensor, chance: Tensor) -> Tensor:
-    """Ask once for the rows of each length, so that a history needs no padding."""
+def _choose(decoder: Decoder, groups: Sequence[_Group], logits: Tensor, uniform: Tensor) -> Tensor:
+    """Call the decoder once for each length of history, so that none needs padding."""
     if len(groups) == 1:
-        return groups[0].choose(decoder, logits, chance)
-    parts = [len(group) for group in groups]
-    each = zip(groups, torch.split(logits, parts), torch.split(chance, parts), strict=True)
-    return torch.cat([group.choose(decoder, own, drawn) for group, own, drawn in each])
+        return groups[0].choose(decoder, logits, uniform)
+    sizes = [len(group) for group in groups]
+    parts = zip(groups, torch.split(logits, sizes), torch.split(uniform, sizes), strict=True)
+    return torch.cat([group.choose(decoder, *inputs) for group, *inputs in parts])
 
 
 class _Group:
-    """Rows whose histories have one length: the first `_filled` columns of `_tokens`."""
+    """Rows whose histories have the same length: the first `_filled` columns of `_tokens`."""
 
     def __init__(self, start: Start) -> None:
-        self._hold(start.history)
+        self._allocate(start.history)
 
-    def _hold(self, history: Tensor) -> None:
-        """Make room for some more steps."""
+    def _allocate(self, history: Tensor) -> None:
+        """Copy the history, with columns for the next steps."""
         rows, self._filled = history.shape
         self._tokens = torch.cat((history, history.new_zeros(rows, STEPS_AT_ONCE)), 1)
         self._free = iter(self._tokens[:, self._filled :].unbind(1))
@@ -98,55 +88,51 @@ class _Group:
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def choose(self, decoder: Decoder, logits: Tensor, chance: Tensor) -> Tensor:
+    def choose(self, decoder: Decoder, logits: Tensor, uniform: Tensor) -> Tensor:
         history = self._tokens.narrow(1, 0, self._filled)
-        ids = decoder.choose(logits, history, chance)
-        expect_ids(decoder, ids, len(self))
+        ids = decoder.choose(logits, history, uniform)
+        check_ids(decoder, ids, len(self))
         column = next(self._free, None)
         if column is None:
-            self._hold(history)
+            self._allocate(history)
             column = next(self._free)
         column.copy_(ids)
         self._filled += 1
         return ids
 
-    def keep(self, places: list[int]) -> None:
-        rows = torch.tensor(places, device=self._tokens.device)
-        self._hold(self._tokens[rows, : self._filled])
+    def keep(self, indices: list[int]) -> None:
+        rows = torch.tensor(indices, device=self._tokens.device)
+        self._allocate(self._tokens[rows, : self._filled])
 
 
-def expect_ids(decoder: Decoder, ids: object, rows: int) -> None:
-    """See to it that a decoder chose ids (B,).
-
-    Raises:
-        PluginError: it did not.
-    """
-    found = type(ids).__name__
-    if isinstance(ids, Tensor) and ids.shape == (rows,) and ids.dtype == torch.int64:
-        return
+def check_ids(decoder: Decoder, ids: object, rows: int) -> None:
+    """Raise PluginError unless a decoder returned int64 ids (B,)."""
+    returned = type(ids).__name__
     if isinstance(ids, Tensor):
-        found = f"{str(ids.dtype).removeprefix('torch.')} {tuple(ids.shape)}"
+        if ids.shape == (rows,) and ids.dtype == torch.int64:
+            return
+        returned = f"{str(ids.dtype).removeprefix('torch.')} {tuple(ids.shape)}"
     raise PluginError(
         f"decoder {type(decoder).__name__}: `choose` should return the ids of {rows} rows, int64"
-        f" ({rows},); it returned {found}"
+        f" ({rows},); it returned {returned}"
     )
 
 
-def _kept(groups: Sequence[_Group], going: Sequence[int]) -> Iterator[_Group]:
-    """Leave the rows out that are not among `going`, places counted through all groups."""
+def _keep(groups: Sequence[_Group], active: Sequence[int]) -> Iterator[_Group]:
+    """Drop rows that are not active; indices count the rows of all groups."""
     begin = 0
     for group in groups:
         end = begin + len(group)
-        places = [place - begin for place in going if begin <= place < end]
-        if 0 < len(places) < len(group):
-            group.keep(places)
-        if places:
+        indices = [i - begin for i in active if begin <= i < end]
+        if 0 < len(indices) < len(group):
+            group.keep(indices)
+        if indices:
             yield group
         begin = end
 
 
-class _Chance:
-    """The numbers in [0, 1) that `choose` gets: of the seed, the row and the step alone."""
+class _Uniforms:
+    """The random numbers in [0, 1) for `choose`: a function of seed, row and step."""
 
     def __init__(self, seed: int, rows: Tensor) -> None:
         self._seed = seed
@@ -154,14 +140,14 @@ class _Chance:
         self._drawn: tuple[Tensor, ...] = ()
 
     def at(self, step: int, device: torch.device) -> Tensor:
-        """Return those of a step: (B,) float64."""
-        place = step % STEPS_AT_ONCE
-        if place == 0 or not self._drawn:
-            self._draw(step - place, device)
-        return self._drawn[place]
+        """Return the numbers of a step: (B,) float64."""
+        index = step % STEPS_AT_ONCE
+        if index == 0 or not self._drawn:
+            self._draw(step - index, device)
+        return self._drawn[index]
 
-    def keep(self, places: Sequence[int]) -> None:
-        self._rows, self._drawn = self._rows[list(places)], ()
+    def keep(self, indices: Sequence[int]) -> None:
+        self._rows, self._drawn = self._rows[list(indices)], ()
 
     def _draw(self, first: int, device: torch.device) -> None:
         steps = np.arange(first, first + STEPS_AT_ONCE)[:, None]
@@ -171,18 +157,15 @@ class _Chance:
 
 
 class Ends:
-    """Remembers what each row has chosen, to say which rows go on."""
+    """Tracks the tokens of each row, to find the rows that are still active."""
 
     def __init__(self, limits: Limits, rows: int) -> None:
         self._limits = limits
         self._chosen: list[list[int]] = [[] for _ in range(rows)]
 
-    def going(self, rows: Sequence[int], ids: Tensor) -> list[int] | None:
-        """Return the places of the rows that go on; None: all do."""
-        going = []
-        for place, (row, token) in enumerate(zip(rows, ids.tolist(), strict=True)):
-            chosen = self._chosen[row]
-            chosen.append(token)
-            if not self._limits.stopped(chosen):
-                going.append(place)
-        return going if len(going) < len(rows) else None
+    def active(self, rows: Sequence[int], ids: Tensor) -> list[int] | None:
+        """Return the indices of the rows that continue; None: all do."""
+        for row, token in zip(rows, ids.tolist(), strict=True):
+            self._chosen[row].append(token)
+        active = [i for i, row in enumerate(rows) if not self._limits.stopped(self._chosen[row])]
+        return active if len(active) < len(rows) else None

@@ -1,4 +1,4 @@
-"""Texts to stop at, found in the bytes of what was generated, also across tokens."""
+"""Stop texts, found in the bytes of the generated tokens."""
 
 from __future__ import annotations
 
@@ -11,40 +11,37 @@ from seqlab.errors import UsageError
 
 
 class StopText:
-    """Says whether the last of some ids completes one of the texts."""
+    """Whether the last of the generated ids completes a stop text."""
 
     def __init__(self, tokenizer: Tokenizer, texts: Iterable[str]) -> None:
         self.texts = tuple(map(_bytes, texts))
         self._bytes = tokenizer.token_bytes
-        self._before = max(map(len, self.texts), default=0) - 1
+        self._overlap = max(map(len, self.texts), default=0) - 1
 
     def __call__(self, ids: Sequence[int]) -> bool:
-        """Look at as many bytes before the last token as the longest text may need."""
-        end = self._bytes(ids[-1])
-        before, place = b"", len(ids) - 1
-        while len(before) < self._before and place > 0:
-            place -= 1
-            before = self._bytes(ids[place]) + before
-        kept = before[max(len(before) - self._before, 0) :]
-        return any(text in kept + end for text in self.texts)
+        """Look at the last token, and at as many bytes before it as the longest text can need."""
+        end, before = self._bytes(ids[-1]), b""
+        for index in range(len(ids) - 2, -1, -1):
+            if len(before) >= self._overlap:
+                break
+            before = self._bytes(ids[index]) + before
+        tail = before[max(len(before) - self._overlap, 0) :] + end
+        return any(text in tail for text in self.texts)
 
     def cut(self, data: bytes) -> bytes:
-        """Leave out the first stop text and all behind it."""
-        places = [place for text in self.texts if (place := data.find(text)) >= 0]
-        return data[: min(places)] if places else data
+        """Cut off the first stop text and all after it."""
+        indices = [index for text in self.texts if (index := data.find(text)) >= 0]
+        return data[: min(indices)] if indices else data
 
     def held_back(self, data: bytes) -> int:
         """Return how many of the last bytes may be the beginning of a stop text."""
-        longest = min(self._before, len(data))
-        for count in range(longest, 0, -1):
-            tail = data[-count:]
-            if any(text.startswith(tail) for text in self.texts):
-                return count
-        return 0
+        counts = range(min(self._overlap, len(data)), 0, -1)
+        starts = (n for n in counts if any(text.startswith(data[-n:]) for text in self.texts))
+        return next(starts, 0)
 
 
 class TextStream:
-    """Bytes in, whole characters out: never a part of one, nor of what may become a stop text."""
+    """Bytes in, whole characters out; the possible beginning of a stop text is held back."""
 
     def __init__(self, stop: StopText) -> None:
         self._stop = stop
@@ -52,26 +49,21 @@ class TextStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, data: bytes) -> str:
-        """Take the bytes of one more token; return the text that is certain now."""
+        """Add the bytes of a token; return the text that is certain now."""
         data = self._held + data
         certain = len(data) - self._stop.held_back(data)
         self._held = data[certain:]
         return self._decoder.decode(data[:certain])
 
     def end(self, last: bytes) -> str:
-        """Take the bytes of the last token; return the rest, without a stop text."""
+        """Add the bytes of the last token; return the rest of the text before a stop text."""
         return self._decoder.decode(self._stop.cut(self._held + last), final=True)
 
 
 def limits(
     tokenizer: Tokenizer, length: int, stop: Sequence[str], stop_tokens: Iterable[int]
 ) -> tuple[Limits, StopText]:
-    """Put together what ends a continuation.
-
-    Raises:
-        UsageError: a length below 1, a stop text that is empty or no UTF-8, a stop token that does
-            not exist.
-    """
+    """Collect what ends a continuation; raise UsageError if some of it is not valid."""
     if isinstance(stop, str):
         raise UsageError(f"stop should be a list of texts, not the text {stop!r}")
     length = whole_number(length, "length", 1, MOST_TOKENS)

@@ -1,4 +1,4 @@
-"""Token ids in -> logits out: embedding, a stack of cells, head."""
+"""A language model: embedding, a stack of cells, head."""
 
 from __future__ import annotations
 
@@ -48,50 +48,47 @@ class LanguageModel(nn.Module):
             self._tie()
 
     def forward(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Map ids (B, T) and the state before to logits (B, T, V) and the state after."""
+        """Map ids (B, T) to logits (B, T, V)."""
         hidden, state = self.hidden(ids, state)
         return self.head(hidden), state
 
     def hidden(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Return what the head is applied to, (B, T, O), and the state after."""
+        """Return the inputs of the head, (B, T, O), and the state after."""
         states = state if isinstance(state, tuple) else (None,) * len(self.layers)
-        first, *others = cast("list[Layer]", list(self.layers))
-        values, after = self.enter(first, ids, states[0])
-        new_states = [after]
-        for layer, before in zip(others, states[1:], strict=True):
-            values, after = layer(self._between(values), before)
+        values, new_states = self.embed(ids), []
+        for number, (layer, before) in enumerate(zip(self.layers, states, strict=True)):
+            if number:
+                values = self._drop(values)
+            values, after = layer(values, before)
             new_states.append(after)
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
         return self.dropout(self.norm(values.contiguous())), tuple(new_states)
 
-    def _between(self, values: Tensor) -> Tensor:
-        """What goes from one layer to the next; nothing is moved where nothing is zeroed."""
-        zeroes = self.training and self.dropout.p > 0
-        return cast("Tensor", self.dropout(values.contiguous())) if zeroes else values
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return vectors (B, T, I), or the ids where the first cell reads them as one-hot."""
+        if isinstance(self.embedding, OneHot):
+            reads_ids = offered(self.layers[0].cell, "from_ids") is not None
+            return ids if reads_ids else self.embedding(ids)
+        return self._drop(self.embedding(ids))
 
-    def enter(self, layer: Layer, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Run the first layer over a window of ids, (B, T)."""
-        if not isinstance(self.embedding, OneHot):
-            return cast("tuple[Tensor, State]", layer(self.dropout(self.embedding(ids)), state))
-        from_ids = offered(layer.cell, "from_ids")
-        if from_ids is None:
-            return cast("tuple[Tensor, State]", layer(self.embedding(ids), state))
-        shape = (*ids.shape, layer.output_size)
-        return checked_result(from_ids(ids, state), layer.cell, "from_ids", shape)
+    def _drop(self, values: Tensor) -> Tensor:
+        """Drop out between layers; without dropout nothing is copied."""
+        active = self.training and self.dropout.p > 0
+        return cast("Tensor", self.dropout(values.contiguous())) if active else values
 
     def _tie(self) -> None:
         if isinstance(self.embedding, OneHot):
-            raise _refusal("tie_weights needs a learned embedding; this one is one_hot")
+            raise _model_error("tie_weights needs a learned embedding; this one is one_hot")
         if self.embedding.weight.shape != self.head.weight.shape:
-            raise _refusal(
-                f"tie_weights needs an embedding as large as the cell's outputs"
+            raise _model_error(
+                f"tie_weights needs an embedding of the size of the cell's outputs"
                 f" ({self.head.in_features}); it is {self.embedding.embedding_dim}"
             )
-        self.embedding.weight = self.head.weight  # which is initialised for its place
+        self.embedding.weight = self.head.weight  # initialised as an output layer is
 
 
 class Layer(nn.Module):
-    """A cell with what the model wraps around it: norm before, residual after."""
+    """A cell with a norm before it and a residual connection around both."""
 
     def __init__(self, size: int, make_cell: CellFactory, norm: str | None, residual: bool) -> None:
         super().__init__()
@@ -100,32 +97,34 @@ class Layer(nn.Module):
         self.output_size = cast("int", self.cell.output_size)
         self.residual = residual
         if residual and self.output_size != size:
-            raise _refusal(
-                f"residual needs inputs and outputs of one size; they are {size} and"
+            raise _model_error(
+                f"residual needs inputs and outputs of the same size; they are {size} and"
                 f" {self.output_size}"
             )
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """(B, T, I) and the state before -> (B, T, O) and the state after."""
-        shape = (*inputs.shape[:-1], self.output_size)
-        outputs, state = checked_result(
-            self.cell(self.norm(inputs), state), self.cell, "forward", shape
-        )
+        """Map inputs (B, T, I), or ids (B, T) for `from_ids`, to outputs (B, T, O)."""
+        shape = (*inputs.shape[:2], self.output_size)
+        if not inputs.is_floating_point():
+            result = offered(self.cell, "from_ids")(inputs, state)
+            return checked_result(result, self.cell, "from_ids", shape)
+        result = self.cell(self.norm(inputs), state)
+        outputs, state = checked_result(result, self.cell, "forward", shape)
         return (inputs + outputs if self.residual else outputs), state
 
 
 class OneHot(nn.Module):
     """A one-hot vector for each id: (B, T) -> (B, T, V), in the dtype of the model."""
 
-    one: Tensor
+    unit: Tensor  # has the dtype of the model
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.embedding_dim = size
-        self.register_buffer("one", torch.ones(()), persistent=False)
+        self.register_buffer("unit", torch.ones(()), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return functional.one_hot(ids, self.embedding_dim).to(self.one.dtype)
+        return functional.one_hot(ids, self.embedding_dim).to(self.unit.dtype)
 
 
 def _norm(name: str | None, size: int) -> nn.Module:
@@ -133,5 +132,5 @@ def _norm(name: str | None, size: int) -> nn.Module:
     return norms[name](size) if name else nn.Identity()
 
 
-def _refusal(message: str) -> ExperimentError:
+def _model_error(message: str) -> ExperimentError:
     return ExperimentError([Complaint("", "model", message)])

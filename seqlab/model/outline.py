@@ -1,6 +1,6 @@
-"""A model's shapes without room for its numbers.
+"""A model's shapes without memory for its numbers.
 
-torch's meta device gives these too, but its first use imports eight hundred modules.
+torch's meta device does the same, but its first use imports eight hundred modules.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-_MAKE = {"empty", "zeros", "ones", "rand", "randn", "full"}
+_CONSTRUCTORS = {"empty", "zeros", "ones", "rand", "randn", "full"}
 
 
 class Outline(TorchFunctionMode):
-    """While it is entered, a new tensor takes the room of one number, whatever its shape.
-
-    What would be written into a tensor is left out.
-    """
+    """Inside this mode a new tensor has memory for one number, and writes into it are skipped."""
 
     def __torch_function__(
         self,
@@ -27,19 +24,19 @@ class Outline(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        named = dict(kwargs or {})
+        kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in _MAKE:
-            return torch.zeros((), dtype=named.get("dtype")).expand(_size(args, named))
+        if name in _CONSTRUCTORS:
+            return torch.zeros((), dtype=kwargs.get("dtype")).expand(_size(args, kwargs))
         if name == "__setitem__":
             return None
-        if name.endswith("_") and not name.startswith("_"):  # torch's mark of what writes in place
-            return args[0] if args else next(iter(named.values()))
-        return func(*args, **named)
+        if name.endswith("_") and not name.startswith("_"):  # torch names in-place functions so
+            return args[0] if args else next(iter(kwargs.values()))
+        return func(*args, **kwargs)
 
 
-def _size(args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[int]:
-    """The size that a function was given: as one value, or as several numbers."""
+def _size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[int]:
+    """Read the size, given as one value or as several numbers."""
     if not args:
-        return tuple(named["size"])
+        return tuple(kwargs["size"])
     return tuple(args) if isinstance(args[0], int) else tuple(args[0])

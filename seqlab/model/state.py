@@ -1,4 +1,4 @@
-"""What may be done to any state: its batch is the first dimension, zeros are a fresh row."""
+"""Operations on any state. The batch is its first dimension; a row of zeros is a fresh row."""
 
 from __future__ import annotations
 
@@ -17,24 +17,15 @@ A_STATE = "a state is a tensor or a nested tuple of tensors"
 def checked_result(
     returned: Any, cell: object, method: str, shape: tuple[int, ...]
 ) -> tuple[Tensor, State]:
-    """Return what a method of a cell returned, once it is known to be outputs and a state.
-
-    Args:
-        returned: by the method.
-        cell: whose method it is.
-        method: its name.
-        shape: that the outputs should have, the batch first.
-
-    Raises:
-        PluginError: it is something else.
-    """
-    if not (isinstance(returned, tuple) and len(returned) == 2):
-        raise _refusal(cell, method, returned)
-    outputs, state = returned
-    parts = list(_parts(state))
-    if not all(isinstance(part, Tensor) for part in (outputs, *parts)):
-        raise _refusal(cell, method, returned)
+    """Return outputs and state; raise PluginError unless the outputs have `shape` (B, …)."""
     who = f"cell {type(cell).__name__}: `{method}`"
+    pair: Any = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, None)
+    outputs, state = pair
+    parts = list(leaves(state))
+    if not all(isinstance(part, Tensor) for part in (outputs, *parts)):
+        raise PluginError(
+            f"{who} should return (outputs, state), where {A_STATE}; it returned {_types(returned)}"
+        )
     if outputs.shape != shape:
         raise PluginError(
             f"{who} should return outputs of the shape {shape}, whose last number is the"
@@ -49,77 +40,60 @@ def checked_result(
     return outputs, state
 
 
-def _refusal(cell: object, method: str, returned: Any) -> PluginError:
-    return PluginError(
-        f"cell {type(cell).__name__}: `{method}` should return (outputs, state), where {A_STATE};"
-        f" it returned {_form(returned)}"
-    )
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """What lies in a nested tuple."""
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield the values of a nested tuple."""
     if not isinstance(value, tuple):
         yield value
         return
     for part in value:
-        yield from _parts(part)
+        yield from leaves(part)
 
 
-def _form(value: Any) -> str:
-    """The types in a value, for messages."""
+def _types(value: Any) -> str:
     if isinstance(value, tuple):
-        return f"({', '.join(map(_form, value))})"
+        return f"({', '.join(map(_types, value))})"
     return "None" if value is None else type(value).__name__
 
 
 def map_state(change: Callable[[Tensor], Tensor], state: State) -> State:
-    """Apply a function to every tensor of a state.
-
-    Raises:
-        TypeError: it is no state.
-    """
+    """Apply a function to every tensor of a state; raise TypeError if it is not a state."""
     if isinstance(state, Tensor):
         return change(state)
     if not isinstance(state, tuple):
-        raise TypeError(f"{A_STATE}, not {_form(state)}")
+        raise TypeError(f"{A_STATE}, not {_types(state)}")
     return tuple(map_state(change, part) for part in state)
 
 
 def detach_state(state: State, dtype: torch.dtype) -> State:
-    """Cut a state from the graph of its window; floating parts take the parameters' dtype."""
-
-    def settled(tensor: Tensor) -> Tensor:
-        return tensor.detach().to(dtype if tensor.is_floating_point() else tensor.dtype)
-
-    return map_state(settled, state)
+    """Cut a state from the graph of its window; floating tensors get the parameters' dtype."""
+    return map_state(lambda t: t.detach().to(dtype if t.is_floating_point() else t.dtype), state)
 
 
 def select_rows(state: State, rows: Tensor) -> State:
-    """Reorder or repeat the rows of a state: `rows` (N,) says which old row each new one is."""
+    """Reorder or repeat the rows of a state: new row i is old row `rows[i]`."""
     return map_state(lambda tensor: tensor.index_select(0, rows), state)
 
 
 def join_rows(states: Sequence[State]) -> State:
-    """Put the rows of several states of one structure below one another."""
+    """Concatenate states of the same structure along the batch."""
     first = states[0]
     if isinstance(first, Tensor):
         return torch.cat(cast("list[Tensor]", list(states)))
     return tuple(join_rows(parts) for parts in zip(*states, strict=True))
 
 
-def agreement(rows: Tensor) -> bool | Tensor:
-    """Return what all rows say, (B,) bool on the CPU, or the rows if they do not agree."""
+def as_bool(rows: Tensor) -> bool | Tensor:
+    """Reduce (B,) bool on the CPU to one bool if all rows are equal."""
     return bool(rows[0]) if rows.all() or not rows.any() else rows
 
 
 def carry(state: State | None, continues: bool | Tensor) -> State | None:
-    """Start those rows of a state afresh that do not continue: (B,) bool, or one for all.
+    """Reset the rows of a state that do not continue: (B,) bool, or one bool for all.
 
-    By selection, never by multiplication: what is not a number would survive that. Where all rows
-    say the same nothing is selected; rows on a GPU are not read for that.
+    Rows are selected, not multiplied: 0 * NaN is NaN. A tensor on a GPU is not read back.
     """
     if isinstance(continues, Tensor) and continues.is_cpu:
-        continues = agreement(continues)
+        continues = as_bool(continues)
     if state is None or continues is False:
         return None
     if not isinstance(continues, Tensor):
@@ -133,20 +107,15 @@ def carry(state: State | None, continues: bool | Tensor) -> State | None:
     return map_state(keep, state)
 
 
-def fresh_unless(finite: Tensor, state: State) -> State:
-    """Start all rows afresh unless `finite`, a bool on the state's device, which is not read."""
+def reset_unless(finite: Tensor, state: State) -> State:
+    """Reset all rows unless `finite`, a bool on the state's device, which is not read back."""
     return map_state(lambda tensor: torch.where(finite, tensor, torch.zeros_like(tensor)), state)
 
 
-def zeros(shape: object, rows: int, like: Tensor) -> State:
+def zero_state(shape: object, rows: int, like: Tensor) -> State:
     """Return a fresh state of `shape`: a tuple of sizes without the batch, or of such tuples."""
     if isinstance(shape, tuple) and all(isinstance(size, int) for size in shape):
         return like.new_zeros((rows, *shape))
     if isinstance(shape, tuple):
-        return tuple(zeros(part, rows, like) for part in shape)
+        return tuple(zero_state(part, rows, like) for part in shape)
     raise TypeError(f"state_shape should be a tuple of sizes or of such tuples; it is {shape!r}")
-
-
-def first_rows(state: State, count: int) -> State:
-    """Keep the state of that many rows."""
-    return map_state(lambda tensor: tensor[:count], state)

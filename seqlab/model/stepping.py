@@ -1,6 +1,6 @@
-"""A model in evaluation -> one step of it, with all that does not change looked up once.
+"""Single steps of a model in evaluation mode, with everything constant looked up once.
 
-Shapes: B rows, O output size, V vocabulary size.
+Shapes: B rows, N steps, O output size, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -15,61 +15,61 @@ from seqlab.model.language_model import LanguageModel, Layer, OneHot
 
 
 def stepper(model: LanguageModel) -> Advance:
-    """Return what `model` does for one token a row, in evaluation mode, where nothing drops out.
+    """Return a function that advances every row of the model by one token.
 
-    It keeps what it looked up: the model's modules and weights must not change meanwhile.
+    The model's modules and weights must not change while it is in use.
     """
-    first, *others = cast("list[Layer]", list(model.layers))
-    enter = _first_layer(model, first)
+    first, *rest = cast("list[Layer]", list(model.layers))
+    first_step = _first_layer_step(model, first)
     norm, head = model.norm, model.head
 
     def advance(ids: Tensor, state: State) -> tuple[Tensor, State]:
-        values, after = enter(ids, state[0])  # (B, O)
-        states = [after]
-        for place, layer in enumerate(others, start=1):
-            window, after = layer(values.unsqueeze(1), state[place])
+        values, after = first_step(ids, state[0])  # (B, O)
+        new_states = [after]
+        for layer, before in zip(rest, state[1:], strict=True):
+            window, after = layer(values.unsqueeze(1), before)
             values = window.squeeze(1)
-            states.append(after)
-        return functional.linear(norm(values), head.weight, head.bias), tuple(states)
+            new_states.append(after)
+        return functional.linear(norm(values), head.weight, head.bias), tuple(new_states)
 
     return advance
 
 
 def greedy_steps(model: LanguageModel, steps: int) -> GreedySteps | None:
-    """Return what takes so many greedy steps in fewer calls than `stepper`.
+    """Return a function that takes up to `steps` greedy steps in one call.
 
-    None: the model is more than one cell and its head, or the cell has nothing for that.
+    None: the model is more than one cell and its head, or the cell has no such function.
     """
-    layer, *others = cast("list[Layer]", list(model.layers))
+    layer, *rest = cast("list[Layer]", list(model.layers))
     norms = (layer.norm, model.norm)
-    if others or layer.residual or not all(isinstance(norm, nn.Identity) for norm in norms):
+    if rest or layer.residual or not all(isinstance(norm, nn.Identity) for norm in norms):
         return None
-    greedy = offered(_first_layer(model, layer), "greedy")
-    take = cast("GreedySteps | None", greedy and greedy(model.head, steps))
-    if take is None:
+    greedy = offered(_first_layer_step(model, layer), "greedy")
+    take_steps = cast("GreedySteps | None", greedy and greedy(model.head, steps))
+    if take_steps is None:
         return None
 
-    def greedy_steps(ids: Tensor, state: State, wanted: int) -> tuple[Tensor, Tensor, State]:
-        chosen, log_probabilities, after = take(ids, state[0], wanted)
+    def greedy_steps(ids: Tensor, state: State, limit: int) -> tuple[Tensor, Tensor, State]:
+        chosen, log_probabilities, after = take_steps(ids, state[0], limit)  # (B, N) each
         return chosen, log_probabilities, (after,)
 
     return greedy_steps
 
 
-def _first_layer(model: LanguageModel, layer: Layer) -> IdStep:
-    """Return the first layer as a function of ids (B,) and its state."""
+def _first_layer_step(model: LanguageModel, layer: Layer) -> IdStep:
+    """Return the embedding and the first layer as a function of ids (B,) and a state."""
     id_stepper = offered(layer.cell, "id_stepper")
-    bare = isinstance(layer.norm, nn.Identity) and not layer.residual
+    is_bare = isinstance(layer.norm, nn.Identity) and not layer.residual
     if id_stepper is not None and isinstance(model.embedding, OneHot):
         return cast("IdStep", id_stepper())
-    if id_stepper is not None and bare and isinstance(model.embedding, nn.Embedding):
+    if id_stepper is not None and is_bare and isinstance(model.embedding, nn.Embedding):
         over = offered(id_stepper(), "over")
-        embedded = over and over(model.embedding.weight)
-        if embedded:
-            return cast("IdStep", embedded)
+        embedded_step = over and over(model.embedding.weight)
+        if embedded_step:
+            return cast("IdStep", embedded_step)
 
     def step(ids: Tensor, state: State) -> tuple[Tensor, State]:
-        values, after = model.enter(layer, ids.unsqueeze(1), state)
+        values, after = layer(model.embed(ids.unsqueeze(1)), state)
         return values.squeeze(1), after
 
     return step

@@ -1,4 +1,4 @@
-"""A resolved experiment in -> every part of a run, each built once."""
+"""Build every part of a run from a resolved experiment."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder, Tokenizer
 from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress
+from seqlab.data.splits import Source
 from seqlab.data.tokens import Tokens
 from seqlab.errors import (
     CheckpointError,
@@ -29,12 +30,12 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Bound, Resolved
-from seqlab.runs.memory_errors import expect_room, model_sizes, name_what_is_too_large
+from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
-from seqlab.training.metrics import TokenSizes
+from seqlab.training.metrics import TokenSizes, has_text
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,12 @@ Weights: TypeAlias = Mapping[str, Tensor] | None
 
 
 class DifferentModel(CheckpointError):
-    """Weights are of a model that this one is not."""
+    """The weights belong to another model."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of.
-
-    `evaluated` is the split that is scored while training, if any; `total_steps` how many
-    optimizer steps the experiment asks for.
-    """
+    """The parts of a run; `evaluated` is the split that is scored while training, if any."""
 
     prepared: Prepared
     evaluated: Tokens | None
@@ -70,54 +67,51 @@ def build(
     weights: Weights = None,
     progress: Progress | None = None,
     fingerprint: str | None = None,
-    fitting: Weights = None,
+    later_weights: Weights = None,
 ) -> Parts:
-    """Open the corpus, fit the tokenizer, and build everything that stands on them.
+    """Open the corpus, fit the tokenizer, and build everything else.
 
     Args:
         resolved: the experiment.
-        tokenizer: one that has its vocabulary, to take instead of fitting one.
-        weights: a model's state_dict, to begin with.
-        progress: is told how far reading the corpus has come.
-        fingerprint: what that of the corpus must be; None: anything.
-        fitting: weights that the model will be given later.
+        tokenizer: a fitted one, instead of fitting one.
+        weights: initial weights of the model.
+        progress: reports how much of the corpus is read.
+        fingerprint: the expected fingerprint of the corpus; None: any.
+        later_weights: weights that will be loaded into the model, checked here.
 
     Raises:
-        SeqlabError: the first part that cannot be built says why.
+        SeqlabError: a part cannot be built.
     """
     train = resolved.train
     device = pick_device(train.device)
-    known = weights if weights is not None else fitting
-    if tokenizer is not None and known is not None:
-        expect_fit(resolved, tokenizer.size, known, str(train.init_from or "the checkpoint"))
+    checked = weights if weights is not None else later_weights
+    if tokenizer is not None and checked is not None:
+        check_weights(resolved, tokenizer.size, checked, str(train.init_from or "the checkpoint"))
     prepared = prepare(resolved, tokenizer, progress, fingerprint)
+    vocabulary = prepared.tokenizer.size
     evaluated = _evaluated(resolved, prepared)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
-    if laid_out := outline(resolved, prepared.tokenizer.size):
-        expect_room(resolved, laid_out, prepared.tokenizer.size)
-    model = build_model(resolved, prepared.tokenizer.size, device)
+    if model_outline := outline(resolved, vocabulary):
+        check_memory(resolved, model_outline, vocabulary)
+    model = build_model(resolved, vocabulary, device)
     if weights is not None:
         load_weights(model, weights, str(train.init_from))
     spare_compiler()
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
-    _expect(optimizer, Optimizer, resolved.optimizer)
+    _check_type(optimizer, Optimizer, resolved.optimizer)
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
         with resolved.sampler.blamed():
-            sampler.batch(0, 0)  # what is wrong with it is told before the first step
-    for said in _idle(resolved, sampler, device):
-        log.warning(said)
+            sampler.batch(0, 0)  # raises its errors before the first step
+    for warning in _unused_settings(resolved, len(sampler), device):
+        log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)
-    _expect(schedule, LRScheduler, resolved.schedule)
+    _check_type(schedule, LRScheduler, resolved.schedule)
     if wants_metric(schedule) and resolved.evaluation is None:
-        message = "wants the loss of evaluations; add a section `evaluation`"
+        message = "needs the loss of evaluations; add a section `evaluation`"
         raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])
-    if train.stop and train.stop.metric == "accuracy" and not _has_accuracy(evaluated):
-        message = "accuracy is measured where a corpus sets weights; this one sets none"
-        raise ExperimentError([resolved.complaint(message, "train", "stop", "metric")])
-    if train.stop and train.stop.metric == "bits_per_character" and not _has_text(prepared):
-        message = f"tokenizer '{resolved.tokenizer.component.name}' has ids without text: no bits"
-        raise ExperimentError([resolved.complaint(message, "train", "stop", "metric")])
+    if problem := _metric_problem(resolved, evaluated, prepared.tokenizer):
+        raise ExperimentError([resolved.complaint(problem, "train", "stop", "metric")])
     sizes = TokenSizes.of(prepared.tokenizer, device)
     clip_norm = resolved.optimizer_keys.clip_norm
     training = Training(
@@ -137,122 +131,120 @@ def build(
 
 
 def _evaluated(resolved: Resolved, prepared: Prepared) -> Tokens | None:
-    """The split that is scored while training."""
+    """Return the split to score while training; None: there is none."""
     if resolved.evaluation is None:
         return None
     split = resolved.evaluation.split
-    try:
-        prepared.source.check(split)
-    except CorpusError as error:
-        raise CorpusError(str(resolved.complaint(str(error), "evaluation", "split"))) from None
+    check_split(resolved, prepared.source, split)
     tokens = prepared.split(split)
     check_scorable(tokens, split, fresh=resolved.fresh_documents)
     return tokens
 
 
-def _idle(resolved: Resolved, sampler: Sampler, device: torch.device) -> Iterator[str]:
-    """Settings that do nothing with this text, on this machine."""
-    train, batches = resolved.train, len(sampler)
+def check_split(resolved: Resolved, source: Source, split: str) -> None:
+    """Check that the corpus has the split of the section `evaluation`."""
+    try:
+        source.check(split)
+    except CorpusError as error:
+        raise CorpusError(str(resolved.complaint(str(error), "evaluation", "split"))) from None
+
+
+def _unused_settings(resolved: Resolved, batches: int, device: torch.device) -> Iterator[str]:
+    train = resolved.train
     if train.accumulate > batches > 0:
         yield (
-            f"train.accumulate is {train.accumulate:,}, and an epoch has {batches:,} batches: no"
-            " step has more than those"
+            f"train.accumulate is {train.accumulate:,}, but an epoch has only {batches:,} batches:"
+            " no step has more"
         )
     if train.cuda_graphs and device.type != "cuda":
         yield f"train.cuda_graphs does nothing on {device.type}"
 
 
-def _has_accuracy(tokens: Tokens | None) -> bool:
-    return tokens is not None and tokens.weights is not None
-
-
-def _has_text(prepared: Prepared) -> bool:
-    return bool(getattr(prepared.tokenizer, "has_text", True))
+def _metric_problem(resolved: Resolved, evaluated: Tokens | None, tokenizer: Tokenizer) -> str:
+    """Say why the metric of `train.stop` is never measured; empty: it is."""
+    metric = resolved.train.stop and resolved.train.stop.metric
+    if metric == "accuracy" and (evaluated is None or evaluated.weights is None):
+        return "accuracy is measured where a corpus sets weights; this one sets none"
+    if metric == "bits_per_character" and not has_text(tokenizer):
+        return f"tokenizer '{resolved.tokenizer.component.name}' has ids without text: no bits"
+    return ""
 
 
 def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str) -> None:
-    """Give a model the weights of a checkpoint.
-
-    Raises:
-        DifferentModel: they are another model's.
-    """
+    """Load the weights of a checkpoint; raise DifferentModel if they do not fit."""
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        said = "; ".join(_misfits(model.state_dict(), weights)) or " ".join(str(error).split())
-        raise _other_model(where, said) from None
+        problem = _difference(model.state_dict(), weights) or " ".join(str(error).split())
+        raise DifferentModel(f"{where}: the weights do not fit this model: {problem}") from None
 
 
-def expect_fit(
+def check_weights(
     resolved: Resolved, vocabulary: int, weights: Mapping[str, Tensor], where: str
 ) -> None:
-    """See to it that weights are of this model, before room is made for one that may be huge.
-
-    Raises:
-        DifferentModel: they are another model's.
-    """
+    """Raise DifferentModel unless weights fit, before memory is allocated for the model."""
     model = outline(resolved, vocabulary)
-    if model and (said := "; ".join(_misfits(model.state_dict(), weights))):
-        raise _other_model(where, said)
+    if model and (problem := _difference(model.state_dict(), weights)):
+        raise DifferentModel(f"{where}: the weights do not fit this model: {problem}")
 
 
 def outline(resolved: Resolved, vocabulary: int) -> LanguageModel | None:
-    """Lay a model out without room for its numbers; None: its cell cannot be.
+    """Build a model without memory for its numbers; None: its cell does not allow that.
 
     Raises:
-        ExperimentError: its parts do not fit each other, or one refuses its options.
-        RunFailed: sizes are beyond what can be counted.
+        ExperimentError: its parts do not fit together, or one refuses its options.
+        RunFailed: a size overflows.
     """
     try:
         with Outline():
             return _model(resolved, vocabulary)
     except (ExperimentError, RunFailed):
         raise
-    except Exception:  # a cell that writes numbers of its own is tried when it has room
+    except Exception:  # a cell may compute with its new weights; its errors are shown later
         return None
 
 
-def _other_model(where: str, said: str) -> DifferentModel:
-    return DifferentModel(f"{where}: the weights do not fit this model: {said}")
-
-
-def _misfits(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Iterator[str]:
-    """The first weight that does not fit, and how many more there are."""
+def _difference(model: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> str:
+    """Name the first weight whose shape differs, and the number of further ones."""
     now, before = (
-        {name: tuple(w.shape) for name, w in one.items() if isinstance(w, Tensor)}
-        for one in (here, there)
+        {
+            name: tuple(weight.shape)
+            for name, weight in weights.items()
+            if isinstance(weight, Tensor)
+        }
+        for weights in (model, saved)
     )
-    names = dict.fromkeys([*now, *before])
-    differ = [name for name in names if now.get(name) != before.get(name)]
-    for name in differ[:1]:
-        yield f"{name} was {before.get(name, 'not there')} and is {now.get(name, 'not there')}"
-    if len(differ) > 1:
-        yield f"and {len(differ) - 1} others"
+    names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
+    if not names:
+        return ""
+    was, is_now = (shapes.get(names[0], "not there") for shapes in (before, now))
+    rest = f"; and {len(names) - 1} others" if len(names) > 1 else ""
+    return f"{names[0]} was {was} and is {is_now}{rest}"
 
 
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:
-    """Build the model with the weights that the seed gives it."""
+    """Build the model with initial weights from the seed."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
-    with name_what_is_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
+    with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
         return _model(resolved, vocabulary).to(device)
 
 
 def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
-    with name_what_is_too_large(resolved, model_sizes(resolved, vocabulary), "the model"):
+    with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
         return LanguageModel(
             vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model
         )
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:
-    """How many optimizer steps the experiment asks for."""
+    """Return the number of optimizer steps of the experiment."""
     train = resolved.train
     if train.steps is not None:
         return train.steps
     return (train.epochs or 0) * -(-len(sampler) // train.accumulate)
 
 
-def _expect(part: Any, kind: type, bound: Bound) -> None:
+def _check_type(part: Any, kind: type, bound: Bound) -> None:
     if not isinstance(part, kind):
         raise PluginError(
             f"{bound.component} should be a {kind.__name__}; it is a {type(part).__name__}"
@@ -261,7 +253,7 @@ def _expect(part: Any, kind: type, bound: Bound) -> None:
 
 def _build_cell(bound: Bound, input_size: int) -> Cell:
     cell = bound.build(input_size)
-    _expect(cell, nn.Module, bound)
+    _check_type(cell, nn.Module, bound)
     if not isinstance(getattr(cell, "output_size", None), int):
         raise PluginError(f"{bound.component} should have an integer `output_size`")
     try:

@@ -1,4 +1,4 @@
-"""Runs in -> what differs between them, and what they reached."""
+"""Compare runs: their settings and their metrics."""
 
 from __future__ import annotations
 
@@ -16,79 +16,75 @@ SEED = "train.seed"
 
 
 def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return one row for each group of runs that differ in the seed alone.
+    """Return one row for each group of runs that differ in the seed only.
 
-    A row has the group's ids, the keys of the experiments in which the groups differ, best and
-    last of each metric on each split (for several runs: n, median, worst, mean ± sd), speed and
-    wall time. Only what at least one run has appears.
+    A row has the ids of the runs, the settings in which the groups differ, best and last of each
+    metric on each split (for several runs: n, median, worst, mean ± sd), speed and wall time.
     """
-    flat = [_flatten(_settings(run)) for run in runs]
-    keys = _differing([{k: v for k, v in one.items() if k != SEED} for one in flat])
-    groups: dict[str, list[int]] = {}
-    for index, one in enumerate(flat):
-        identity = str(sorted((k, str(v)) for k, v in one.items() if k != SEED))
-        groups.setdefault(identity, []).append(index)
-    rows = []
-    for members in groups.values():
-        first = flat[members[0]]
-        row: dict[str, Any] = {"runs": ", ".join(runs[i].path.name for i in members)}
-        row |= {key: first.get(key) for key in keys}
-        row |= _numbers([runs[i] for i in members])
-        rows.append(row)
-    return rows
+    groups: dict[str, list[Run]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        flat = {key: value for key, value in _flatten(_settings(run)).items() if key != SEED}
+        identity = str(sorted((key, str(value)) for key, value in flat.items()))
+        groups.setdefault(identity, []).append(run)
+        settings.setdefault(identity, flat)
+    keys = _differing(list(settings.values()))
+    return [
+        {
+            "runs": ", ".join(run.path.name for run in group),
+            **{key: settings[identity].get(key) for key in keys},
+            **_numbers(group),
+        }
+        for identity, group in groups.items()
+    ]
 
 
 def distinct(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Leave out runs that are others again: named twice, copied, or copied and resumed.
+    """Drop duplicates: runs that are named twice, copied, or copied and resumed.
 
     Returns:
-        The runs, and a sentence for each that was left out.
+        The runs, and a notice for each that was dropped.
     """
     kept: dict[Any, Run] = {}
-    said = []
+    notices = []
     for run in runs:
         first = kept.setdefault(_identity(run.description), run)
         if first is not run:
-            said.append(f"{run.path}: is the same run as {first.path}, and counts once")
-    return list(kept.values()), said
+            notices.append(f"{run.path}: is the same run as {first.path}, and counts once")
+    return list(kept.values()), notices
 
 
-def _identity(known: Mapping[str, Any]) -> Any:
-    """What a run has from its first moment on; older ones have no id."""
-    parts = ("started", "experiment_sha256", "seed")
-    return known.get("id") or (*(known[part] for part in parts), known["corpus"]["fingerprint"])
+def _identity(description: Mapping[str, Any]) -> Any:
+    """Return the id of a run; older ones have none, but other constant keys."""
+    keys = ("started", "experiment_sha256", "seed")
+    fingerprint = description["corpus"]["fingerprint"]
+    return description.get("id") or (*(description[key] for key in keys), fingerprint)
 
 
 def warnings(runs: Sequence[Run]) -> list[str]:
-    """Say where numbers do not compare: another corpus, another vocabulary."""
-    said = []
-    known = [run.description for run in runs]
-    if len({one["corpus"]["fingerprint"] for one in known}) > 1:
-        said.append("The corpora differ: no loss of one compares with that of another")
-    elif len({one["vocabulary"]["sha256"] for one in known}) > 1:
-        bits = "compare bits per character, not perplexity"
-        unknown = "where text is unknown, no number of one compares with that of another"
-        said.append(f"The vocabularies differ: {unknown if any(map(_unknown, runs)) else bits}")
-    elif any(map(_unknown, runs)):
-        said.append("Some targets stand for unknown text, so there are no bits per character")
-    return said
+    """Say which metrics cannot be compared: the corpora or the vocabularies differ."""
+    descriptions = [run.description for run in runs]
+    unknown = any(row.get("unknown") for run in runs for row in run.metrics)
+    if len({description["corpus"]["fingerprint"] for description in descriptions}) > 1:
+        return ["The corpora differ: their losses cannot be compared"]
+    if len({description["vocabulary"]["sha256"] for description in descriptions}) > 1:
+        if unknown:
+            return ["The vocabularies differ, and some text is unknown: no metric can be compared"]
+        return ["The vocabularies differ: compare bits per character, not perplexity"]
+    if unknown:
+        return ["Some targets stand for unknown text, so there are no bits per character"]
+    return []
 
 
-def _unknown(run: Run) -> bool:
-    """Whether a target of any row stood for unknown text."""
-    return any(row.get("unknown") for row in run.metrics)
-
-
-def other_model(run: Run, resolved: Resolved) -> str:
-    """What of the model a run has instead of what an experiment has; empty: all is the same."""
-    both = [_of_model(_settings(run)), _of_model(resolved.as_experiment())]
-    keys = _differing(both)
-    there, here = (dump_flow({key: one[key] for key in keys if key in one}) for one in both)
-    return f"{there} instead of {here}" if keys else ""
-
-
-def _of_model(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return _flatten({section: settings[section] for section in ("cell", "model")})
+def model_difference(run: Run, resolved: Resolved) -> str:
+    """Say how the model of a run differs from that of an experiment; empty: it does not."""
+    models = [
+        _flatten({section: settings[section] for section in ("cell", "model")})
+        for settings in (_settings(run), resolved.as_experiment())
+    ]
+    keys = _differing(models)
+    its, own = (dump_flow({k: model[k] for k in keys if k in model}) for model in models)
+    return f"{its} instead of {own}" if keys else ""
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -108,35 +104,39 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _differing(flat: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys that not all have, or not with the same value, in the order of the first that has."""
-    everything = dict.fromkeys(key for one in flat for key in one)
-    return [key for key in everything if len({str(one.get(key, "")) for one in flat}) > 1]
+    """Return the keys whose values differ, or that some lack, in order of appearance."""
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    return [key for key in keys if len({str(settings.get(key, "")) for settings in flat}) > 1]
 
 
 def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
     rows = [run.metrics for run in runs]
     numbers: dict[str, Any] = {"n": len(runs)} if len(runs) > 1 else {}
-    for split in dict.fromkeys(row["split"] for one in rows for row in one):
+    for split in dict.fromkeys(row["split"] for run_rows in rows for row in run_rows):
         for metric in METRICS:
-            series = [_series(one, split, metric) for one in rows]
-            full = [values for values in series if values]
-            if full:
+            series = _series(rows, split, metric)
+            if series:
                 best = max if metric == "accuracy" else min
-                numbers |= _summary(f"{split} {metric}, best", [best(v) for v in full], metric)
-                numbers |= _summary(f"{split} {metric}, last", [v[-1] for v in full], metric)
-        shares = [values[-1] for one in rows if (values := _series(one, split, "unknown"))]
+                numbers |= _summary(f"{split} {metric}, best", [best(v) for v in series], metric)
+                numbers |= _summary(f"{split} {metric}, last", [v[-1] for v in series], metric)
+        shares = [values[-1] for values in _series(rows, split, "unknown")]
         if any(shares):
             numbers |= _summary(f"{split} unknown", shares, "unknown")
-    training = [row for one in rows for row in one if row["split"] == "train"]
+    training = [row for run_rows in rows for row in run_rows if row["split"] == "train"]
     if training:
         numbers["tokens/s"] = round(statistics.median(r["tokens_per_second"] for r in training))
-    numbers["seconds"] = round(statistics.median(map(_seconds, rows)), 1)
+    seconds = [float(sum(row["seconds"] for row in run_rows)) for run_rows in rows]
+    numbers["seconds"] = round(statistics.median(seconds), 1)
     return numbers
 
 
-def _series(rows: Sequence[Mapping[str, Any]], split: str, metric: str) -> list[float]:
-    found = [row.get(metric) for row in rows if row["split"] == split]
-    return [value for value in found if value is not None]
+def _series(rows: Sequence[Sequence[dict[str, Any]]], split: str, key: str) -> list[list[float]]:
+    """Return the values of a metric in each run that has any."""
+    series = [
+        [row[key] for row in run_rows if row["split"] == split and row.get(key) is not None]
+        for run_rows in rows
+    ]
+    return [values for values in series if values]
 
 
 def _summary(name: str, values: Sequence[float], metric: str) -> dict[str, Any]:
@@ -149,7 +149,3 @@ def _summary(name: str, values: Sequence[float], metric: str) -> dict[str, Any]:
         f"{name}: worst": round(worst, 6),
         f"{name}: mean ± sd": f"{mean:.6g} ± {spread:.2g}",
     }
-
-
-def _seconds(rows: Sequence[Mapping[str, Any]]) -> float:
-    return float(sum(row["seconds"] for row in rows))

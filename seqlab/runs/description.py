@@ -1,4 +1,4 @@
-"""What `run.json` says of a run: with what it was made, so that it can be made again."""
+"""The content of `run.json`: everything that is needed to repeat a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seqlab.runs.building import Parts
 from seqlab.runs.file_schemas import FORMAT
 from seqlab.runs.git_commit import git_state
 
-COMPUTING = ("torch", "seqlab", "numpy", "numba")  # of the versions, what may give the bits
+COMPUTING = ("torch", "seqlab", "numpy", "numba")  # packages that may change the last bits
 
 
 def describe_run(
@@ -31,7 +31,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return the content of `run.json` at the start of a run.
 
-    Nothing of the environment's variables is in it: they may hold secrets.
+    It has no environment variables, as these may hold secrets.
     """
     prepared = parts.prepared
     return {
@@ -65,27 +65,35 @@ def describe_run(
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": version("numpy"),
-            "numba": _numba(),
+            "numba": _numba_version(),
         },
         "plugin_options": list(registry.options),
-        "plugins": [_describe_plugin(plugin) for plugin in used_plugins(resolved, registry)],
+        "plugins": [
+            {
+                "name": plugin.name,
+                "distribution": plugin.distribution or None,
+                "version": plugin.version or None,
+                "source_sha256": plugin.source_hash(),
+            }
+            for plugin in used_plugins(resolved, registry)
+        ],
         "git": git_state(Path.cwd()),
     }
 
 
 def environment(description: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be the same for a run to give the same bits, from a description."""
+    """Return the part of a description that must be equal for a run to repeat to the bit."""
+    versions = {key: description["versions"].get(key) for key in COMPUTING}
+    settings = {key: description[key] for key in ("device", "threads", "precision")}
     plugins = {
         f"plugin {p['name']}": f"{p['version'] or 'file'} {(p['source_sha256'] or '')[:12]}".strip()
         for p in description["plugins"]
     }
-    alone = {key: description[key] for key in ("device", "threads", "precision")}
-    versions = {key: description["versions"].get(key) for key in COMPUTING}
-    return {**versions, **alone, **plugins}
+    return {**versions, **settings, **plugins}
 
 
-def _numba() -> str | None:
-    """Return its version, where it is installed and not told to leave everything to Python."""
+def _numba_version() -> str | None:
+    """Return the version of Numba; None: it is not installed, or switched off."""
     try:
         return version("numba") if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" else None
     except PackageNotFoundError:
@@ -93,25 +101,16 @@ def _numba() -> str | None:
 
 
 def experiment_hash(resolved: Resolved) -> str:
-    """SHA-256 of an experiment with everything filled in."""
+    """Return the SHA-256 of an experiment with all defaults filled in."""
     return hashlib.sha256(dump_yaml(resolved.as_experiment()).encode()).hexdigest()
 
 
 def now() -> str:
-    """The time in UTC, to the second, as ISO 8601 has it."""
+    """Return the time in UTC, to the second, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def used_plugins(resolved: Resolved, registry: Registry) -> list[Plugin]:
-    """The plugins that an experiment uses something of."""
+    """Return the plugins whose components an experiment uses."""
     names = {component.plugin for component in resolved.components()}
     return [plugin for plugin in registry.plugins if plugin.name in names]
-
-
-def _describe_plugin(plugin: Plugin) -> dict[str, Any]:
-    return {
-        "name": plugin.name,
-        "distribution": plugin.distribution or None,
-        "version": plugin.version or None,
-        "source_sha256": plugin.source_hash(),
-    }

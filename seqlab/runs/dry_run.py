@@ -1,10 +1,11 @@
-"""An experiment in -> everything that its parts refuse, at once, before anything is spent."""
+"""Build every part of an experiment without training, and collect all errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import numpy as np
 from torch import nn
@@ -28,18 +29,18 @@ from seqlab.experiment import Experiment
 from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
 from seqlab.registry import Registry, Resolved, resolve_partially
-from seqlab.runs.building import count_steps, outline
+from seqlab.runs.building import check_split, count_steps, outline
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
 
-MOST = 1 << 20  # characters (ids) of each split that are read
-MADE_UP = 64  # tokens, where the vocabulary is not known
+MAX_READ = 1 << 20  # characters (or ids) of each split
+DEFAULT_VOCABULARY = 64  # where the vocabulary is not known
 
 
 @dataclass
-class Rehearsed:
-    """What there is to say: lines of complaints by the exit code that they mean, and notices."""
+class DryRun:
+    """The result: error messages by their exit codes, and notices."""
 
     lines: dict[int, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -47,142 +48,135 @@ class Rehearsed:
 
     @property
     def exit_code(self) -> int:
-        """A plugin's fault before the experiment's, and both before a corpus that is not here."""
+        """The code of the most basic error: of a plugin, the experiment, the corpus, the run."""
         codes = (PluginError, ExperimentError, CorpusError, RunFailed)
         return next((c.exit_code for c in codes if c.exit_code in self.lines), 0)
 
     def all_lines(self) -> list[str]:
-        """Every complaint once, in the order of the exit codes."""
+        """Return every message once, in the order of the exit codes."""
         return list(dict.fromkeys(line for code in sorted(self.lines) for line in self.lines[code]))
 
     @contextmanager
     def collecting(self, resolved: Resolved, section: str) -> Iterator[None]:
-        """Take in what a part refuses; a complaint without a place is about a section."""
+        """Collect the errors of a part; a complaint without a position is about `section`."""
         try:
             yield
         except ExperimentError as error:
             self.errors.append(error)
-            for one in error.complaints:
-                placed = one if one.where else resolved.complaint(one.message, section)
-                self._add(error.exit_code, str(placed))
+            self.lines.setdefault(error.exit_code, []).extend(
+                str(c if c.where else resolved.complaint(c.message, section))
+                for c in error.complaints
+            )
         except SeqlabError as error:
             self.errors.append(error)
-            for line in error.lines:
-                self._add(error.exit_code, line)
-
-    def _add(self, code: int, line: str) -> None:
-        self.lines.setdefault(code, []).append(line)
+            self.lines.setdefault(error.exit_code, []).extend(error.lines)
 
 
 @dataclass
-class _Read:
-    """What was read of a split; `whole` if that is all of it."""
+class _Sample:
+    """The beginning of a split; `whole` if that is all of it."""
 
     documents: list[Document]
     whole: bool
 
 
-def validate(experiment: Experiment, registry: Registry) -> Rehearsed:
-    """Say everything that is wrong with an experiment: what it says, and what its parts refuse."""
+def validate(experiment: Experiment, registry: Registry) -> DryRun:
+    """Collect all errors of an experiment: of its names and options, and of its parts.
+
+    The beginning of every split is read. The model takes no memory. Components that could not be
+    resolved are skipped.
+    """
     resolved, binder = resolve_partially(experiment, registry)
-    found = rehearse(resolved)
+    result = _build_parts(resolved)
     code = PluginError.exit_code if binder.plugin_at_fault else ExperimentError.exit_code
     if binder.complaints:
-        found.lines[code] = [*map(str, binder.complaints), *found.lines.get(code, [])]
-    found.notices[:0] = binder.notices
-    return found
+        result.lines[code] = [*map(str, binder.complaints), *result.lines.get(code, [])]
+    result.notices[:0] = binder.notices
+    return result
 
 
-def rehearse(resolved: Resolved) -> Rehearsed:
-    """Build every part with a made-up vocabulary, and read the beginning of every split.
-
-    Nothing is trained, no tokens are kept, and a model takes no room. What could not be bound is
-    passed over.
-    """
-    found = Rehearsed()
+def _build_parts(resolved: Resolved) -> DryRun:
+    result = DryRun()
     train, model = resolved.train or Train(steps=1), resolved.model or Model()
     resolved = replace(resolved, train=train, model=model)
-    splits: dict[str, _Read] = {}
-    if source := _opened(found, resolved):
+    samples: dict[str, _Sample] = {}
+    if source := _open(result, resolved):
         for split in source.corpus.splits:
-            with found.collecting(resolved, "corpus"), locating_errors(resolved):
-                splits[split] = _beginning(source, split)
-        _check_evaluation(found, resolved, source)
-    tokenizer = _fitted(found, resolved, splits.get(TRAIN))
-    steps = _check_splits(found, resolved, splits, tokenizer)
-    rehearse_parts(found, resolved, tokenizer.size if tokenizer else MADE_UP, steps)
-    if tokenizer and splits[TRAIN].whole and resolved.samples:
+            with result.collecting(resolved, "corpus"), locating_errors(resolved):
+                samples[split] = _read_sample(source, split)
+        if resolved.evaluation is not None:
+            with result.collecting(resolved, "evaluation"):
+                check_split(resolved, source, resolved.evaluation.split)
+    tokenizer = _fit_tokenizer(result, resolved, samples.get(TRAIN))
+    steps = _check_samples(result, resolved, samples, tokenizer)
+    vocabulary = tokenizer.size if tokenizer else DEFAULT_VOCABULARY
+    _build_textless_parts(result, resolved, vocabulary, steps)
+    if tokenizer and samples[TRAIN].whole and resolved.samples:
         for prefix in resolved.samples.prefixes:
             try:
                 encode_prefix(tokenizer, prefix)
             except UsageError as error:
-                found.notices.append(f"samples: {error}; it will be skipped")
-    return found
+                result.notices.append(f"samples: {error}; it will be skipped")
+    return result
 
 
-def expect_parts(resolved: Resolved) -> None:
-    """See to it, before anything is read, that no part refuses its options.
-
-    Raises:
-        ExperimentError: with all complaints at once, those of a corpus too.
-        SeqlabError: the only one that there is.
-    """
-    found = Rehearsed()
-    with found.collecting(resolved, "tokenizer"):
+def check_parts(resolved: Resolved) -> None:
+    """Raise all errors of the parts and their options at once, before anything is read."""
+    result = DryRun()
+    with result.collecting(resolved, "tokenizer"):
         resolved.tokenizer.build()
-    rehearse_parts(found, resolved, MADE_UP, resolved.train.steps)
-    if not found.lines:
+    _build_textless_parts(result, resolved, DEFAULT_VOCABULARY, resolved.train.steps)
+    if not result.lines:
         return
-    with found.collecting(resolved, "corpus"):
+    with result.collecting(resolved, "corpus"):
         open_source(resolved, fingerprint=False)
-    if len(found.errors) == 1 and not isinstance(found.errors[0], ExperimentError):
-        raise found.errors[0]
-    complaints = [Complaint("", "", line) for line in found.all_lines()]
-    at_fault = found.exit_code == PluginError.exit_code
+    if len(result.errors) == 1 and not isinstance(result.errors[0], ExperimentError):
+        raise result.errors[0]
+    complaints = [Complaint("", "", line) for line in result.all_lines()]
+    at_fault = result.exit_code == PluginError.exit_code
     raise ExperimentError(complaints, plugin_at_fault=at_fault)
 
 
-def rehearse_parts(
-    found: Rehearsed, resolved: Resolved, vocabulary: int, steps: int | None
+def _build_textless_parts(
+    result: DryRun, resolved: Resolved, vocabulary: int, steps: int | None
 ) -> None:
-    """Build what needs no text: model, optimizer, schedule, decoder, observers."""
+    """Build the parts that need no text: model, optimizer, schedule, decoder, observers."""
     model: nn.Module | None = None
-    with found.collecting(resolved, "model"):
+    with result.collecting(resolved, "model"):
         model = outline(resolved, vocabulary) if resolved.cell else None
     spare_compiler()
     optimizer: Optimizer | None = None
-    with found.collecting(resolved, "optimizer"):
+    with result.collecting(resolved, "optimizer"):
         named = list((model or nn.Linear(2, 2)).named_parameters())
         optimizer = resolved.optimizer.build(named) if resolved.optimizer else None
     if isinstance(optimizer, Optimizer) and steps and resolved.schedule:
-        with found.collecting(resolved, "schedule"):
+        with result.collecting(resolved, "schedule"):
             resolved.schedule.build(optimizer, steps)
-    with found.collecting(resolved, "decoder"):
+    with result.collecting(resolved, "decoder"):
         if resolved.decoder:
             resolved.decoder.build()
-    with found.collecting(resolved, "observers"):
+    with result.collecting(resolved, "observers"):
         Observers(resolved.observers)
 
 
-def _opened(found: Rehearsed, resolved: Resolved) -> Source | None:
-    """The corpus; None: it cannot be used, or is yet to be downloaded, which is no mistake."""
+def _open(result: DryRun, resolved: Resolved) -> Source | None:
+    """Open the corpus; None: it has errors, or is not downloaded yet, which is only a notice."""
     if not resolved.corpus:
         return None
-    opened: Source | None = None
-    with found.collecting(resolved, "corpus"):
+    source: Source | None = None
+    with result.collecting(resolved, "corpus"):
         try:
-            opened = open_source(resolved, fingerprint=False)
+            source = open_source(resolved, fingerprint=False)
         except CorpusUnavailable as error:
             if option_at_fault(resolved, str(error)):
                 raise
-            found.notices.append(f"its corpus is not here yet, so it was not looked at: {error}")
-    return opened
+            result.notices.append(f"its corpus is not here yet, so it was not checked: {error}")
+    return source
 
 
-def _beginning(source: Source, split: str) -> _Read:
-    """Read a split until enough has come."""
-    taken: list[Document] = []
-    left = MOST
+def _read_sample(source: Source, split: str) -> _Sample:
+    documents: list[Document] = []
+    left = MAX_READ
     for document in source.own_documents(split):
         if isinstance(document, Ids):
             cut: Document = Ids(document.ids[:left], None)
@@ -195,48 +189,37 @@ def _beginning(source: Source, split: str) -> _Read:
                 if left <= 0:
                     break
             cut = "".join(pieces)
-        taken.append(cut)
+        documents.append(cut)
         if left <= 0:
-            return _Read(taken, whole=False)
-    return _Read(taken, whole=True)
+            return _Sample(documents, whole=False)
+    return _Sample(documents, whole=True)
 
 
-def _check_evaluation(found: Rehearsed, resolved: Resolved, source: Source) -> None:
-    if resolved.evaluation is None:
-        return
-    try:
-        source.check(resolved.evaluation.split)
-    except CorpusError as error:
-        message = resolved.complaint(str(error), "evaluation", "split")
-        with found.collecting(resolved, "evaluation"):
-            raise CorpusError(str(message)) from None
-
-
-def _fitted(found: Rehearsed, resolved: Resolved, read: _Read | None) -> Tokenizer | None:
-    """A tokenizer with the vocabulary of what was read; None: there is none."""
+def _fit_tokenizer(result: DryRun, resolved: Resolved, train: _Sample | None) -> Tokenizer | None:
+    """Fit the tokenizer to the beginning of the training split; None: it has errors."""
     if not resolved.tokenizer:
         return None
     fitted: Tokenizer | None = None
-    with found.collecting(resolved, "tokenizer"):
+    with result.collecting(resolved, "tokenizer"):
         tokenizer: Tokenizer = resolved.tokenizer.build()
-        if read is None:
+        if train is None:
             return None
         with resolved.tokenizer.blamed(), locating_errors(resolved):
-            tokenizer.fit(read.documents)
+            tokenizer.fit(train.documents)
         fitted = tokenizer
-    return fitted  # noqa: RET504 # what is collected ends the block early
+    return fitted  # noqa: RET504 # an error that is collected leaves the block early
 
 
-def _check_splits(
-    found: Rehearsed, resolved: Resolved, splits: dict[str, _Read], tokenizer: Tokenizer | None
+def _check_samples(
+    result: DryRun, resolved: Resolved, samples: dict[str, _Sample], tokenizer: Tokenizer | None
 ) -> int | None:
-    """Cut what was read whole as a run would; return its steps, if they can be told."""
+    """Encode and sample the splits that were read whole; return the steps of a run, if known."""
     steps = resolved.train.steps
-    for split, read in splits.items():
-        if tokenizer is None or not read.whole or resolved.corpus_keys.holdout is not None:
+    for split, sample in samples.items():
+        if tokenizer is None or not sample.whole or resolved.corpus_keys.holdout is not None:
             continue
-        with found.collecting(resolved, "corpus"), locating_errors(resolved):
-            tokens = _tokens(read, tokenizer, split)
+        with result.collecting(resolved, "corpus"), locating_errors(resolved):
+            tokens = _tokens(sample, tokenizer, split)
             if split == TRAIN and resolved.sampler:
                 sampler = resolved.sampler.build(tokens, resolved.train.seed)
                 steps = count_steps(resolved, sampler)
@@ -248,16 +231,14 @@ def _check_splits(
     return steps
 
 
-def _tokens(read: _Read, tokenizer: Tokenizer, split: str) -> Tokens:
+def _tokens(sample: _Sample, tokenizer: Tokenizer, split: str) -> Tokens:
     try:
-        parts = list(encode(iter(read.documents), tokenizer))
+        parts = list(encode(iter(sample.documents), tokenizer))
     except CorpusError as error:
         raise CorpusError(f"split '{split}': {error}") from None
     ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
-    begins, place = [], 0
-    for part in parts:
-        begins += [place] if part.begins else []
-        place += len(part.ids)
+    lengths = [0, *(len(part.ids) for part in parts)]
+    starts = [start for start, part in zip(accumulate(lengths), parts, strict=False) if part.begins]
     if not len(ids):
         raise CorpusError(f"split '{split}': is empty: it has no token")
-    return Tokens(ids, np.array(begins, dtype=np.int64))
+    return Tokens(ids, np.array(starts, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""What the small files of a run folder must look like, since anybody may have written them."""
+"""Schemas of the small files in a run folder, which anybody may have changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqlab.errors import CheckpointError
 
 FORMAT = 1
 
-_shape = with_config(ConfigDict(strict=True, extra="allow"))
+_strict = with_config(ConfigDict(strict=True, extra="allow"))
 
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -23,7 +23,7 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1 + 1e-6, allow_inf_nan=False
 Short: TypeAlias = Annotated[str, Field(max_length=10_000)]
 
 
-@_shape
+@_strict
 class CorpusUsed(TypedDict):
     name: Short
     asked_for: Short
@@ -31,13 +31,13 @@ class CorpusUsed(TypedDict):
     tokens: Count
 
 
-@_shape
+@_strict
 class VocabularyUsed(TypedDict):
     size: Count
     sha256: Short
 
 
-@_shape
+@_strict
 class PluginUsed(TypedDict):
     name: Short
     distribution: Short | None
@@ -45,21 +45,21 @@ class PluginUsed(TypedDict):
     source_sha256: Short
 
 
-@_shape
+@_strict
 class GitState(TypedDict):
     commit: Short
     clean: bool | None
 
 
-@_shape
+@_strict
 class BestSoFar(TypedDict):
     step: Count | None
     loss: Loss | None
 
 
-@_shape
+@_strict
 class Description(TypedDict):
-    """The content of `run.json`; further keys are nobody's harm."""
+    """The content of `run.json`; further keys are allowed."""
 
     format: Literal[1]
     id: NotRequired[Short]
@@ -90,7 +90,7 @@ class Description(TypedDict):
     profile: NotRequired[dict[Short, NotNegative]]
 
 
-@_shape
+@_strict
 class MetricsRow(TypedDict):
     """A row of `metrics.jsonl` (see `seqlab.records.Measured`)."""
 
@@ -110,7 +110,7 @@ class MetricsRow(TypedDict):
     tokens_per_second: NotNegative
 
 
-@_shape
+@_strict
 class SampleRow(TypedDict):
     """A row of `samples.jsonl`."""
 
@@ -121,29 +121,26 @@ class SampleRow(TypedDict):
 
 
 @cache
-def _adapter(shape: type) -> TypeAdapter[Any]:
-    return TypeAdapter(shape)
+def _adapter(schema: type) -> TypeAdapter[Any]:
+    return TypeAdapter(schema)
 
 
-def parse(shape: type, data: bytes, where: str) -> dict[str, Any]:
-    """Read JSON that should have a shape.
-
-    Raises:
-        CheckpointError: it is no JSON, or has another shape.
-    """
+def parse(schema: type, data: bytes, where: str) -> dict[str, Any]:
+    """Parse JSON; raise CheckpointError unless it matches the schema."""
     try:
-        return cast("dict[str, Any]", _adapter(shape).validate_json(data))
+        return cast("dict[str, Any]", _adapter(schema).validate_json(data))
     except ValidationError as error:
-        raise CheckpointError(f"{where}: is damaged ({_first(error)})") from None
+        raise CheckpointError(f"{where}: is damaged ({_first_error(error)})") from None
 
 
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, without a word of the content."""
+def _first_error(error: ValidationError) -> str:
+    """Describe the first error without the content of the file."""
     detail = error.errors(include_url=False, include_input=False)[0]
     if detail["type"] == "json_invalid":
         return "not JSON"
-    place = ".".join(map(str, detail["loc"]))
-    if place == "format":
+    key = ".".join(map(str, detail["loc"]))
+    if key == "format":
         return f"it has another format than {FORMAT}, which this seqlab reads"
-    said = detail["msg"].replace("Input should", "should").replace("Field required", "is missing")
-    return f"'{place}' {said}" if place else said
+    message = detail["msg"].replace("Input should", "should")
+    message = message.replace("Field required", "is missing")
+    return f"'{key}' {message}" if key else message

@@ -1,4 +1,4 @@
-"""The folder of a run: where things lie, how it is made, how it is found again."""
+"""The folder of a run: its files, and how it is made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,62 +38,31 @@ FILES = frozenset(
 MAX_LINE = 64 << 20  # bytes, of a row
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """Paths inside one run's folder, and its small files."""
+    """Paths inside the folder of a run, and its small files."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.experiment = path / "experiment.yaml"
+        self.resolved = path / "resolved.yaml"
+        self.metrics = path / "metrics.jsonl"
+        self.samples = path / "samples.jsonl"
+        self.profile = path / "profile.json"
+        self.log = path / "log.txt"
+        self.plugins = path / "plugins"
+        self.checkpoints = path / "checkpoints"
+        self._description = path / "run.json"
 
     @property
     def name(self) -> str:
-        """Of the experiment; of the folder above, where that cannot be read."""
+        """The name of the experiment, or of the parent folder if `run.json` cannot be read."""
         try:
             return str(self.description()["name"])
         except SeqlabError:
             return self.path.parent.name
 
-    @property
-    def experiment(self) -> Path:
-        return self.path / "experiment.yaml"
-
-    @property
-    def resolved(self) -> Path:
-        return self.path / "resolved.yaml"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def samples(self) -> Path:
-        return self.path / "samples.jsonl"
-
-    @property
-    def profile(self) -> Path:
-        return self.path / "profile.json"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
-
-    @property
-    def plugins(self) -> Path:
-        return self.path / "plugins"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def _description(self) -> Path:
-        return self.path / "run.json"
-
     def check_kinds(self) -> None:
-        """See to it that what has a name of ours is what we make under that name: no link, say.
-
-        Raises:
-            CheckpointError: something is not; nothing has been read or written then.
-        """
+        """Raise CheckpointError if a file is no file, or a folder no folder; a link is neither."""
         for path in sorted(self.path / name for name in (*FILES, *FOLDERS)):
             try:
                 if path.name in FOLDERS:
@@ -107,15 +75,15 @@ class RunFolder:
                 raise CheckpointError(f"{path}: {error.strerror or error}") from None
 
     def describe(self, description: Mapping[str, Any]) -> None:
-        """Write `run.json`, whole or not at all, and on the disk then."""
+        """Write `run.json`, whole or not at all, and synced to the disk."""
         write_atomic(self._description, as_json(description))
 
     def description(self) -> dict[str, Any]:
         """Read `run.json`.
 
         Raises:
-            UsageError: there is none, or it is of another format.
-            CheckpointError: it is damaged.
+            UsageError: there is none.
+            CheckpointError: it is damaged, or of another format.
         """
         file = self._description
         try:
@@ -127,39 +95,27 @@ class RunFolder:
         return parse(Description, data, str(file))
 
     def metrics_rows(self) -> list[dict[str, Any]]:
-        """Read `metrics.jsonl`.
-
-        Raises:
-            CheckpointError: it cannot be read, or has a row of another shape.
-        """
+        """Read `metrics.jsonl`; raises CheckpointError if it is damaged."""
         return list(self._rows(self.metrics, MetricsRow))
 
     def sample_rows(self) -> list[dict[str, Any]]:
-        """Read `samples.jsonl`.
-
-        Raises:
-            CheckpointError: it cannot be read, or has a row of another shape.
-        """
+        """Read `samples.jsonl`; raises CheckpointError if it is damaged."""
         return list(self._rows(self.samples, SampleRow))
 
     def last_metrics_row(self) -> dict[str, Any] | None:
-        """Read the last row of `metrics.jsonl` alone; None: there is none yet.
-
-        Raises:
-            CheckpointError: it cannot be read, or has another shape.
-        """
-        with _understood(self.metrics):
+        """Read only the last row of `metrics.jsonl`; None: there is none yet."""
+        with _read_errors(self.metrics):
             line = last_line(self.metrics, MAX_LINE)
         return parse(MetricsRow, line, f"{self.metrics}, last line") if line else None
 
     def _rows(self, file: Path, shape: type) -> Iterator[dict[str, Any]]:
-        with _understood(file):
+        with _read_errors(file):
             for number, line in enumerate(read_lines(file, MAX_LINE), 1):
-                if line.endswith(b"\n"):  # or it is being written
+                if line.endswith(b"\n"):  # otherwise it is still being written
                     yield parse(shape, line, f"{file}:{number}")
 
     def sync(self) -> dict[str, int]:
-        """Force the rows to disk and return how long their files are."""
+        """Sync the files of rows to the disk, and return their sizes."""
         sizes = {}
         for file in (self.metrics, self.samples):
             with open_to_append(file) as rows:
@@ -168,24 +124,17 @@ class RunFolder:
         return sizes
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
-        """Drop the rows that came after a checkpoint, by the sizes that it remembers.
-
-        Raises:
-            CheckpointError: rows that it remembers are gone; nothing is changed then.
-        """
+        """Drop the rows after a checkpoint; raise CheckpointError if rows before it are missing."""
         files = {file: int(sizes[file.name]) for file in (self.metrics, self.samples)}
-        with _understood(self.path):
+        with _read_errors(self.path):
             for file, size in files.items():
                 if not 0 <= size <= size_of(file):
-                    raise CheckpointError(f"{file}: rows are gone that the checkpoint remembers")
+                    raise CheckpointError(f"{file}: rows from before the checkpoint are missing")
         for file, size in files.items():
             cut(file, size)
 
     def append(self, file: Path, row: Mapping[str, Any]) -> None:
-        """Add one line of JSON, at once on disk as far as the system is concerned.
-
-        What is no finite number becomes null: JSON has no other word for it.
-        """
+        """Append a line of JSON; numbers that are not finite become null."""
         plain = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in row.items()
@@ -202,21 +151,17 @@ def as_json(description: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def _understood(place: Path) -> Iterator[None]:
-    """What the system says of a file of a run is damage."""
+def _read_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into a CheckpointError."""
     try:
         yield
     except OSError as error:
-        said = error.strerror or error
-        raise CheckpointError(f"{error.filename or place}: cannot be read ({said})") from None
+        reason = error.strerror or error
+        raise CheckpointError(f"{error.filename or path}: cannot be read ({reason})") from None
 
 
 def check_free(folder: Path) -> None:
-    """Refuse a folder that already holds a run.
-
-    Raises:
-        UsageError: it does, or it is no folder.
-    """
+    """Raise UsageError unless a folder is free for a new run."""
     try:
         content = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
@@ -226,30 +171,22 @@ def check_free(folder: Path) -> None:
     if "run.json" in content:
         raise UsageError(f"{folder}: already holds a run; give another --run-dir")
     if content:
-        raise UsageError(f"{folder}: is not empty; a run wants a folder of its own")
+        raise UsageError(f"{folder}: is not empty; a run needs a folder of its own")
 
 
 def choose_path(name: str, run_dir: Path | None, root: Path) -> Path:
-    """Return where a new run will lie: `run_dir`, or under `root`, named by time and chance.
-
-    Raises:
-        UsageError: the folder is taken.
-    """
+    """Return the folder of a new run: `run_dir`, or one under `root` with time and a random id."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = run_dir or root / _safe(name) / f"{now}-{secrets.token_hex(3)}"
     if run_dir is None and not path.resolve().is_relative_to(root.resolve()):
-        raise UsageError(f"{path}: leads out of {root}")
+        raise UsageError(f"{path}: is outside of {root}")
     check_free(path)
     return path
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[RunFolder]:
-    """Make a run folder that appears under its name at the end of the block, whole or not at all.
-
-    Raises:
-        RunFailed: it cannot be written.
-    """
+def new_run_folder(path: Path) -> Iterator[RunFolder]:
+    """Make a run folder that gets its name at the end of the block."""
     try:
         with atomic_folder(path) as temporary:
             (temporary / "checkpoints").mkdir()
@@ -259,5 +196,5 @@ def appearing(path: Path) -> Iterator[RunFolder]:
 
 
 def _safe(name: str) -> str:
-    """A name of a folder that stays where it is put."""
+    """Return a name without separators or leading dots."""
     return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "experiment"

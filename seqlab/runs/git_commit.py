@@ -1,6 +1,6 @@
-"""The commit of the working folder, read from git's own files.
+"""The commit of the working folder, read from git's files.
 
-Git itself is never started: the settings of a repository can make it run programs.
+Git is never started, as the settings of a repository can make it run programs.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from seqlab.files import read
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REFERENCE = re.compile(r"refs/[\w./+@-]+")
-_LARGEST = 16 << 20  # bytes, of a file with many references
-_MOST_LINKS = 5  # from one reference to the next
+_MAX_SIZE = 16 << 20  # bytes of a file with many references
+_MAX_LINKS = 5  # from a reference to another
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return `{"commit": …, "clean": None}`; None where there is no repository or no commit.
+    """Return `{"commit": …, "clean": None}`; None if there is no repository or no commit.
 
-    Whether the files are as they were committed is not known: only git's filters could say that.
+    Only git itself could say whether the working folder is clean.
     """
     try:
-        place = next(one / ".git" for one in (folder, *folder.parents) if (one / ".git").exists())
-        commit = _commit(_folder(place))
+        paths = (parent / ".git" for parent in (folder, *folder.parents))
+        commit = _commit(_git_folder(next(path for path in paths if path.exists())))
     except (OSError, StopIteration, ValueError):
         return None
     return {"commit": commit, "clean": None} if commit else None
 
 
-def _folder(place: Path) -> Path:
-    """Where git keeps things: `.git`, or where a file of that name says (a worktree has one)."""
-    if place.is_dir():
-        return place
-    return (place.parent / _text(place).removeprefix("gitdir:").strip()).resolve()
+def _git_folder(path: Path) -> Path:
+    """Return the folder `.git`, or the one that a file `.git` names, as in a worktree."""
+    if path.is_dir():
+        return path
+    return (path.parent / _text(path).removeprefix("gitdir:").strip()).resolve()
 
 
 def _commit(folder: Path) -> str:
     common = folder
     if (folder / "commondir").exists():
         common = (folder / _text(folder / "commondir").strip()).resolve()
-    said = _text(folder / "HEAD").strip()
-    for _ in range(_MOST_LINKS):
-        name = said.removeprefix("ref:").strip()
-        if not said.startswith("ref:") or not _REFERENCE.fullmatch(name) or ".." in name:
+    value = _text(folder / "HEAD").strip()
+    for _ in range(_MAX_LINKS):
+        name = value.removeprefix("ref:").strip()
+        if not value.startswith("ref:") or not _REFERENCE.fullmatch(name) or ".." in name:
             break
-        said = _reference(name, folder, common)
-    return said if _HASH.fullmatch(said) else ""
+        value = _reference(name, folder, common)
+    return value if _HASH.fullmatch(value) else ""
 
 
 def _reference(name: str, *folders: Path) -> str:
@@ -60,4 +60,4 @@ def _reference(name: str, *folders: Path) -> str:
 
 
 def _text(file: Path) -> str:
-    return read(file, _LARGEST).decode("ascii", "replace")
+    return read(file, _MAX_SIZE).decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""A run that is there: its numbers, its model, and what that has to say."""
+"""A finished or running run: its metrics, its model, and what the model can do."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from seqlab.generation.scoring import Scored, score
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
-from seqlab.runs.building import build_model, expect_fit, load_weights
-from seqlab.runs.checkpoint_choice import Which, chosen_checkpoint
+from seqlab.runs.building import build_model, check_weights, load_weights
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
-from seqlab.runs.plugins_used import resolve_again, say_what_changed
-from seqlab.runs.saved_tokenizer import restored_tokenizer
+from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
+from seqlab.runs.saved_parts import Which, load_chosen, restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
 from seqlab.training.evaluation import check_scorable, evaluate
@@ -47,21 +46,21 @@ def open_run(
 
     Args:
         run: which one.
-        checkpoint: of which step its model is; the latest, or the best on the evaluated split.
-        root: where runs are collected.
-        registry: the plugins; None: all that can be found from here.
+        checkpoint: of the model: a step, `latest`, or `best` on the evaluated split.
+        root: the folder of all runs.
+        registry: the plugins; None: all that are installed or in `plugins/`.
 
     Raises:
         UsageError: there is no such run.
     """
-    found = find_run(run, named_path(root, "root"))
-    found.check_kinds()
-    found.description()
-    return Run(found, registry, checkpoint)
+    folder = find_run(run, named_path(root, "root"))
+    folder.check_kinds()
+    folder.description()
+    return Run(folder, registry, checkpoint)
 
 
 class Run:
-    """What one execution of an experiment left behind."""
+    """The run folder of an experiment, and its model."""
 
     def __init__(
         self, folder: RunFolder, registry: Registry | None = None, checkpoint: Which = "latest"
@@ -108,11 +107,12 @@ class Run:
         """Continue one prefix or several.
 
         Args:
-            prefix: what to continue.
-            length: how many tokens a continuation has at most.
-            seed: of the chance, for decoders that draw.
-            num: how many continuations of each prefix: drawn one by one, or the best of a search.
-            stop: texts that end a continuation; they are left out of it.
+            prefix: the text to continue, or several.
+            length: the most tokens of a continuation.
+            seed: of the random numbers of the decoder.
+            num: the number of continuations of each prefix: drawn one by one, or the best of a
+                search.
+            stop: texts that end a continuation, and are left out of it.
             stop_tokens: token ids that end one; None: that of the end of a document, if any.
             overrides: `decoder.KEY=VALUE` or `decoder=NAME`, as `--set` takes them.
 
@@ -120,8 +120,8 @@ class Run:
             `num` results for each prefix, in the order of the prefixes.
 
         Raises:
-            UsageError: a prefix is empty or cannot be encoded, or a limit cannot be.
-            ExperimentError: an override is not one of the decoder, or not possible.
+            UsageError: a prefix is empty or cannot be encoded, or a limit is not possible.
+            ExperimentError: an override is not one of the decoder, or not valid.
             CheckpointError: there is no checkpoint, or it is damaged.
         """
         return generate(
@@ -147,10 +147,10 @@ class Run:
         stop_tokens: Sequence[int] | None = None,
         overrides: Sequence[str] = (),
     ) -> Iterator[str]:
-        """Continue one prefix, and yield the text as it comes, in whole characters.
+        """Continue one prefix, and yield the text as it is generated, in whole characters.
 
-        Joined it is the `continuation` that `generate` gives; the arguments are the same, but
-        that `repeat` (from 0) says which of its `num`.
+        Joined it is the `continuation` of `generate`, with the same arguments; `repeat` (from 0)
+        is the index among its `num`.
         """
         return stream(
             self.model,
@@ -166,7 +166,7 @@ class Run:
 
     @forbidding_exit()
     def score(self, text: str) -> Scored:
-        """Say how surprising each token of a text is, and what its perplexity is.
+        """Return the surprisal of each token of a text, and its perplexity.
 
         Raises:
             UsageError: the text has fewer than two tokens, or cannot be encoded.
@@ -180,7 +180,7 @@ class Run:
         return () if end is None else (end,)
 
     def decoder_with(self, overrides: Sequence[str]) -> Decoder | SearchDecoder:
-        """Return what chooses: the decoder of the experiment, overrides laid over it."""
+        """Return the decoder of the experiment with overrides."""
         if not overrides:
             return self.decoder
         expect_decoder_overrides(overrides)
@@ -194,7 +194,7 @@ class Run:
     def model(self) -> LanguageModel:
         """The model with the weights of the checkpoint."""
         size, weights = self.tokenizer.size, self.checkpoint.weights
-        expect_fit(self.resolved, size, weights, str(self.path))
+        check_weights(self.resolved, size, weights, str(self.path))
         device = pick_device(self.resolved.train.device)
         model = build_model(self.resolved, size, device)
         load_weights(model, weights, str(self.path))
@@ -202,21 +202,17 @@ class Run:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer, with the vocabulary that was trained."""
+        """The tokenizer with the trained vocabulary."""
         return self.tokenizer_as(self.resolved.tokenizer)
 
     def tokenizer_as(self, bound: Bound) -> Tokenizer:
-        """Return a tokenizer of another experiment with the vocabulary that was trained.
-
-        Raises:
-            CheckpointError: it is not the vocabulary of this run's weights.
-        """
-        place = checkpoint_path(self.folder.checkpoints, self.checkpoint.step)
-        return restored_tokenizer(bound, self.checkpoint, self.description["vocabulary"], place)
+        """Return a tokenizer of another experiment with the trained vocabulary."""
+        path = checkpoint_path(self.folder.checkpoints, self.checkpoint.step)
+        return restored_tokenizer(bound, self.checkpoint, self.description["vocabulary"], path)
 
     @cached_property
     def decoder(self) -> Decoder | SearchDecoder:
-        """The decoder that the experiment names."""
+        """The decoder of the experiment."""
         decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
         return decoder
 
@@ -235,15 +231,15 @@ class Run:
 
         Args:
             split: its name.
-            rows: into how many streams it is cut; None: as the experiment says.
-            batch_size: how many streams go through the model at once; changes no number.
-            window: how many tokens of each go through the model at once; changes no number.
-            documents: whether each starts afresh; None: as the experiment says, or trains.
-            progress: is told how far reading the corpus has come; None: the log is.
+            rows: the number of streams that it is cut into; None: as in the experiment.
+            batch_size: the number of streams that are scored at once; changes no number.
+            window: the tokens of each stream that are read at once; changes no number.
+            documents: whether each starts with a fresh state; None: as in the experiment.
+            progress: reports how much of the corpus is read; None: to the log.
 
         Raises:
-            UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is another word.
-            CorpusError: the corpus is another one, cannot be had, or has no such split.
+            UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is not valid.
+            CorpusError: the corpus has changed, is unavailable, or has no such split.
         """
         for name, count in (("rows", rows), ("batch_size", batch_size), ("window", window)):
             if count is not None:
@@ -256,7 +252,7 @@ class Run:
         settings = self.resolved.evaluation or Evaluation()
         fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
         check_scorable(tokens, split, fresh=fresh)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         sums = evaluate(
             self.model,
             tokens,
@@ -266,16 +262,15 @@ class Run:
             batch_size=batch_size,
             window=window,
         )
-        measures = sums.measures(
-            seconds=time.perf_counter() - begun, accuracy=tokens.weights is not None
-        )
-        return {"split": split, "step": self.checkpoint.step, **measures}
+        seconds = time.perf_counter() - start
+        metrics = sums.metrics(seconds=seconds, accuracy=tokens.weights is not None)
+        return {"split": split, "step": self.checkpoint.step, **metrics}
 
     @cached_property
     def resolved(self) -> Resolved:
-        """The experiment with everything filled in, its names bound to plugins."""
+        """The experiment with all defaults filled in, its names bound to plugins."""
         resolved = self._resolve()
-        say_what_changed(self._plugins, self.folder)
+        warn_of_changed_plugins(self._plugins, self.folder)
         return resolved
 
     @cached_property
@@ -283,17 +278,11 @@ class Run:
         return self._registry if self._registry is not None else load_plugins()
 
     def _resolve(self, overrides: Sequence[str] = ()) -> Resolved:
-        # Who was told of the training is not needed to look at what came of it.
-        experiment = read_experiment(
-            self.folder.resolved, ["observers=[]", *overrides], record=True
-        )
+        overrides = ["observers=[]", *overrides]  # observers are not needed after training
+        experiment = read_experiment(self.folder.resolved, overrides, record=True)
         return resolve_again(experiment, self._plugins, self.folder)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint that the run was opened with.
-
-        Raises:
-            CheckpointError: there is none, or it is damaged.
-        """
-        return chosen_checkpoint(self.folder, self._checkpoint)
+        """The checkpoint that the run was opened with."""
+        return load_chosen(self.folder, self._checkpoint)

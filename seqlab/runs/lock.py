@@ -1,4 +1,4 @@
-"""One process at a time in a run folder. The system frees the lock of a process that is gone."""
+"""The lock of a run folder. The system releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ def locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / LOCK, timeout=0)
     holder = folder / "run.lock.json"
     try:
-        _expect_file(folder / LOCK)
+        with suppress(FileNotFoundError):
+            size_of(folder / LOCK)  # refuses a link, which would be followed
         lock.acquire()
     except Timeout:
         raise UsageError(f"{folder}: is in use by {_holder(holder)}") from None
     except OSError as error:
         raise RunFailed(f"{folder}: cannot be locked ({error.strerror})") from None
-    # Who holds the lock is for messages; a disk that is full must not keep a run from ending.
+    # The holder is only for messages, so a full disk is ignored.
     with suppress(OSError), open_anew(holder) as file:
         file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
     try:
@@ -46,9 +47,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a process holds the lock of a run folder now."""
+    """Whether a process holds the lock of a run folder."""
     try:
-        size_of(folder / LOCK)  # looking at a run makes nothing in its folder
+        size_of(folder / LOCK)  # raises if there is no lock, as FileLock would make one
         with FileLock(folder / LOCK, timeout=0):
             return False
     except Timeout:
@@ -57,15 +58,9 @@ def in_use(folder: Path) -> bool:
         return False
 
 
-def _expect_file(lock: Path) -> None:
-    """A lock that is a link would be made, or emptied, elsewhere."""
-    with suppress(FileNotFoundError):
-        size_of(lock)
-
-
 def _holder(file: Path) -> str:
     try:
-        known = json.loads(read(file, 4096))
-        return f"process {known['pid']} on {known['host']}"
+        holder = json.loads(read(file, 4096))
+        return f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

@@ -1,4 +1,4 @@
-"""The log of a run: kept in memory until the run has a folder, then written to its `log.txt`."""
+"""The log of a run: kept in memory until there is a folder, then written to `log.txt`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from seqlab.printable import one_line, visible
 
 log = logging.getLogger(__name__)
 
-_CAPACITY = 10_000  # records; a run says far less before it has a folder
+_CAPACITY = 10_000  # records, many more than a run logs before it has a folder
 
 
 class _LogFile(logging.FileHandler):
-    """A log file that a full disk leaves with gaps: said once, and no reason to end a run."""
+    """A log file; on a full disk it warns once, and the run continues."""
 
     _failed = False
 
@@ -36,7 +36,7 @@ class _LogFile(logging.FileHandler):
 
 
 class _Lines(logging.Formatter):
-    """One line for each message, and behind it a traceback; control characters are shown."""
+    """One line per message, then a traceback; control characters are escaped."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # logging names it
         return one_line(super().formatMessage(record))
@@ -47,7 +47,7 @@ class _Lines(logging.Formatter):
 
 @contextmanager
 def run_log() -> Iterator[logging.handlers.MemoryHandler]:
-    """Collect what seqlab logs; `write_to` gives it a file."""
+    """Collect the messages of seqlab's loggers; `write_to` gives them a file."""
     logger = logging.getLogger("seqlab")
     level = logger.level
     handler = logging.handlers.MemoryHandler(_CAPACITY, flushLevel=logging.CRITICAL)
@@ -65,11 +65,7 @@ def run_log() -> Iterator[logging.handlers.MemoryHandler]:
 
 
 def write_to(handler: logging.handlers.MemoryHandler, path: Path) -> None:
-    """Write what was collected so far, and from now on everything at once.
-
-    Raises:
-        RunFailed: the file cannot be written.
-    """
+    """Write the collected messages to a file, and from now on each message at once."""
     try:
         target = _LogFile(path, encoding="utf-8")
     except OSError as error:

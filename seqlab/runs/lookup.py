@@ -1,4 +1,4 @@
-"""Which run is meant by a folder, a name, the beginning of an id, or `latest`."""
+"""Find runs by folder, name, beginning of an id, or `latest`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from seqlab.runs.folder import ROOT, RunFolder
 
 
 def all_runs(root: Path = ROOT) -> list[RunFolder]:
-    """Every run under a root, the oldest first."""
+    """Return every run under a root, the oldest first."""
     files = [*root.glob("*/run.json"), *root.glob("*/*/run.json")]
-    return sorted((RunFolder(file.parent) for file in files), key=_made_at)
+    return sorted((RunFolder(file.parent) for file in files), key=_start_time)
 
 
-def _made_at(run: RunFolder) -> float:
-    """When the run began: its experiment is written once."""
+def _start_time(run: RunFolder) -> float:
+    """Return the time of `experiment.yaml`, which is written once."""
     try:
         return run.experiment.lstat().st_mtime
     except OSError:
@@ -31,31 +31,27 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
     Raises:
         UsageError: nothing matches, or an id's beginning matches several.
     """
-    word, runs = str(named_path(run, "RUN")), all_runs(root)
+    name, runs = str(named_path(run, "RUN")), all_runs(root)
     with suppress(OSError):
         if (Path(run) / "run.json").is_file():
             return RunFolder(Path(run))
-        if os.sep in word and Path(run).is_dir():
-            raise UsageError(f"{run}: is a folder, but no run (it has no run.json)")
-    if word == "latest" and runs:
+        if os.sep in name and Path(run).is_dir():
+            raise UsageError(f"{run}: is a folder, but not a run (it has no run.json)")
+    if name == "latest" and runs:
         return runs[-1]
-    named = [found for found in runs if found.name == word]
-    if named:
+    if named := [folder for folder in runs if folder.name == name]:
         return named[-1]
-    begun = [f for f in runs if _id_begins(f.path.name, word)]
-    if len(begun) == 1:
-        return begun[0]
-    if begun:
-        ids = ", ".join(found.path.name for found in begun[:5])
-        raise UsageError(f"run '{word}': several ids begin so: {ids}")
+    matches = [folder for folder in runs if name and _id_begins(folder.path.name, name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(folder.path.name for folder in matches[:5])
+        raise UsageError(f"run '{name}': several ids begin so: {ids}")
     raise UsageError(
-        f"run '{word}': there is no such folder, name or id under {root}/ (`seqlab runs` lists"
-        " what there is)"
+        f"run '{name}': there is no such folder, name or id under {root}/ (`seqlab runs` lists all)"
     )
 
 
-def _id_begins(folder_name: str, word: str) -> bool:
-    """An id is the whole folder name, or its short part behind the time."""
-    return bool(word) and (
-        folder_name.startswith(word) or folder_name.rpartition("-")[2].startswith(word)
-    )
+def _id_begins(folder_name: str, beginning: str) -> bool:
+    """Compare with the whole name of the folder, and with its part after the time."""
+    return any(id_.startswith(beginning) for id_ in (folder_name, folder_name.rpartition("-")[2]))

@@ -1,4 +1,4 @@
-"""Events out to observers; one that raises is named and switched off."""
+"""Send events to observers; one that raises is switched off."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from seqlab.contracts import offered
 from seqlab.errors import PluginError
 from seqlab.interrupts import reraise_interrupt
 from seqlab.records import Record, StepEnded
@@ -18,11 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Observers:
-    """The observers of one run, in the order of the experiment.
-
-    Raises:
-        PluginError: one cannot be built, or could be saved but never be loaded again.
-    """
+    """The observers of a run, in the order of the experiment."""
 
     def __init__(self, bound: Sequence[Bound]) -> None:
         self._bound = {f"{i}:{b.component.name}": b for i, b in enumerate(bound)}
@@ -30,47 +27,42 @@ class Observers:
         self.failures: list[str] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of those observers that have one, and can say it."""
+        """Return the states of those observers that have one."""
         states = {}
-        for name, observer in list(self._observers.items()):
-            if hasattr(observer, "state_dict"):
-                with self._switched_off_if_it_fails(name):
-                    states[name] = observer.state_dict()
+        for name, state_dict in self._methods("state_dict"):
+            with self._switched_off_if_it_fails(name):
+                states[name] = state_dict()
         return states
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Give their states back to those who are still there.
-
-        Raises:
-            PluginError: one does not take its state.
-        """
+        """Load the states of those observers that are still there."""
         for name in state.keys() & self._observers.keys():
             try:
                 self._observers[name].load_state_dict(state[name])
             except BaseException as error:
                 reraise_interrupt(error)
                 raise PluginError(
-                    f"{self._bound[name].component} does not take the state that the checkpoint has"
-                    f" of it ({type(error).__name__}: {error}); --set observers=[] goes on without"
+                    f"{self._bound[name].component} does not take its state from the checkpoint"
+                    f" ({type(error).__name__}: {error}); --set observers=[] goes on without"
                 ) from error
 
     def tell(self, event: str, record: Record) -> None:
-        """Call the method named as the event on everyone who has it."""
-        for name, observer in list(self._observers.items()):
-            method = getattr(observer, event, None)
-            if method is not None:
-                self._call(name, method, record)
+        """Call the method of an event on each observer that has it."""
+        for name, method in self._methods(event):
+            with self._switched_off_if_it_fails(name):
+                method(record)
 
     def step_ended(self, step: int, record: Callable[[], StepEnded]) -> None:
-        """Tell a step to those whose interval it falls on; nobody asks: it is never measured."""
-        for name, observer in list(self._observers.items()):
-            method = getattr(observer, "seqlab_step_ended", None)
-            if method is not None and step % getattr(observer, "step_interval", 1) == 0:
-                self._call(name, method, record())
+        """Call those observers whose interval falls on this step; others need no record."""
+        for name, method in self._methods("seqlab_step_ended"):
+            interval = offered(self._observers[name], "step_interval")
+            if step % (1 if interval is None else interval) == 0:
+                with self._switched_off_if_it_fails(name):
+                    method(record())
 
-    def _call(self, name: str, method: Any, record: Record) -> None:
-        with self._switched_off_if_it_fails(name):
-            method(record)
+    def _methods(self, name: str) -> list[tuple[str, Any]]:
+        methods = [(key, offered(observer, name)) for key, observer in self._observers.items()]
+        return [(key, method) for key, method in methods if method is not None]
 
     @contextmanager
     def _switched_off_if_it_fails(self, name: str) -> Iterator[None]:
@@ -78,20 +70,20 @@ class Observers:
             yield
         except BaseException as error:  # an observer may call sys.exit
             reraise_interrupt(error)
-            said = f"observer '{name.partition(':')[2]}' failed: {reason(error)}"
-            self.failures.append(said)
-            log.warning("%s; it is switched off", said)
+            message = f"observer '{name.partition(':')[2]}' failed: {reason(error)}"
+            self.failures.append(message)
+            log.warning("%s; it is switched off", message)
             del self._observers[name]
 
 
 def _build(bound: Bound) -> Any:
     observer = bound.build()
-    if not any(hasattr(observer, event) for event in EVENTS):
+    if not any(offered(observer, event) for event in EVENTS):
         raise PluginError(
             f"{bound.component} has no method named as an event, so it would hear nothing; the"
             f" events are: {', '.join(sorted(EVENTS))}"
         )
-    if hasattr(observer, "state_dict") and not hasattr(observer, "load_state_dict"):
+    if offered(observer, "state_dict") and not offered(observer, "load_state_dict"):
         raise PluginError(
             f"{bound.component} has `state_dict` and no `load_state_dict`, so a run with it could"
             " not be resumed"

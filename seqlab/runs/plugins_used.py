@@ -1,4 +1,4 @@
-"""The plugins that a run was made with, and those that are here."""
+"""Compare the plugins that a run used with the installed ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def resolve_again(experiment: Experiment, registry: Registry, folder: RunFolder) -> Resolved:
-    """Resolve what a run was made of; say which of its plugins are missing.
-
-    Raises:
-        PluginError: a plugin that the run used is not here; with what to install, or where the
-            run keeps a copy.
-        ExperimentError: something else in the experiment cannot be resolved.
-    """
+    """Resolve the experiment of a run; raise PluginError if a plugin is missing."""
     try:
         return resolve(experiment, registry)
     except ExperimentError as error:
@@ -33,43 +27,39 @@ def resolve_again(experiment: Experiment, registry: Registry, folder: RunFolder)
         raise
 
 
-def say_what_changed(registry: Registry, folder: RunFolder) -> None:
-    """Say which plugins of a run are here in another version, or with another source."""
-    for sentence in _changed(folder.description(), registry):
-        log.warning(sentence)
+def warn_of_changed_plugins(registry: Registry, folder: RunFolder) -> None:
+    """Log which plugins of a run have another version or source now."""
+    plugins = {plugin.name: plugin for plugin in registry.plugins}
+    for used in folder.description()["plugins"]:
+        plugin = plugins.get(used["name"])
+        if plugin is None:
+            continue
+        name, origin = plugin.name, plugin.origin
+        if (plugin.version or None) != used["version"]:
+            before = f"{used['distribution'] or 'a file'} {used['version'] or ''}".strip()
+            log.warning("plugin '%s' is now %s; the run was made with %s", name, origin, before)
+        elif not plugin.matches_source(used["source_sha256"]):
+            log.warning("plugin '%s' (%s) has another source than the run's", name, origin)
 
 
-def _missing(known: Mapping[str, Any], registry: Registry, folder: RunFolder) -> Iterator[str]:
-    """One sentence for each plugin that the run used and that cannot be used here."""
-    here = {plugin.name for plugin in registry.plugins if plugin.components}
-    for used in known["plugins"]:
-        if used["name"] in here:
+def _missing(
+    description: Mapping[str, Any], registry: Registry, folder: RunFolder
+) -> Iterator[str]:
+    """Yield a message for each plugin that the run used and that is not usable now."""
+    usable = {plugin.name for plugin in registry.plugins if plugin.components}
+    for used in description["plugins"]:
+        if used["name"] in usable:
             continue
         if used["distribution"]:
-            released = used["version"] or ""
-            install = install_command(used["distribution"], released)
-            wanted = f"{used['distribution']}=={released}"
-            yield (
-                f"The run used plugin '{used['name']}' of {wanted}: {install}"
-                if install
-                else f"The run used plugin '{used['name']}' of '{wanted}', which is no distribution"
+            version = used["version"] or ""
+            install = install_command(used["distribution"], version)
+            release = f"{used['distribution']}=={version}"
+            source = (
+                f"{release}: {install}" if install else f"'{release}', which is no distribution"
             )
+            yield f"The run used plugin '{used['name']}' of {source}"
         else:
             yield (
                 f"The run used the dropped-in plugin '{used['name']}', of which it keeps a copy."
                 f" If you trust it: {pasted(['--plugins', folder.plugins])}"
             )
-
-
-def _changed(known: Mapping[str, Any], registry: Registry) -> Iterator[str]:
-    here = {plugin.name: plugin for plugin in registry.plugins}
-    for used in known["plugins"]:
-        plugin = here.get(used["name"])
-        if plugin is None:
-            continue
-        if (plugin.version or None) != used["version"]:
-            now = plugin.origin
-            before = f"{used['distribution'] or 'a file'} {used['version'] or ''}".strip()
-            yield f"plugin '{plugin.name}' is now {now}; the run was made with {before}"
-        elif not plugin.matches_source(used["source_sha256"]):
-            yield f"plugin '{plugin.name}' ({plugin.origin}) has another source than the run's"

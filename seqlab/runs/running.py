@@ -1,4 +1,4 @@
-"""An experiment in -> a run folder out."""
+"""Run an experiment."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.runs.building import DifferentModel, Parts, build
-from seqlab.runs.comparison import other_model
+from seqlab.runs.comparison import model_difference
 from seqlab.runs.description import describe_run, used_plugins
-from seqlab.runs.dry_run import expect_parts
+from seqlab.runs.dry_run import check_parts
 from seqlab.runs.folder import (
     ROOT,
     RunFolder,
-    appearing,
     as_json,
     check_free,
     choose_path,
+    new_run_folder,
 )
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
@@ -39,7 +39,7 @@ from seqlab.training.profiling import Profile
 
 log = logging.getLogger(__name__)
 
-COUNTED = 100_000_000  # targets up to which it is quickly known which of them are left out
+MAX_COUNTED = 100_000_000  # targets; beyond these it takes too long to count the untrained ones
 
 
 @forbidding_exit()
@@ -56,14 +56,14 @@ def run(
     """Run an experiment: what `seqlab run` does.
 
     Args:
-        experiment: a file, the same as a mapping, or one that is already read.
+        experiment: a file, a mapping, or an `Experiment`.
         overrides: `KEY=VALUE`, as `--set` takes them.
         run_dir: the folder of the run; None: a new one under `root`.
-        root: where runs are collected.
-        registry: the plugins; None: all that can be found from here.
-        progress: is told how far reading the corpus has come; None: the log is.
-        profile: measure where the time of a step goes: `profile` in run.json, in milliseconds a
-            step, and a trace of some steps, `profile.json`.
+        root: the folder of all runs.
+        registry: the plugins; None: all that are installed or in `plugins/`.
+        progress: reports how much of the corpus is read; None: to the log.
+        profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
+            a trace of some steps in `profile.json`.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -72,36 +72,36 @@ def run(
         experiment = experiment.overridden(overrides)
     else:
         experiment = read_experiment(experiment, overrides)
-    place = named_path(run_dir, "run_dir") if run_dir is not None else None
-    home = named_path(root, "root")
-    if place is not None:
-        check_free(place)
+    run_dir = named_path(run_dir, "run_dir") if run_dir is not None else None
+    root = named_path(root, "root")
+    if run_dir is not None:
+        check_free(run_dir)
     registry = registry if registry is not None else load_plugins()
     resolved = resolve(experiment, registry)
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
-        expect_parts(resolved)
-        parts = _build(resolved, home, progress)
+        check_parts(resolved)
+        parts = _build(resolved, root, progress)
         observers = Observers(resolved.observers)
-        path = choose_path(experiment.name, place, home)
-        if place is None:
+        path = choose_path(experiment.name, run_dir, root)
+        if run_dir is None:
             remove_leftovers(path.parent)
-        with appearing(path) as temporary:
-            description = _write_down(experiment, resolved, registry, parts, temporary)
+        with new_run_folder(path) as temporary:
+            description = _write_first_files(experiment, resolved, registry, parts, temporary)
         folder = RunFolder(path)
         with locked(path):
             write_to(handler, folder.log)
-            _say_what_is_left_out(resolved, parts)
-            measured = Profile(parts.training.device, folder.profile) if profile else None
-            Session(resolved, parts, folder, observers, description, measured).go()
+            _log_untrained_targets(resolved, parts)
+            profiler = Profile(parts.training.device, folder.profile) if profile else None
+            Session(resolved, parts, folder, observers, description, profiler).run()
     return Run(folder, registry)
 
 
 @contextmanager
-def deterministic(wanted: bool) -> Iterator[None]:
-    """Have torch refuse operations that may give other bits in another run, for a while."""
-    if not wanted or torch.are_deterministic_algorithms_enabled():
+def deterministic(enabled: bool) -> Iterator[None]:
+    """Have torch refuse nondeterministic operations inside the block."""
+    if not enabled or torch.are_deterministic_algorithms_enabled():
         yield
         return
     torch.use_deterministic_algorithms(True)
@@ -112,7 +112,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 def _build(resolved: Resolved, root: Path, progress: Progress | None) -> Parts:
-    """Build everything, with vocabulary and weights of the run that `train.init_from` names."""
+    """Build all parts, with vocabulary and weights of the run in `train.init_from`, if any."""
     if resolved.train.init_from is None:
         return build(resolved, progress=progress)
     other = open_run(resolved.train.init_from, root=root)
@@ -120,17 +120,17 @@ def _build(resolved: Resolved, root: Path, progress: Progress | None) -> Parts:
     try:
         return build(resolved, other.tokenizer_as(resolved.tokenizer), saved.weights, progress)
     except DifferentModel:
-        model = other_model(other, resolved)
-        if not model:
+        difference = model_difference(other, resolved)
+        if not difference:
             raise
-        said = f"{other.path} has another model: {model}; give this one the same, or leave this out"
-        raise CheckpointError(str(resolved.complaint(said, "train", "init_from"))) from None
+        message = f"{other.path} has another model: {difference}; use the same, or leave this out"
+        raise CheckpointError(str(resolved.complaint(message, "train", "init_from"))) from None
 
 
-def _write_down(
+def _write_first_files(
     experiment: Experiment, resolved: Resolved, registry: Registry, parts: Parts, folder: RunFolder
 ) -> dict[str, Any]:
-    """What is known before the first step: the experiment as given and as it was understood."""
+    """Write everything that is known before the first step; return the description."""
     description = describe_run(resolved, registry, parts, overrides=experiment.overrides)
     write_synced(folder.experiment, experiment.source.encode("utf-8", "replace"))
     write_synced(folder.resolved, resolved_text(resolved, parts))
@@ -139,23 +139,19 @@ def _write_down(
         for plugin in used_plugins(resolved, registry)
         if not plugin.distribution and plugin.path is not None
     }
-    _copy(copies, folder.plugins)
+    if copies:
+        folder.plugins.mkdir()
+        for name, data in copies.items():
+            write_synced(folder.plugins / name, data)
+        sync_folder(folder.plugins)
     for rows in (folder.metrics, folder.samples):
         write_synced(rows, b"")
     write_synced(folder.path / "run.json", as_json(description))
     return description
 
 
-def _copy(files: Mapping[str, bytes], folder: Path) -> None:
-    if files:
-        folder.mkdir()
-        for name, data in files.items():
-            write_synced(folder / name, data)
-        sync_folder(folder)
-
-
 def resolved_text(resolved: Resolved, parts: Parts) -> bytes:
-    """Return everything filled in, with the corpus that was really used, as YAML."""
+    """Return the resolved experiment as YAML, with the corpus that was really used."""
     sections = resolved.as_experiment()
     used = parts.prepared.corpus
     if used is not resolved.corpus:
@@ -164,9 +160,9 @@ def resolved_text(resolved: Resolved, parts: Parts) -> bytes:
     return dump_yaml(sections).encode()
 
 
-def _say_what_is_left_out(resolved: Resolved, parts: Parts) -> None:
+def _log_untrained_targets(resolved: Resolved, parts: Parts) -> None:
     targets = len(parts.prepared.tokens) - 1
-    if targets > COUNTED:
+    if targets > MAX_COUNTED:
         return
     missed = sum(map(len, parts.sampler.left_out(0)))
     if missed:

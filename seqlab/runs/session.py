@@ -1,4 +1,4 @@
-"""A run on its way: trains, records, evaluates, generates and saves."""
+"""One execution of a run: train, record, evaluate, generate and save."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from seqlab.errors import Interrupted, StoppedByHand
@@ -17,11 +18,14 @@ from seqlab.printable import pasted
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
-from seqlab.runs.compiler_errors import compiler_errors
 from seqlab.runs.description import now
-from seqlab.runs.disk_errors import disk_errors
+from seqlab.runs.error_messages import (
+    compiler_errors,
+    disk_errors,
+    memory_errors,
+    training_sizes,
+)
 from seqlab.runs.folder import RunFolder
-from seqlab.runs.memory_errors import name_what_is_too_large, training_sizes
 from seqlab.runs.observers import Observers
 from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
@@ -29,60 +33,53 @@ from seqlab.runs.stopping import Best, Stopping, worse_than_guessing
 from seqlab.training.checkpoint import (
     Checkpoint,
     check_state,
-    prune_checkpoints,
+    remove_checkpoints,
     save_checkpoint,
     steps_saved,
 )
-from seqlab.training.epoch_mean import RunningEpoch
 from seqlab.training.loop import wants_metric
 from seqlab.training.profiling import Profile
-from seqlab.training.step import Step
+from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class Session:
-    """From the first step (or the one after a checkpoint) to the last.
+    """The steps of a run, from the first (or the one after a checkpoint) to the last.
 
-    What a checkpoint holds is what the *periodic* records have seen. Rows that are written only
-    because the run ends come after the last checkpoint, so that a run that is extended later
-    writes the same rows as one that was that long from the start.
+    A checkpoint covers the rows of whole epochs and of due evaluations. Rows that are written only
+    because the run ends come after the last checkpoint, so that a run that is extended later has
+    the same rows as one that was that long from the start.
     """
 
-    def __init__(
-        self,
-        resolved: Resolved,
-        parts: Parts,
-        folder: RunFolder,
-        observers: Observers,
-        description: dict[str, Any],
-        profile: Profile | None = None,
-    ) -> None:
-        self.resolved = resolved
-        self.parts = parts
-        self.training = parts.training
-        self.folder = folder
-        self.observers = observers
-        self.description = description
-        self.recorder = Recorder(resolved, parts, folder, observers)
+    resolved: Resolved
+    parts: Parts
+    folder: RunFolder
+    observers: Observers
+    description: dict[str, Any]
+    profile: Profile | None = None
+
+    def __post_init__(self) -> None:
+        self.training = self.parts.training
+        self.recorder = Recorder(self.resolved, self.parts, self.folder, self.observers)
         self.best = Best()
-        self.stopping = Stopping(resolved.train.stop)
-        self.profile = profile
+        self.stopping = Stopping(self.resolved.train.stop)
         self.last: Step | None = None
         self.doubt = ""
         self._saved_step = -1
         self._minutes_before = 0.0
-        self._begun = self._saved_at = self._evaluated_at = time.monotonic()
+        self._start = self._saved_at = self._evaluated_at = time.monotonic()
 
-    def go(self) -> None:
-        """Run to the end; whatever happens, the folder says how it ended."""
+    def run(self) -> None:
+        """Run to the end; however it ends, `run.json` says how."""
         sizes = training_sizes(self.resolved, self.parts.prepared.tokenizer.size)
         with (
             stop_requests() as request,
             self._ending(),
             forbidding_exit(),
             disk_errors(self.folder.path),
-            name_what_is_too_large(self.resolved, sizes, "training"),
+            memory_errors(self.resolved, sizes, "training"),
             compiler_errors(self.resolved),
         ):
             check_state(self._checkpoint().state)
@@ -90,16 +87,17 @@ class Session:
             samples = self.resolved.samples
             if samples and samples.at_start and not self.training.done:
                 self.recorder.sampled(epoch=0)
-            with self._measured() as step_ended:
+            with self._profiled() as step_ended:
                 steps = self.training.steps(self.parts.total_steps)
                 while not (request.signal or self.reason) and (step := next(steps, None)):
                     step_ended()
                     self._after(step)
             self._finish(request)
+            self.folder.sync()
 
     @contextmanager
-    def _measured(self) -> Iterator[Callable[[], None]]:
-        """Have each part of a step measured, if that is wanted."""
+    def _profiled(self) -> Iterator[Callable[[], None]]:
+        """Measure the parts of each step, if there is a profile."""
         if self.profile is None:
             yield lambda: None
             return
@@ -109,20 +107,17 @@ class Session:
         self.description["profile"] = self.profile.summary()
 
     def _after(self, step: Step) -> None:
-        """Bring everything up to date with one more step; saving comes last."""
+        """Record, evaluate and save what is due after a step; saving comes last."""
         self.last = step
         self.recorder.step_ended(step)
         if step.ends_epoch:
-            self._end_epoch(step)
+            self.stopping.update(self._write_epoch(step))
+            self.recorder.epoch = RunningEpoch()
+            if self._samples_due(step):
+                self.recorder.sampled(step.epoch)
         improved = self._evaluation_due(step) and self._evaluate(step)
         if improved or self._checkpoint_due(step):
             self._save()
-
-    def _end_epoch(self, step: Step) -> None:
-        self.stopping.look(self._write_epoch(step))
-        self.recorder.epoch = RunningEpoch()
-        if self._samples_due(step):
-            self.recorder.sampled(step.epoch)
 
     def _write_epoch(self, step: Step) -> EpochEnded:
         record = self.recorder.epoch_ended(step)
@@ -130,44 +125,40 @@ class Session:
         return record
 
     def _evaluate(self, step: Step) -> bool:
-        """Score the evaluated split; say whether the weights are the best so far."""
+        """Score the evaluated split; return whether the weights are the best so far."""
         record = self.recorder.evaluated(step)
         self._evaluated_at = time.monotonic()
-        self.stopping.look(record)
+        self.stopping.update(record)
         if wants_metric(self.parts.schedule):
-            self.parts.schedule.step(record.loss)  # type: ignore[arg-type] # it wants a metric
+            self.parts.schedule.step(record.loss)  # type: ignore[arg-type] # takes a metric
         return self.best.improved_by(record)
 
     @property
     def reason(self) -> str:
-        """Why the run ends before its last step; empty: it goes on."""
+        """Why the run ends before its last step; empty: it does not."""
         limit = self.resolved.train.max_minutes
         if limit is not None and self.minutes >= limit:
             return f"{limit:g} minutes are over"
         return self.stopping.reason
 
     def _finish(self, request: Request) -> None:
-        """Save, and write the rows that a run ends with: on the disk before `run.json` says so."""
-        self._write_last(request)
-        self.folder.sync()
-
-    def _write_last(self, request: Request) -> None:
+        """Save, and write the last rows, unless the run was interrupted."""
         self._save()
         if request.signal:
             by_hand = request.signal == signal.SIGINT
-            ended = StoppedByHand if by_hand else Interrupted
-            raise ended(self.training.done, self._resume_command(), request.exit_code)
+            error = StoppedByHand if by_hand else Interrupted
+            raise error(self.training.done, self._resume_command(), request.exit_code)
         if self.reason:
             log.info("The run ends after step %d: %s", self.training.done, self.reason)
         last = self.last
-        if last is None:  # no step was ever taken
+        if last is None:  # a run of no steps
             self.recorder.sampled(epoch=0)
             return
         if not last.ends_epoch:
             self._write_epoch(last)
         if self.resolved.evaluation and not self._evaluation_due(last):
             self.best.improved_by(self.recorder.evaluated(last))
-            self._prune()  # the one that was the best until now need not be kept
+            self._prune()  # the best until now need not be kept
         if not self._samples_due(last):
             self.recorder.sampled(last.epoch)
         if self.doubt:
@@ -176,11 +167,11 @@ class Session:
     # -- checkpoints
 
     def _save(self) -> None:
-        """Save, unless the last checkpoint is of this step already."""
+        """Save a checkpoint, unless this step has one already."""
         step = self.training.done
         if self._saved_step == step:
             return
-        self.training.check()  # never a checkpoint past a step that was not finite
+        self.training.check()  # no checkpoint after a step that was not finite
         path = save_checkpoint(self.folder.checkpoints, self._checkpoint())
         self._prune()
         self._saved_step = step
@@ -188,9 +179,10 @@ class Session:
         self.recorder.saved(step, path)
 
     def _prune(self) -> None:
-        """Remove the checkpoints that need not be kept."""
+        """Keep the latest checkpoints and the best one."""
         keep = self.resolved.train.checkpoint.keep
-        prune_checkpoints(self.folder.checkpoints, keep, self.best.step)
+        old = steps_saved(self.folder.checkpoints)[:-keep]
+        remove_checkpoints(self.folder.checkpoints, [s for s in old if s != self.best.step])
 
     def _checkpoint(self) -> Checkpoint:
         model = self.parts.model
@@ -212,32 +204,32 @@ class Session:
         return Checkpoint(self.training.done, weights, state)
 
     def load(self, checkpoint: Checkpoint, *, total_steps_changed: bool) -> None:
-        """Come back to where a checkpoint was taken; rows written after it are cut off."""
+        """Continue from a checkpoint; rows written after it are dropped."""
         state = checkpoint.state
         self.parts.model.load_state_dict(state.get("weights", checkpoint.weights))
         self.training.load_state_dict(state["training"], total_steps_changed)
         self.recorder.epoch = RunningEpoch.from_state(state["epoch"])
         last = state["last"]
         self.last = last and Step.from_state(last)
-        self.best = self._best_of(Best(**state["best"]))
+        self.best = self._saved_best(Best(**state["best"]))
         self.stopping.load_state_dict(state["stopping"])
         self._minutes_before = float(state["minutes"])
         self.observers.load_state_dict(state["observers"])
         self.folder.cut_back(state["files"])
         self._saved_step = checkpoint.step
 
-    def _best_of(self, best: Best) -> Best:
-        """Where the best one was not kept, since the run ended with a better one, that is it."""
-        there = steps_saved(self.folder.checkpoints)
+    def _saved_best(self, best: Best) -> Best:
+        """Return the best at the end of the run if only that one's checkpoint was kept."""
+        saved = steps_saved(self.folder.checkpoints)
         last = Best(**self.description.get("best", {}))
-        return last if best.step not in there and last.step in there else best
+        return last if best.step not in saved and last.step in saved else best
 
     # -- what is due when
 
     @property
     def minutes(self) -> float:
-        """Wall time of the run so far, that before it was resumed included."""
-        return self._minutes_before + (time.monotonic() - self._begun) / 60
+        """Wall time of the run, including that before it was resumed."""
+        return self._minutes_before + (time.monotonic() - self._start) / 60
 
     def _evaluation_due(self, step: Step) -> bool:
         evaluation = self.resolved.evaluation
@@ -253,7 +245,7 @@ class Session:
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """Write down how the run ended, and tell the observers."""
+        """Write to `run.json` how the run ended, and tell the observers."""
         status = "failed"
         try:
             yield
@@ -263,7 +255,7 @@ class Session:
             raise
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"
-            self._say_where_it_stopped(getattr(error, "resume_with", ""))
+            self._log_failure(getattr(error, "resume_with", ""))
             raise
         finally:
             self.recorder.ended(status)
@@ -279,16 +271,16 @@ class Session:
             with disk_errors(self.folder.path):
                 self.folder.describe(self.description)
 
-    def _say_where_it_stopped(self, resume_with: str) -> None:
-        """The traceback is for the run's log; on the terminal it comes by itself, or not at all."""
+    def _log_failure(self, resume_with: str) -> None:
+        """Log where the run stopped and how to resume it; the traceback goes to `log.txt`."""
         path, done = self.folder.path, self.training.done
-        how = "It has no checkpoint yet (train.checkpoint.every says when), so it would begin anew"
+        hint = "It has no checkpoint yet (train.checkpoint.every says when), so it would start anew"
         if self._saved_step >= 0:
-            how = f"To go on from step {self._saved_step}: {self._resume_command(resume_with)}"
-        log.error("The run in %s stopped after step %d. %s", path, done, how, exc_info=True)
+            hint = f"To go on from step {self._saved_step}: {self._resume_command(resume_with)}"
+        log.error("The run in %s stopped after step %d. %s", path, done, hint, exc_info=True)
 
     def _resume_command(self, resume_with: str = "") -> str:
-        """What goes on with this run from the same folder, to be pasted into a shell."""
+        """Return the shell command that resumes this run."""
         options = [*shlex.split(resume_with), *self.description["plugin_options"]]
         return pasted(["seqlab", "resume", self.folder.path, *options])
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal as requests: a run ends after the step that it is in."""
+"""Ctrl-C, SIGTERM and SIGHUP as requests: a run ends after its current step."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from typing import Any
 
 from seqlab.interrupts import CtrlCHandler
 
-ASKED = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HANGUP = getattr(signal, "SIGHUP", None)  # not on Windows
 
 
 @dataclass
 class Request:
-    """`signal` is the number of the signal that came, None as long as none did."""
+    """`signal` is the number of the signal that was received, if any."""
 
     signal: int | None = None
 
     @property
     def exit_code(self) -> int:
-        """128 and the number of the signal, as shells have it."""
+        """128 plus the number of the signal, as in a shell."""
         return 128 + (self.signal or 0)
 
 
 @contextmanager
 def stop_requests() -> Iterator[Request]:
-    """Take the first signal as a request; the second one ends the process as it always would.
+    """Take the first signal as a request; the second one ends the process as usual.
 
-    Outside the main thread, where Python gives nobody signals, nothing ever comes.
+    Outside the main thread Python delivers no signals.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in ASKED}
-    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # as nohup has it
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # nohup ignores it
         before[HANGUP] = signal.getsignal(HANGUP)
 
-    ask = Ask(request, before)
+    handler = RequestHandler(request, before)
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, handler)
     try:
         yield request
     finally:
         _restore(before)
 
 
-class Ask(CtrlCHandler):
-    """The handler that takes a signal as a request, and gives its place back to those before it."""
+class RequestHandler(CtrlCHandler):
+    """Notes the signal in a request, and restores the handlers before it."""
 
     def __init__(self, request: Request, before: dict[signal.Signals, Any]) -> None:
         self._request = request

@@ -1,48 +1,49 @@
-"""When a run ends early, and which checkpoint is the best."""
+"""Early stopping, and the best checkpoint."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from seqlab.experiment.sections import Stop
 from seqlab.records import EpochEnded, Measured
 
 
+@dataclass
 class Best:
-    """The lowest loss on the evaluated split so far; `step` is None before the first."""
+    """The lowest loss on the evaluated split so far; None before the first."""
 
-    def __init__(self, step: int | None = None, loss: float | None = None) -> None:
-        self.step = step
-        self.loss = loss
+    step: int | None = None
+    loss: float | None = None
 
     def improved_by(self, record: Measured) -> bool:
-        """Take a row in; say whether it is the best so far."""
+        """Compare with a row; return whether that is the best so far."""
         if self.loss is not None and not record.loss < self.loss:
             return False
         self.step, self.loss = record.step, record.loss
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step, "loss": self.loss}
+        return asdict(self)
 
 
 def worse_than_guessing(epoch: EpochEnded, vocabulary: int) -> str:
-    """What to say of an epoch whose loss is more than twice that of guessing; empty: nothing.
+    """Warn of a training loss above twice that of guessing; empty: it is lower.
 
-    Of other splits this is not asked: who has learnt a text by heart is worse there, and rightly.
+    An overfitted model may well be that bad on other splits.
     """
     guessing = math.log(vocabulary)
     if not epoch.loss > 2 * guessing:
         return ""
     return (
-        f"The loss of the last epoch is {epoch.loss:.4g}, and {guessing:.4g} is had by guessing"
-        " each token alike: it has diverged, or hardly begun; a smaller lr or a clip_norm may help"
+        f"The loss of the last epoch is {epoch.loss:.4g}, and that of guessing is {guessing:.4g}:"
+        " training has diverged, or hardly begun; a smaller lr or a clip_norm may help"
     )
 
 
 class Stopping:
-    """Patience and target of `train.stop`; None: never."""
+    """Patience and target of `train.stop`; None: no early stopping."""
 
     def __init__(self, settings: Stop | None) -> None:
         self._settings = settings
@@ -50,8 +51,8 @@ class Stopping:
         self._best: float | None = None
         self._waited = 0
 
-    def look(self, record: Measured) -> None:
-        """Take a row in, if it is one of those that are watched."""
+    def update(self, record: Measured) -> None:
+        """Take the metric from a row, if the row has it."""
         settings = self._settings
         if settings is None or record.split != settings.split:
             return
@@ -66,7 +67,7 @@ class Stopping:
 
     @property
     def reason(self) -> str:
-        """Why the run should end, as far as rows say; empty: it should not."""
+        """Why the run should end; empty: it should not."""
         settings, latest = self._settings, self._latest
         if settings is None or latest is None:
             return ""
@@ -78,7 +79,7 @@ class Stopping:
         return ""
 
     def _cost(self, value: float) -> float:
-        """The same number, so that less is better."""
+        """Return the value with the sign that makes less better."""
         return -value if self._settings and self._settings.metric == "accuracy" else value
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Checkpoints: whole or absent, checked by hash, and without a line of code in them.
+"""Checkpoints: written whole or not at all, checked by hash, and free of code.
 
-A checkpoint is a folder with `model.safetensors`, `state.safetensors` and `manifest.json`.
-The manifest has the format's version, a SHA-256 of each file and of itself, and the structure of
-everything that is no weight: JSON values, with tensors named where they belong.
+A checkpoint is a folder with `model.safetensors`, `state.safetensors` and `manifest.json`. The
+manifest has the version of the format, a SHA-256 of each file and of itself, and the state: JSON
+values, with the names of tensors in `state.safetensors`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from seqlab.files import entries, expect_folder, read
 from seqlab.packing import pack, unpack
 
 FORMAT = 1
-MAX_MANIFEST = 16 << 20  # bytes; parsed JSON takes up to twenty times its size
+MAX_MANIFEST = 16 << 20  # bytes; parsed, JSON takes up to twenty times as much memory
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
 FILES = (WEIGHTS, STATE, MANIFEST)
 _STEP = re.compile(r"step-([0-9]{8,})")
@@ -35,7 +35,7 @@ _STEP = re.compile(r"step-([0-9]{8,})")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`weights` is the model's state_dict; `state` everything else, any tree of plain values."""
+    """`weights` is the model's state_dict; `state` is any tree of plain values and tensors."""
 
     step: int
     weights: dict[str, Tensor]
@@ -43,35 +43,30 @@ class Checkpoint:
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step lies among `folder`'s."""
     return folder / f"step-{step:08d}"
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint into `folder`: into a temporary folder, which is then renamed.
+    """Write a checkpoint to a temporary folder, which is then renamed.
 
     Raises:
-        RunFailed: it cannot be written; what was there before is as it was.
-        PluginError: a component's state holds something else than JSON values and tensors.
+        RunFailed: it cannot be written; an older checkpoint of the step is still there.
+        PluginError: a component's state is more than JSON values and tensors.
     """
     target = checkpoint_path(folder, checkpoint.step)
     try:
         with atomic_folder(target, replaceable=FILES) as temporary:
             _write_files(temporary, checkpoint)
     except OSError as error:
-        said = error.strerror or error
-        raise RunFailed(f"{target}: the checkpoint cannot be saved ({said})") from None
+        reason = error.strerror or error
+        raise RunFailed(f"{target}: the checkpoint cannot be saved ({reason})") from None
     except TypeError as error:
         raise PluginError(f"{target}: the checkpoint cannot be saved ({error})") from None
     return target
 
 
 def check_state(state: Any) -> None:
-    """See to it, before anything is trained, that a state can be saved.
-
-    Raises:
-        PluginError: it holds something else than JSON values and tensors.
-    """
+    """Raise PluginError unless a state can be saved."""
     try:
         pack(state, "", {})
     except TypeError as error:
@@ -81,7 +76,7 @@ def check_state(state: Any) -> None:
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     tensors: dict[str, Tensor] = {}
     structure = pack(checkpoint.state, "", tensors)
-    contents = {WEIGHTS: save(_plain(checkpoint.weights)), STATE: save(_plain(tensors))}
+    contents = {WEIGHTS: save(_copies(checkpoint.weights)), STATE: save(_copies(tensors))}
     manifest = {
         "format": FORMAT,
         "step": checkpoint.step,
@@ -95,29 +90,25 @@ def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint back, with tensors on the CPU.
-
-    Raises:
-        CheckpointError: a file is missing or is not what the manifest says.
-    """
+    """Read a checkpoint, with tensors on the CPU; raise CheckpointError if it is damaged."""
     try:
         expect_folder(path)
         data = read(path / MANIFEST, MAX_MANIFEST)
         manifest = json.loads(data)
         _check_manifest(manifest, path)
         if data != _as_json(manifest):
-            raise CheckpointError(f"{path / MANIFEST}: is damaged (it is not as seqlab writes it)")
+            raise CheckpointError(f"{path / MANIFEST}: is damaged (not in seqlab's own form)")
         sizes = {name: manifest["files"][name]["bytes"] for name in (WEIGHTS, STATE)}
         contents = {name: read(path / name, size) for name, size in sizes.items()}
     except OSError as error:
-        place = error.filename or path
-        raise CheckpointError(f"{place}: cannot be read ({error.strerror or error})") from None
+        file = error.filename or path
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from None
     except (LookupError, TypeError, ValueError, RecursionError):
         raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON, or no manifest)") from None
     for name, data in contents.items():
         if manifest["files"][name] != _describe(data):
-            raise CheckpointError(f"{path / name}: is damaged (its SHA-256 is another)")
-    with understood(path):
+            raise CheckpointError(f"{path / name}: is damaged (its SHA-256 differs)")
+    with checkpoint_errors(path):
         weights, tensors = load(contents[WEIGHTS]), load(contents[STATE])
         return Checkpoint(manifest["step"], weights, unpack(manifest["state"], tensors))
 
@@ -127,32 +118,28 @@ def _as_json(manifest: Any) -> bytes:
 
 
 @contextmanager
-def understood(path: Path) -> Iterator[None]:
-    """What comes up while a checkpoint's content is taken apart means that it is another content.
-
-    Raises:
-        CheckpointError: in place of whatever it was.
-    """
+def checkpoint_errors(path: Path) -> Iterator[None]:
+    """Turn any error of interpreting a checkpoint's content into a CheckpointError."""
     try:
         yield
     except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
-        said = f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{path}: is no checkpoint of format {FORMAT} ({said})") from None
+        reason = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{path}: is no checkpoint of format {FORMAT} ({reason})") from None
     except (RuntimeError, OverflowError) as error:  # RecursionError is a RuntimeError
-        said = " ".join(str(error).split())
-        raise CheckpointError(f"{path}: does not fit this run ({said})") from None
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: does not fit this run ({reason})") from None
 
 
 def _check_manifest(manifest: Any, path: Path) -> None:
-    place = path / MANIFEST
+    file = path / MANIFEST
     if not isinstance(manifest, dict) or manifest.get("sha256") != _hash_of(manifest):
-        raise CheckpointError(f"{place}: is damaged (its own SHA-256 is another)")
+        raise CheckpointError(f"{file}: is damaged (its own SHA-256 differs)")
     if manifest.get("format") != FORMAT:
-        found = manifest.get("format")
-        raise CheckpointError(f"{place}: has format {found}; this seqlab reads {FORMAT}")
+        version = manifest.get("format")
+        raise CheckpointError(f"{file}: has format {version}; this seqlab reads {FORMAT}")
     step = manifest["step"]
     if type(step) is not int or not 0 <= step < 1 << 63:
-        raise ValueError("a step is a number from 0 on")
+        raise ValueError("a step is an integer from 0 on")
 
 
 def _describe(data: bytes) -> dict[str, Any]:
@@ -164,39 +151,31 @@ def _hash_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of their own: safetensors refuses views and tensors that share memory."""
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors to the CPU: safetensors refuses views and shared memory."""
     return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
 
 
 def steps_saved(folder: Path) -> list[int]:
-    """Return the steps that `folder` has checkpoints of, in order.
-
-    Raises:
-        CheckpointError: the folder cannot be read, or is a link.
-    """
+    """Return the steps of the checkpoints in `folder`, in order."""
     try:
         names = [path.name for path in entries(folder)]
     except OSError as error:
-        said = error.strerror or error
-        raise CheckpointError(f"{folder}: its checkpoints cannot be read ({said})") from None
-    steps = {int(form[1]): name for name in names if (form := _STEP.fullmatch(name))}
+        reason = error.strerror or error
+        raise CheckpointError(f"{folder}: its checkpoints cannot be read ({reason})") from None
+    steps = {int(match[1]): name for name in names if (match := _STEP.fullmatch(name))}
     return sorted(step for step in steps if checkpoint_path(folder, step).name == steps[step])
 
 
 def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint | None, list[str]]:
-    """Return the latest checkpoint that is whole, and what is wrong with those passed over.
-
-    Args:
-        folder: of all checkpoints of a run.
-        step: take this one and no other.
+    """Return the latest undamaged checkpoint, or that of `step`, and the errors of later ones.
 
     Raises:
-        CheckpointError: the one that was asked for is missing or damaged.
+        CheckpointError: the checkpoint of `step` is missing or damaged.
     """
     if step is not None and step not in steps_saved(folder):
-        there = ", ".join(map(str, steps_saved(folder))) or "none"
-        raise CheckpointError(f"{folder}: has no checkpoint of step {step}; there are: {there}")
+        steps = ", ".join(map(str, steps_saved(folder))) or "none"
+        raise CheckpointError(f"{folder}: has no checkpoint of step {step}; there are: {steps}")
     if step is not None:
         return load_checkpoint(checkpoint_path(folder, step)), []
     damaged: list[str] = []
@@ -208,28 +187,15 @@ def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint
     return None, damaged
 
 
-def prune_checkpoints(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all but the latest `keep` checkpoints and the best one."""
-    _remove(folder, (step for step in steps_saved(folder)[:-keep] if step != best))
-
-
-def drop_checkpoints_after(folder: Path, step: int) -> None:
-    """Remove checkpoints of a course that was left: damaged ones, or later than one asked for."""
-    _remove(folder, (later for later in steps_saved(folder) if later > step))
-
-
-def _remove(folder: Path, steps: Iterable[int]) -> None:
-    """Remove checkpoints; a folder that holds anything else stays as it is."""
+def remove_checkpoints(folder: Path, steps: Iterable[int]) -> None:
+    """Remove checkpoints; a folder with any other file stays."""
     for step in steps:
         with suppress(OSError):
             remove_folder(checkpoint_path(folder, step), FILES)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a process that was killed while saving left behind.
-
-    Where it was killed between two renames, the old checkpoint is put back.
-    """
+    """Clean up after a process that was killed while saving."""
     with suppress(OSError):
         restore_replaced(folder, _STEP, FILES)
         atomic.remove_leftovers(folder)

@@ -1,128 +1,108 @@
-"""Kernels that are recorded once as a CUDA graph, and then launched together."""
+"""Record kernels once as a CUDA graph, then launch them together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from seqlab.errors import RunFailed
+from seqlab.model.state import leaves
 from seqlab.training.profiling import Phase, unmeasured
 
-MOST = 16  # forms that are recorded; each keeps what it writes
+MAX_GRAPHS = 16  # each keeps its results
 
 
-class Replayed:
-    """Equals a function of tensors that leaves gradients in parameters, with one launch a call.
+class GraphReplay:
+    """A function that leaves gradients in parameters, replayed with one launch per call.
 
-    A step of a recurrent model is hundreds of kernels, each of which a GPU finishes before the next
-    one has been launched. A graph of them is launched at once. Arguments have the same form if
-    their tensors have the same shapes and dtypes, and everything else is equal: the first call of a
-    form is an ordinary one, in which libraries set themselves up, the second is recorded, and from
-    then on the recording is replayed on what is given. Random numbers are those that the generator
-    would have given. Of more forms than a few, the last are never recorded.
+    A step of a recurrent model is hundreds of kernels, and a GPU finishes each before the next one
+    is launched. There is one graph for each signature of the arguments: the shapes and dtypes of
+    their tensors, and all other values. The first call of a signature runs the function, so that
+    libraries initialise; the second records it; later ones replay the graph. Random numbers are
+    the same as without a graph. Signatures beyond `MAX_GRAPHS` are never recorded.
 
-    What is not a kernel happens while recording only. A function that reads a value back from the
-    device cannot be recorded.
+    Python code runs during recording only. A function that reads a value back from the device
+    cannot be recorded.
 
     Args:
-        function: of a phase, and of nested tuples of tensors and plain values; it returns such.
-        parameters: that it leaves gradients in.
+        function: takes a phase and nested tuples of tensors and plain values; returns the latter.
+        parameters: the tensors that receive the gradients.
     """
 
     def __init__(self, function: Callable[..., Any], parameters: Sequence[Tensor]) -> None:
         self._function = function
         self._parameters = parameters
-        self._forms: dict[object, _Graph | None] = {}
+        self._replays: dict[object, Callable[..., Any] | None] = {}
         self._stream = torch.cuda.Stream(parameters[0].device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, phase: Phase, *arguments: Any) -> Any:
-        """Return what the function does; the next call writes over it.
-
-        Raises:
-            RunFailed: it cannot be recorded.
-        """
-        form = _mapped(lambda tensor: (tensor.shape, tensor.dtype), arguments)
-        if form not in self._forms:
-            if len(self._forms) < MOST:
-                self._forms[form] = None
+        """Return the function's result, which the next call overwrites."""
+        signature = _map_tensors(lambda tensor: (tensor.shape, tensor.dtype), arguments)
+        if signature not in self._replays:
+            if len(self._replays) < MAX_GRAPHS:
+                self._replays[signature] = None
             return self._function(phase, *arguments)
-        recording = self._forms[form] or self._record(arguments)
-        self._forms[form] = recording
+        replay = self._replays[signature] = self._replays[signature] or self._record(arguments)
         with phase("replay"):
-            return recording.replay(arguments)
+            return replay(arguments)
 
-    def _record(self, arguments: tuple[Any, ...]) -> _Graph:
+    def _record(self, arguments: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], Any]:
+        """Record the function, and return a function that replays it on other arguments."""
+        inputs = _map_tensors(torch.clone, arguments)
+        input_tensors = _tensors(inputs)
+        addresses = {_address(tensor) for tensor in input_tensors}
+
+        def separate(tensor: Tensor) -> Tensor:
+            """Copy a result that shares memory with an input: the next call overwrites those."""
+            return tensor.clone() if _address(tensor) in addresses else tensor
+
+        graph = torch.cuda.CUDAGraph()
+        pool, stream = self._pool, self._stream
         try:
-            # Whatever happens, the stream is afterwards what it was.
-            with torch.cuda.stream(torch.cuda.current_stream(self._stream.device)):
-                return _Graph(self._function, self._parameters, arguments, self._stream, self._pool)
+            # The outer block restores the current stream, also after an error. thread_local: other
+            # threads may use the GPU during the recording.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream(stream.device)),
+                torch.cuda.graph(
+                    graph, pool=pool, stream=stream, capture_error_mode="thread_local"
+                ),
+            ):
+                result = _map_tensors(separate, self._function(unmeasured, *inputs))
         except RuntimeError as error:
-            cause = error.__context__ or error  # to end a recording that failed fails as well
+            cause = error.__context__ or error  # ending a failed recording raises as well
             first_line = str(cause).partition("\n")[0]
             raise RunFailed(
-                "train.cuda_graphs: this model cannot be recorded, maybe because it reads a value"
+                "train.cuda_graphs: this model cannot be recorded, perhaps because it reads a value"
                 f" back from the GPU ({first_line}); it runs with --set train.cuda_graphs=false",
                 resume_with="--set train.cuda_graphs=false",
             ) from error
+        grads = [parameter.grad for parameter in self._parameters]
+
+        def replay(arguments: tuple[Any, ...]) -> Any:
+            torch._foreach_copy_(input_tensors, _tensors(arguments))
+            graph.replay()
+            for parameter, grad in zip(self._parameters, grads, strict=True):
+                parameter.grad = grad
+            return result
+
+        return replay
 
 
-class _Graph:
-    """A graph, and the tensors that it reads and writes."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        parameters: Sequence[Tensor],
-        arguments: tuple[Any, ...],
-        stream: torch.cuda.Stream,
-        pool: Any,
-    ) -> None:
-        self._parameters = parameters
-        self._graph = torch.cuda.CUDAGraph()
-        given = _mapped(torch.clone, arguments)
-        self._given = list(_tensors(given))
-        places = {_place(tensor) for tensor in self._given}
-
-        def apart(tensor: Tensor) -> Tensor:
-            """What is returned as it was given must not be where the next arguments are put."""
-            return tensor.clone() if _place(tensor) in places else tensor
-
-        # Other threads of a run may go on as they please while this one records.
-        with torch.cuda.graph(
-            self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"
-        ):
-            self._found = _mapped(apart, function(unmeasured, *given))
-        self._gradients = [parameter.grad for parameter in parameters]
-
-    def replay(self, arguments: tuple[Any, ...]) -> Any:
-        """Run the graph on arguments of the same form."""
-        torch._foreach_copy_(self._given, list(_tensors(arguments)))
-        self._graph.replay()
-        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
-            parameter.grad = gradient
-        return self._found
-
-
-def _place(tensor: Tensor) -> int:
+def _address(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _mapped(change: Callable[[Tensor], Any], value: Any) -> Any:
-    """Apply a function to every tensor in a nested tuple, which may have names."""
+def _map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
+    """Apply a function to every tensor in a nested tuple; named tuples stay named."""
     if isinstance(value, tuple):
-        parts = [_mapped(change, part) for part in value]
+        parts = [_map_tensors(change, part) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     return change(value) if isinstance(value, Tensor) else value
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """What `_mapped` would change."""
-    if isinstance(value, tuple):
-        for part in value:
-            yield from _tensors(part)
-    elif isinstance(value, Tensor):
-        yield value
+def _tensors(value: Any) -> list[Tensor]:
+    return [leaf for leaf in leaves(value) if isinstance(leaf, Tensor)]

@@ -1,4 +1,4 @@
-"""Where the model lives."""
+"""The device of the model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from seqlab.errors import Complaint, ExperimentError
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is cuda where there is one, and else cpu.
-
-    Raises:
-        ExperimentError: this machine has no such device.
-    """
+    """Return the device of that name; `auto` is cuda if there is one, otherwise cpu."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
@@ -24,10 +20,10 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-class Sent:
-    """Numbers on their way from their device to the host.
+class HostCopy:
+    """A copy of a tensor to the host that does not block.
 
-    To read them is to wait for them, and not for what the device was given to do after them.
+    `read` waits for the copy, and for nothing that the device was given to do later.
     """
 
     def __init__(self, value: Tensor) -> None:

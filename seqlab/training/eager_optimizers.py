@@ -1,8 +1,8 @@
 """torch's optimizers without torch's compiler.
 
-The first optimizer that is built, and every step, import `torch._dynamo`, to tell a compiler that
-is not running to leave them alone. That import takes about as long as importing torch. Here the
-same code is called without that wrapping, where it is recognised; anything else as it is.
+Building an optimizer, and each of its steps, imports `torch._dynamo` only to exclude itself from
+compilation. The import takes about as long as that of torch. Here the same code is called without
+that wrapper where it is recognised.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ _HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 def spare_compiler() -> None:
     """Let optimizers be built, saved and loaded without importing the compiler.
 
-    Where torch would look up the function that the compiler leaves alone, it finds the function
-    itself. Once the compiler is there, nothing is to be gained, and nothing is done.
+    Sets the attribute under which torch caches the uncompiled function to the function itself.
     """
     if "torch._dynamo" in sys.modules:
         return
@@ -33,11 +32,11 @@ def spare_compiler() -> None:
 
 
 def eager_step(optimizer: Optimizer) -> Callable[[], Any]:
-    """Return what takes a step of this optimizer, without torch's wrapping where that is known.
+    """Return the optimizer's step without torch's wrapper.
 
-    An optimizer with hooks on its steps, or of another make, is called as it is.
+    Optimizers with step hooks, or of an unknown form, keep their own step.
     """
-    plain = _inside(type(optimizer).step)
+    plain = _unwrapped(type(optimizer).step)
     hooked = any(getattr(optimizer, name, None) for name in _HOOKS)
     if plain is None or hooked or "torch._dynamo" in sys.modules:
         return optimizer.step
@@ -50,11 +49,11 @@ def eager_step(optimizer: Optimizer) -> Callable[[], Any]:
     return step
 
 
-def _inside(step: Any) -> Callable[..., Any] | None:
-    """The method that `_use_grad_for_differentiable` wraps, in torch 2.13; None: not found."""
+def _unwrapped(step: Any) -> Callable[..., Any] | None:
+    """Return the method inside `_use_grad_for_differentiable` (torch 2.13); None: not found."""
     while step is not None:
-        inner = getattr(step, "__wrapped__", None)
+        wrapped = getattr(step, "__wrapped__", None)
         if getattr(step, "__code__", None) and step.__code__.co_name == "_use_grad":
-            return inner
-        step = inner
+            return wrapped
+        step = wrapped
     return None

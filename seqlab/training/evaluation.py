@@ -1,8 +1,9 @@
-"""A split in -> its loss out, every target scored once."""
+"""Score a split, every target once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -12,12 +13,12 @@ from seqlab.contracts import Batch, State
 from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import CorpusError
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import carry, detach_state, first_rows
+from seqlab.model.state import carry, detach_state, map_state
 from seqlab.training.loss import score
 from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.precision import autocast
 
-MORE_ROWS = 16  # times as many short documents as streams are scored at once
+MAX_PACKING = 16  # at most so many times `rows` short documents are scored at once
 
 
 @torch.inference_mode()
@@ -35,88 +36,83 @@ def evaluate(
     """Score a split; the model is left in evaluation mode.
 
     Args:
-        model: whose logits are scored.
+        model: the model to score with.
         tokens: the split.
         sizes: of every token, for bits per character and byte.
-        rows: into how many streams the split is cut. They overlap by one token, so that every
-            target but the first is scored once, in one of them.
-        fresh: whether each document starts with a fresh state instead, and its first token is no
-            target; `rows` then changes no number.
-        batch_size: how many streams go through the model at once; None: all.
-        window: how many tokens of each go through the model at once.
-        precision: what the model computes in.
+        rows: the number of streams that the split is cut into. They overlap by one token, so that
+            every token but the first is a target once.
+        fresh: whether each document starts with a fresh state instead, and its first token is not
+            a target; `rows` then changes no number.
+        batch_size: the number of streams that are scored at once; None: all.
+        window: T, the number of tokens of each stream that are read at once.
+        precision: of the model's computations.
 
     Raises:
         CorpusError: there is nothing to score.
     """
     check_scorable(tokens, fresh=fresh)
-    at_once = batch_size or rows
-    streams = (
-        _documents(tokens, at_once, window) if fresh else _streams(tokens, rows, at_once, window)
-    )
+    batch_size = batch_size or rows
+    if fresh:
+        batches = document_batches(tokens, batch_size, window)
+    else:
+        batches = stream_batches(tokens, rows, batch_size, window)
     model.eval()
-    device = model.head.weight.device
-    dtype = model.head.weight.dtype
-    total: Sums = Sums.zero()
+    device, dtype = model.head.weight.device, model.head.weight.dtype
+    total = Sums.zero()
     state: State | None = None
-    for batch in streams:
+    for batch in batches:
         batch = on_device(batch, device)
-        before = None if state is None else first_rows(state, len(batch.inputs))
+        if state is not None:  # rows at the end may be dropped
+            state = map_state(itemgetter(slice(len(batch.inputs))), state)
         with autocast(device, precision):
-            hidden, after = model.hidden(batch.inputs, carry(before, batch.continues))
+            hidden, state = model.hidden(batch.inputs, carry(state, batch.continues))
             nats, right = score(model.head, hidden, batch.targets)
-        state = detach_state(after, dtype)
+        state = detach_state(state, dtype)
         total += Sums.of(nats, batch.targets, batch.weights, sizes, right)
     return total
 
 
 def check_scorable(tokens: Tokens, split: str = "", *, fresh: bool) -> None:
-    """See to it that a split has a target.
-
-    Raises:
-        CorpusError: it has none.
-    """
-    named = f"split '{split}'" if split else "a split"
+    """Raise CorpusError unless a split has a target."""
+    name = f"split '{split}'" if split else "a split"
     if len(tokens) < 2:
-        raise CorpusError(f"{named} of {len(tokens)} tokens has nothing to score")
+        raise CorpusError(f"{name} of {len(tokens)} tokens has nothing to score")
     if fresh and not (document_targets(tokens)[1] > 0).any():
         raise CorpusError(
-            f"{named} has nothing to score: none of its {len(tokens.documents):,} documents has two"
-            " tokens, and the first of each is no target (`evaluation.documents: carried` reads"
+            f"{name} has nothing to score: none of its {len(tokens.documents):,} documents has two"
+            " tokens, and the first of each is not a target (`evaluation.documents: carried` reads"
             " them as one text)"
         )
 
 
 def document_targets(tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each document begins, and how many targets it has: all but its first token."""
+    """Return the start of each document and its number of targets: all but the first token."""
     starts = np.asarray(tokens.documents, dtype=np.int64)
     return starts, np.append(starts[1:], len(tokens)) - starts - 1
 
 
-def _documents(tokens: Tokens, rows: int, window: int) -> Iterator[Batch]:
-    """Go through whole documents, the longest first; rows are left out when they have ended.
+def document_batches(tokens: Tokens, rows: int, window: int) -> Iterator[Batch]:
+    """Yield whole documents, the longest first; a row is dropped when its document has ended.
 
-    At once are `rows` windows, or more short documents that take the same room; not many times
-    more, as each has a state.
+    A batch is `rows` windows, or more short documents of the same total length, up to a limit, as
+    each has a state.
     """
     starts, targets = document_targets(tokens)
-    order = np.argsort(-targets, kind="stable")
-    order = order[: np.count_nonzero(targets > 0)]
+    order = np.argsort(-targets, kind="stable")[: np.count_nonzero(targets > 0)]
     first = 0
     while first < len(order):
         longest = int(targets[order[first]])
-        group = order[first : first + rows * min(max(window // longest, 1), MORE_ROWS)]
+        group = order[first : first + rows * min(max(window // longest, 1), MAX_PACKING)]
         first += len(group)
         for done in range(0, longest, window):
-            going = group[: np.count_nonzero(targets[group] > done)]
-            begin, stops = starts[going] + done, starts[going] + targets[going]
-            yield tokens.windows(
-                begin, min(window, longest - done), continues=done > 0, stops=stops
-            )
+            rest = group[: np.count_nonzero(targets[group] > done)]
+            begin, stops = starts[rest] + done, starts[rest] + targets[rest]
+            length = min(window, longest - done)
+            yield tokens.windows(begin, length, continues=done > 0, stops=stops)
 
 
-def _streams(tokens: Tokens, rows: int, batch_size: int, window: int) -> Iterator[Batch]:
-    """Cut the split into contiguous streams, and go through a batch of them at a time."""
+def stream_batches(tokens: Tokens, rows: int, batch_size: int, window: int) -> Iterator[Batch]:
+    """Cut the split into contiguous streams, and yield the windows of a batch of them at a time."""
     targets = len(tokens) - 1
     stride = -(-targets // rows)
     starts = np.arange(0, targets, stride)

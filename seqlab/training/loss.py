@@ -1,4 +1,4 @@
-"""Loss in nats, of the head's logits or of what the head is applied to.
+"""Loss in nats, of logits or of the head's inputs.
 
 Shapes: B rows, T window, O size of the outputs, V vocabulary size.
 """
@@ -16,23 +16,23 @@ from seqlab import kernels
 
 def token_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Return -ln p(target), (B, T), for logits (B, T, V); at least in float32."""
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    flat = functional.cross_entropy(exact.flatten(0, 1), targets.flatten(), reduction="none")
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    flat = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     return flat.view(targets.shape)
 
 
 def head_loss(
     head: nn.Linear, hidden: Tensor, targets: Tensor, shares: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """Return the sum over all tokens of share x nats, and the nats (B, T), which have no gradient.
+    """Return the sum of shares * nats, and the nats (B, T), which have no gradient.
 
-    Equal to `token_nats` of the head's logits, which need not be held at once.
+    Equal to `token_nats` of the head's logits, which are never held all at once.
 
     Args:
         head: its weight is (V, O).
-        hidden: what it is applied to, (B, T, O).
+        hidden: its inputs, (B, T, O).
         targets: (B, T).
-        shares: how much each token counts, (B, T), or all of them.
+        shares: the weight of each target, (B, T), or of all.
     """
     flat = shares.flatten() if isinstance(shares, Tensor) else shares
     loss, nats = kernels.head_loss(
@@ -43,19 +43,19 @@ def head_loss(
 
 @torch.no_grad()
 def score(head: nn.Linear, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return nats, and whether the most probable token is the target: (B, T), no gradients."""
+    """Return the nats, and whether the most probable token is the target, (B, T) each."""
     rows, labels = hidden.flatten(0, 1), targets.flatten()
     parts = []
     for chunk in kernels.chunks(len(rows), head.weight):
         logits = functional.linear(rows[chunk], head.weight, head.bias)
         nats = token_nats(logits.unsqueeze(0), labels[chunk].unsqueeze(0))
         parts.append((nats.squeeze(0), logits.argmax(-1) == labels[chunk]))
-    nats, right = (torch.cat(part).view(targets.shape) for part in zip(*parts, strict=True))
-    return nats, right
+    all_nats, right = (torch.cat(part).view(targets.shape) for part in zip(*parts, strict=True))
+    return all_nats, right
 
 
 def perplexity(loss: float) -> float | None:
-    """Return exp(loss), or None where that is too large for a float."""
+    """Return exp(loss), or None if that is too large for a float."""
     try:
         return math.exp(loss)
     except OverflowError:

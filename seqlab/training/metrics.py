@@ -1,4 +1,4 @@
-"""Sums in -> the numbers of a row out."""
+"""Sums over targets, and the metrics that follow from them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Tokenizer
+from seqlab.contracts import Tokenizer, offered
 from seqlab.training.loss import perplexity
 
-STAND_IN = "\ufffd".encode()  # Unicode's character for text that is not known
-SUMS = 6
+REPLACEMENT = "\ufffd".encode()  # Unicode's replacement character
 
 
 class TokenSize(NamedTuple):
     """How many characters begin in a token, how many bytes it has, and whether it is unknown.
 
-    Of unknown text, and of ids that have none, nobody can know: NaN, as is every sum with it.
+    Sizes are NaN for unknown text and for ids without text, and so is every sum with them.
     """
 
     characters: float
@@ -30,13 +29,18 @@ class TokenSize(NamedTuple):
     @classmethod
     def of(cls, tokenizer: Tokenizer, token: int) -> TokenSize:
         data = tokenizer.token_bytes(token)
-        if hasattr(tokenizer, "unknown_token"):
+        if hasattr(tokenizer, "unknown_token"):  # not `offered`: None says that there is none
             unknown = token == tokenizer.unknown_token
         else:
-            unknown = data == STAND_IN
-        if unknown or not getattr(tokenizer, "has_text", True):
+            unknown = data == REPLACEMENT
+        if unknown or not has_text(tokenizer):
             return cls(math.nan, math.nan, unknown)
         return cls(sum((byte & 0xC0) != 0x80 for byte in data), len(data), unknown)
+
+
+def has_text(tokenizer: Tokenizer) -> bool:
+    """Whether the ids of a tokenizer stand for text."""
+    return offered(tokenizer, "has_text") is not False
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class TokenSizes:
         return cls(torch.tensor(sizes, dtype=torch.float64).view(-1, 3).t().contiguous().to(device))
 
     def count(self, targets: Tensor, weights: Tensor | None) -> Tensor:
-        """Return (3,): characters and bytes of the targets that count; weight of unknown ones."""
+        """Return (3,): characters and bytes of targets with a weight, weight of unknown ones."""
         sizes = self.table[:, targets.flatten()]
         if weights is not None:
             counts = weights.flatten()
@@ -62,31 +66,31 @@ class TokenSizes:
 
 @dataclass(frozen=True)
 class Sums:
-    """float64 on the model's device, until somebody reads them.
+    """Sums over targets, on the model's device.
 
-    `values` (6,): weighted nats, weights, characters, bytes, weighted right guesses, weight of
-    the unknown targets.
+    `values` (6,) float64: weighted nats, weight, characters, bytes, weight of right guesses,
+    weight of unknown targets.
     """
 
     values: Tensor
 
     @classmethod
     def zero(cls) -> Sums:
-        return cls(torch.zeros(SUMS, dtype=torch.float64))
+        return cls(torch.zeros(6, dtype=torch.float64))
 
     @classmethod
     def saved(cls, values: Sequence[float] | Tensor) -> Sums:
-        """Come back from a checkpoint; older ones have five values.
+        """Read the values of a checkpoint; older ones have five.
 
-        They counted an unknown target as one character, and its bytes as NaN. How many there were
-        is not known then.
+        Those counted an unknown target as one character and NaN bytes, so the weight of unknown
+        targets is 0 or NaN.
         """
-        found = torch.as_tensor(values, dtype=torch.float64)
-        if len(found) < SUMS:
-            had_unknown = 0 * found[3]  # or NaN
-            found = torch.cat((found, had_unknown.view(1)))
-            found[2] += had_unknown
-        return cls(found)
+        sums = torch.as_tensor(values, dtype=torch.float64)
+        if len(sums) == 5:
+            unknown = 0 * sums[3]
+            sums = torch.cat((sums, unknown.view(1)))
+            sums[2] += unknown
+        return cls(sums)
 
     @classmethod
     def of(
@@ -97,18 +101,18 @@ class Sums:
         sizes: TokenSizes,
         right: Tensor | None = None,
     ) -> Sums:
-        """Sum up one batch: nats (B, T) of its targets, and which guesses were right (B, T)."""
-        exact = (torch.ones_like(nats) if weights is None else weights).double()
-        guessed = exact.new_zeros(()) if right is None else (right * exact).sum()
-        counted = sizes.count(targets, weights)
-        parts = [(nats.detach() * exact).sum(), exact.sum(), counted[0], counted[1], guessed]
-        return cls(torch.stack([*parts, counted[2]]))
+        """Sum up one batch; all arguments but `sizes` are (B, T)."""
+        weight = (torch.ones_like(nats) if weights is None else weights).double()
+        right_weight = weight.new_zeros(()) if right is None else (right * weight).sum()
+        characters, size, unknown = sizes.count(targets, weights)
+        total = (nats.detach() * weight).sum()
+        return cls(torch.stack([total, weight.sum(), characters, size, right_weight, unknown]))
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.values.to(other.values.device) + other.values)
 
-    def measures(self, *, seconds: float, accuracy: bool) -> dict[str, Any]:
-        """Return the fields of a record that come from the sums."""
+    def metrics(self, *, seconds: float, accuracy: bool) -> dict[str, Any]:
+        """Return the metrics as fields of a record."""
         nats, weight, characters, size, right, unknown = self.values.tolist()
         loss = nats / weight if weight else math.nan
         bits = nats / math.log(2)

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes."""
+"""Measure the parts of a training step."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ if TYPE_CHECKING:
     from torch.profiler import profile
 
 Phase: TypeAlias = Callable[[str], AbstractContextManager[None]]
-"""Is entered with a name around each part of a step."""
+"""A function of the name of a part of a step; its context manager is entered around the part."""
 
-WARMUP, TRACED = 5, 10  # steps that are not counted; steps after them that the trace has
+WARMUP, TRACED = 5, 10  # steps: not counted at first, then traced
 
-_nothing = nullcontext()
+_null_context = nullcontext()
 
 
-def unmeasured(name: str) -> AbstractContextManager[None]:  # noqa: ARG001 # as a Phase is called
-    """Measure nothing: what a run that is not profiled has."""
-    return _nothing
+def unmeasured(name: str) -> AbstractContextManager[None]:  # noqa: ARG001 # a Phase takes a name
+    """Measure nothing: the phase of a run without profiling."""
+    return _null_context
 
 
 @dataclass
 class Profile:
     """Adds up the seconds of each part of a step, and traces a few steps.
 
-    On a GPU the end of each part waits for the device, so that its seconds are its own; a step then
-    takes a little longer than without.
+    On a GPU each part waits for the device at its end, which slows a step down a little.
 
     Args:
         device: the model's.
-        trace: the file that is written for chrome://tracing or ui.perfetto.dev.
+        trace: the file to write, for chrome://tracing or ui.perfetto.dev.
     """
 
     device: torch.device
@@ -55,22 +54,23 @@ class Profile:
         begun = time.perf_counter()
         with record_function(f"seqlab: {name}"):
             yield
-            self._wait()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
         if self._seen >= WARMUP:
-            taken = time.perf_counter() - begun
-            self.seconds[name] = self.seconds.get(name, 0.0) + taken
+            seconds = time.perf_counter() - begun
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     @contextmanager
     def traced(self) -> Iterator[Callable[[], None]]:
-        """Give a function to be called after each step; the trace is written once it is whole."""
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it talks on stderr of each start and end
+        """Yield a function to call after each step; the trace is written when it is complete."""
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or it logs each start and end to stderr
         from torch.profiler import ProfilerActivity, profile, schedule
 
         kinds = [ProfilerActivity.CPU]
         if self.device.type == "cuda":
             kinds.append(ProfilerActivity.CUDA)
         plan = schedule(wait=WARMUP - 1, warmup=1, active=TRACED, repeat=1)
-        # There is one cycle, so nothing accumulates; without the word torch warns that it does not.
+        # Without acc_events torch warns that events of several cycles are lost; there is one cycle.
         with profile(
             activities=kinds, schedule=plan, on_trace_ready=self._write, acc_events=True
         ) as profiler:
@@ -88,14 +88,10 @@ class Profile:
             yield step_ended
 
     def summary(self) -> dict[str, float]:
-        """Return the milliseconds a step of each part; `host` is the rest, evaluation included."""
-        rest = {"host": max(self.total - sum(self.seconds.values()), 0.0)}
-        steps = max(self.steps, 1)
-        return {name: 1e3 * value / steps for name, value in {**self.seconds, **rest}.items()}
+        """Return milliseconds per step of each part; `host` is the rest, evaluation included."""
+        host = max(self.total - sum(self.seconds.values()), 0.0)
+        seconds = {**self.seconds, "host": host}
+        return {name: 1e3 * value / max(self.steps, 1) for name, value in seconds.items()}
 
     def _write(self, profiler: profile) -> None:
         profiler.export_chrome_trace(str(self.trace))
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)

@@ -159,7 +159,7 @@ def _options() -> Iterator[Row]:
         yield ("generate", "good", "--prefixes-file", name), 2, name
     yield ("generate", "good"), 2, "no prefix"
     yield ("eval", "good", "--split", "nosuch"), 4, "nosuch"
-    yield ("resume", "good", "--set", "cell=lstm"), 2, "keeps what it was begun with"
+    yield ("resume", "good", "--set", "cell=lstm"), 2, "keeps its settings"
     yield ("resume", "good", "--checkpoint", "77"), 4, "77"
     yield ("resume", "good"), 2, "has all of its"
 

@@ -84,7 +84,7 @@ def test_resume_of_a_finished_run_says_how_to_extend_it(seqlab_command, here):
 def test_resume_changes_nothing_that_makes_the_run(seqlab_command, here):
     result = seqlab_command("resume", "here", "--set", "cell=lstm")
     assert result.code == 2
-    assert "--set cell=lstm: a run that is resumed keeps what it was begun with" in result.err
+    assert "--set cell=lstm: a run that is resumed keeps its settings" in result.err
 
 
 def test_resume_on_another_text_stops_with_code_4(seqlab_command, here, text_file):

@@ -27,7 +27,7 @@ def test_generate_from_a_damaged_checkpoint_stops_with_code_4(seqlab_command, ex
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     result = seqlab_command("generate", "here", "--prefix", "the")
     assert result.code == 4
-    assert "is damaged (its SHA-256 is another)" in result.err
+    assert "is damaged (its SHA-256 differs)" in result.err
 
 
 def test_a_run_is_found_by_folder_name_id_or_latest(seqlab_command, experiment):

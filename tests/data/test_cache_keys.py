@@ -270,7 +270,7 @@ def test_a_run_whose_helper_module_changed_says_so_when_it_goes_on(seen, package
         seqlab.resume(run.path, overrides=["train.steps=4"], registry=again)
     (package / "cleaned/parse.py").write_text("def clean(text):\n    return text  # as before\n")
     seqlab.resume(run.path, overrides=["train.steps=4"], registry=registry())
-    assert "Another source than the run's: plugin 'cleaned'" in caplog.text
+    assert "The source has changed: plugin 'cleaned'" in caplog.text
 
 
 def test_a_library_that_is_being_worked_on_counts_by_its_code(seen, package):

@@ -8,35 +8,35 @@ PREFIXES = ["分开", "不分开", "a", "hgfedcba", "分开", "开分", "a"]
 NUMBERS = range(3)
 
 
-def close(found, expected):
-    return found == pytest.approx(expected, abs=1e-9)
+def close(actual, expected):
+    return actual == pytest.approx(expected, abs=1e-9)
 
 
 def test_prefixes_of_any_lengths_go_on_together_as_each_does_alone(continued):
     together = continued(PREFIXES, seed=3)
     seen: dict[str, int] = {}
-    for prefix, one in zip(PREFIXES, together, strict=True):
+    for prefix, result in zip(PREFIXES, together, strict=True):
         alone = continued([prefix] * (seen.get(prefix, 0) + 1), seed=3)[-1]
         seen[prefix] = seen.get(prefix, 0) + 1
-        assert (one.text, one.ids) == (alone.text, alone.ids)
-        assert close(one.log_probabilities, alone.log_probabilities)
+        assert (result.text, result.ids) == (alone.text, alone.ids)
+        assert close(result.log_probabilities, alone.log_probabilities)
 
 
 def test_log_probabilities_in_single_precision_are_those_of_each_alone(any_model, continued):
     for parameter in any_model.float().parameters():
         parameter.data /= 3  # a recurrence that blows nothing up
-    for prefix, one in zip(PREFIXES[:4], continued(PREFIXES[:4]), strict=True):
+    for prefix, result in zip(PREFIXES[:4], continued(PREFIXES[:4]), strict=True):
         (alone,) = continued([prefix])
-        assert one.log_probabilities == pytest.approx(alone.log_probabilities, abs=1e-5)
+        assert result.log_probabilities == pytest.approx(alone.log_probabilities, abs=1e-5)
 
 
 def test_rows_that_stop_early_change_nothing_for_the_others(continued):
-    said = continued(["分开"], 30)[0].ids[3]
-    together = continued(PREFIXES, 30, stop=["c", "开"], stop_tokens=[said])
-    assert len({len(one.ids) for one in together}) > 1
-    for prefix, one in zip(PREFIXES[:4], together, strict=False):
-        (alone,) = continued([prefix], 30, stop=["c", "开"], stop_tokens=[said])
-        assert (one.ids, one.ended) == (alone.ids, alone.ended)
+    stop_id = continued(["分开"], 30)[0].ids[3]
+    together = continued(PREFIXES, 30, stop=["c", "开"], stop_tokens=[stop_id])
+    assert len({len(result.ids) for result in together}) > 1
+    for prefix, result in zip(PREFIXES[:4], together, strict=False):
+        (alone,) = continued([prefix], 30, stop=["c", "开"], stop_tokens=[stop_id])
+        assert (result.ids, result.ended) == (alone.ids, alone.ended)
 
 
 @pytest.mark.parametrize("stop", [[], ["c", "开"], ["分开"], ["\ufffd"]])
@@ -49,7 +49,7 @@ def test_what_is_streamed_is_the_whole(continued, streamed, stop):
 def test_several_of_a_prefix_can_each_be_streamed(continued, streamed):
     several = continued(["分开"], num=3, seed=5)
     assert ["".join(streamed("分开", repeat=n, seed=5)) for n in NUMBERS] == [
-        one.continuation for one in several
+        result.continuation for result in several
     ]
 
 

@@ -31,12 +31,12 @@ def tokenizer():
 def model(request, tokenizer):
     """An untrained model that hardly repeats itself, in double precision."""
     torch.manual_seed(0)
-    one = LanguageModel(
+    net = LanguageModel(
         tokenizer.size, lambda size: request.param(size, hidden_size=16), Model(layers=2)
     ).double()
-    for parameter in one.parameters():
+    for parameter in net.parameters():
         parameter.data *= 6 if parameter.dim() == 2 else 0
-    return one
+    return net
 
 
 @pytest.fixture
@@ -44,8 +44,10 @@ def text(model, tokenizer):
     """What a prefix is continued to."""
 
     def text(prefixes, length=12, decoder=None, **options):
-        found = generate(model, tokenizer, decoder or Greedy(), prefixes, length=length, **options)
-        return [one.text for one in found]
+        results = generate(
+            model, tokenizer, decoder or Greedy(), prefixes, length=length, **options
+        )
+        return [result.text for result in results]
 
     return text
 
@@ -78,15 +80,15 @@ class BestPair:
         return [[pair(row, int(row.argmax()), first.shape[1])] for row in scores]
 
 
-def pair(scores, place, size):
-    return Continuation(divmod(place, size), (float(scores[place]), 0.0))
+def pair(scores, index, size):
+    return Continuation(divmod(index, size), (float(scores[index]), 0.0))
 
 
 def step_by_step(model, tokenizer, prefix, length) -> str:
     """Greedy by hand: feed the prefix a character at a time, then each choice."""
     state, text, chosen = None, "", ""
-    for place in range(len(prefix) + length):
-        text += prefix[place] if place < len(prefix) else chosen
+    for index in range(len(prefix) + length):
+        text += prefix[index] if index < len(prefix) else chosen
         ids = torch.from_numpy(tokenizer.encode(text[-1])).long()[None]
         logits, state = model(ids, state)
         chosen = LETTERS[int(logits.argmax())]
@@ -97,15 +99,15 @@ def test_greedy_is_the_loop_that_one_would_write(model, tokenizer, text):
     with torch.no_grad():
         expected = [step_by_step(model.eval(), tokenizer, prefix, 12) for prefix in PREFIXES]
     assert text(PREFIXES) == expected
-    assert len({one[-12:] for one in expected}) > 2
+    assert len({line[-12:] for line in expected}) > 2
 
 
 def test_a_prefix_is_read_at_once_as_it_is_read_one_character_after_another(model, tokenizer):
     ids = torch.from_numpy(tokenizer.encode("不分开abc")).long()[None]
     whole, _ = model(ids, None)
     state = None
-    for place in range(ids.shape[1]):
-        logits, state = model(ids[:, place : place + 1], state)
+    for index in range(ids.shape[1]):
+        logits, state = model(ids[:, index : index + 1], state)
     torch.testing.assert_close(logits[:, 0], whole[:, -1])
 
 
@@ -114,7 +116,7 @@ def test_prefixes_of_different_lengths_go_on_as_each_would_alone(text):
 
 
 def test_the_order_of_prefixes_is_kept(text):
-    assert [one[: len(p)] for one, p in zip(text(PREFIXES), PREFIXES, strict=True)] == PREFIXES
+    assert [line[: len(p)] for line, p in zip(text(PREFIXES), PREFIXES, strict=True)] == PREFIXES
 
 
 def test_there_may_be_no_prefix(text):
@@ -123,16 +125,16 @@ def test_there_may_be_no_prefix(text):
 
 @pytest.mark.parametrize("length", [1, 5])
 def test_a_continuation_has_the_length_that_was_asked_for(text, length):
-    assert [len(one) for one in text(PREFIXES, length)] == [len(p) + length for p in PREFIXES]
+    assert [len(line) for line in text(PREFIXES, length)] == [len(p) + length for p in PREFIXES]
 
 
 def test_each_choice_comes_with_its_log_probability(model, tokenizer):
-    (found,) = generate(model, tokenizer, Dice(), ["分开"], length=8)
+    (result,) = generate(model, tokenizer, Dice(), ["分开"], length=8)
     with torch.no_grad():
-        ids = torch.tensor([[*tokenizer.encode("分开"), *found.ids]])
+        ids = torch.tensor([[*tokenizer.encode("分开"), *result.ids]])
         logits = model(ids[:, :-1], None)[0][0, 1:].log_softmax(-1)
-    expected = logits[range(8), list(found.ids)].tolist()
-    assert found.log_probabilities == pytest.approx(expected)
+    expected = logits[range(8), list(result.ids)].tolist()
+    assert result.log_probabilities == pytest.approx(expected)
 
 
 def test_the_seed_decides_what_chance_decides(text):
@@ -163,7 +165,7 @@ def test_the_history_has_the_prefix_and_every_choice(text):
 def test_a_decoder_that_searches_is_asked_to_search(text, model, tokenizer):
     (greedy,) = generate(model, tokenizer, Greedy(), ["分开"], length=2)
     (best,) = generate(model, tokenizer, BestPair(), ["分开"], length=2)
-    scores = [sum(one.log_probabilities) for one in (greedy, best)]
+    scores = [sum(result.log_probabilities) for result in (greedy, best)]
     assert scores[1] >= scores[0] - 1e-9
     assert text(["分开"], 2, decoder=BestPair()) == [best.text]
 
@@ -174,10 +176,10 @@ def test_searching_together_finds_what_searching_alone_does(text):
 
 
 def test_dropout_is_off(tokenizer):
-    one = LanguageModel(
+    net = LanguageModel(
         tokenizer.size, lambda size: RNN(size, hidden_size=16), Model(embedding=8, dropout=0.9)
     )
-    texts = {generate(one.train(), tokenizer, Greedy(), ["a"], length=9)[0].text for _ in range(3)}
+    texts = {generate(net.train(), tokenizer, Greedy(), ["a"], length=9)[0].text for _ in range(3)}
     assert len(texts) == 1
 
 
@@ -192,8 +194,8 @@ def test_an_empty_prefix_is_refused(text):
 
 
 def test_a_prefix_with_an_unseen_character_is_refused_with_its_place(text):
-    said = r"^prefix '分猫': character '猫' .* at position 1 .*$"
-    with pytest.raises(UsageError, match=said):
+    message = r"^prefix '分猫': character '猫' .* at position 1 .*$"
+    with pytest.raises(UsageError, match=message):
         text(["分开", "分猫"])
 
 
@@ -204,9 +206,9 @@ def test_a_continuation_before_the_first_is_refused(model, tokenizer):
 
 def test_a_run_continues_what_it_is_given(tiny, registry):
     run = seqlab.run(tiny | {"train": {"epochs": 20}}, registry=registry)
-    (found,) = run.generate("the quick", length=6)
-    assert found.text == "the quick brown"
-    assert [one.prefix for one in run.generate(["the", "lazy"], length=1)] == ["the", "lazy"]
+    (result,) = run.generate("the quick", length=6)
+    assert result.text == "the quick brown"
+    assert [result.prefix for result in run.generate(["the", "lazy"], length=1)] == ["the", "lazy"]
 
 
 @pytest.mark.parametrize("prefix", ["", "THE"])

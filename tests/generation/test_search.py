@@ -44,8 +44,8 @@ def search(firsts, limits, decoder=None, seed=0, rows=None, model=None):
     model, history = model or Counting(), torch.tensor(firsts)[:, None]
     rows = torch.arange(len(firsts)) if rows is None else torch.tensor(rows)
     start = Start(model.logits(history[:, 0]), torch.zeros(len(firsts)), history, rows)
-    found = as_search(decoder or Greedy(), seed)(model, start, limits)
-    return [best for (best,) in found]
+    results = as_search(decoder or Greedy(), seed)(model, start, limits)
+    return [best for (best,) in results]
 
 
 def uniforms(firsts, length, **options) -> torch.Tensor:
@@ -56,23 +56,30 @@ def uniforms(firsts, length, **options) -> torch.Tensor:
 
 
 def test_without_a_stop_a_continuation_has_the_full_length():
-    assert [one.ids for one in search([0, 7], Limits(4))] == [(1, 2, 3, 4), (8, 9, 0, 1)]
+    assert [continuation.ids for continuation in search([0, 7], Limits(4))] == [
+        (1, 2, 3, 4),
+        (8, 9, 0, 1),
+    ]
 
 
 def test_a_stop_token_ends_its_row_and_is_its_last_token():
-    found = search([0, 3, 7], Limits(6, frozenset({5})))
-    assert [one.ids for one in found] == [(1, 2, 3, 4, 5), (4, 5), (8, 9, 0, 1, 2, 3)]
+    results = search([0, 3, 7], Limits(6, frozenset({5})))
+    assert [continuation.ids for continuation in results] == [
+        (1, 2, 3, 4, 5),
+        (4, 5),
+        (8, 9, 0, 1, 2, 3),
+    ]
 
 
 def test_the_first_of_several_stop_tokens_ends_a_row():
-    found = search([3, 7], Limits(9, frozenset({5, 7})))
-    assert [one.ids for one in found] == [(4, 5), (8, 9, 0, 1, 2, 3, 4, 5)]
+    results = search([3, 7], Limits(9, frozenset({5, 7})))
+    assert [continuation.ids for continuation in results] == [(4, 5), (8, 9, 0, 1, 2, 3, 4, 5)]
 
 
 def test_each_token_that_is_left_has_its_log_probability():
-    found = search([0, 3], Limits(6, frozenset({5})))
-    assert [len(one.log_probabilities) for one in found] == [5, 2]
-    assert found[0].score == pytest.approx(0, abs=1e-6)
+    results = search([0, 3], Limits(6, frozenset({5})))
+    assert [len(continuation.log_probabilities) for continuation in results] == [5, 2]
+    assert results[0].score == pytest.approx(0, abs=1e-6)
 
 
 def test_the_model_is_not_asked_once_every_row_has_ended():
@@ -116,7 +123,7 @@ def test_another_seed_is_another_chance():
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "description"),
     [
         (torch.zeros(2, 1, dtype=torch.int64), r"int64 \(2, 1\)"),
         (torch.zeros(1, dtype=torch.int64), r"int64 \(1,\)"),
@@ -124,12 +131,12 @@ def test_another_seed_is_another_chance():
         ([0, 0], "list"),
     ],
 )
-def test_a_choice_that_is_no_ids_is_refused_with_the_decoders_class(returned, said):
+def test_a_choice_that_is_no_ids_is_refused_with_the_decoders_class(returned, description):
     class Odd:
         def choose(self, logits, history, uniform):
             return returned
 
-    match = rf"decoder Odd: `choose` should .* of 2 rows, int64 \(2,\); it returned {said}$"
+    match = rf"decoder Odd: `choose` should .* of 2 rows, int64 \(2,\); it returned {description}$"
     with pytest.raises(PluginError, match=match):
         search([0, 3], Limits(4), Odd())
 

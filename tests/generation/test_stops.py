@@ -31,7 +31,7 @@ def ended_at(texts, data) -> int | None:
 @given(texts=st.lists(few, min_size=1, max_size=3), text=st.text(alphabet="ab分", max_size=12))
 def test_a_stop_is_seen_with_the_token_that_completes_the_first_one(texts, text):
     data = text.encode()
-    ends = [place + len(t.encode()) for t in texts if (place := data.find(t.encode())) >= 0]
+    ends = [index + len(t.encode()) for t in texts if (index := data.find(t.encode())) >= 0]
     assert ended_at(texts, data) == min(ends, default=None)
 
 
@@ -41,20 +41,20 @@ def test_a_stop_is_seen_with_the_token_that_completes_the_first_one(texts, text)
 )
 def test_pieces_joined_are_the_whole_and_nothing_is_taken_back(texts, tokens):
     stop = StopText(Bytes(), texts)
-    text, said, seen = TextStream(stop), "", b""
+    text, shown, seen = TextStream(stop), "", b""
     for number, token in enumerate(tokens):
         seen += token
         if stop.cut(seen) != seen or number == len(tokens) - 1:
-            said += text.end(token)
+            shown += text.end(token)
             break
-        said += text.add(token)
-        assert not any(part in said for part in texts)
-    assert said == stop.cut(seen).decode("utf-8", "replace")
+        shown += text.add(token)
+        assert not any(part in shown for part in texts)
+    assert shown == stop.cut(seen).decode("utf-8", "replace")
 
 
 def test_half_a_character_is_not_shown():
     text = TextStream(StopText(Bytes(), []))
-    assert [text.add(bytes([one])) for one in "分".encode()] == ["", "", "分"]
+    assert [text.add(bytes([byte])) for byte in "分".encode()] == ["", "", "分"]
 
 
 def test_the_beginning_of_a_stop_text_is_held_back_until_it_is_none():
@@ -70,7 +70,7 @@ def test_a_stop_text_may_lie_within_a_token():
 
 
 @pytest.mark.parametrize(
-    ("length", "stop", "tokens", "said"),
+    ("length", "stop", "tokens", "shown"),
     [
         (0, [], [], "length should be at least 1; it is 0"),
         (1, [""], [], "a text to stop at is empty"),
@@ -80,6 +80,6 @@ def test_a_stop_text_may_lie_within_a_token():
         (1, [], [-1], "stop token -1 does not exist"),
     ],
 )
-def test_limits_that_cannot_be_are_refused(length, stop, tokens, said):
-    with pytest.raises(UsageError, match=said):
+def test_limits_that_cannot_be_are_refused(length, stop, tokens, shown):
+    with pytest.raises(UsageError, match=shown):
         limits(Bytes(), length, stop, tokens)

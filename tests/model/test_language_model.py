@@ -75,10 +75,10 @@ def test_every_model_gives_logits_for_every_token_and_a_state_for_every_layer(
 @pytest.mark.parametrize("cell", [Plain, gru, lambda size: LSTM(size, hidden_size=H, num_layers=2)])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_two_windows_that_carry_the_state_are_one(cell, layers):
-    one = model(cell, layers=layers, norm="rms")
-    whole, _ = one(IDS, None)
-    first, state = one(IDS[:, :2], None)
-    second, _ = one(IDS[:, 2:], state)
+    net = model(cell, layers=layers, norm="rms")
+    whole, _ = net(IDS, None)
+    first, state = net(IDS[:, :2], None)
+    second, _ = net(IDS[:, 2:], state)
     torch.testing.assert_close(torch.cat((first, second), 1), whole)
 
 
@@ -86,19 +86,19 @@ def test_one_hots_are_never_built_for_a_cell_that_reads_ids(monkeypatch):
     def refuse(self, ids):
         raise AssertionError("a one-hot was built")
 
-    one = model(gru)
+    net = model(gru)
     monkeypatch.setattr(OneHot, "forward", refuse)
-    assert one(IDS, None)[0].shape == (B, T, V)
+    assert net(IDS, None)[0].shape == (B, T, V)
 
 
 @pytest.mark.parametrize("training", [False, True])
 def test_reading_ids_changes_no_number(training):
-    found = []
+    outputs = []
     for cell in (gru, WithoutIds):
-        one = model(cell, dropout=0.5).train(training)
+        net = model(cell, dropout=0.5).train(training)
         torch.manual_seed(1)
-        found.append(one(IDS, None)[0])
-    torch.testing.assert_close(*found)
+        outputs.append(net(IDS, None)[0])
+    torch.testing.assert_close(*outputs)
 
 
 def test_a_double_model_stays_double_with_any_cell():
@@ -106,9 +106,9 @@ def test_a_double_model_stays_double_with_any_cell():
 
 
 def test_tied_weights_are_one_parameter():
-    one = model(embedding=H, tie_weights=True)
-    assert one.head.weight is one.embedding.weight
-    assert [n for n, _ in one.named_parameters() if "weight" in n and n.startswith("head")] == []
+    net = model(embedding=H, tie_weights=True)
+    assert net.head.weight is net.embedding.weight
+    assert [n for n, _ in net.named_parameters() if "weight" in n and n.startswith("head")] == []
 
 
 @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ def test_what_cannot_fit_is_refused_with_the_sizes(settings, reason):
 
 def test_a_residual_adds_the_inputs_of_a_layer_to_its_outputs():
     plain, residual = (model(Identity, embedding=H, residual=r) for r in (False, True))
-    once, twice = (one.hidden(IDS, None)[0] for one in (plain, residual))
+    once, twice = (net.hidden(IDS, None)[0] for net in (plain, residual))
     torch.testing.assert_close(twice, 2 * once)
 
 
 def test_a_one_hot_is_neither_normalised_nor_added():
-    one = model(residual=True, norm="layer", layers=2)
-    assert isinstance(one.layers[0].norm, nn.Identity)
-    assert not one.layers[0].residual
-    assert one.layers[1].residual
+    net = model(residual=True, norm="layer", layers=2)
+    assert isinstance(net.layers[0].norm, nn.Identity)
+    assert not net.layers[0].residual
+    assert net.layers[1].residual
 
 
 @pytest.mark.parametrize("norm", ["layer", "rms"])
@@ -144,9 +144,9 @@ def test_a_norm_gives_the_head_inputs_of_unit_size(norm):
 
 
 def test_dropout_zeroes_in_training_only():
-    one = model(Identity, embedding=64, dropout=0.5)
-    assert (one.hidden(IDS, None)[0] != 0).all()
-    share = (one.train().hidden(IDS, None)[0] == 0).float().mean()
+    net = model(Identity, embedding=64, dropout=0.5)
+    assert (net.hidden(IDS, None)[0] != 0).all()
+    share = (net.train().hidden(IDS, None)[0] == 0).float().mean()
     assert 0.6 < share < 0.9
 
 
@@ -168,5 +168,5 @@ def test_every_layer_has_parameters_of_its_own():
 
 
 def test_a_row_is_predicted_as_if_it_were_alone():
-    one = model(gru, layers=2, norm="rms")
-    torch.testing.assert_close(one(IDS[1:], None)[0], one(IDS, None)[0][1:])
+    net = model(gru, layers=2, norm="rms")
+    torch.testing.assert_close(net(IDS[1:], None)[0], net(IDS, None)[0][1:])

@@ -7,7 +7,7 @@ import torch
 
 from seqlab import select_rows
 from seqlab.errors import PluginError
-from seqlab.model.state import agreement, carry, checked_result, detach_state, map_state, zeros
+from seqlab.model.state import as_bool, carry, checked_result, detach_state, map_state, zero_state
 
 FIRST_ONLY = torch.tensor([True, False])
 
@@ -67,9 +67,9 @@ def test_where_nothing_continues_there_is_no_state():
 
 
 def test_rows_that_agree_are_one_answer_and_others_stay_rows():
-    assert agreement(torch.tensor([True, True])) is True
-    assert agreement(torch.tensor([False, False])) is False
-    assert agreement(FIRST_ONLY) is FIRST_ONLY
+    assert as_bool(torch.tensor([True, True])) is True
+    assert as_bool(torch.tensor([False, False])) is False
+    assert as_bool(FIRST_ONLY) is FIRST_ONLY
     before = nested()
     assert carry(before, True) is before
     assert carry(before, False) is None
@@ -85,7 +85,7 @@ def test_where_all_continue_the_values_are_the_same():
     [((4,), [(2, 4)]), ((), [(2,)]), (((4,), (3, 3)), [(2, 4), (2, 3, 3)]), (((),), [(2,)])],
 )
 def test_a_fresh_state_has_the_declared_shape_and_the_rows_first(shape, expected):
-    fresh = zeros(shape, 2, torch.ones(1, dtype=torch.float64))
+    fresh = zero_state(shape, 2, torch.ones(1, dtype=torch.float64))
     assert [tuple(tensor.shape) for tensor in tensors(fresh)] == expected
     assert all(t.dtype == torch.float64 and not t.any() for t in tensors(fresh))
 
@@ -100,7 +100,7 @@ def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "types"),
     [
         (torch.ones(2, 3), "Tensor"),
         (None, "None"),
@@ -110,8 +110,8 @@ def test_what_is_no_state_is_refused_by_its_type_wherever_it_lies(bad, name):
         ((torch.ones(2),) * 3, r"\(Tensor, Tensor, Tensor\)"),
     ],
 )
-def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, said):
-    match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {said}$"
+def test_what_is_not_outputs_and_a_state_is_refused_with_the_cells_class(returned, types):
+    match = rf"cell Linear: `forward` should return \(outputs, state\), .* returned {types}$"
     with pytest.raises(PluginError, match=match):
         checked_result(returned, torch.nn.Linear(1, 1), "forward", (2, 3))
 
@@ -131,4 +131,4 @@ def test_a_state_that_does_not_have_its_rows_first_is_refused_with_its_shapes(st
 @pytest.mark.parametrize("shape", [4, [4], "4", (4, (4,))])
 def test_what_is_no_shape_of_a_state_is_refused_by_its_value(shape):
     with pytest.raises(TypeError, match="state_shape should be a tuple of sizes"):
-        zeros(shape, 2, torch.ones(1))
+        zero_state(shape, 2, torch.ones(1))

@@ -16,8 +16,8 @@ def test_a_step_may_begin_where_a_model_with_gradients_ended(registry):
     ids = torch.tensor([[3, 4]])
     expected, _ = model(ids, None)
     _, state = model(ids[:, :1], None)
-    found, _ = stepper(model)(ids[:, 1], state)
-    torch.testing.assert_close(found, expected[:, 1], rtol=1e-5, atol=1e-6)
+    logits, _ = stepper(model)(ids[:, 1], state)
+    torch.testing.assert_close(logits, expected[:, 1], rtol=1e-5, atol=1e-6)
 
 
 MODELS = [
@@ -40,6 +40,6 @@ def test_a_step_is_what_the_model_does_with_one_token(registry, cell, settings, 
     with torch.inference_mode():
         _, state = model(ids[:, :4], None)
         expected, after = model(ids[:, 4:], state)
-        found, state = stepper(model)(ids[:, 4], state)
-    torch.testing.assert_close(found, expected[:, 0], rtol=1e-5, atol=1e-6)
+        logits, state = stepper(model)(ids[:, 4], state)
+    torch.testing.assert_close(logits, expected[:, 0], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(state, after)

@@ -78,8 +78,8 @@ def test_other_corpora_are_flagged(trained, text_file):
 
 def test_other_vocabularies_are_flagged_with_what_does_compare(trained):
     runs = [trained(), trained("tokenizer={name: characters, unknown: token}")]
-    (said,) = warnings(runs)
-    assert "compare bits per character, not perplexity" in said
+    (notices,) = warnings(runs)
+    assert "compare bits per character, not perplexity" in notices
     assert all("valid bits_per_character, last" in row for row in compare(runs))
 
 
@@ -106,6 +106,6 @@ def test_a_run_counts_once_however_often_it_is_named_copied_or_resumed(tiny, reg
     seqlab.resume("longer", overrides=["train.epochs=2"], registry=registry)
     Path("link").symlink_to("one")
     again = [seqlab.open_run(path, registry=registry) for path in ("copy", "longer", "link")]
-    kept, said = distinct([first, other, *again])
+    kept, notices = distinct([first, other, *again])
     assert [run.path for run in kept] == [Path("one"), Path("two")]
-    assert [line.partition(":")[0] for line in said] == ["copy", "longer", "link"]
+    assert [line.partition(":")[0] for line in notices] == ["copy", "longer", "link"]

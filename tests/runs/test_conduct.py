@@ -82,8 +82,8 @@ def test_a_signal_saves_the_run_and_says_how_to_go_on_to_the_bit(sent, code, ful
     command = [sys.executable, "-c", UNDER_A_TERMINAL, "run", "full.yaml", "--run-dir", "here"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == code
-    said = "seqlab: interrupted after step 12; it is saved. To go on: seqlab resume here"
-    assert ended.stderr.splitlines()[-1] == said
+    message = "seqlab: interrupted after step 12; it is saved. To go on: seqlab resume here"
+    assert ended.stderr.splitlines()[-1] == message
     assert seqlab.open_run("here").description["status"] == "interrupted"
     assert facts(seqlab.resume("here", overrides=["observers=[]"])) == expected
 
@@ -201,9 +201,8 @@ def test_a_log_that_cannot_be_written_is_said_once_and_ends_no_run(
 
     monkeypatch.setattr(logging.FileHandler, "emit", no_room)
     assert facts(whole()) == expected
-    said = [message for message in caplog.messages if "has gaps" in message]
-    assert len(said) == 1
-    assert said[0].endswith("log.txt: has gaps ([Errno 28] No space left on device)")
+    (message,) = (text for text in caplog.messages if "has gaps" in text)
+    assert message.endswith("log.txt: has gaps ([Errno 28] No space left on device)")
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -216,8 +215,8 @@ def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
         return real(path)
 
     monkeypatch.setattr("seqlab.atomic.create", no_room)
-    said = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
-    with pytest.raises(RunFailed, match=said):
+    message = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
+    with pytest.raises(RunFailed, match=message):
         whole()
 
 
@@ -295,10 +294,10 @@ def test_half_made_checkpoints_of_a_dead_process_are_removed_by_resuming(whole):
 
 
 @pytest.mark.parametrize("name", [".photos.2019.tmp", ".a.0123456789abcdef.tmp", "run.json.tmp"])
-@pytest.mark.parametrize("place", [".", "here", "here/checkpoints"])
-def test_a_folder_that_seqlab_did_not_make_stays_whatever_its_name(whole, name, place):
+@pytest.mark.parametrize("path", [".", "here", "here/checkpoints"])
+def test_a_folder_that_seqlab_did_not_make_stays_whatever_its_name(whole, name, path):
     whole()
-    mine = Path(place, name, "mine.jpg")
+    mine = Path(path, name, "mine.jpg")
     mine.parent.mkdir()
     mine.touch()
     seqlab.resume("here", checkpoint=10)

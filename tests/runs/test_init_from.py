@@ -50,7 +50,7 @@ def test_weights_of_another_model_are_refused_with_what_that_has(second):
         second(cell={"name": "rnn", "hidden_size": 17})
     assert str(caught.value) == (
         f"experiment: train.init_from: {Path('first').absolute()} has another model:"
-        " {cell.hidden_size: 16} instead of {cell.hidden_size: 17}; give this one the same, or"
+        " {cell.hidden_size: 16} instead of {cell.hidden_size: 17}; use the same, or"
         " leave this out"
     )
 
@@ -72,8 +72,8 @@ def test_weights_that_a_plugin_gives_another_shape_by_now_are_told_by_their_shap
     drop(WIDE.replace("TIMES", "1"))
     seqlab.run(tiny | {"cell": "wide"}, run_dir="before")
     drop(WIDE.replace("TIMES", "2"))
-    said = r"^before: .*weight_ih_l0 was \(4, 29\) and is \(8, 29\); and 4 others$"
-    with pytest.raises(CheckpointError, match=said):
+    message = r"^before: .*weight_ih_l0 was \(4, 29\) and is \(8, 29\); and 4 others$"
+    with pytest.raises(CheckpointError, match=message):
         seqlab.run(tiny | {"cell": "wide", "train": {"epochs": 1, "init_from": "before"}})
 
 

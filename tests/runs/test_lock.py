@@ -37,8 +37,8 @@ def holder():
 
 
 def test_a_second_process_is_refused_by_the_pid_and_host_of_the_first(holder):
-    said = f"here: is in use by process {holder.pid} on {socket.gethostname()}"
-    with pytest.raises(UsageError, match=said), locked(Path("here")):
+    message = f"here: is in use by process {holder.pid} on {socket.gethostname()}"
+    with pytest.raises(UsageError, match=message), locked(Path("here")):
         pass
 
 
@@ -63,17 +63,17 @@ def test_a_run_in_use_is_refused_before_torch_is_imported(full, registry):
     command = [sys.executable, "-X", "importtime", "-m", "seqlab", "resume", "here"]
     with locked(Path("here")):
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    *imports, said = ended.stderr.splitlines()
+    *imports, message = ended.stderr.splitlines()
     assert ended.returncode == 2
-    assert said == f"seqlab: here: is in use by process {os.getpid()} on {socket.gethostname()}"
+    assert message == f"seqlab: here: is in use by process {os.getpid()} on {socket.gethostname()}"
     assert not [line for line in imports if line.endswith((" torch", " seqlab_plugins"))]
 
 
 def test_a_run_is_locked_while_it_trains(drop, full):
     drop(RESUMING)
     run = seqlab.run(full | {"observers": ["resuming"]}, run_dir="here")
-    (said,) = run.description["observer_failures"]
-    assert f"here: is in use by process {os.getpid()}" in said
+    (message,) = run.description["observer_failures"]
+    assert f"here: is in use by process {os.getpid()}" in message
 
 
 RESUMING = """

@@ -7,7 +7,7 @@ import pytest
 import seqlab
 from seqlab.errors import RunFailed
 from seqlab.memory import format_bytes, is_out_of_memory, requested_size
-from seqlab.runs import memory_errors
+from seqlab.runs import error_messages
 
 GREEDY = """
     import torch
@@ -41,7 +41,7 @@ GREEDY = """
 
 @pytest.mark.parametrize("how", ["MemoryError", "torch", "overflow"])
 @pytest.mark.parametrize("when", ["early", "late"])
-def test_a_component_that_has_no_room_is_one_line_and_code_1(seqlab_run, drop, when, how):
+def test_a_component_that_has_is_out_of_memory_is_one_line_and_code_1(seqlab_run, drop, when, how):
     drop(GREEDY)
     with pytest.raises(RunFailed, match="more memory than there is") as caught:
         seqlab_run(sampler={"name": "greedy", when: how})
@@ -63,7 +63,7 @@ def seqlab_run(tiny):
     ids=["cell", "embedding"],
 )
 def test_a_model_beyond_memory_is_told_before_room_is_made(seqlab_run, monkeypatch, sections, key):
-    monkeypatch.setattr(memory_errors, "available_bytes", lambda: 10**9)
+    monkeypatch.setattr(error_messages, "available_bytes", lambda: 10**9)
     with pytest.raises(RunFailed, match=f"{key}.*is too large.*for its weights") as caught:
         seqlab_run(**sections)
     assert "there are 1 GB" in str(caught.value)

@@ -10,7 +10,7 @@ import seqlab
 from seqlab.errors import RunFailed
 from seqlab.model.state import map_state
 from seqlab.registry import resolve
-from seqlab.runs.compiler_errors import compiler_errors
+from seqlab.runs.error_messages import compiler_errors
 from seqlab.training import loop
 
 FRAGILE = """
@@ -41,7 +41,7 @@ FRAGILE = """
 def _reading(request, monkeypatch):
     """On a GPU the flag of a step is read one step later; the kernels here can do the same."""
     if request.param == "read a step later":
-        monkeypatch.setattr(loop, "_can_read_late", lambda _, optimizer: loop.is_fused(optimizer))
+        monkeypatch.setattr(loop, "can_check_late", lambda _, optimizer: loop.is_fused(optimizer))
 
 
 @pytest.fixture

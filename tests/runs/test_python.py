@@ -89,16 +89,16 @@ def test_a_run_is_opened_at_its_best_checkpoint_or_at_a_step(full, registry):
 
 
 @pytest.mark.parametrize(
-    ("which", "error", "said"),
+    ("which", "error", "message"),
     [
-        ("best", CheckpointError, "knows of no best checkpoint"),
+        ("best", CheckpointError, "has no best checkpoint"),
         (3, CheckpointError, "has no checkpoint of step 3; there are: "),
         ("first", UsageError, "a checkpoint is a step, best or latest, not 'first'"),
     ],
 )
-def test_a_checkpoint_that_is_not_there_is_told(which, error, said, tiny):
+def test_a_checkpoint_that_is_not_there_is_told(which, error, message, tiny):
     run = seqlab.run(tiny)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         seqlab.open_run(run.path, checkpoint=which).generate("the")
 
 

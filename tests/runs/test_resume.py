@@ -48,8 +48,8 @@ def paused(registry):
 
 def combinations():
     """All three at once; any two of them meet in those that are not marked slow."""
-    for place, (cell, optimizer) in enumerate(product(CELLS, OPTIMIZERS)):
-        turn = sum(divmod(place, len(OPTIMIZERS))) % len(SAMPLERS)
+    for index, (cell, optimizer) in enumerate(product(CELLS, OPTIMIZERS)):
+        turn = sum(divmod(index, len(OPTIMIZERS))) % len(SAMPLERS)
         for number, sampler in enumerate(SAMPLERS):
             marks = [] if number == turn else [pytest.mark.slow]
             yield pytest.param(cell, sampler, optimizer, marks=marks)
@@ -80,8 +80,8 @@ def test_a_pause_changes_no_bit_in_bfloat16(cell, optimizer, full, whole, paused
 
 def test_the_advice_for_a_model_that_cannot_be_recorded_can_be_followed(whole, full, paused, facts):
     run = whole(train=full["train"] | {"cuda_graphs": True})
-    found = facts(paused(run, overrides=["train.cuda_graphs=false"]))
-    assert found["weights"] == facts(run)["weights"]
+    resumed = facts(paused(run, overrides=["train.cuda_graphs=false"]))
+    assert resumed["weights"] == facts(run)["weights"]
 
 
 @pytest.mark.parametrize("step", [5, 7, 14, 18])
@@ -168,7 +168,9 @@ def test_an_extended_run_has_the_rates_of_one_that_was_that_long(schedule, full,
         [(r["step"], r["lr"]) for r in run.metrics if r["step"] > 20] for run in (longer, long)
     ]
     assert rates[0] == rates[1]
-    assert f"now has 40 steps instead of 20: schedule '{schedule}' is laid over" in caplog.text
+    assert (
+        f"now has 40 steps instead of 20: schedule '{schedule}' is computed for all" in caplog.text
+    )
 
 
 STEPWISE = """
@@ -265,8 +267,8 @@ def test_another_number_of_threads_is_told(whole, paused, caplog):
     assert "its numbers may differ in the last bits" in caplog.text
 
 
-@pytest.mark.parametrize(("before", "said"), [("0.1", "0.1"), (None, "none")])
-def test_a_library_that_is_another_one_or_was_not_there_is_told(before, said, whole, paused):
+@pytest.mark.parametrize(("before", "version"), [("0.1", "0.1"), (None, "none")])
+def test_a_library_that_is_another_one_or_was_not_there_is_told(before, version, whole, paused):
     pytest.importorskip("numba")
     run = whole()
     known = json.loads(Path("whole/run.json").read_text())
@@ -274,7 +276,7 @@ def test_a_library_that_is_another_one_or_was_not_there_is_told(before, said, wh
     Path("whole/run.json").write_text(json.dumps(known))
     paused(run)
     told = Path("copy/log.txt").read_text()
-    assert f"numba was {said} and is now" in told
+    assert f"numba was {version} and is now" in told
     assert "its numbers may differ in the last bits" in told
 
 
@@ -289,7 +291,9 @@ def test_a_plugin_whose_source_changed_is_told(full, drop, caplog):
     drop(STOPS_AT + "\n    # changed\n")
     seqlab.resume("whole", checkpoint=10)
     assert "plugin dropped was file " in caplog.text
-    assert "plugin 'dropped'. So what follows may be another model's numbers" in caplog.text
+    assert (
+        "plugin 'dropped'. So the numbers that follow may be those of another model" in caplog.text
+    )
     assert "in the last bits" not in caplog.text
 
 
@@ -315,7 +319,7 @@ def test_an_observer_that_is_left_out_of_the_rest_is_no_warning(full, drop, capl
     ],
 )
 def test_what_makes_a_run_what_it_is_cannot_be_changed(override, whole, paused):
-    with pytest.raises(UsageError, match="keeps what it was begun with") as caught:
+    with pytest.raises(UsageError, match="keeps its settings") as caught:
         paused(whole(), overrides=[override])
     assert all(key in str(caught.value) for key in CHANGEABLE)
 

@@ -34,7 +34,7 @@ def rows_until_the_end(values, **settings) -> int | None:
     stopping = Stopping(Stop(**settings))
     accuracy = settings.get("metric") == "accuracy"
     for count, value in enumerate(values, start=1):
-        stopping.look(row(1.0, accuracy=value) if accuracy else row(value))
+        stopping.update(row(1.0, accuracy=value) if accuracy else row(value))
         if stopping.reason:
             return count
     return None
@@ -70,16 +70,16 @@ def test_of_accuracy_more_is_better():
 def test_rows_of_other_splits_are_not_looked_at():
     stopping = Stopping(Stop(patience=1))
     for _ in range(5):
-        stopping.look(row(1.0, split="train"))
+        stopping.update(row(1.0, split="train"))
     assert stopping.reason == ""
 
 
 def test_counting_goes_on_where_it_was():
     first, second = Stopping(Stop(patience=2)), Stopping(Stop(patience=2))
     for loss in (1, 2):
-        first.look(row(loss))
+        first.update(row(loss))
     second.load_state_dict(first.state_dict())
-    second.look(row(2))
+    second.update(row(2))
     assert second.reason == "valid loss has not been better for 2 rows"
 
 
@@ -143,7 +143,7 @@ def test_a_finished_run_whose_loss_is_far_above_that_of_guessing_says_so(tiny, r
     run = seqlab.run(tiny | {"optimizer": {"name": "sgd", "lr": 1e4}}, registry=registry)
     assert run.description["status"] == "finished"
     assert run.description["doubt"] == caplog.messages[-1]
-    assert ", and 3.367 is had by guessing each token alike: " in caplog.messages[-1]
+    assert ", and that of guessing is 3.367: " in caplog.messages[-1]
 
 
 def test_a_run_that_hardly_learns_is_not_doubted(tiny, registry):

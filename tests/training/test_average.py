@@ -61,10 +61,10 @@ def test_a_step_that_was_not_taken_leaves_the_average_without_being_read(model):
 
 
 def test_weights_stay_where_they_are_in_memory(model):
-    average, places = Average(model, 0.5), [p.data_ptr() for p in model.parameters()]
+    average, addresses = Average(model, 0.5), [p.data_ptr() for p in model.parameters()]
     with average.in_place():
-        assert [p.data_ptr() for p in model.parameters()] == places
-    assert [p.data_ptr() for p in model.parameters()] == places
+        assert [p.data_ptr() for p in model.parameters()] == addresses
+    assert [p.data_ptr() for p in model.parameters()] == addresses
 
 
 def test_averaging_changes_nothing_of_the_training(full, registry, facts):

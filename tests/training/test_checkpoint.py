@@ -67,15 +67,15 @@ def typed(tree):
 @settings(deadline=None, max_examples=40)
 @given(trees)
 def test_every_tree_of_plain_values_comes_back_with_its_types(tmp_path_factory, tree):
-    place = save_checkpoint(tmp_path_factory.mktemp("tree"), Checkpoint(1, WEIGHTS, tree))
-    assert typed(load_checkpoint(place).state) == typed(tree)
+    path = save_checkpoint(tmp_path_factory.mktemp("tree"), Checkpoint(1, WEIGHTS, tree))
+    assert typed(load_checkpoint(path).state) == typed(tree)
 
 
 def test_numbers_that_are_not_finite_come_back(back):
-    first, *others = back([math.nan, math.inf, -math.inf, -0.0])
+    first, *rest = back([math.nan, math.inf, -math.inf, -0.0])
     assert math.isnan(first)
-    assert others == [math.inf, -math.inf, 0.0]
-    assert math.copysign(1, others[2]) == -1
+    assert rest == [math.inf, -math.inf, 0.0]
+    assert math.copysign(1, rest[2]) == -1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
@@ -93,18 +93,18 @@ def test_views_come_back_as_the_values_that_they_show(back):
 
 def test_tensors_that_share_memory_come_back_each_with_its_values(folder):
     weights = {"embedding.weight": WEIGHTS["head.weight"], **WEIGHTS}
-    place = save_checkpoint(folder, Checkpoint(1, weights, [weights["head.weight"]] * 2))
-    found = load_checkpoint(place)
-    tensors = [*found.weights.values(), *found.state]
+    path = save_checkpoint(folder, Checkpoint(1, weights, [weights["head.weight"]] * 2))
+    loaded = load_checkpoint(path)
+    tensors = [*loaded.weights.values(), *loaded.state]
     assert len(tensors) == 4
     assert all(tensor.equal(WEIGHTS["head.weight"]) for tensor in tensors)
 
 
 def test_what_is_loaded_is_as_it_was_when_it_was_saved(folder):
     tensor = torch.zeros(2)
-    place = save_checkpoint(folder, Checkpoint(1, {"w": tensor}, {}))
+    path = save_checkpoint(folder, Checkpoint(1, {"w": tensor}, {}))
     tensor += 1
-    assert load_checkpoint(place).weights["w"].tolist() == [0, 0]
+    assert load_checkpoint(path).weights["w"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_keys_that_read_alike_keep_their_own_tensors(back, state):
 @pytest.mark.parametrize("name", FILES)
 def test_a_changed_byte_is_noticed_and_its_file_named(saved, name):
     whole = (saved / name).read_bytes()
-    for place in range(0, len(whole), max(1, len(whole) // 60)):
-        changed = bytes([whole[place] ^ 0x01])
-        (saved / name).write_bytes(whole[:place] + changed + whole[place + 1 :])
+    for index in range(0, len(whole), max(1, len(whole) // 60)):
+        changed = bytes([whole[index] ^ 0x01])
+        (saved / name).write_bytes(whole[:index] + changed + whole[index + 1 :])
         with pytest.raises(CheckpointError, match=f"{name}: is damaged"):
             load_checkpoint(saved)
 
@@ -168,10 +168,10 @@ def test_a_step_that_is_none_is_refused_though_its_hash_is_right(folder, step):
 
 def test_a_format_of_the_future_is_refused_by_its_number(folder, monkeypatch):
     monkeypatch.setattr(module, "FORMAT", 2)
-    place = save_checkpoint(folder, Checkpoint(1, WEIGHTS, {}))
+    path = save_checkpoint(folder, Checkpoint(1, WEIGHTS, {}))
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match=r"manifest\.json: has format 2; this seqlab reads 1"):
-        load_checkpoint(place)
+        load_checkpoint(path)
 
 
 def fail_at(monkeypatch, call, *names):

@@ -29,9 +29,9 @@ def parts(full, registry):
     """A model in double precision, and what it is to be scored on."""
 
     def parts(cell="gru"):
-        found = build(resolve(read_experiment(full | {"cell": {"name": cell}}), registry))
-        found.model.double()
-        return found
+        built = build(resolve(read_experiment(full | {"cell": {"name": cell}}), registry))
+        built.model.double()
+        return built
 
     return parts
 
@@ -51,13 +51,13 @@ def plain(model, ids, rows) -> float:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("rows", [1, 7, 16])
 def test_the_loss_is_that_of_a_plain_loop_whatever_batch_and_window(cell, rows, parts):
-    found = parts(cell)
-    tokens = found.prepared.tokens
-    expected = plain(found.model, tokens.ids, rows)
+    built = parts(cell)
+    tokens = built.prepared.tokens
+    expected = plain(built.model, tokens.ids, rows)
     for batch_size in (1, 7, 32):
         for window in (10, 35, 64):
             sums = evaluate(
-                found.model, tokens, found.sizes, rows=rows, batch_size=batch_size, window=window
+                built.model, tokens, built.sizes, rows=rows, batch_size=batch_size, window=window
             )
             assert float(sums.values[0]) == pytest.approx(expected, rel=1e-9)
             assert float(sums.values[1]) == len(tokens) - 1
@@ -105,14 +105,14 @@ def plain_documents(model, tokens) -> tuple[float, int]:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_fresh_documents_are_scored_each_by_itself_whatever_rows_and_window(cell, parts):
-    found = parts(cell)
-    ids = found.prepared.tokens.ids[:400]
+    built = parts(cell)
+    ids = built.prepared.tokens.ids[:400]
     lengths = np.array([1, 0, 7, 2, 150, 3, 3, 3, 40, 1, 60, 2, 90])
     tokens = Tokens(np.asarray(ids), np.append(0, np.cumsum(lengths)))
-    expected, count = plain_documents(found.model, tokens)
+    expected, count = plain_documents(built.model, tokens)
     for rows in (1, 3, 16):
         for window in (1, 10, 64):
-            sums = evaluate(found.model, tokens, found.sizes, rows=rows, fresh=True, window=window)
+            sums = evaluate(built.model, tokens, built.sizes, rows=rows, fresh=True, window=window)
             assert float(sums.values[0]) == pytest.approx(expected, rel=1e-9)
             assert float(sums.values[1]) == count
 
@@ -130,15 +130,15 @@ def test_every_target_but_the_first_of_a_document_is_scored_once(lengths, rows, 
     firsts = {int(start) for start, length in zip(starts, lengths, strict=True) if length}
     tokens = Tokens(np.arange(count), starts)
     sizes = TokenSizes((2.0 ** torch.arange(max(count, 1), dtype=torch.float64)).expand(3, -1))
-    wanted = [token for token in range(count) if token not in firsts]
-    if not wanted:
+    targets = [token for token in range(count) if token not in firsts]
+    if not targets:
         with pytest.raises(CorpusError, match="nothing to score"):
             evaluate(Uniform(max(count, 1)), tokens, sizes, rows=rows, fresh=True)
         return
     sums = evaluate(
         Uniform(count), tokens, sizes, rows=rows, fresh=True, batch_size=at_once, window=window
     )
-    assert sums.values[1:3].tolist() == [len(wanted), float(sum(2.0**i for i in wanted))]
+    assert sums.values[1:3].tolist() == [len(targets), float(sum(2.0**i for i in targets))]
 
 
 @pytest.fixture
@@ -231,18 +231,18 @@ def chinese(tiny, registry):
 
 
 def test_bits_of_chinese_come_from_its_characters_and_its_three_times_as_many_bytes(chinese):
-    found = chinese.evaluate("valid")
-    assert found["bits_per_character"] == pytest.approx(found["loss"] / math.log(2))
-    assert found["bits_per_byte"] == pytest.approx(found["bits_per_character"] / 3)
-    assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
-    assert found["tokens"] == 120 - 1
+    result = chinese.evaluate("valid")
+    assert result["bits_per_character"] == pytest.approx(result["loss"] / math.log(2))
+    assert result["bits_per_byte"] == pytest.approx(result["bits_per_character"] / 3)
+    assert result["perplexity"] == pytest.approx(math.exp(result["loss"]))
+    assert result["tokens"] == 120 - 1
 
 
 def test_a_mixture_counts_the_bytes_of_what_was_scored(tiny, registry):
     Path("mixed.txt").write_text("a猫" * 300, "utf-8")
     corpus = {"name": "text", "path": "mixed.txt", "holdout": 0.2}
-    found = seqlab.run(tiny | {"corpus": corpus}, registry=registry).evaluate("valid")
-    ratio = found["bits_per_character"] / found["bits_per_byte"]
+    result = seqlab.run(tiny | {"corpus": corpus}, registry=registry).evaluate("valid")
+    ratio = result["bits_per_character"] / result["bits_per_byte"]
     assert ratio == pytest.approx((60 * 3 + 59 * 1) / 119)
 
 

@@ -16,7 +16,7 @@ from seqlab import map_state
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.training import loop
-from seqlab.training.epoch_mean import RunningEpoch
+from seqlab.training.step import RunningEpoch
 
 DICE = """
 import random
@@ -41,13 +41,13 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon")
 
 
 def perplexities(training, epochs) -> list[float]:
-    found, epoch = [], RunningEpoch()
+    results, epoch = [], RunningEpoch()
     for step in training.steps(epochs * len(training.sampler)):
         epoch.add(step)
         if step.ends_epoch:
-            found.append(epoch.record(step).perplexity)
+            results.append(epoch.record(step).perplexity)
             epoch = RunningEpoch()
-    return found
+    return results
 
 
 class PlainTorch:
@@ -188,14 +188,14 @@ def test_a_step_that_is_not_finite_is_named_and_not_taken(training, bad):
     before = {name: p.clone() for name, p in ours.model.named_parameters()}
     with pytest.raises(RunFailed) as caught:
         list(ours.steps(1_000))
-    said = f"step {len(ours.sampler) + 3} (number 3 of epoch 2) is not finite: its loss is "
-    assert str(caught.value).startswith(said)
+    message = f"step {len(ours.sampler) + 3} (number 3 of epoch 2) is not finite: its loss is "
+    assert str(caught.value).startswith(message)
     assert all(p.equal(before[n]) or n == "head.bias" for n, p in ours.model.named_parameters())
 
 
 def test_a_run_that_diverges_fails_with_its_loss_norm_and_rate(trained):
-    said = r"step 2 .* loss is (nan|inf), the gradient norm \S+, the learning rate 1e\+38"
-    with pytest.raises(RunFailed, match=said):
+    message = r"step 2 .* loss is (nan|inf), the gradient norm \S+, the learning rate 1e\+38"
+    with pytest.raises(RunFailed, match=message):
         trained(optimizer={"name": "adam", "lr": 1e38})
 
 
@@ -206,15 +206,15 @@ def test_the_rate_that_is_reported_is_that_of_the_step(trained):
 
 
 def test_targets_of_no_weight_change_nothing(training):
-    last, found = torch.tensor(7), []
+    last, results = torch.tensor(7), []
     for wrong in (0, 1):
         ours = training()
         batch = ours.sampler.batch(0, 0)
         weights = torch.ones(batch.targets.shape).index_fill(1, last, 0)
         targets = batch.targets.index_fill(1, last, wrong)
         ours.sampler = Always(batch._replace(targets=targets, weights=weights))
-        found.append([step.loss for step in ours.steps(3)])
-    assert found[0] == found[1]
+        results.append([step.loss for step in ours.steps(3)])
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("optimizer", [SGD, {"name": "adam"}, SGD | {"clip_norm": 0.01}])
@@ -227,16 +227,16 @@ def test_two_batches_accumulated_are_one_of_twice_the_rows(trained, optimizer):
 
 
 def test_accumulated_batches_count_by_their_weight_and_not_alike(training):
-    found = []
+    results = []
     for empty in (0.0, 1.0):
         ours = training()
         ours.settings = Train(accumulate=2)
         first, second = (ours.sampler.batch(0, index) for index in (0, 1))
         weights = torch.full(second.targets.shape, empty)
         ours.sampler = Pair(first, second._replace(weights=weights))
-        found.append(next(ours.steps(1)))
-    assert [float(step.sums.values[1]) for step in found] == [32, 64]
-    assert found[0].loss != found[1].loss
+        results.append(next(ours.steps(1)))
+    assert [float(step.sums.values[1]) for step in results] == [32, 64]
+    assert results[0].loss != results[1].loss
 
 
 class Pair:

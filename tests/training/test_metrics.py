@@ -32,7 +32,7 @@ def counted(targets, weights=None):
 
 
 def row(sums, accuracy=False):
-    return sums.measures(seconds=2.0, accuracy=accuracy)
+    return sums.metrics(seconds=2.0, accuracy=accuracy)
 
 
 def test_a_character_in_two_tokens_counts_once(sizes):
@@ -41,9 +41,9 @@ def test_a_character_in_two_tokens_counts_once(sizes):
 
 
 def test_bits_come_from_the_true_characters_and_bytes(sizes):
-    found = row(Sums.of(torch.tensor([[1.0, 2.0, 3.0]]), *counted([0, 2, 3]), sizes))
-    assert found["bits_per_character"] == pytest.approx(6 / math.log(2) / 2)
-    assert found["bits_per_byte"] == pytest.approx(6 / math.log(2) / 4)
+    metrics = row(Sums.of(torch.tensor([[1.0, 2.0, 3.0]]), *counted([0, 2, 3]), sizes))
+    assert metrics["bits_per_character"] == pytest.approx(6 / math.log(2) / 2)
+    assert metrics["bits_per_byte"] == pytest.approx(6 / math.log(2) / 4)
 
 
 class ReadsAsUnknown(Bytes):
@@ -58,9 +58,9 @@ class SaysUnknown(Bytes):
 @pytest.mark.parametrize("tokenizer", [ReadsAsUnknown(), SaysUnknown()])
 def test_there_are_no_bits_where_a_token_stands_for_unknown_text(tokenizer):
     sizes, nats = TokenSizes.of(tokenizer, torch.device("cpu")), torch.tensor([[1.0, 2.0]])
-    found = row(Sums.of(nats, *counted([0, 1]), sizes) + Sums.of(nats, *counted([0, 0]), sizes))
-    assert found["bits_per_byte"] is None
-    assert (found["bits_per_character"], found["unknown"]) == (None, 0.25)
+    metrics = row(Sums.of(nats, *counted([0, 1]), sizes) + Sums.of(nats, *counted([0, 0]), sizes))
+    assert metrics["bits_per_byte"] is None
+    assert (metrics["bits_per_character"], metrics["unknown"]) == (None, 0.25)
     masked = row(Sums.of(nats, *counted([0, 1], [1.0, 0.0]), sizes))
     assert masked["bits_per_byte"] == pytest.approx(1 / math.log(2))
     assert masked["unknown"] == 0.0
@@ -71,8 +71,11 @@ def test_a_text_that_has_the_stand_in_itself_has_bits_if_the_tokenizer_says_so()
         unknown_token = None
 
     sizes = TokenSizes.of(Legitimate(), torch.device("cpu"))
-    found = row(Sums.of(torch.tensor([[1.0]]), *counted([1]), sizes))
-    assert (found["bits_per_byte"], found["unknown"]) == (pytest.approx(1 / math.log(2) / 3), 0.0)
+    metrics = row(Sums.of(torch.tensor([[1.0]]), *counted([1]), sizes))
+    assert (metrics["bits_per_byte"], metrics["unknown"]) == (
+        pytest.approx(1 / math.log(2) / 3),
+        0.0,
+    )
 
 
 def test_ids_without_text_have_no_bits():
@@ -80,8 +83,8 @@ def test_ids_without_text_have_no_bits():
         has_text = False
 
     sizes = TokenSizes.of(Numbers(), torch.device("cpu"))
-    found = row(Sums.of(torch.tensor([[1.0]]), *counted([0]), sizes))
-    assert (found["bits_per_character"], found["bits_per_byte"], found["unknown"]) == (
+    metrics = row(Sums.of(torch.tensor([[1.0]]), *counted([0]), sizes))
+    assert (metrics["bits_per_character"], metrics["bits_per_byte"], metrics["unknown"]) == (
         None,
         None,
         0,
@@ -90,15 +93,15 @@ def test_ids_without_text_have_no_bits():
 
 def test_unknown_targets_count_by_their_weights():
     sizes = TokenSizes.of(SaysUnknown(), torch.device("cpu"))
-    found = row(Sums.of(torch.ones(1, 3), *counted([0, 1, 1], [1.0, 0.5, 0.0]), sizes))
-    assert found["unknown"] == pytest.approx(1 / 3)
+    metrics = row(Sums.of(torch.ones(1, 3), *counted([0, 1, 1], [1.0, 0.5, 0.0]), sizes))
+    assert metrics["unknown"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(("size", "unknown"), [(10.0, 0.0), (math.nan, None)])
 def test_sums_of_older_checkpoints_are_read(size, unknown):
-    found = row(Sums.saved([3.0, 4.0, 5.0, size, 0.0]))
-    assert (found["bits_per_character"] is None) == (unknown is None)
-    assert (found["loss"], found["unknown"]) == (0.75, unknown)
+    metrics = row(Sums.saved([3.0, 4.0, 5.0, size, 0.0]))
+    assert (metrics["bits_per_character"] is None) == (unknown is None)
+    assert (metrics["loss"], metrics["unknown"]) == (0.75, unknown)
 
 
 def test_the_loss_is_the_weighted_mean_over_all_batches_and_not_a_mean_of_means(sizes):
@@ -109,9 +112,9 @@ def test_the_loss_is_the_weighted_mean_over_all_batches_and_not_a_mean_of_means(
 
 def test_what_weighs_nothing_counts_nowhere(sizes):
     weighted = counted([0, 1, 0], [1.0, 0.0, 0.5])
-    found = row(Sums.of(torch.tensor([[1.0, 99.0, 4.0]]), *weighted, sizes))
-    assert (found["loss"], found["tokens"]) == (2.0, 1.5)
-    assert found["bits_per_byte"] == pytest.approx(3 / math.log(2) / 2)
+    metrics = row(Sums.of(torch.tensor([[1.0, 99.0, 4.0]]), *weighted, sizes))
+    assert (metrics["loss"], metrics["tokens"]) == (2.0, 1.5)
+    assert metrics["bits_per_byte"] == pytest.approx(3 / math.log(2) / 2)
 
 
 def test_accuracy_is_the_share_of_the_weight_that_was_right(sizes):
@@ -126,8 +129,8 @@ def test_a_perplexity_too_large_for_a_float_is_none(sizes):
 
 
 def test_tokens_without_bytes_have_no_bits(sizes):
-    found = row(Sums.of(torch.ones(1, 1), *counted([4]), sizes))
-    assert (found["bits_per_character"], found["bits_per_byte"]) == (None, None)
+    metrics = row(Sums.of(torch.ones(1, 1), *counted([4]), sizes))
+    assert (metrics["bits_per_character"], metrics["bits_per_byte"]) == (None, None)
 
 
 def test_a_million_small_losses_lose_nothing_in_double_precision(sizes):

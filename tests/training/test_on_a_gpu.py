@@ -11,9 +11,9 @@ from torch.nn import functional
 import seqlab
 from seqlab import map_state, read_experiment
 from seqlab.errors import RunFailed
+from seqlab.model.state import leaves
 from seqlab.registry import resolve
 from seqlab.runs.building import build
-from seqlab.training.cuda_graphs import _tensors
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -69,8 +69,8 @@ def sections(cell, embedding, **train):
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_losses_are_those_of_the_cpu(cell, embedding, losses):
-    found = losses(**sections(cell, embedding))
-    assert found == pytest.approx(losses("cpu", **sections(cell, embedding)), rel=1e-3)
+    result = losses(**sections(cell, embedding))
+    assert result == pytest.approx(losses("cpu", **sections(cell, embedding)), rel=1e-3)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -85,9 +85,9 @@ def test_ids_give_what_one_hots_give_and_the_same_gradients(cell, window, carrie
     state = state and map_state(torch.Tensor.detach, state)
     outputs, gradients = [], []
     for run, inputs in ((made.from_ids, ids), (made, one_hots)):
-        found, after = run(inputs, state)
-        total = found.square().sum() + sum(part.sin().sum() for part in _tensors(after))
-        outputs.append([found, *_tensors(after)])
+        result, after = run(inputs, state)
+        total = result.square().sum() + sum(part.sin().sum() for part in leaves(after))
+        outputs.append([result, *leaves(after)])
         gradients.append(torch.autograd.grad(total, list(made.parameters())))
     torch.testing.assert_close(*outputs, rtol=0, atol=1e-12)
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
@@ -107,9 +107,9 @@ def test_autocast_does_not_reach_a_recurrence(cell, registry):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_replayed_steps_are_those_that_are_launched_one_by_one(cell, embedding, precision, losses):
-    found = losses(**sections(cell, embedding, precision=precision, cuda_graphs=True))
+    result = losses(**sections(cell, embedding, precision=precision, cuda_graphs=True))
     plain = losses(**sections(cell, embedding, precision=precision))
-    assert found == pytest.approx(plain, rel=1e-4 if precision == "float32" else 1e-3)
+    assert result == pytest.approx(plain, rel=1e-4 if precision == "float32" else 1e-3)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_replayed_steps_are_those_that_are_launched_one_by_one(cell, embedding, 
 )
 def test_whatever_else_is_on_replaying_changes_no_loss(changes, losses):
     train = changes.get("train", {})
-    found = losses(**changes | {"train": train | {"cuda_graphs": True}}, count=40)
-    assert found == pytest.approx(losses(**changes, count=40), rel=1e-4)
+    result = losses(**changes | {"train": train | {"cuda_graphs": True}}, count=40)
+    assert result == pytest.approx(losses(**changes, count=40), rel=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
@@ -175,11 +175,11 @@ def test_a_run_that_is_resumed_goes_on_with_the_same_losses(tiny):
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_what_is_generated_is_what_the_cpu_generates(cell, tiny):
     run = seqlab.run(tiny | sections(cell, "one_hot") | {"train": {"steps": 60, "device": "cuda"}})
-    found = run.generate("the ", length=30)[0]
+    result = run.generate("the ", length=30)[0]
     with_cpu = seqlab.run(
         tiny | sections(cell, "one_hot") | {"train": {"steps": 60, "device": "cpu"}}
     )
-    assert found.text == with_cpu.generate("the ", length=30)[0].text
+    assert result.text == with_cpu.generate("the ", length=30)[0].text
 
 
 def test_a_model_that_reads_values_back_is_refused_with_what_would_be_right(losses):
