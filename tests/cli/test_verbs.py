@@ -40,7 +40,7 @@ def test_a_run_is_found_by_folder_name_id_or_latest(seqlab_command, experiment):
 def test_an_unknown_run_is_told_with_what_would_be_right(seqlab_command):
     result = seqlab_command("generate", "nobody", "--prefix", "a")
     assert result.code == 2
-    assert "`seqlab runs` lists what there is" in result.err
+    assert "`seqlab runs` lists all" in result.err
 
 
 @pytest.mark.parametrize(
