@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -127,11 +129,39 @@ def test_keeping_what_is_partial_leaves_nothing_out(sampler):
 
 
 @relaxed
+@given(samplers())
+def test_targets_are_inputs_shifted_by_one(sampler):
+    for batch in batches(sampler):
+        inside = counts(batch)
+        assert batch.targets[inside].equal(batch.inputs[inside] + 1)
+        assert batch.inputs[:, 1:].equal(batch.targets[:, :-1])
+
+
+@relaxed
+@given(samplers())
+def test_a_row_that_continues_picks_up_where_it_left_off(sampler):
+    for before, batch in pairwise(batches(sampler)):
+        rows = (batch.continues & counts(batch)[:, 0]).nonzero()[:, 0]
+        assert batch.inputs[rows, 0].equal(before.targets[rows, -1])
+
+
+@relaxed
 @given(samplers(kinds=(Consecutive,)))
 def test_all_consecutive_rows_continue_except_at_the_start_of_an_epoch(sampler):
-    first, *rest = batches(sampler)
+    first, *others = batches(sampler)
     assert not first.continues.any()
-    assert all(batch.continues.all() for batch in rest)
+    assert all(batch.continues.all() for batch in others)
+
+
+@relaxed
+@given(samplers(), st.data())
+def test_a_batch_depends_on_its_epoch_and_index_alone(sampler, data):
+    places = [(epoch, index) for epoch in (0, 1) for index in range(len(sampler))]
+    once = {place: sampler.batch(*place) for place in places}
+    for place in data.draw(st.permutations(places)):
+        again = sampler.batch(*place)
+        assert again.inputs.equal(once[place].inputs)
+        assert again.targets.equal(once[place].targets)
 
 
 @pytest.mark.parametrize("kind", [Consecutive, Random])
@@ -152,6 +182,16 @@ def test_keep_needs_one_target_and_advises_nothing_that_is_already_so(kind):
     with pytest.raises(CorpusError, match="needs 2") as caught:
         kind(numbered(1), 0, batch_size=4, window=5, partial="keep")
     assert "partial: keep" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Consecutive, Random])
+@pytest.mark.parametrize("partial", ["drop", "keep"])
+def test_each_target_keeps_the_weight_of_its_token(kind, partial):
+    weights = np.linspace(0.5, 2, 61, dtype=np.float32)
+    sampler = kind(numbered(61, weights), 0, batch_size=4, window=5, partial=partial)
+    for batch in batches(sampler):
+        inside = batch.weights > 0
+        assert batch.weights[inside].equal(torch.from_numpy(weights)[batch.targets[inside]])
 
 
 @pytest.mark.parametrize("kind", [Consecutive, Random])
@@ -199,8 +239,8 @@ def test_windows_from_anywhere_begin_anywhere():
 @given(documents(), st.integers(0, 2))
 def test_every_token_of_a_document_but_its_first_is_trained_once(sampler, epoch):
     firsts = set(sampler.tokens.documents.tolist())
-    expected = [token for token in range(len(sampler.tokens)) if token not in firsts]
-    assert sorted(covered(sampler, epoch)) == expected
+    others = [token for token in range(len(sampler.tokens)) if token not in firsts]
+    assert sorted(covered(sampler, epoch)) == others
     assert sorted(declared(sampler, epoch)) == sorted(firsts & set(range(1, len(sampler.tokens))))
 
 
