@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlab.errors import UsageError
+from seqlab.errors import Override, UsageError
 
 MOST_TOKENS, MOST_TEXTS, MOST_ROWS, LARGEST = 1_000_000, 100_000, 2**20, 2**63 - 1
 
@@ -74,8 +74,8 @@ def expect_decoder_overrides(overrides: Sequence[str]) -> None:
     for override in overrides:
         if override.partition("=")[0].split(".")[0].strip() != "decoder":
             raise UsageError(
-                f"--set {override}: generating changes the decoder only, as in decoder=greedy or"
-                " decoder.temperature=0.8"
+                f"{Override(override)}: generating changes the decoder only, as in"
+                " decoder=greedy or decoder.temperature=0.8"
             )
 
 

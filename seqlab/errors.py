@@ -4,6 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True)
+class Override:
+    """A remedy: another value of a key, `key=value`. The command words it as its own option."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"override `{self.text}`"
+
+
+@dataclass(frozen=True)
+class PluginFolder:
+    """A remedy: a folder whose plugins are loaded."""
+
+    path: object
+
+    def __str__(self) -> str:
+        return f"plugin folder `{self.path}`"
+
+
+@dataclass(frozen=True)
+class WithoutPlugin:
+    """A remedy: a plugin that is left out."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"without plugin `{self.name}`"
+
+
 class SeqlabError(Exception):
     """An error with a message for the person who can fix it."""
 
@@ -18,10 +48,10 @@ class SeqlabError(Exception):
 class RunFailed(SeqlabError):
     """Training could not go on: a loss that is not finite, a full disk.
 
-    `resume_with` are options of `seqlab resume` with which it can.
+    `resume_with` are the overrides with which it can be resumed.
     """
 
-    def __init__(self, message: str, resume_with: str = "") -> None:
+    def __init__(self, message: str, resume_with: Sequence[Override] = ()) -> None:
         super().__init__(message)
         self.resume_with = resume_with
 

@@ -156,7 +156,11 @@ def _run_seeds(
             next_seed = seed + isinstance(error, SeqlabError)  # after other errors nothing is saved
             if left := first + seeds - next_seed:
                 rest = experiment.overridden([f"train.seed={next_seed}"])
-                again = _command(file, rest, "--seeds", left, "--root", root, *registry.options)
+                from seqlab.runs.command_words import plugin_options as plugin_words
+
+                again = _command(
+                    file, rest, "--seeds", left, "--root", root, *plugin_words(registry.choice)
+                )
                 log.error("Seeds that were not run: %d; to run them: %s", left, again)
             raise
         metrics = finished.metrics

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.arguments import named_path
-from seqlab.errors import ExperimentError, UsageError
+from seqlab.errors import ExperimentError, Override, UsageError
 from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain, refusal
 from seqlab.experiment.merging import merge
 from seqlab.experiment.sections import COMPONENT_SECTIONS, CORE_SECTIONS
@@ -24,7 +24,7 @@ _SECTION = re.compile(rf"^['\"]?({'|'.join(sorted(SECTIONS))})['\"]?\s*:", re.MU
 class Experiment:
     """Names and plain values, each with its origin; not yet resolved to plugins.
 
-    `name` is the file's stem, `source` the YAML as it was given, `overrides` the values of `--set`;
+    `name` is the file's stem, `source` the YAML as it was given, `overrides` `KEY=VALUE`;
     `notices` say which overrides were lost to later ones.
     """
 
@@ -57,7 +57,7 @@ def read_experiment(
 
     Args:
         source: the file, or its content.
-        overrides: the values of `--set`.
+        overrides: `KEY=VALUE`.
         name: of the experiment; empty: the file's.
         record: it is the record of a run, in which no link is followed and no `extends` allowed.
 
@@ -131,23 +131,26 @@ def _expect_experiment(text: str, path: Path, origin: Origin) -> None:
 
 
 def _lost_overrides(before: Located, after: Located, override: str) -> Iterator[str]:
-    """One notice for each option of `--set` that a later override of its section replaced."""
+    """One notice for each overridden option whose section a later override replaced."""
     for section in COMPONENT_SECTIONS:
         old, new = (tree.items.get(section, tree).items for tree in (before, after))
         for key in old.keys() - new.keys():
             label = old[key].origin.label
-            if section in before.items and label.startswith("--set "):
-                yield f"{section}.{key} ({label}) is lost: --set {override} replaces the section"
+            if section in before.items and label.startswith(str(Override(""))[:-1]):
+                later = Override(override)
+                yield f"{section}.{key} ({label}) is lost: {later} replaces the section"
 
 
 def _read_override(override: str) -> Located:
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):
-        raise UsageError(f"--set {override}: should be KEY=VALUE, as in train.epochs=2")
+        raise UsageError(f"{Override(override)}: should be KEY=VALUE, as in train.epochs=2")
     if len(steps) > MAX_DEPTH:
-        raise refusal(f"--set {override[:40]}…", "", f"nests deeper than {MAX_DEPTH} levels")
-    origin = Origin(f"--set {override}", folder=Path.cwd())
+        raise refusal(
+            str(Override(f"{override[:40]}…")), "", f"nests deeper than {MAX_DEPTH} levels"
+        )
+    origin = Origin(str(Override(override)), folder=Path.cwd())
     try:
         value = locate(plain(load_yaml(text, origin)) if text else None, origin)
     except ExperimentError as error:

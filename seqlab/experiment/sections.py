@@ -32,7 +32,7 @@ def _not_test(split: str) -> str:
     if split == "test":
         raise ValueError(
             "another split: scores in training decide what is kept, and `test` is for"
-            " `seqlab eval --split test` at the end"
+            " an evaluation at the end"
         )
     return split
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from seqlab.errors import WithoutPlugin
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin
 
@@ -19,11 +20,20 @@ class NotFound(LookupError):
 
 
 @dataclass(frozen=True)
+class PluginChoice:
+    """What `load_plugins` was asked for: its `folder`, `local` and `without`."""
+
+    folder: str | None = None
+    local: bool = True
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Registry:
-    """The plugins as they were loaded; `options` of a command load the same ones again."""
+    """The plugins as they were loaded; `choice` loads the same ones again."""
 
     plugins: tuple[Plugin, ...]
-    options: tuple[str, ...] = ()
+    choice: PluginChoice = PluginChoice()
 
     @cached_property
     def _offers(self) -> dict[tuple[str, str], list[Component]]:
@@ -77,7 +87,7 @@ class Registry:
     def _clash_message(self, kind: str, name: str) -> str:
         owners = [self.plugin(component.plugin) for component in self._offers[kind, name]]
         names = " and ".join(f"'{plugin.name}' ({plugin.origin})" for plugin in owners)
-        return f"{kind} '{name}' is offered by {names}; switch one off with --no-plugin NAME"
+        return f"{kind} '{name}' is offered by {names}; run {WithoutPlugin('NAME')}"
 
     def _blame_failed_plugin(self, kind: str, name: str) -> None:
         for plugin in self.plugins:

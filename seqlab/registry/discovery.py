@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TypeAlias
 
 from seqlab.arguments import named_path
-from seqlab.errors import UsageError
+from seqlab.errors import PluginFolder, UsageError
 from seqlab.files import read
 from seqlab.registry.error_summary import reason
 from seqlab.registry.plugins import Plugin
@@ -120,15 +120,15 @@ def _module_path(point: EntryPoint) -> Path | None:
 
 
 def dropped_in(folder: str | Path | None) -> Iterator[Found]:
-    path = Path("plugins") if folder is None else named_path(folder, "--plugins")
+    path = Path("plugins") if folder is None else named_path(folder, "the plugin folder")
     if not path.is_dir():
         if folder is not None:
-            raise UsageError(f"--plugins {folder}: is not a folder")
+            raise UsageError(f"{PluginFolder(folder)}: is not a folder")
         return
     if folder is None and (run := _enclosing_run(path)):
         log.warning(
             "The working folder belongs to a run (%s), so the files in its plugins/ are not loaded;"
-            " if you trust them: --plugins plugins", run
+            " if you trust them: %s", run, PluginFolder("plugins")
         )  # fmt: skip
         return
     yield from map(dropped_in_file, sorted(path.glob("[!_.]*.py")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +12,9 @@ from typing import Any
 import pluggy
 
 from seqlab import hookspecs
-from seqlab.errors import UsageError
+from seqlab.errors import UsageError, WithoutPlugin
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
-from seqlab.registry.catalogue import Registry
+from seqlab.registry.catalogue import PluginChoice, Registry
 from seqlab.registry.compatibility import declared_api, why_too_new
 from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
 from seqlab.registry.error_summary import reason
@@ -52,20 +52,10 @@ def load_plugins(
     found = [*installed(), *(dropped_in(folder) if local else ()), *single]
     names = [plugin.name for plugin, _ in found]
     for name in sorted(left_out - {*names}):
-        raise UsageError(f"--no-plugin {name}: no such plugin{suggest(name, names)}")
+        raise UsageError(f"{WithoutPlugin(name)}: no such plugin{suggest(name, names)}")
     plugins = [_load(manager, *pair) for pair in found if pair[0].name not in left_out]
-    return Registry(tuple(plugins), tuple(_command_options(folder, local, sorted(left_out))))
-
-
-def _command_options(
-    folder: str | Path | None, local: bool, without: Iterable[str]
-) -> Iterator[str]:
-    if folder is not None:
-        yield from ("--plugins", str(folder))
-    if not local:
-        yield "--no-local-plugins"
-    for name in without:
-        yield from ("--no-plugin", name)
+    choice = PluginChoice(None if folder is None else str(folder), local, tuple(sorted(left_out)))
+    return Registry(tuple(plugins), choice)
 
 
 class _Refused(Exception):

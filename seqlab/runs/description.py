@@ -20,6 +20,7 @@ from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
+from seqlab.runs.command_words import plugin_options
 from seqlab.runs.file_schemas import FORMAT
 from seqlab.runs.git_commit import git_state
 
@@ -67,7 +68,7 @@ def describe_run(
             "numpy": version("numpy"),
             "numba": _numba_version(),
         },
-        "plugin_options": list(registry.options),
+        "plugin_options": plugin_options(registry.choice),
         "plugins": [
             {
                 "name": plugin.name,

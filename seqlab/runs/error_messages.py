@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import nn
 
-from seqlab.errors import RunFailed
+from seqlab.errors import Override, RunFailed
 from seqlab.memory import available_bytes, format_bytes, is_out_of_memory, largest, requested_size
 from seqlab.registry import Resolved
 from seqlab.registry.attribution import raised_in_plugin
 
-NO_COMPILER = "--set train.compile=false"
+NO_COMPILER = Override("train.compile=false")
 _COMPILERS = ("torch._dynamo", "torch._inductor", "torch._functorch", "torch.fx", "triton")
 
 
@@ -30,7 +30,7 @@ def compiler_errors(resolved: Resolved) -> Iterator[None]:
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
         message = f"torch cannot compile this model ({first[:200]}); it runs with {NO_COMPILER}"
         complaint = resolved.complaint(message, "train", "compile")
-        raise RunFailed(str(complaint), resume_with=NO_COMPILER) from error
+        raise RunFailed(str(complaint), resume_with=[NO_COMPILER]) from error
 
 
 @contextmanager

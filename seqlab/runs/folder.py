@@ -169,7 +169,7 @@ def check_free(folder: Path) -> None:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be a run's folder ({error.strerror})") from None
     if "run.json" in content:
-        raise UsageError(f"{folder}: already holds a run; give another --run-dir")
+        raise UsageError(f"{folder}: already holds a run; give another `run_dir`")
     if content:
         raise UsageError(f"{folder}: is not empty; a run needs a folder of its own")
 

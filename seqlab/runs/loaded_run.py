@@ -114,7 +114,7 @@ class Run:
                 search.
             stop: texts that end a continuation, and are left out of it.
             stop_tokens: token ids that end one; None: that of the end of a document, if any.
-            overrides: `decoder.KEY=VALUE` or `decoder=NAME`, as `--set` takes them.
+            overrides: `decoder.KEY=VALUE` or `decoder=NAME`.
 
         Returns:
             `num` results for each prefix, in the order of the prefixes.

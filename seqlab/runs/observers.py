@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seqlab.contracts import offered
-from seqlab.errors import PluginError
+from seqlab.errors import Override, PluginError
 from seqlab.interrupts import reraise_interrupt
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
@@ -43,7 +43,8 @@ class Observers:
                 reraise_interrupt(error)
                 raise PluginError(
                     f"{self._bound[name].component} does not take its state from the checkpoint"
-                    f" ({type(error).__name__}: {error}); --set observers=[] goes on without"
+                    f" ({type(error).__name__}: {error}); {Override('observers=[]')} goes on"
+                    " without"
                 ) from error
 
     def tell(self, event: str, record: Record) -> None:

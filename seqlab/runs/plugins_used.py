@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqlab.errors import ExperimentError, PluginError
+from seqlab.errors import ExperimentError, PluginError, PluginFolder
 from seqlab.experiment import Experiment
 from seqlab.printable import pasted
 from seqlab.registry import Registry, Resolved, resolve
@@ -61,5 +61,5 @@ def _missing(
         else:
             yield (
                 f"The run used the dropped-in plugin '{used['name']}', of which it keeps a copy."
-                f" If you trust it: {pasted(['--plugins', folder.plugins])}"
+                f" If you trust it: {PluginFolder(pasted([folder.plugins]))}"
             )

@@ -11,7 +11,7 @@ from seqlab import atomic
 from seqlab.arguments import LARGEST, named_path, whole_number
 from seqlab.atomic import write_atomic
 from seqlab.data.progress import Progress
-from seqlab.errors import SeqlabError, UsageError
+from seqlab.errors import Override, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins
@@ -135,8 +135,8 @@ def _check_overrides(overrides: Sequence[str], files: Sequence[str]) -> None:
         key = override.partition("=")[0].strip()
         if not any(key == name or key.startswith(f"{name}.") for name in changeable):
             raise UsageError(
-                f"--set {override}: a run that is resumed keeps its settings; what can change is"
-                f" {', '.join(changeable)}. For anything else start a new run (train.init_from"
+                f"{Override(override)}: a run that is resumed keeps its settings; what can change"
+                f" is {', '.join(changeable)}. For anything else start a new run (train.init_from"
                 " takes the weights)"
             )
 
@@ -198,7 +198,7 @@ def _check_length(
         has = "all" if saved.step == total_steps else f"{saved.step} steps, which is more than all"
         raise UsageError(
             f"{folder.path}: has {has} of its {total_steps} steps; to go on, say"
-            f" --set train.{length}=N"
+            f" {Override(f'train.{length}=N')}"
         )
 
 
@@ -213,7 +213,7 @@ def _check_limits(folder: RunFolder, resolved: Resolved, saved: Checkpoint) -> N
     if reason:
         raise UsageError(
             f"{folder.path}: has ended: {reason}; to go on, change that, as with"
-            f" --set train.{'max_minutes' if over else 'stop'}=null"
+            f" {Override('train.max_minutes=null' if over else 'train.stop=null')}"
         )
 
 

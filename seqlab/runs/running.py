@@ -57,7 +57,7 @@ def run(
 
     Args:
         experiment: a file, a mapping, or an `Experiment`.
-        overrides: `KEY=VALUE`, as `--set` takes them.
+        overrides: `KEY=VALUE`.
         run_dir: the folder of the run; None: a new one under `root`.
         root: the folder of all runs.
         registry: the plugins; None: all that are installed or in `plugins/`.

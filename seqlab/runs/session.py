@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.errors import Interrupted, StoppedByHand
+from seqlab.errors import Interrupted, Override, StoppedByHand
 from seqlab.experiment.interval import interval
 from seqlab.interrupts import forbidding_exit
-from seqlab.printable import pasted
 from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
+from seqlab.runs.command_words import resume_command
 from seqlab.runs.description import now
 from seqlab.runs.error_messages import (
     compiler_errors,
@@ -255,7 +254,7 @@ class Session:
             raise
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"
-            self._log_failure(getattr(error, "resume_with", ""))
+            self._log_failure(getattr(error, "resume_with", ()))
             raise
         finally:
             self.recorder.ended(status)
@@ -271,7 +270,7 @@ class Session:
             with disk_errors(self.folder.path):
                 self.folder.describe(self.description)
 
-    def _log_failure(self, resume_with: str) -> None:
+    def _log_failure(self, resume_with: Sequence[Override]) -> None:
         """Log where the run stopped and how to resume it; the traceback goes to `log.txt`."""
         path, done = self.folder.path, self.training.done
         hint = "It has no checkpoint yet (train.checkpoint.every says when), so it would start anew"
@@ -279,10 +278,9 @@ class Session:
             hint = f"To go on from step {self._saved_step}: {self._resume_command(resume_with)}"
         log.error("The run in %s stopped after step %d. %s", path, done, hint, exc_info=True)
 
-    def _resume_command(self, resume_with: str = "") -> str:
+    def _resume_command(self, resume_with: Sequence[Override] = ()) -> str:
         """Return the shell command that resumes this run."""
-        options = [*shlex.split(resume_with), *self.description["plugin_options"]]
-        return pasted(["seqlab", "resume", self.folder.path, *options])
+        return resume_command(self.folder.path, resume_with, self.description["plugin_options"])
 
 
 def _due(every: int | str, step: Step, since: float) -> bool:

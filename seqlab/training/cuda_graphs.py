@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.errors import RunFailed
+from seqlab.errors import Override, RunFailed
 from seqlab.model.state import leaves
 from seqlab.training.profiling import Phase, unmeasured
 
 MAX_GRAPHS = 16  # each keeps its results
+LAUNCHED = Override("train.cuda_graphs=false")
 
 
 class GraphReplay:
@@ -77,8 +78,8 @@ class GraphReplay:
             first_line = str(cause).partition("\n")[0]
             raise RunFailed(
                 "train.cuda_graphs: this model cannot be recorded, perhaps because it reads a value"
-                f" back from the GPU ({first_line}); it runs with --set train.cuda_graphs=false",
-                resume_with="--set train.cuda_graphs=false",
+                f" back from the GPU ({first_line}); it runs with {LAUNCHED}",
+                resume_with=[LAUNCHED],
             ) from error
         grads = [parameter.grad for parameter in self._parameters]
 

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Batch, Sampler, State
 from seqlab.data.tokens import on_device
-from seqlab.errors import RunFailed
+from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
@@ -133,7 +133,7 @@ class Training:
         if self.settings.on_nonfinite == "stop":
             cause = f"; {cause}" if (cause := self._diagnosis(step)) else ""
             message = f"{message}{cause}. It was not taken; a smaller lr or a clip_norm may help."
-            raise RunFailed(message, resume_with="--set train.on_nonfinite=skip")
+            raise RunFailed(message, resume_with=[Override("train.on_nonfinite=skip")])
         log.warning("%s. It is skipped, and the state starts afresh.", message.capitalize())
 
     def _diagnosis(self, step: Step) -> str:

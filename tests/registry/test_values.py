@@ -138,7 +138,7 @@ def test_a_setting_that_does_nothing_is_said(tiny, registry, caplog, sections, m
 
 def test_dropout_of_a_cell_of_one_layer_is_refused_with_what_would_act(tiny, registry):
     cell = {"name": "lstm", "hidden_size": 8, "dropout": 0.5}
-    with pytest.raises(seqlab.ExperimentError, match=r"num_layers is 1.*model.dropout"):
+    with pytest.raises(seqlab.ExperimentError, match=r"num_layers 1.*model.dropout"):
         seqlab.run(tiny | {"cell": cell}, registry=registry)
 
 

@@ -194,4 +194,4 @@ def test_a_model_that_torch_cannot_compile_is_told_in_one_line_with_what_to_do(t
     ):
         raise unsupported("no C++ compiler\nat line 3")
     assert caught.value.exit_code == 1
-    assert "--set train.compile=false" in str(caught.value)
+    assert "override `train.compile=false`" in str(caught.value)

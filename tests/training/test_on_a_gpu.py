@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import seqlab
 from seqlab import map_state, read_experiment
-from seqlab.errors import RunFailed
+from seqlab.errors import Override, RunFailed
 from seqlab.model.state import leaves
 from seqlab.registry import resolve
 from seqlab.runs.building import build
@@ -186,4 +186,4 @@ def test_a_model_that_reads_values_back_is_refused_with_what_would_be_right(loss
     cell = {"name": "stepped", "looks": True}
     with pytest.raises(RunFailed, match=r"^train.cuda_graphs: this model cannot be recorded") as it:
         losses(cell=cell, train={"cuda_graphs": True})
-    assert it.value.resume_with == "--set train.cuda_graphs=false"
+    assert it.value.resume_with == [Override("train.cuda_graphs=false")]
