@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts import Continuation
-
-LOGITS_AT_ONCE = 1 << 16  # log-softmax of so many fits the processor's cache
+from seqlab.kernels import tuning
 
 
 class Step(NamedTuple):
@@ -41,7 +40,7 @@ def scored(steps: Iterable[Step | Steps]) -> Iterator[Steps]:
         if isinstance(step, Steps):
             yield step
             continue
-        is_full = (len(joined) + 1) * step.logits.numel() > LOGITS_AT_ONCE
+        is_full = (len(joined) + 1) * step.logits.numel() > tuning.LOGARITHMS_AT_ONCE
         if joined and (is_full or len(step.rows) != len(joined[0].rows)):
             yield _join(joined)
             joined = []

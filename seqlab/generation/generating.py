@@ -24,11 +24,10 @@ from seqlab.generation.greedy import choose_greedily
 from seqlab.generation.prefixes import by_length, encode_prefix, read_prefixes, row_numbers
 from seqlab.generation.search import choose_stepwise
 from seqlab.generation.stops import StopText, TextStream, limits
+from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps, stepper
 from seqlab.randomness import derive
-
-ROWS_AT_ONCE = 256  # continued together
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _chooser(
 def _search(
     model: LanguageModel, decoder: SearchDecoder, encoded: Sequence[list[int]], bounds: Limits
 ) -> list[list[Continuation]]:
-    """Search for prefixes of the same length together, at most `ROWS_AT_ONCE`."""
+    """Search for prefixes of the same length together, at most `tuning.ROWS_AT_ONCE`."""
     results: dict[int, list[Continuation]] = {}
     advance = stepper(model)
     numbers = row_numbers(encoded)
@@ -183,7 +182,7 @@ def _choose(
     encoded: Sequence[list[int]],
     bounds: Limits,
 ) -> list[Continuation]:
-    """Continue all rows together, at most `ROWS_AT_ONCE`, those of one length side by side."""
+    """Continue all rows together, those of one length side by side, as many as fit."""
     results: dict[int, Continuation] = {}
     numbers = row_numbers(encoded)
     choose = _chooser(model, decoder, seed, bounds)
@@ -199,7 +198,10 @@ def _choose(
 
 
 def _split(rows: list[int]) -> Iterator[list[int]]:
-    return (rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE))
+    return (
+        rows[first : first + tuning.ROWS_AT_ONCE]
+        for first in range(0, len(rows), tuning.ROWS_AT_ONCE)
+    )
 
 
 def _cut(continuation: Continuation, bounds: Limits) -> Continuation:

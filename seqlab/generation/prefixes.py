@@ -9,10 +9,9 @@ import torch
 
 from seqlab.contracts import Start, Tokenizer
 from seqlab.errors import UsageError
+from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive
-
-WINDOW = 512  # tokens that are read at once
 
 
 def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
@@ -49,7 +48,7 @@ def read_prefixes(
     device = model.head.weight.device
     ids = torch.tensor(encoded, device=device)
     state = None
-    for window in torch.split(ids, WINDOW, 1):
+    for window in torch.split(ids, tuning.PREFIX_WINDOW, 1):
         hidden, state = model.hidden(window, state)
     assert state is not None  # noqa: S101 # a prefix has at least one token
     return Start(model.head(hidden[:, -1]), state, ids, torch.tensor(numbers, device=device))

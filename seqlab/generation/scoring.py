@@ -10,7 +10,7 @@ import torch
 
 from seqlab.contracts import Tokenizer
 from seqlab.errors import UsageError
-from seqlab.generation.prefixes import WINDOW
+from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.training.loss import perplexity, token_nats
 from seqlab.training.metrics import TokenSize
@@ -68,8 +68,8 @@ def _surprisal(model: LanguageModel, ids: Sequence[int]) -> list[float]:
     row = torch.tensor([ids], device=model.head.weight.device)
     surprisal: list[float] = []
     state = None
-    for begin in range(0, len(ids) - 1, WINDOW):
-        targets = row[:, begin + 1 : begin + 1 + WINDOW]
+    for begin in range(0, len(ids) - 1, tuning.PREFIX_WINDOW):
+        targets = row[:, begin + 1 : begin + 1 + tuning.PREFIX_WINDOW]
         logits, state = model(row[:, begin : begin + targets.shape[1]], state)
         surprisal += token_nats(logits, targets)[0].tolist()
     return surprisal

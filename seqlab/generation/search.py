@@ -14,12 +14,11 @@ from torch import Tensor
 from seqlab.contracts import Advance, Continuation, Decoder, Limits, SearchDecoder, Start
 from seqlab.errors import PluginError
 from seqlab.generation.continuations import Step, continuations, scored
+from seqlab.kernels import tuning
 from seqlab.model.state import join_rows, select_rows
 from seqlab.randomness import uniforms
 
 Search = Callable[[Advance, Start, Limits], Sequence[Sequence[Continuation]]]
-
-STEPS_AT_ONCE = 64  # whose random numbers are drawn, and whose columns are allocated, together
 
 
 def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
@@ -82,7 +81,7 @@ class _Group:
     def _allocate(self, history: Tensor) -> None:
         """Copy the history, with columns for the next steps."""
         rows, self._filled = history.shape
-        self._tokens = torch.cat((history, history.new_zeros(rows, STEPS_AT_ONCE)), 1)
+        self._tokens = torch.cat((history, history.new_zeros(rows, tuning.STEPS_AT_ONCE)), 1)
         self._free = iter(self._tokens[:, self._filled :].unbind(1))
 
     def __len__(self) -> int:
@@ -141,7 +140,7 @@ class _Uniforms:
 
     def at(self, step: int, device: torch.device) -> Tensor:
         """Return the numbers of a step: (B,) float64."""
-        index = step % STEPS_AT_ONCE
+        index = step % tuning.STEPS_AT_ONCE
         if index == 0 or not self._drawn:
             self._draw(step - index, device)
         return self._drawn[index]
@@ -150,8 +149,8 @@ class _Uniforms:
         self._rows, self._drawn = self._rows[list(indices)], ()
 
     def _draw(self, first: int, device: torch.device) -> None:
-        steps = np.arange(first, first + STEPS_AT_ONCE)[:, None]
-        rows = np.broadcast_to(self._rows, (STEPS_AT_ONCE, len(self._rows)))
+        steps = np.arange(first, first + tuning.STEPS_AT_ONCE)[:, None]
+        rows = np.broadcast_to(self._rows, (tuning.STEPS_AT_ONCE, len(self._rows)))
         values = uniforms(self._seed, rows, np.broadcast_to(steps, rows.shape))
         self._drawn = torch.from_numpy(values).to(device).unbind(0)
 

@@ -53,3 +53,12 @@ GREEDY_READING = 8  # rows that take as long as reading a weight does
 
 KEPT_BYTES = 2**30  # at most; a run that needs less never has them
 MAPPED_BYTES = 2**25  # of one block; glibc refuses more
+
+# -- reading, choosing and scoring
+
+PREFIX_WINDOW = 512  # tokens of a prefix that the model reads at once: longer ones take more memory
+ROWS_AT_ONCE = 256  # rows that are continued together: more are no faster on two cores
+STEPS_AT_ONCE = 64  # steps whose random numbers are drawn together: 4 % of a step of `sample`
+LOGARITHMS_AT_ONCE = 2**16  # numbers whose log-softmax is taken together; more leave the cache
+SHORT_DOCUMENTS = 16  # times `rows` short documents are scored at once; each has a state
+ATTENTION_CHUNK = 8  # tokens of a chunk of `gated_linear_attention`: the fastest of 4, 8 and 16

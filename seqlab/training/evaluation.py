@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from seqlab.contracts import Batch, State
 from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import CorpusError
+from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, detach_state, map_state
 from seqlab.training.loss import score
 from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.precision import autocast
-
-MAX_PACKING = 16  # at most so many times `rows` short documents are scored at once
 
 
 @torch.inference_mode()
@@ -102,7 +101,7 @@ def document_batches(tokens: Tokens, rows: int, window: int) -> Iterator[Batch]:
     first = 0
     while first < len(order):
         longest = int(targets[order[first]])
-        group = order[first : first + rows * min(max(window // longest, 1), MAX_PACKING)]
+        group = order[first : first + rows * min(max(window // longest, 1), tuning.SHORT_DOCUMENTS)]
         first += len(group)
         for done in range(0, longest, window):
             rest = group[: np.count_nonzero(targets[group] > done)]

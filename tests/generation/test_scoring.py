@@ -45,10 +45,13 @@ def test_scoring_a_whole_split_is_evaluating_it(run, text_file):
     )
 
 
-def test_a_text_longer_than_a_window_is_read_on_with_its_state(run, monkeypatch):
-    whole = run.score("the quick brown fox")
-    monkeypatch.setattr("seqlab.generation.scoring.WINDOW", 4)
-    assert run.score("the quick brown fox").loss == pytest.approx(whole.loss, rel=1e-5)
+def test_a_text_longer_than_a_window_is_read_on_with_its_state(run):
+    text = "the quick brown fox " * 60  # 1,200 tokens in windows of 512
+    ids = torch.from_numpy(run.tokenizer.encode(text).astype("int64")).unsqueeze(0)
+    with torch.no_grad():
+        logits, _ = run.model(ids[:, :-1], None)
+    expected = torch.nn.functional.cross_entropy(logits[0], ids[0, 1:])
+    assert run.score(text).loss == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_bits_are_per_character_where_a_token_is_a_part_of_one(any_model, any_tokenizer):

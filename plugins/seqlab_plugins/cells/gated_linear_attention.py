@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Count, hookimpl
-from seqlab.kernels import condition, linear_scan
+from seqlab.kernels import condition, linear_scan, tuning
 
-CHUNK = 8  # the fastest of 4, 8 and 16 on a CPU
 RANK = 16  # of the projection of the decay, as in the paper
 TEMPERATURE = 16.0  # of its sigmoid, as in the paper
 
@@ -101,7 +100,7 @@ def _attend(parts: Sequence[Tensor], state: Tensor) -> tuple[Tensor, Tensor]:
 
 def _split_into_chunks(part: Tensor) -> Tensor:
     """(B, T, N, K) -> (B, C, N, L, K), padded with zeros: no decay, and no keys."""
-    length = min(CHUNK, part.shape[1])
+    length = min(tuning.ATTENTION_CHUNK, part.shape[1])
     padded = functional.pad(part, (0, 0, 0, 0, 0, -part.shape[1] % length))
     return padded.reshape(len(part), -1, length, *part.shape[2:]).transpose(2, 3)
 
