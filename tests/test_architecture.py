@@ -222,3 +222,16 @@ def test_what_type_checkers_see_is_what_there_is():
         alias.asname for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for alias in n.names
     }
     assert seen - {None} == set(dir(seqlab)) - {"__version__"}
+
+
+def test_the_page_on_architecture_names_files_that_are_there():
+    page = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
+    named = set(re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8"))) - {
+        "tests/test_architecture.py"
+    }
+    there = {str(path.relative_to(PLUGINS.parent)) for path in BUILT_IN}
+    there |= {str(path.relative_to(CORE)) for path in FILES}
+    assert len(named) > 20
+    assert not [
+        name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in there)
+    ]
