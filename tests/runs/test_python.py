@@ -103,7 +103,7 @@ def test_a_checkpoint_that_is_not_there_is_told(which, error, message, tiny):
 
 
 def test_the_test_split_is_not_looked_at_in_training(full):
-    with pytest.raises(ExperimentError, match="`test` is for `seqlab eval --split test`"):
+    with pytest.raises(ExperimentError, match="`test` is for an evaluation at the end"):
         seqlab.run(full, overrides=["evaluation.split=test"])
 
 
