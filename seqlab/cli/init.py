@@ -22,20 +22,20 @@ def command(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is not a folder")
     try:
-        for source, name in _templates():
-            _copy(source, folder / name)
+        lines = [_copy(source, folder / name) for source, name in _templates()]
     except OSError as error:
         raise RunFailed(f"{error.filename}: cannot be written ({error.strerror})") from None
+    for line in lines:  # all files are there before anybody can stop reading
+        out(one_line(line))
     out(f"\nNow: {pasted(['cd', folder])} && seqlab run experiments/jay_rnn.yaml")
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> str:
     if target.exists():
-        out(one_line(f"kept     {target}"))
-        return
+        return f"kept     {target}"
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    out(one_line(f"written  {target}"))
+    return f"written  {target}"
 
 
 def _templates() -> Iterator[tuple[Path, str]]:

@@ -17,7 +17,7 @@ from seqlab.kernels.launching import (
     why_not_compiled,
 )
 from seqlab.kernels.lookup import LookupStep, greedy_by_steps, one_hot_linear
-from seqlab.kernels.operation import Backend, Operation, choose, use_kernels
+from seqlab.kernels.operation import Backend, Operation, choose, requested_kernels, use_kernels
 from seqlab.kernels.scan import linear_scan, scan
 from seqlab.kernels.softmax_errors import softmax_errors
 
@@ -38,6 +38,7 @@ __all__ = [
     "processor",
     "product_dtype",
     "product_in_lines",
+    "requested_kernels",
     "scan",
     "sgemm",
     "softmax_errors",

@@ -127,7 +127,7 @@ class Operation:
 
 def choose(operation: Operation, arguments: Sequence[Any]) -> Callable[..., Any]:
     """Return the fastest way to compute an operation for these arguments, on this machine."""
-    requested = _requested.get() or _from_environment()
+    requested = requested_kernels()
     if requested == "reference" or torch.compiler.is_compiling():
         return operation.reference
     form = operation.form(arguments)
@@ -161,6 +161,15 @@ def use_kernels(name: str) -> Iterator[None]:
         yield
     finally:
         _requested.reset(token)
+
+
+def requested_kernels() -> str:
+    """Return the name that `use_kernels` or the environment gives.
+
+    Raises:
+        UsageError: the environment gives another than `auto` or `reference`.
+    """
+    return _requested.get() or _from_environment()
 
 
 @cache

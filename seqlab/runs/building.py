@@ -26,6 +26,7 @@ from seqlab.errors import (
     PluginError,
     RunFailed,
 )
+from seqlab.kernels import requested_kernels
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
@@ -83,6 +84,7 @@ def build(
         SeqlabError: a part cannot be built.
     """
     train = resolved.train
+    requested_kernels()  # a misspelt switch is refused before there is a run folder
     device = pick_device(train.device)
     checked = weights if weights is not None else later_weights
     if tokenizer is not None and checked is not None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -192,6 +194,15 @@ def test_strict_plugins_stops_at_a_plugin_that_failed(seqlab_command, experiment
         seqlab_command("validate", experiment, "--no-local-plugins", "--strict-plugins").code == 0
     )
     assert seqlab_command("validate", experiment, "--strict-plugins").code == 3
+
+
+def test_init_writes_all_files_though_nobody_reads_its_lines():
+    command = [sys.executable, "-m", "seqlab", "init", "laid_out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        error = process.stderr.read()
+    assert (process.returncode, error) == (0, b"")
+    assert Path("laid_out/plugins/minimal_gated_unit.py").is_file()
 
 
 def test_init_lays_out_a_folder_that_validates(seqlab_command, monkeypatch):

@@ -124,7 +124,8 @@ def test_a_misspelt_switch_is_refused_in_one_line(tiny):
     command = [sys.executable, "-m", "seqlab", "run", "e.yaml"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "SEQLAB_KERNELS is 'refrence'; it should be auto or reference" in done.stderr
+    assert done.stderr == "seqlab: SEQLAB_KERNELS is 'refrence'; it should be auto or reference\n"
+    assert not Path("runs").exists()
 
 
 def test_a_run_learns_the_same_by_the_reference(tiny):
