@@ -21,6 +21,7 @@ BENCHMARKS = {
     "timings": "an epoch, the command's start, a first run",
     "steps": "training steps against the reference's loop and the machine's limits",
     "parts": "what the parts of a step take alone",
+    "thresholds": "the tuned numbers, and others above and below them",
     "what_pays": "each fast path with and without, in a whole step",
     "scaling": "training steps against corpus, window and vocabulary; memory",
     "lyrics": "seconds until the lyrics are known by heart",

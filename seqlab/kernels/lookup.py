@@ -6,6 +6,7 @@ Shapes: V ids, B rows, H hidden size, G gates, N steps.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def one_hot_linear(weight: Tensor, bias: Tensor, ids: Tensor) -> Tensor:
 class LookupStep:
     """An `IdStep`: ids (B,) and a state to outputs (B, H) and the state after.
 
-    W x + b_W is computed once for each id. The state is a tuple with one entry a layer.
+    Of one-hots W x + b_W is a row of a table. The state is a tuple with one entry a layer.
 
     Args:
         step: (W x + b_W, (B, G H); the first layer's state; U; b_U) -> its state after.
@@ -55,24 +56,33 @@ class LookupStep:
         embedding: Tensor | None = None,
     ) -> None:
         self._step, self._above, self._greedy, self._inputs = step, above, greedy, inputs
+        self._weight, self._bias = inputs[0].detach(), inputs[1].detach()
         self._recurrent = recurrent[0].detach(), recurrent[1].detach()
-        weight, bias = (part.detach() for part in inputs)
-        columns = weight.t() if embedding is None else embedding.detach() @ weight.t()
-        self._table = (columns + bias).contiguous()
+        self._embedding = None if embedding is None else embedding.detach()
+
+    @cached_property
+    def _table(self) -> Tensor:
+        """W x + b_W of each id, (V, G H)."""
+        columns = self._weight.t()
+        if self._embedding is not None:
+            columns = self._embedding @ columns
+        return (columns + self._bias).contiguous()
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         first, *upper = state
-        after = self._step(self._table[ids], first, *self._recurrent)
+        if self._embedding is None:
+            x = self._table[ids]
+        else:  # a product for each id that comes, and not for each that there is
+            x = functional.linear(self._embedding[ids], self._weight, self._bias)
+        after = self._step(x, first, *self._recurrent)
         h = after[0] if isinstance(after, tuple) else after
         if self._above is None:
             return h, (after,)
         outputs, states = self._above(h.unsqueeze(1), after, upper)
         return outputs.squeeze(1), states
 
-    def over(self, embedding: Tensor) -> LookupStep | None:
-        """Return the step for ids with an embedding, (V, I); None: the table is too large."""
-        if len(embedding) * self._table.shape[1] > tuning.TABLE:
-            return None
+    def over(self, embedding: Tensor) -> LookupStep:
+        """Return the step for ids with an embedding, (V, I)."""
         return LookupStep(
             self._step, self._inputs, self._recurrent, above=self._above, greedy=self._greedy,
             embedding=embedding,
@@ -86,10 +96,16 @@ class LookupStep:
         alone = self._above is None and head.bias is not None
         if self._greedy is None or not alone or torch.is_autocast_enabled(head.weight.device.type):
             return None
-        weights = self._table, *self._recurrent, head.weight.detach(), head.bias.detach()
-        compute = choose(self._greedy, (*weights, steps))
+        size = len(self._weight)
+        ids = self._weight.shape[1] if self._embedding is None else len(self._embedding)
+        if self._embedding is not None and ids * size > tuning.TABLE:
+            return None
+        others = *self._recurrent, head.weight.detach(), head.bias.detach()
+        outline = self._weight.new_empty(1, 1).expand(ids, size)  # of a table that may not be used
+        compute = choose(self._greedy, (outline, *others, steps))
         if compute is self._greedy.reference:
             return None
+        weights = self._table, *others
 
         def take(ids: Tensor, state: State, steps: int) -> tuple[Tensor, Tensor, State]:
             chosen, log_probabilities, after = compute(*weights, steps, ids, state[0])

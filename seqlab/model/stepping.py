@@ -64,9 +64,8 @@ def _first_layer_step(model: LanguageModel, layer: Layer) -> IdStep:
         return cast("IdStep", id_stepper())
     if id_stepper is not None and is_bare and isinstance(model.embedding, nn.Embedding):
         over = offered(id_stepper(), "over")
-        embedded_step = over and over(model.embedding.weight)
-        if embedded_step:
-            return cast("IdStep", embedded_step)
+        if over is not None:
+            return cast("IdStep", over(model.embedding.weight))
 
     def step(ids: Tensor, state: State) -> tuple[Tensor, State]:
         values, after = layer(model.embed(ids.unsqueeze(1)), state)
