@@ -101,23 +101,9 @@ def greedy_rnn(
 
 @by_numba
 def greedy_gru(
-    sgemm,
-    table,
-    ids,
-    scores,
-    logits,
-    head,
-    head_t,
-    head_bias,
-    states,
-    x,
-    gates,
-    candidates,
-    bias,
-    weight,
-    first,
-    last,
-):
+    sgemm, table, ids, scores, logits, head, head_t, head_bias, states,
+    x, gates, candidates, bias, weight, first, last,
+):  # fmt: skip
     for n in range(len(scores)):
         _look_up(x[0], table, ids[n], first, last)
         gru(sgemm, x, states, gates, candidates, bias, weight, first, last)
@@ -126,23 +112,9 @@ def greedy_gru(
 
 @by_numba
 def greedy_lstm(
-    sgemm,
-    table,
-    ids,
-    scores,
-    logits,
-    head,
-    head_t,
-    head_bias,
-    states,
-    cells,
-    gates,
-    tanh_c,
-    bias,
-    weight,
-    first,
-    last,
-):
+    sgemm, table, ids, scores, logits, head, head_t, head_bias, states,
+    cells, gates, tanh_c, bias, weight, first, last,
+):  # fmt: skip
     for n in range(len(scores)):
         _look_up(gates[0], table, ids[n], first, last)
         _add(gates[0], bias, first, last)
