@@ -6,7 +6,7 @@ Shapes: V ids, B rows, H hidden size, G gates, N steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
@@ -105,13 +105,23 @@ class LookupStep:
         compute = choose(self._greedy, (outline, *others, steps))
         if compute is self._greedy.reference:
             return None
-        weights = self._table, *others
+        heads = cache(partial(_head_in_lines, head))
 
         def take(ids: Tensor, state: State, steps: int) -> tuple[Tensor, Tensor, State]:
+            many = len(ids) > tuning.DOT_ROWS * torch.get_num_threads()
+            weights = self._table, *self._recurrent, *heads(many)
             chosen, log_probabilities, after = compute(*weights, steps, ids, state[0])
             return chosen, log_probabilities, (after,)
 
         return take
+
+
+def _head_in_lines(head: nn.Linear, by_columns: bool) -> tuple[Tensor, Tensor]:
+    """Its weight and bias, with as many ids that are never chosen as fill a line of the cache."""
+    missing = -head.out_features % (tuning.LINE // head.weight.itemsize)
+    weight = functional.pad(head.weight.detach(), (0, 0, 0, missing))
+    bias = functional.pad(head.bias.detach(), (0, missing), value=-torch.inf)
+    return weight.t().contiguous().t() if by_columns else weight, bias
 
 
 def greedy_by_steps(step: Callable[..., State]) -> Callable[..., tuple[Tensor, Tensor, State]]:
@@ -133,8 +143,9 @@ def greedy_by_steps(step: Callable[..., State]) -> Callable[..., tuple[Tensor, T
             table: W x + b_W of each id, (V, G H).
             weight: U, (G H, H).
             bias: b_U, (G H,).
-            head_weight: of the output layer, (V, H).
-            head_bias: (V,).
+            head_weight: of the output layer, (V, H); a backend may get it stored by columns, which
+                is faster for many rows.
+            head_bias: (V,); -inf: of an id that is never chosen.
             steps: N; a backend may take fewer, one at least.
             ids: (B,).
             state: before the first step.
