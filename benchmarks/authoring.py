@@ -13,7 +13,7 @@ from pathlib import Path
 
 import seqlab
 from benchmarks.machine import describe
-from seqlab.registry.kinds import KINDS
+from seqlab.experiment.kinds import KINDS
 from seqlab.testing import checks_of, registration
 from seqlab.testing.collection import checks_in
 

@@ -14,7 +14,7 @@ import time
 import venv
 from pathlib import Path
 
-from seqlab.registry.kinds import KINDS
+from seqlab.experiment.kinds import KINDS
 from seqlab.scaffold import scaffold
 
 ROOT = Path(__file__).resolve().parents[1]

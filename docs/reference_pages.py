@@ -22,11 +22,12 @@ from seqlab import contracts, hookspecs, records
 from seqlab.cli.main import VERBS
 from seqlab.cli.main import seqlab as command
 from seqlab.experiment import sections
+from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
 from seqlab.experiment.yaml12 import dump_flow
+from seqlab.hookspecs import EVENTS
 from seqlab.registry import load_plugins
-from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Option, read_signature
+from seqlab.registry.signature import Option, core_options, read_signature
 
 WIDTH = 100
 OWN = "seqlab"
@@ -94,10 +95,10 @@ def _hook(kind: Kind) -> Lines:
     yield from _signature(kind.hook, hook)
     yield from _text(hook)
     supplied = ", ".join(f"`{name}`" for name in kind.supplied) or "nothing"
-    core = sections.CORE_KEYS.get(kind.name)
+    core = core_options(kind)
     yield f"- Kind: {kind.name}. seqlab supplies: {supplied}."
     if core:
-        taken = ", ".join(f"`{name}`" for name in read_signature(core).options)
+        taken = ", ".join(f"`{name}`" for name in core)
         yield f"- The core reads these keys itself, so they are no option's name: {taken}."
     yield ""
 
@@ -150,9 +151,10 @@ def experiment() -> Lines:
     yield "# Experiment\n"
     yield "A YAML file, or a mapping. These are its sections:\n"
     yield from _table(("section", "what it is"), _sections())
-    for key, keys in sections.CORE_KEYS.items():
-        yield f"## Keys of every {key}\n"
-        yield from _keys(keys)
+    for kind in KINDS.values():
+        if kind.section.keys:
+            yield f"## Keys of every {kind.name}\n"
+            yield from _keys(kind.section.keys)
     for key, section in sections.CORE_SECTIONS.items():
         yield f"## {key}\n"
         yield from _keys(section)
@@ -169,11 +171,9 @@ def _nested() -> Lines:
 def _sections() -> Iterator[tuple[str, str]]:
     yield "`extends`", "a file that this one is laid over"
     yield "`requires`", "a list of distributions with versions, as in `seqlab-foo>=0.2`"
-    for kind in sections.COMPONENT_SECTIONS:
-        yield (
-            f"`{kind}`",
-            f"the name of a component, or a mapping with `name` and options; {_need(kind)}",
-        )
+    for key, kind in SINGLE.items():
+        need = f"default: `{kind.section.default}`" if kind.section.default else _need(key)
+        yield f"`{key}`", f"the name of a component, or a mapping with `name` and options; {need}"
     yield (
         "`observers`",
         "a list of observers, each written like a component; the console is told too",
@@ -183,9 +183,7 @@ def _sections() -> Iterator[tuple[str, str]]:
 
 
 def _need(key: str) -> str:
-    if key in sections.DEFAULT_COMPONENTS:
-        return f"default: `{sections.DEFAULT_COMPONENTS[key]}`"
-    return "required" if key in sections.REQUIRED_SECTIONS else "optional"
+    return "required" if key in REQUIRED_SECTIONS else "optional"
 
 
 def _keys(section: type) -> Lines:

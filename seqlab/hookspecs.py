@@ -116,3 +116,8 @@ def seqlab_checkpoint_saved(record: CheckpointSaved) -> None:
 @hookspec
 def seqlab_run_ended(record: RunEnded) -> None:
     """The last event, also if the run failed or was interrupted."""
+
+
+EVENTS = frozenset(
+    name for name in globals() if name.startswith("seqlab_") and "_register_" not in name
+)

@@ -22,9 +22,9 @@ import pytest
 import seqlab
 from seqlab.cli.main import call
 from seqlab.experiment import read_experiment
-from seqlab.experiment.sections import REQUIRED_SECTIONS
+from seqlab.experiment.kinds import KINDS
+from seqlab.experiment.kinds import REQUIRED_SECTIONS
 from seqlab.registry import resolve
-from seqlab.registry.kinds import KINDS
 from seqlab.testing import checks_of
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,8 @@ import pytest
 
 import seqlab
 from seqlab import hookspecs
-from seqlab.registry.kinds import EVENTS, KINDS
+from seqlab.experiment.kinds import KINDS
+from seqlab.hookspecs import EVENTS
 
 README = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("seqlab_"))

@@ -77,8 +77,8 @@ command.add_command(plugins_new.command)
 @plugin_options
 def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
     """Show a component: its options, its source, and a line of YAML to paste."""
+    from seqlab.experiment.kinds import KINDS
     from seqlab.registry.catalogue import NotFound
-    from seqlab.registry.kinds import KINDS
     from seqlab.registry.option_values import suggest
 
     if kind not in KINDS:

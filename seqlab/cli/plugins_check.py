@@ -70,7 +70,7 @@ def _find(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]
         PluginError: the plugin failed, so there is nothing to check.
         UsageError: there is no such name or kind.
     """
-    from seqlab.registry.kinds import KINDS
+    from seqlab.experiment.kinds import KINDS
     from seqlab.registry.option_values import suggest
 
     if kind is not None and kind not in KINDS:

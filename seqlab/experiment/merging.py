@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from seqlab.experiment.kinds import SINGLE
 from seqlab.experiment.located import Located
-from seqlab.experiment.sections import COMPONENT_SECTIONS
 
 
 def merge(base: Located, over: Located) -> Located:
@@ -17,7 +17,7 @@ def merge(base: Located, over: Located) -> Located:
     sections = dict(base.items)
     for key, value in over.items.items():
         below = sections.get(key)
-        if key in COMPONENT_SECTIONS:
+        if key in SINGLE:
             sections[key] = _merge_component(below, value)
         else:
             sections[key] = _merge_value(below, value)

@@ -10,13 +10,19 @@ from typing import Any
 
 from seqlab.arguments import named_path
 from seqlab.errors import ExperimentError, Override, UsageError
+from seqlab.experiment.kinds import KINDS, SINGLE
 from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain, refusal
 from seqlab.experiment.merging import merge
-from seqlab.experiment.sections import COMPONENT_SECTIONS, CORE_SECTIONS
+from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
 
 MAX_BASES = 20
-SECTIONS = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires", "extends"}
+SECTIONS = {
+    *(kind.section.key for kind in KINDS.values()),
+    *CORE_SECTIONS,
+    "requires",
+    "extends",
+}
 _SECTION = re.compile(rf"^['\"]?({'|'.join(sorted(SECTIONS))})['\"]?\s*:", re.MULTILINE)
 
 
@@ -132,7 +138,7 @@ def _expect_experiment(text: str, path: Path, origin: Origin) -> None:
 
 def _lost_overrides(before: Located, after: Located, override: str) -> Iterator[str]:
     """One notice for each overridden option whose section a later override replaced."""
-    for section in COMPONENT_SECTIONS:
+    for section in SINGLE:
         old, new = (tree.items.get(section, tree).items for tree in (before, after))
         for key in old.keys() - new.keys():
             label = old[key].origin.label
@@ -156,7 +162,7 @@ def _read_override(override: str) -> Located:
     except ExperimentError as error:
         problem = error.complaints[0].message
         raise refusal(origin, "", f"the value is not YAML: {problem}") from None
-    if steps[1:] == ["name"] and steps[0] in COMPONENT_SECTIONS and isinstance(value.value, str):
+    if steps[1:] == ["name"] and steps[0] in SINGLE and isinstance(value.value, str):
         steps = steps[:1]  # the same as a bare name
     for step in reversed(steps):
         value = Located({step: value}, origin)

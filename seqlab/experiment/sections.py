@@ -13,12 +13,6 @@ from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
 
-COMPONENT_SECTIONS = ("corpus", "tokenizer", "sampler", "cell", "optimizer", "schedule", "decoder")
-
-REQUIRED_SECTIONS = ("corpus", "sampler", "cell", "optimizer", "train")
-DEFAULT_COMPONENTS = {"tokenizer": "characters", "schedule": "constant", "decoder": "greedy"}
-ALWAYS_OBSERVING = "console"
-
 _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
 
 
@@ -224,4 +218,3 @@ CORE_SECTIONS: dict[str, type] = {
     "samples": Samples,
 }
 OPTIONAL_SECTIONS = ("evaluation", "samples")
-CORE_KEYS: dict[str, type] = {"corpus": CorpusKeys, "optimizer": OptimizerKeys}

@@ -14,7 +14,6 @@ from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, Se
 from seqlab.interrupts import reraise_interrupt
 from seqlab.memory import is_out_of_memory, largest, requested_size
 from seqlab.registry.error_summary import raised_in_core
-from seqlab.registry.kinds import KINDS
 from seqlab.registry.named_files import named_files
 from seqlab.registry.plugins import Component
 
@@ -43,11 +42,12 @@ class Bound:
                     raise
                 complaint = Complaint(self.where, self.component.kind, str(error))
                 raise ExperimentError([complaint]) from error
-        self._expect_methods(part)
+        self._check(part)
         return part
 
-    def _expect_methods(self, part: Any) -> None:
-        kind = KINDS[self.component.kind]
+    def _check(self, part: Any) -> None:
+        """Check that a part is of its kind."""
+        kind = self.component.of
         missing = [[name for name in form if not hasattr(part, name)] for form in kind.methods]
         if missing and all(missing):
             text = " or ".join(" and ".join(f"`{name}`" for name in form) for form in missing)
@@ -55,6 +55,8 @@ class Bound:
                 f"{self.component} lacks the method {text}, which every {kind.name} has (see"
                 " seqlab.contracts)"
             )
+        if kind.problem and (problem := kind.problem(part)):
+            raise PluginError(f"{self.component} {problem}")
 
     @contextmanager
     def blamed(self) -> Iterator[None]:

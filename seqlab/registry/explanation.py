@@ -10,9 +10,10 @@ from types import UnionType
 from typing import Any, TypeAlias
 
 from seqlab.errors import UsageError
+from seqlab.experiment.kinds import SINGLE
 from seqlab.experiment.located import Located
 from seqlab.experiment.reading import Experiment
-from seqlab.experiment.sections import COMPONENT_SECTIONS, CORE_KEYS, CORE_SECTIONS
+from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.option_values import suggest
@@ -40,7 +41,7 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
     """Return every key of a resolved experiment, with the origin of its value and its reader."""
     values, tree = resolved.as_experiment(), experiment.tree
     rows: list[Explanation] = []
-    for kind in COMPONENT_SECTIONS:
+    for kind in SINGLE:
         rows += _component([kind], getattr(resolved, kind), values[kind], tree, registry)
     for section, cls in CORE_SECTIONS.items():
         signature = read_signature(cls)
@@ -67,7 +68,8 @@ def _component(
 ) -> Iterator[Explanation]:
     component = bound.component
     reader = f"{component} ({registry.plugin(component.plugin).origin})"
-    core = read_signature(CORE_KEYS[component.kind]) if component.kind in CORE_KEYS else None
+    keys = component.of.section.keys
+    core = read_signature(keys) if keys else None
     key, help_text = ".".join(map(str, path)), component.signature.summary
     origin = _origin(tree, [*path, "name"]) or _origin(tree, path) or "default of the section"
     yield Explanation(f"{key}.name", component.name, origin, reader, help=help_text)

@@ -13,15 +13,16 @@ import pluggy
 
 from seqlab import hookspecs
 from seqlab.errors import UsageError, WithoutPlugin
+from seqlab.experiment.kinds import KINDS, Kind
+from seqlab.hookspecs import EVENTS
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
 from seqlab.registry.catalogue import PluginChoice, Registry
 from seqlab.registry.compatibility import declared_api, why_too_new
 from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
 from seqlab.registry.error_summary import reason
-from seqlab.registry.kinds import EVENTS, KINDS, Kind
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin, Problem
-from seqlab.registry.signature import SignatureError, core_names, read_signature
+from seqlab.registry.signature import SignatureError, core_options, read_signature
 
 REGISTERS = "seqlab_register_"  # begins the name of every registration hook
 
@@ -156,10 +157,10 @@ def _with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plu
 
 
 def _component(kind: Kind, name: str, factory: Any, plugin: Plugin) -> Component:
-    signature = read_signature(factory, kind.supplied, core_names(kind.name))
+    signature = read_signature(factory, kind.supplied, tuple(core_options(kind)))
     if kind.name == "observer":
         _check_events(factory)
-    return Component(kind.name, name, factory, signature, plugin.name, plugin.home)
+    return Component(kind, name, factory, signature, plugin.name, plugin.home)
 
 
 def _check_events(factory: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqlab.experiment.kinds import Kind
 from seqlab.registry.signature import Signature
 from seqlab.registry.source_hashes import NO_HOME, Dependencies, Home
 
@@ -17,12 +18,17 @@ from seqlab.registry.source_hashes import NO_HOME, Dependencies, Home
 class Component:
     """A factory that a plugin offers under a name, with its signature."""
 
-    kind: str
+    of: Kind
     name: str
     factory: Callable[..., Any]
     signature: Signature
     plugin: str
     home: Home = NO_HOME
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+        return self.of.name
 
     def __str__(self) -> str:
         return f"{self.kind} '{self.name}' of plugin '{self.plugin}'"

@@ -11,16 +11,12 @@ from pydantic_core import to_jsonable_python
 
 from seqlab.contracts import offered
 from seqlab.errors import Complaint
+from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
-    ALWAYS_OBSERVING,
-    COMPONENT_SECTIONS,
-    CORE_KEYS,
     CORE_SECTIONS,
-    DEFAULT_COMPONENTS,
     OPTIONAL_SECTIONS,
-    REQUIRED_SECTIONS,
     CorpusKeys,
     Evaluation,
     Model,
@@ -73,7 +69,7 @@ class Resolved(Text):
 
     def components(self) -> list[Component]:
         """Everything that the experiment uses."""
-        bound = [getattr(self, kind) for kind in COMPONENT_SECTIONS]
+        bound = [getattr(self, kind) for kind in SINGLE]
         return [b.component for b in (*bound, *self.observers)]
 
     @property
@@ -84,7 +80,7 @@ class Resolved(Text):
 
     def as_experiment(self) -> dict[str, Any]:
         """The experiment with every default filled in; it runs as it is."""
-        sections = {kind: getattr(self, kind).as_section() for kind in COMPONENT_SECTIONS}
+        sections = {kind: getattr(self, kind).as_section() for kind in SINGLE}
         sections["corpus"] |= to_jsonable_python(vars(self.corpus_keys))
         sections["optimizer"] |= to_jsonable_python(vars(self.optimizer_keys))
         if self.stand_in is not None:
@@ -110,12 +106,12 @@ def resolve_text(experiment: Experiment, registry: Registry) -> Text:
     tree = _with_defaults(_known_sections(experiment.tree, binder), experiment.tree.origin)
     if "corpus" not in tree:
         binder.complain(experiment.tree.origin, "corpus", "this section is missing")
-    kinds = [kind for kind in ("corpus", "tokenizer") if kind in tree]
-    bound = {kind: binder.bind(kind, kind, tree[kind]) for kind in kinds}
-    keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
+    keys = [key for key in ("corpus", "tokenizer") if key in tree]
+    bound = {key: binder.bind(SINGLE[key], key, tree[key]) for key in keys}
+    corpus_keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
     stand_in = binder.bind_stand_in(tree.get("corpus"))
     binder.raise_complaints()
-    return Text(**bound, stand_in=stand_in, corpus_keys=keys, written=experiment.tree)  # type: ignore[arg-type] # None where there is a complaint
+    return Text(**bound, stand_in=stand_in, corpus_keys=corpus_keys, written=experiment.tree)  # type: ignore[arg-type] # None where there is a complaint
 
 
 def resolve(experiment: Experiment, registry: Registry) -> Resolved:
@@ -130,24 +126,24 @@ def resolve_partially(experiment: Experiment, registry: Registry) -> tuple[Resol
     binder = SectionBinder(registry, notices=list(experiment.notices))
     tree = _sections(experiment.tree, binder)
     requires = _requirements(tree, binder)
-    kinds = [kind for kind in COMPONENT_SECTIONS if kind in tree]
-    bound = {kind: binder.bind(kind, kind, tree[kind]) for kind in kinds}
+    bound = {k: binder.bind(kind, k, tree[k]) for k, kind in SINGLE.items() if k in tree}
     observers = _bind_observers(tree, experiment.tree.origin, binder)
     core = {key: _core(cls, tree.get(key), key, binder) for key, cls in CORE_SECTIONS.items()}
     _check_watched(tree, core, binder)
     binder.notices += _unused_settings(core["model"], core["train"])
-    keys = {key: binder.core_keys(cls, tree.get(key), key) for key, cls in CORE_KEYS.items()}
+    corpus_keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
+    optimizer_keys = binder.core_keys(OptimizerKeys, tree.get("optimizer"), "optimizer")
     stand_in = binder.bind_stand_in(tree.get("corpus"))
     wrong = {complaint.key.split(".")[0] for complaint in binder.complaints}
     resolved = Resolved(
         name=experiment.name,
-        **{k: None if k in wrong else bound.get(k) for k in COMPONENT_SECTIONS},  # type: ignore[arg-type] # None where there is a complaint
+        **{k: None if k in wrong else bound.get(k) for k in SINGLE},  # type: ignore[arg-type] # None where there is a complaint
         **core,
         written=experiment.tree,
         stand_in=stand_in,
         observers=() if "observers" in wrong else tuple(observers),
-        corpus_keys=keys["corpus"],
-        optimizer_keys=keys["optimizer"],
+        corpus_keys=corpus_keys,
+        optimizer_keys=optimizer_keys,
         requires=requires,
         notices=tuple(binder.notices),
     )
@@ -164,7 +160,7 @@ def _sections(tree: Located, binder: SectionBinder) -> dict[str, Located]:
 
 
 def _known_sections(tree: Located, binder: SectionBinder) -> dict[str, Located]:
-    known = {*COMPONENT_SECTIONS, *CORE_SECTIONS, "observers", "requires"}
+    known = {*SINGLE, *CORE_SECTIONS, "observers", "requires"}
     for key in tree.items.keys() - known:
         message = f"unknown section '{key}'{suggest(key, known)}"
         binder.complain(tree.items[key].origin, key, message)
@@ -174,8 +170,10 @@ def _known_sections(tree: Located, binder: SectionBinder) -> dict[str, Located]:
 def _with_defaults(sections: Mapping[str, Located], origin: Origin) -> dict[str, Located]:
     """Fill in the components that an experiment need not name."""
     filled = dict(sections)
-    for key, name in DEFAULT_COMPONENTS.items():
-        default = Located(name, origin)
+    for key, kind in SINGLE.items():
+        if kind.section.default is None:
+            continue
+        default = Located(kind.section.default, origin)
         section = sections.get(key, default)
         if isinstance(section.value, dict) and "name" not in section.value:
             section = Located({"name": default, **section.value}, section.origin)
@@ -202,7 +200,7 @@ def _bind_observers(
     tree: Mapping[str, Located], origin: Origin, binder: SectionBinder
 ) -> list[Bound]:
     """The observers that the experiment lists, in that order, and the console."""
-    section = tree.get("observers", Located([], origin))
+    kind, section = KINDS["observer"], tree.get("observers", Located([], origin))
     if not isinstance(section.value, list):
         message = "should be a list of names or mappings"
         if isinstance(section.value, dict):
@@ -211,7 +209,7 @@ def _bind_observers(
         return []
     bound: list[Bound] = []
     for index, item in enumerate(section.value):
-        observer = binder.bind("observer", f"observers.{index}", item)
+        observer = binder.bind(kind, f"observers.{index}", item)
         if observer is None:
             continue
         if observer.as_section() in [other.as_section() for other in bound]:  # writes all twice
@@ -219,9 +217,10 @@ def _bind_observers(
             message = f"observer '{name}' is listed before with the same options"
             binder.complain(item.origin, f"observers.{index}", message)
         bound.append(observer)
-    if all(observer.component.name != ALWAYS_OBSERVING for observer in bound):
-        console = binder.bind("observer", "observers", Located(ALWAYS_OBSERVING, section.origin))
-        bound += [console] if console else []
+    always = kind.section.default
+    if all(observer.component.name != always for observer in bound):
+        added = binder.bind(kind, "observers", Located(always, section.origin))
+        bound += [added] if added else []
     return bound
 
 

@@ -8,16 +8,13 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
 from seqlab.experiment.sections import (
-    COMPONENT_SECTIONS,
-    CORE_KEYS,
     CORE_SECTIONS,
-    DEFAULT_COMPONENTS,
-    REQUIRED_SECTIONS,
 )
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Option, Signature, read_signature
+from seqlab.registry.signature import Option, Signature, core_options, read_signature
 
 Schema = dict[str, Any]
 
@@ -29,15 +26,15 @@ def experiment_schema(registry: Registry) -> Schema:
     names, required options and sections: its base may have them.
     """
     definitions: Schema = {}
-    whole = {kind: _section(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
-    parts = {kind: _overriding_section(kind, registry, definitions) for kind in COMPONENT_SECTIONS}
+    whole = {key: _section(kind, registry, definitions) for key, kind in SINGLE.items()}
+    parts = {key: _overriding_section(kind, registry, definitions) for key, kind in SINGLE.items()}
     for key, cls in CORE_SECTIONS.items():
         signature = read_signature(cls)
         whole[key] = _options(signature.options, signature, definitions)
         parts[key] = _nullable({k: v for k, v in whole[key].items() if k != "required"})
     optional = whole.keys() - {*REQUIRED_SECTIONS}  # null is the same as leaving it out
     whole |= {key: _nullable(whole[key]) for key in optional}
-    observer = _section("observer", registry, definitions)
+    observer = _section(KINDS["observer"], registry, definitions)
     requirement = {"type": "string", "description": "a distribution, as in seqlab-foo>=0.2"}
     common = {
         "extends": {"type": "string", "description": "an experiment that this one is laid over"},
@@ -59,31 +56,28 @@ def _sections(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
     return {"properties": properties, "required": list(required), "additionalProperties": False}
 
 
-def _section(kind: str, registry: Registry, definitions: Schema) -> Schema:
-    components = registry.components(kind)
+def _section(kind: Kind, registry: Registry, definitions: Schema) -> Schema:
+    components = registry.components(kind.name)
     bare = [c.name for c in components if not any(o.required for o in c.signature.options.values())]
     return {"anyOf": [{"enum": bare}, *(_component(c, definitions) for c in components)]}
 
 
-def _core_options(kind: str) -> Mapping[str, Option]:
-    return read_signature(CORE_KEYS[kind]).options if kind in CORE_KEYS else {}
-
-
 def _component(component: Component, definitions: Schema) -> Schema:
-    options = {**component.signature.options, **_core_options(component.kind)}
+    options = {**component.signature.options, **core_options(component.of)}
     schema = _options(options, component.signature, definitions)
     schema["properties"]["name"] = {"const": component.name}
-    if DEFAULT_COMPONENTS.get(component.kind) != component.name:
+    section = component.of.section
+    if section.listed or section.default != component.name:
         schema["required"].insert(0, "name")
     return schema
 
 
-def _overriding_section(kind: str, registry: Registry, definitions: Schema) -> Schema:
+def _overriding_section(kind: Kind, registry: Registry, definitions: Schema) -> Schema:
     """A section laid over another one: any name or none, any options of the kind."""
-    components = registry.components(kind)
+    components = registry.components(kind.name)
     options = [o for c in components for o in c.signature.options.values()]
     by_name: dict[str, list[Schema]] = {}
-    for option in (*options, *_core_options(kind).values()):
+    for option in (*options, *core_options(kind).values()):
         schema = _option(option, definitions)
         if schema not in by_name.setdefault(option.name, []):
             by_name[option.name].append(schema)

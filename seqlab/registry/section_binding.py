@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqlab.errors import Complaint, ExperimentError, PluginError
+from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.option_values import check_options, suggest
-from seqlab.registry.signature import Option, core_names, read_signature
+from seqlab.registry.signature import Option, core_options, read_signature
 
 
 @dataclass
@@ -32,7 +33,7 @@ class SectionBinder:
         if self.complaints:
             raise ExperimentError(self.complaints, plugin_at_fault=self.plugin_at_fault)
 
-    def bind(self, kind: str, key: str, section: Located) -> Bound | None:
+    def bind(self, kind: Kind, key: str, section: Located) -> Bound | None:
         """Find the component that a section names and check its options; None: a complaint."""
         if isinstance(section.value, str):  # `kind: name` is short for `kind: {name: name}`
             section = Located({"name": section}, section.origin)
@@ -47,16 +48,16 @@ class SectionBinder:
             self.complain(name.origin, f"{key}.name", "should be the name of a component")
             return None
         try:
-            component = self.registry.find(kind, name.value)
+            component = self.registry.find(kind.name, name.value)
         except NotFound as error:
             self.plugin_at_fault |= error.plugin_at_fault
             self.complain(name.origin, f"{key}.name", str(error))
             return None
 
-        core = core_names(kind) if key == kind else ()
+        core = core_options(kind) if key == kind.section.key else {}
         own = {k: item for k, item in section.items.items() if k not in {"name", *core}}
         options = Located(own, section.origin)
-        what = f"{kind} '{name.value}'"
+        what = f"{kind.name} '{name.value}'"
         try:
             checked = check_options(component.signature.options, options, key, what, core)
         except PluginError as error:
@@ -66,15 +67,15 @@ class SectionBinder:
         return Bound(component, checked.values, str(section.origin))
 
     def _report_dropped(
-        self, kind: str, key: str, what: str, dropped: Mapping[str, Located]
+        self, kind: Kind, key: str, what: str, dropped: Mapping[str, Located]
     ) -> None:
         """Options of another component: a notice, or a complaint if no component has such."""
-        known = {name for c in self.registry.components(kind) for name in c.signature.options}
+        known = {name for c in self.registry.components(kind.name) for name in c.signature.options}
         for name, item in dropped.items():
             if name in known:
                 self.notices.append(f"{key}.{name} is dropped: {what} has no such option")
             else:
-                message = f"no {kind} has an option '{name}'{suggest(name, known)}"
+                message = f"no {kind.name} has an option '{name}'{suggest(name, known)}"
                 self.complain(item.origin, f"{key}.{name}", message)
 
     def core_keys(self, cls: type, section: Located | None, key: str) -> Any:
@@ -97,4 +98,4 @@ class SectionBinder:
         section = corpus.items.get("if_unavailable") if corpus else None
         if section is None or not isinstance(section.value, str | dict):
             return None
-        return self.bind("corpus", "corpus.if_unavailable", section)
+        return self.bind(KINDS["corpus"], "corpus.if_unavailable", section)

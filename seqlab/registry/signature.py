@@ -22,7 +22,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_json
 from pydantic_core.core_schema import DataclassSchema
 
-from seqlab.experiment.sections import CORE_KEYS
+from seqlab.experiment.kinds import Kind
 
 REQUIRED = inspect.Parameter.empty
 
@@ -173,11 +173,9 @@ def _options(
     }
 
 
-@functools.cache
-def core_names(kind: str) -> tuple[str, ...]:
-    """The keys that the core reads in every section of a kind."""
-    keys = CORE_KEYS.get(kind)
-    return tuple(read_signature(keys).options) if keys else ()
+def core_options(kind: Kind) -> Mapping[str, Option]:
+    """The keys that the core reads in the section of a kind, whatever the component."""
+    return read_signature(kind.section.keys).options if kind.section.keys else {}
 
 
 def _check_positional(parameters: Iterable[inspect.Parameter], supplied: tuple[str, ...]) -> None:

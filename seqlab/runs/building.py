@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Cell, Decoder, Sampler, SearchDecoder, Tokenizer
+from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer
 from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.splits import Source
@@ -23,14 +21,13 @@ from seqlab.errors import (
     Complaint,
     CorpusError,
     ExperimentError,
-    PluginError,
     RunFailed,
 )
 from seqlab.kernels import requested_kernels
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
-from seqlab.registry import Bound, Resolved
+from seqlab.registry import Resolved
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
@@ -100,7 +97,6 @@ def build(
         load_weights(model, weights, str(train.init_from))
     spare_compiler()
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
-    _check_type(optimizer, Optimizer, resolved.optimizer)
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
         with resolved.sampler.blamed():
@@ -108,7 +104,6 @@ def build(
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)
-    _check_type(schedule, LRScheduler, resolved.schedule)
     if wants_metric(schedule) and resolved.evaluation is None:
         message = "needs the loss of evaluations; add a section `evaluation`"
         raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])
@@ -233,9 +228,7 @@ def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> La
 
 def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
     with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
-        return LanguageModel(
-            vocabulary, lambda size: _build_cell(resolved.cell, size), resolved.model
-        )
+        return LanguageModel(vocabulary, resolved.cell.build, resolved.model)
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:
@@ -244,26 +237,3 @@ def count_steps(resolved: Resolved, sampler: Sampler) -> int:
     if train.steps is not None:
         return train.steps
     return (train.epochs or 0) * -(-len(sampler) // train.accumulate)
-
-
-def _check_type(part: Any, kind: type, bound: Bound) -> None:
-    if not isinstance(part, kind):
-        raise PluginError(
-            f"{bound.component} should be a {kind.__name__}; it is a {type(part).__name__}"
-        )
-
-
-def _build_cell(bound: Bound, input_size: int) -> Cell:
-    cell = bound.build(input_size)
-    _check_type(cell, nn.Module, bound)
-    if not isinstance(getattr(cell, "output_size", None), int):
-        raise PluginError(f"{bound.component} should have an integer `output_size`")
-    try:
-        if type(cell).forward is nn.Module.forward:
-            raise TypeError("it has none")
-        inspect.signature(cell.forward).bind("inputs", "state")
-    except TypeError as error:
-        message = f"{bound.component} should have forward(inputs, state): {error}"
-        raise PluginError(message) from None
-
-    return cast("Cell", cell)

@@ -9,11 +9,11 @@ from typing import Any
 
 from seqlab.contracts import offered
 from seqlab.errors import Override, PluginError
+from seqlab.hookspecs import EVENTS
 from seqlab.interrupts import reraise_interrupt
 from seqlab.records import Record, StepEnded
 from seqlab.registry import Bound
 from seqlab.registry.error_summary import reason
-from seqlab.registry.kinds import EVENTS
 
 log = logging.getLogger(__name__)
 

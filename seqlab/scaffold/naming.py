@@ -9,7 +9,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from seqlab.errors import UsageError
-from seqlab.registry.kinds import KINDS
+from seqlab.experiment.kinds import KINDS
 from seqlab.registry.option_values import suggest
 
 if TYPE_CHECKING:

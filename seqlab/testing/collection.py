@@ -6,7 +6,7 @@ import inspect
 from importlib import import_module
 from types import ModuleType
 
-from seqlab.registry.kinds import KINDS
+from seqlab.experiment.kinds import KINDS
 from seqlab.testing.promises import Check
 
 
@@ -14,7 +14,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
     """Every check of a kind, first those that every component has."""
     from seqlab.testing import registration
 
-    own = import_module(f"seqlab.testing.{KINDS[kind].plural}")
+    own = import_module(KINDS[kind].checks)
     return (*checks_in(registration), *checks_in(own))
 
 

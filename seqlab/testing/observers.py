@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from seqlab.contracts import offered
+from seqlab.hookspecs import EVENTS
 from seqlab.interrupts import reraise_interrupt
 from seqlab.packing import pack
 from seqlab.records import (
@@ -26,7 +27,6 @@ from seqlab.records import (
     StepEnded,
     TextGenerated,
 )
-from seqlab.registry.kinds import EVENTS
 from seqlab.testing.promises import Broken, NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 from seqlab.testing.saving import saved_and_loaded

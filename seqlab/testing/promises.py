@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import SeqlabError, UsageError
+from seqlab.experiment.kinds import KINDS
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
-from seqlab.registry.kinds import KINDS
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Signature, SignatureError, core_names, read_signature
+from seqlab.registry.signature import Signature, SignatureError, core_options, read_signature
 
 PAGE = "docs/conformance.md"
 """Its sections have the names of the checks: what is promised, and why."""
@@ -101,7 +101,8 @@ class Subject:
     @cached_property
     def signature(self) -> Signature:
         """Read from the factory when it is asked for, so that a check can report its mistakes."""
-        return read_signature(self.factory, KINDS[self.kind].supplied, core_names(self.kind))
+        kind = KINDS[self.kind]
+        return read_signature(self.factory, kind.supplied, tuple(core_options(kind)))
 
     def build(self, *supplied: Any) -> Any:
         """Call the factory with what seqlab supplies."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import seqlab
+from seqlab.experiment.kinds import KINDS
 from seqlab.registry import Resolved, resolve
-from seqlab.registry.kinds import KINDS
 
 
 @pytest.fixture(scope="session")

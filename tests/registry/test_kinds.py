@@ -1,27 +1,28 @@
-"""What the registry asks of each kind is what the kind promises."""
+"""A kind is one declaration; what is written beside it agrees with it."""
 
 from __future__ import annotations
 
 import pytest
 
-from seqlab import contracts
-from seqlab.registry.kinds import KINDS
+from seqlab import hookspecs
+from seqlab.experiment.kinds import KINDS
+from seqlab.registry.signature import core_options
+from seqlab.testing import checks_of, registration
+
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
-@pytest.mark.parametrize(
-    ("kind", "forms"),
-    [
-        ("corpus", [contracts.Corpus]),
-        ("tokenizer", [contracts.Tokenizer]),
-        ("sampler", [contracts.Sampler]),
-        ("decoder", [contracts.Decoder, contracts.SearchDecoder]),
-    ],
-)
-def test_every_method_of_a_promise_is_asked_for_when_a_part_is_built(kind, forms):
-    asked = [set(form) for form in KINDS[kind].methods]
-    assert asked == [_methods(form) for form in forms]
+@every_kind
+def test_its_hook_is_written_out_with_what_is_supplied(kind):
+    factory = ", ".join([*kind.supplied, "*", "options"])
+    assert f"({factory})" in getattr(hookspecs, kind.hook).__doc__
 
 
-def _methods(promise: type) -> set[str]:
-    own = {name for name, value in vars(promise).items() if callable(value)}
-    return {name for name in own if name == "__len__" or not name.startswith("_")}
+@every_kind
+def test_it_has_checks_of_its_own(kind):
+    assert any(check.__module__ != registration.__name__ for check in checks_of(kind.name))
+
+
+@every_kind
+def test_its_keys_have_other_names_than_what_is_supplied(kind):
+    assert not {*kind.supplied} & {*core_options(kind)}

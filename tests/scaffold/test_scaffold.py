@@ -11,7 +11,7 @@ import pytest
 import seqlab
 from seqlab.cli.main import call
 from seqlab.errors import RunFailed, UsageError
-from seqlab.registry.kinds import KINDS
+from seqlab.experiment.kinds import KINDS
 from seqlab.scaffold import scaffold
 
 ROOT = Path(__file__).resolve().parents[2]

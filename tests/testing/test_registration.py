@@ -15,7 +15,7 @@ from torch import nn
 import seqlab
 import seqlab.testing
 from seqlab.errors import UsageError
-from seqlab.registry.kinds import KINDS
+from seqlab.experiment.kinds import KINDS
 from seqlab.testing import (
     Broken,
     NotApplicable,

@@ -1,0 +1,149 @@
+"""The kinds of component, one declaration each: everything else about a kind follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from seqlab import contracts
+from seqlab.experiment.sections import CorpusKeys, OptimizerKeys
+from seqlab.part_problems import cell_problem, optimizer_problem, schedule_problem
+
+
+@dataclass(frozen=True)
+class Section:
+    """The section of an experiment that names a component of a kind.
+
+    Args:
+        key: of the section; empty: there is none, and only other components name the kind.
+        default: the component of an experiment without the section.
+        required: whether every experiment has it.
+        listed: whether it is a list of components, to which the default is added.
+        keys: a dataclass of the keys in it that the core reads, whatever the component.
+    """
+
+    key: str = ""
+    default: str | None = None
+    required: bool = False
+    listed: bool = False
+    keys: type | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of component.
+
+    Args:
+        name: in YAML and in messages.
+        plural: of the name; the hook and the checks are named by it.
+        what: what a component does, for people.
+        promises: the contracts, of which a component keeps one; their methods are expected of it.
+        supplied: names of the positional parameters of a factory, in order.
+        problem: says what is wrong with a part that a factory made, as in "should be a tensor, and
+            is an int"; an empty text: nothing.
+        section: where an experiment names it.
+        owner: begins the name of the hook.
+    """
+
+    name: str
+    plural: str
+    what: str
+    promises: tuple[type, ...] = ()
+    supplied: tuple[str, ...] = ()
+    problem: Callable[[Any], str] | None = None
+    section: Section = Section()
+    owner: str = "seqlab"
+
+    @property
+    def hook(self) -> str:
+        """The name of the hook that offers components of the kind."""
+        return f"{self.owner}_register_{self.plural}"
+
+    @property
+    def checks(self) -> str:
+        """The module with the checks of the kind's promises."""
+        return f"{self.owner}.testing.{self.plural}"
+
+    @cached_property
+    def methods(self) -> tuple[tuple[str, ...], ...]:
+        """The methods that each contract expects."""
+        return tuple(tuple(_methods(promise)) for promise in self.promises)
+
+
+def _methods(promise: type) -> Iterator[str]:
+    for name, value in vars(promise).items():
+        if callable(value) and (name == "__len__" or not name.startswith("_")):
+            yield name
+
+
+_BUILT_IN = (
+    Kind(
+        name="corpus",
+        plural="corpora",
+        what="a source of text",
+        promises=(contracts.Corpus,),
+        section=Section("corpus", required=True, keys=CorpusKeys),
+    ),
+    Kind(
+        name="tokenizer",
+        plural="tokenizers",
+        what="text to token ids and back",
+        promises=(contracts.Tokenizer,),
+        section=Section("tokenizer", default="characters"),
+    ),
+    Kind(
+        name="sampler",
+        plural="samplers",
+        what="draws training windows",
+        promises=(contracts.Sampler,),
+        supplied=("tokens", "seed"),
+        section=Section("sampler", required=True),
+    ),
+    Kind(
+        name="cell",
+        plural="cells",
+        what="maps a window of inputs to a window of outputs",
+        promises=(contracts.Cell,),
+        supplied=("input_size",),
+        problem=cell_problem,
+        section=Section("cell", required=True),
+    ),
+    Kind(
+        name="optimizer",
+        plural="optimizers",
+        what="updates the parameters",
+        supplied=("parameters",),
+        problem=optimizer_problem,
+        section=Section("optimizer", required=True, keys=OptimizerKeys),
+    ),
+    Kind(
+        name="schedule",
+        plural="schedules",
+        what="sets the learning rate of each step",
+        supplied=("optimizer", "total_steps"),
+        problem=schedule_problem,
+        section=Section("schedule", default="constant"),
+    ),
+    Kind(
+        name="decoder",
+        plural="decoders",
+        what="chooses the tokens of a continuation",
+        promises=(contracts.Decoder, contracts.SearchDecoder),
+        section=Section("decoder", default="greedy"),
+    ),
+    Kind(
+        name="observer",
+        plural="observers",
+        what="is told what happens in a run",
+        promises=(contracts.Observer,),
+        section=Section("observers", default="console", listed=True),
+    ),
+)
+KINDS = {kind.name: kind for kind in _BUILT_IN}
+SINGLE = {
+    kind.section.key: kind for kind in _BUILT_IN if kind.section.key and not kind.section.listed
+}
+"""The kinds of which an experiment has one component, by the key of their section."""
+REQUIRED_SECTIONS = (*(key for key, kind in SINGLE.items() if kind.section.required), "train")
