@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.errors import SeqlabError as SeqlabError
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
+    from seqlab.experiment.kinds import Kind as Kind
     from seqlab.hookspecs import hookimpl as hookimpl
     from seqlab.kernels import on_all_cores as on_all_cores
     from seqlab.kernels import use_kernels as use_kernels
@@ -63,6 +64,7 @@ _HOMES = {
     "seqlab.data.tokens": "Tokens",
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
+    "seqlab.experiment.kinds": "Kind",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.kernels": "on_all_cores use_kernels why_not_compiled",
     "seqlab.options": "Count Share",

@@ -4,8 +4,10 @@ A plugin is a module that offers components: it implements the `seqlab_register_
 return names and factories. Events are sent to observers, which are components themselves.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import pluggy
 
@@ -29,6 +31,9 @@ from seqlab.records import (
     StepEnded,
     TextGenerated,
 )
+
+if TYPE_CHECKING:
+    from seqlab.experiment.kinds import Kind
 
 API = 1
 """The version of hooks and contracts. They only grow: a version includes all earlier ones.
@@ -81,6 +86,15 @@ def seqlab_register_decoders() -> Mapping[str, Callable[..., AnyDecoder]]:
 @hookspec
 def seqlab_register_observers() -> Mapping[str, Callable[..., Observer]]:
     """Offer observers by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_register_kinds() -> Sequence[Kind]:
+    """Declare kinds of component of your own, for options of your components.
+
+    Components of a kind are offered by a hook of its own: it begins with the name of your
+    distribution (of a file: its stem), as in `seqlab_foo_register_rewards`.
+    """
 
 
 @hookspec

@@ -22,8 +22,7 @@ import pytest
 import seqlab
 from seqlab.cli.main import call
 from seqlab.experiment import read_experiment
-from seqlab.experiment.kinds import KINDS
-from seqlab.experiment.kinds import REQUIRED_SECTIONS
+from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS
 from seqlab.registry import resolve
 from seqlab.testing import checks_of
 

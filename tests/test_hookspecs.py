@@ -179,7 +179,7 @@ def test_every_hook_is_documented_for_authors(hook):
 
 
 def test_hooks_are_eight_kinds_and_seven_events():
-    assert {kind.hook for kind in KINDS.values()} | EVENTS == set(HOOKS)
+    assert {kind.hook for kind in KINDS.values()} | EVENTS == {*HOOKS} - {"seqlab_register_kinds"}
     assert (len(KINDS), len(EVENTS)) == (8, 7)
 
 

@@ -55,10 +55,8 @@ def _check_plugins(registry: Registry) -> Iterator[Finding]:
 
 def _check_components(registry: Registry) -> Iterator[Finding]:
     """Build every component with its defaults, and without downloads."""
-    from seqlab.experiment.kinds import KINDS
-
     with offline():
-        for component in (c for kind in KINDS for c in registry.components(kind)):
+        for component in (c for kind in registry.kinds for c in registry.components(kind)):
             yield f"{component.kind} {component.name}", *_build(component)
 
 

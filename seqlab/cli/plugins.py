@@ -77,14 +77,14 @@ command.add_command(plugins_new.command)
 @plugin_options
 def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
     """Show a component: its options, its source, and a line of YAML to paste."""
-    from seqlab.experiment.kinds import KINDS
     from seqlab.registry.catalogue import NotFound
     from seqlab.registry.option_values import suggest
 
-    if kind not in KINDS:
-        raise UsageError(f"unknown kind '{kind}'{suggest(kind, KINDS)}")
+    registry = plugins.load()
+    if kind not in registry.kinds:
+        raise UsageError(f"unknown kind '{kind}'{suggest(kind, registry.kinds)}")
     try:
-        component = plugins.load().find(kind, name)
+        component = registry.find(kind, name)
     except NotFound as error:
         raise UsageError(str(error)) from None
     if as_json:
@@ -106,9 +106,8 @@ def _print_component(component: Component) -> None:
 def _yaml_line(component: Component) -> str:
     options = component.signature.options.values()
     values = {o.name: "…" if o.required else _default(o) for o in options}
-    section = "observers" if component.kind == "observer" else component.kind
-    line = yaml_text({"name": component.name, **values})
-    return f"{section}: [{line}]" if section == "observers" else f"{section}: {line}"
+    section, line = component.of.section, yaml_text({"name": component.name, **values})
+    return f"{section.key or 'OPTION'}: {f'[{line}]' if section.listed else line}"
 
 
 def _default(option: Option) -> Any:

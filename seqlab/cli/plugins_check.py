@@ -47,7 +47,7 @@ def command(
     for component in components:
         known = component.signature.options
         subject = Subject.of_component(component, {k: v for k, v in values.items() if k in known})
-        results += [(str(subject), look_at(check, subject)) for check in checks_of(component.kind)]
+        results += [(str(subject), look_at(check, subject)) for check in checks_of(component.of)]
     if as_json:
         print_json([{"component": name, **vars(result)} for name, result in results])
     else:
@@ -70,12 +70,11 @@ def _find(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]
         PluginError: the plugin failed, so there is nothing to check.
         UsageError: there is no such name or kind.
     """
-    from seqlab.experiment.kinds import KINDS
     from seqlab.registry.option_values import suggest
 
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"unknown kind '{kind}'; there are: {', '.join(KINDS)}")
     registry, plugin = _load(name, plugins)
+    if kind is not None and kind not in registry.kinds:
+        raise UsageError(f"unknown kind '{kind}'; there are: {', '.join(registry.kinds)}")
     _refuse_failed(registry, plugin)
     components = [c for p in registry.plugins for c in p.components]
     named = [c for c in components if plugin in (c.plugin, c.name)]

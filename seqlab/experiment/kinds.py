@@ -44,7 +44,8 @@ class Kind:
         problem: says what is wrong with a part that a factory made, as in "should be a tensor, and
             is an int"; an empty text: nothing.
         section: where an experiment names it.
-        owner: begins the name of the hook.
+        checks: the module whose public functions check what is promised; empty: there is none.
+        owner: begins the name of the hook; seqlab fills it in.
     """
 
     name: str
@@ -54,17 +55,13 @@ class Kind:
     supplied: tuple[str, ...] = ()
     problem: Callable[[Any], str] | None = None
     section: Section = Section()
+    checks: str = ""
     owner: str = "seqlab"
 
     @property
     def hook(self) -> str:
         """The name of the hook that offers components of the kind."""
         return f"{self.owner}_register_{self.plural}"
-
-    @property
-    def checks(self) -> str:
-        """The module with the checks of the kind's promises."""
-        return f"{self.owner}.testing.{self.plural}"
 
     @cached_property
     def methods(self) -> tuple[tuple[str, ...], ...]:
@@ -82,6 +79,7 @@ _BUILT_IN = (
     Kind(
         name="corpus",
         plural="corpora",
+        checks="seqlab.testing.corpora",
         what="a source of text",
         promises=(contracts.Corpus,),
         section=Section("corpus", required=True, keys=CorpusKeys),
@@ -89,6 +87,7 @@ _BUILT_IN = (
     Kind(
         name="tokenizer",
         plural="tokenizers",
+        checks="seqlab.testing.tokenizers",
         what="text to token ids and back",
         promises=(contracts.Tokenizer,),
         section=Section("tokenizer", default="characters"),
@@ -96,6 +95,7 @@ _BUILT_IN = (
     Kind(
         name="sampler",
         plural="samplers",
+        checks="seqlab.testing.samplers",
         what="draws training windows",
         promises=(contracts.Sampler,),
         supplied=("tokens", "seed"),
@@ -104,6 +104,7 @@ _BUILT_IN = (
     Kind(
         name="cell",
         plural="cells",
+        checks="seqlab.testing.cells",
         what="maps a window of inputs to a window of outputs",
         promises=(contracts.Cell,),
         supplied=("input_size",),
@@ -113,6 +114,7 @@ _BUILT_IN = (
     Kind(
         name="optimizer",
         plural="optimizers",
+        checks="seqlab.testing.optimizers",
         what="updates the parameters",
         supplied=("parameters",),
         problem=optimizer_problem,
@@ -121,6 +123,7 @@ _BUILT_IN = (
     Kind(
         name="schedule",
         plural="schedules",
+        checks="seqlab.testing.schedules",
         what="sets the learning rate of each step",
         supplied=("optimizer", "total_steps"),
         problem=schedule_problem,
@@ -129,6 +132,7 @@ _BUILT_IN = (
     Kind(
         name="decoder",
         plural="decoders",
+        checks="seqlab.testing.decoders",
         what="chooses the tokens of a continuation",
         promises=(contracts.Decoder, contracts.SearchDecoder),
         section=Section("decoder", default="greedy"),
@@ -136,6 +140,7 @@ _BUILT_IN = (
     Kind(
         name="observer",
         plural="observers",
+        checks="seqlab.testing.observers",
         what="is told what happens in a run",
         promises=(contracts.Observer,),
         section=Section("observers", default="console", listed=True),

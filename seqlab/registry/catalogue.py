@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from seqlab.errors import WithoutPlugin
+from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin
 
@@ -30,10 +31,14 @@ class PluginChoice:
 
 @dataclass(frozen=True)
 class Registry:
-    """The plugins as they were loaded; `choice` loads the same ones again."""
+    """The plugins as they were loaded; `choice` loads the same ones again.
+
+    `kinds` are those of seqlab, and those that plugins declare.
+    """
 
     plugins: tuple[Plugin, ...]
     choice: PluginChoice = PluginChoice()
+    kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
 
     @cached_property
     def _offers(self) -> dict[tuple[str, str], list[Component]]:

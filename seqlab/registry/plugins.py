@@ -40,6 +40,10 @@ class Component:
         return self.home.dependencies(also=module)
 
 
+class Refused(Exception):
+    """A plugin as a whole cannot be used; the message says why."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a plugin, or one of its components (`kind` and `name` set), cannot be used."""

@@ -6,16 +6,16 @@ import inspect
 from importlib import import_module
 from types import ModuleType
 
-from seqlab.experiment.kinds import KINDS
+from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.testing.promises import Check
 
 
-def checks_of(kind: str) -> tuple[Check, ...]:
+def checks_of(kind: str | Kind) -> tuple[Check, ...]:
     """Every check of a kind, first those that every component has."""
     from seqlab.testing import registration
 
-    own = import_module(KINDS[kind].checks)
-    return (*checks_in(registration), *checks_in(own))
+    module = (KINDS[kind] if isinstance(kind, str) else kind).checks
+    return *checks_in(registration), *(checks_in(import_module(module)) if module else ())
 
 
 def checks_in(module: ModuleType) -> tuple[Check, ...]:

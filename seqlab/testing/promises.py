@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import SeqlabError, UsageError
-from seqlab.experiment.kinds import KINDS
+from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import Signature, SignatureError, core_options, read_signature
@@ -48,6 +48,7 @@ class Subject:
     name: str
     factory: Callable[..., Any]
     options: Mapping[str, Any] = field(default_factory=dict)
+    declaration: Kind | None = None  # of a kind that is not seqlab's own
 
     @classmethod
     def of(cls, kind: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Subject:
@@ -68,7 +69,7 @@ class Subject:
     @classmethod
     def of_component(cls, component: Component, options: Mapping[str, Any]) -> Subject:
         """Take a component that a plugin registered."""
-        subject = cls(component.kind, component.name, component.factory)
+        subject = cls(component.kind, component.name, component.factory, {}, component.of)
         return subject.with_options(options)
 
     def with_options(self, options: Mapping[str, Any]) -> Subject:
@@ -86,7 +87,7 @@ class Subject:
             checked = {k: known[k].check(v) if k in known else v for k, v in plain.items()}
         except ValidationError as error:
             raise UsageError(f"{self}: {error.errors()[0]['msg']} ({dict(options)})") from None
-        return Subject(self.kind, self.name, self.factory, checked)
+        return replace(self, options=checked)
 
     @property
     def is_a_factory(self) -> bool:
@@ -101,7 +102,7 @@ class Subject:
     @cached_property
     def signature(self) -> Signature:
         """Read from the factory when it is asked for, so that a check can report its mistakes."""
-        kind = KINDS[self.kind]
+        kind = self.declaration or KINDS[self.kind]
         return read_signature(self.factory, kind.supplied, tuple(core_options(kind)))
 
     def build(self, *supplied: Any) -> Any:
