@@ -26,8 +26,9 @@ from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.hookspecs import EVENTS
 from seqlab.registry import load_plugins
+from seqlab.registry.option import Option
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Option, core_options, read_signature
+from seqlab.registry.signature import core_options, read_signature
 
 WIDTH = 100
 OWN = "seqlab"

@@ -22,8 +22,8 @@ from seqlab.errors import UsageError
 from seqlab.printable import one_line
 
 if TYPE_CHECKING:
+    from seqlab.registry.option import Option
     from seqlab.registry.plugins import Component, Plugin
-    from seqlab.registry.signature import Option
 
 
 @click.group("plugins", invoke_without_command=True)

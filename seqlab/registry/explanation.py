@@ -16,9 +16,10 @@ from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
+from seqlab.registry.option import Option
 from seqlab.registry.option_values import suggest
 from seqlab.registry.resolving import Resolved
-from seqlab.registry.signature import Option, Signature, SignatureError, read_fields, read_signature
+from seqlab.registry.signature import Signature, SignatureError, read_fields, read_signature
 
 CORE = "seqlab itself"
 Steps: TypeAlias = list[str | int]

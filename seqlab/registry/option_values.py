@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from seqlab.errors import Complaint, PluginError
 from seqlab.experiment.located import Located, plain
-from seqlab.registry.signature import Option
+from seqlab.registry.option import Option
 
 Steps: TypeAlias = tuple[str | int, ...]
 

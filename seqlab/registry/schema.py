@@ -13,8 +13,9 @@ from seqlab.experiment.sections import (
     CORE_SECTIONS,
 )
 from seqlab.registry.catalogue import Registry
+from seqlab.registry.option import Option
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Option, Signature, core_options, read_signature
+from seqlab.registry.signature import Signature, core_options, read_signature
 
 Schema = dict[str, Any]
 

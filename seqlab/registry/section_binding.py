@@ -12,8 +12,9 @@ from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
+from seqlab.registry.option import Option
 from seqlab.registry.option_values import check_options, suggest
-from seqlab.registry.signature import Option, core_options, read_signature
+from seqlab.registry.signature import core_options, read_signature
 
 
 @dataclass

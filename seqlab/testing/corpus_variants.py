@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seqlab.registry.signature import Option
+from seqlab.registry.option import Option
 from seqlab.testing.promises import Subject
 
 MAX_BYTES = 1 << 28  # larger files are not copied
