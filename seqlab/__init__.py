@@ -38,6 +38,16 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.experiment.kinds import Kind as Kind
+    from seqlab.factories import CellFactory as CellFactory
+    from seqlab.factories import CorpusFactory as CorpusFactory
+    from seqlab.factories import DecoderFactory as DecoderFactory
+    from seqlab.factories import ObserverFactory as ObserverFactory
+    from seqlab.factories import OptimizerFactory as OptimizerFactory
+    from seqlab.factories import SamplerFactory as SamplerFactory
+    from seqlab.factories import ScheduleFactory as ScheduleFactory
+    from seqlab.factories import TokenizerFactory as TokenizerFactory
+    from seqlab.factories import component as component
+    from seqlab.factories import factory_of as factory_of
     from seqlab.hookspecs import hookimpl as hookimpl
     from seqlab.kernels import on_all_cores as on_all_cores
     from seqlab.kernels import use_kernels as use_kernels
@@ -65,6 +75,10 @@ _HOMES = {
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.experiment.kinds": "Kind",
+    "seqlab.factories": (
+        "CellFactory CorpusFactory DecoderFactory ObserverFactory OptimizerFactory SamplerFactory "
+        "ScheduleFactory TokenizerFactory component factory_of"
+    ),
     "seqlab.hookspecs": "hookimpl",
     "seqlab.kernels": "on_all_cores use_kernels why_not_compiled",
     "seqlab.options": "Count Share",

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, Union, r
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
-    from torch.optim import Optimizer
-    from torch.optim.lr_scheduler import LRScheduler
 
 State: TypeAlias = Union["Tensor", "tuple[State, ...]"]  # `State | None` must work at run time
 """What a cell carries from window to window: a tensor or a nested tuple of tensors.
@@ -293,6 +291,3 @@ class Observer(Protocol):
 
 NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
 """The first argument of an optimizer's factory `(parameters, *, options)`: names and parameters."""
-
-OptimizerFactory: TypeAlias = Callable[..., "Optimizer"]
-ScheduleFactory: TypeAlias = Callable[..., "LRScheduler"]

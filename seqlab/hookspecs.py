@@ -16,9 +16,7 @@ from seqlab.contracts import (
     Corpus,
     Decoder,
     Observer,
-    OptimizerFactory,
     Sampler,
-    ScheduleFactory,
     SearchDecoder,
     Tokenizer,
 )
@@ -33,6 +31,9 @@ from seqlab.records import (
 )
 
 if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
     from seqlab.experiment.kinds import Kind
 
 API = 1
@@ -69,12 +70,12 @@ def seqlab_register_cells() -> Mapping[str, Callable[..., Cell]]:
 
 
 @hookspec
-def seqlab_register_optimizers() -> Mapping[str, OptimizerFactory]:
+def seqlab_register_optimizers() -> Mapping[str, Callable[..., Optimizer]]:
     """Offer optimizers by name. Factory: `(parameters, *, options)`."""
 
 
 @hookspec
-def seqlab_register_schedules() -> Mapping[str, ScheduleFactory]:
+def seqlab_register_schedules() -> Mapping[str, Callable[..., LRScheduler]]:
     """Offer schedules of the learning rate. Factory: `(optimizer, total_steps, *, options)`."""
 
 

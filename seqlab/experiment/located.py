@@ -50,7 +50,7 @@ class Located:
         here = self
         for step in path:
             value = here.value
-            if isinstance(value, dict) and step in value:
+            if isinstance(value, dict) and str(step) in value:
                 here = value[str(step)]
             elif isinstance(value, list) and isinstance(step, int) and step < len(value):
                 here = value[step]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
+from seqlab.factories import CorpusFactory
 
 _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
 
@@ -62,7 +63,7 @@ class CorpusKeys:
     holdout: Annotated[
         HeldOut | dict[Literal["valid", "test"], HeldOut] | None, AfterValidator(_less_than_all)
     ] = None
-    if_unavailable: str | dict[str, Any] | None = None
+    if_unavailable: CorpusFactory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

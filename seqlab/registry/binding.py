@@ -4,27 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
 from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
+from seqlab.experiment.located import Located
 from seqlab.interrupts import reraise_interrupt
 from seqlab.memory import is_out_of_memory, largest, requested_size
 from seqlab.registry.error_summary import raised_in_core
 from seqlab.registry.named_files import named_files
+from seqlab.registry.option_tree import leaves
 from seqlab.registry.plugins import Component
 
 
-@dataclass(frozen=True)
 class Bound:
-    """A component with its options, ready to be built; `where` locates its section."""
+    """A component with its options, ready to be built: the factory that an author is given.
 
-    component: Component
-    options: Mapping[str, Any]
-    where: str
+    Args:
+        component: what is built.
+        options: of its factory; some may be bound components themselves.
+        written: what names it, with the options that are written and where they are.
+        key: its dotted key in an experiment.
+    """
+
+    def __init__(
+        self, component: Component, options: Mapping[str, Any], written: Located, key: str
+    ) -> None:
+        self.component, self.options, self.written, self.key = component, options, written, key
+
+    @property
+    def where(self) -> str:
+        """Where it is named: a location in a file, or an override."""
+        return str(self.written.origin)
+
+    def __call__(self, *supplied: Any) -> Any:
+        """Build the component as a part of another one.
+
+        Raises:
+            TypeError: the other one gives it not what seqlab supplies to its kind.
+        """
+        kind = self.component.of
+        if len(supplied) != len(kind.supplied):
+            raise TypeError(
+                f"'{self.key}' is called with {len(supplied)} arguments; a {kind.name} is given"
+                f" ({', '.join(kind.supplied)})"
+            )
+        return self.build(*supplied)
+
+    def everything(self) -> Iterator[Bound]:
+        """Yield it and the components in its options, at any depth."""
+        yield self
+        for leaf in leaves(self.options):
+            if isinstance(leaf, Bound):
+                yield from leaf.everything()
 
     def build(self, *supplied: Any) -> Any:
         """Call the factory.
@@ -40,7 +74,7 @@ class Bound:
             except ValueError as error:
                 if is_out_of_memory(error):
                     raise
-                complaint = Complaint(self.where, self.component.kind, str(error))
+                complaint = Complaint(self.where, self.key, str(error))
                 raise ExperimentError([complaint]) from error
         self._check(part)
         return part
@@ -84,7 +118,7 @@ class Bound:
         option, size = largest(self.options), requested_size(error)
         needs = "needs more memory than there is" + (f" ({size})" if size else "")
         message = f"{self.options[option]:,} is too large: it {needs}" if option else needs
-        key = ".".join(filter(None, (self.component.kind, option)))
+        key = ".".join(filter(None, (self.key, option)))
         return RunFailed(str(Complaint(self.where, key, message)))
 
     def identity(self, exclude: Iterable[Path] = ()) -> dict[str, Any] | None:
@@ -94,11 +128,18 @@ class Bound:
         code and data, and the versions of the libraries that it imports.
         """
         needs, files = self.component.dependencies(), named_files(self.options, exclude)
-        if not needs.known or files is None:
+        inner = [bound.identity(exclude) for bound in self.everything() if bound is not self]
+        if not needs.known or files is None or None in inner:
             return None
         parts = {"code": needs.code, "data": needs.data, "libraries": needs.libraries}
-        return {**self.as_section(), **parts, "files": files}
+        return {**self.as_section(), **parts, "files": files} | ({"inner": inner} if inner else {})
 
     def as_section(self) -> dict[str, Any]:
         """The section of an experiment that gives this component and these options."""
-        return {"name": self.component.name, **to_jsonable_python(dict(self.options))}
+        return {"name": self.component.name, **as_written(self.options)}
+
+
+def as_written(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as JSON values; a bound component becomes its section."""
+    plain = to_jsonable_python(dict(options), fallback=lambda bound: bound.as_section())
+    return cast("dict[str, Any]", plain)

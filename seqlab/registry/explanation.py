@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, TypeAlias
+
+from pydantic_core import to_jsonable_python
 
 from seqlab.errors import UsageError
 from seqlab.experiment.kinds import SINGLE
@@ -40,17 +42,20 @@ class Explanation:
 
 def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> list[Explanation]:
     """Return every key of a resolved experiment, with the origin of its value and its reader."""
-    values, tree = resolved.as_experiment(), experiment.tree
+    explainer, tree = _Explainer(registry), experiment.tree
     rows: list[Explanation] = []
     for kind in SINGLE:
-        rows += _component([kind], getattr(resolved, kind), values[kind], tree, registry)
+        bound, core = getattr(resolved, kind), resolved.keys_of(kind)
+        rows += explainer.component(kind, bound, _inside(tree, kind), core)
     for section, cls in CORE_SECTIONS.items():
-        signature = read_signature(cls)
-        for name, value in values.get(section, {}).items():
-            option = signature.options[name]
-            rows += _option([section, name], value, option, signature, CORE, tree)
+        signature, settings = read_signature(cls), getattr(resolved, section)
+        written = _inside(tree, section)
+        for name, value in vars(settings).items() if settings is not None else ():
+            option, here = signature.options[name], _inside(written, name)
+            rows += explainer.option(f"{section}.{name}", value, here, option, signature, CORE)
+    observers = _inside(tree, "observers")
     for index, bound in enumerate(resolved.observers):
-        rows += _component(["observers", index], bound, bound.as_section(), tree, registry)
+        rows += explainer.component(f"observers.{index}", bound, _inside(observers, index))
     return rows
 
 
@@ -64,52 +69,69 @@ def explain_key(rows: list[Explanation], key: str) -> list[Explanation]:
     return exact or inside or outside
 
 
-def _component(
-    path: Steps, bound: Bound, values: dict[str, Any], tree: Located, registry: Registry
-) -> Iterator[Explanation]:
-    component = bound.component
-    reader = f"{component} ({registry.plugin(component.plugin).origin})"
-    keys = component.of.section.keys
-    core = read_signature(keys) if keys else None
-    key, help_text = ".".join(map(str, path)), component.signature.summary
-    origin = _origin(tree, [*path, "name"]) or _origin(tree, path) or "default of the section"
-    yield Explanation(f"{key}.name", component.name, origin, reader, help=help_text)
-    for name, value in values.items():
-        for signature, who in ((component.signature, reader), (core, CORE)):
-            if signature is not None and name in signature.options:
-                option = signature.options[name]
-                yield from _option([*path, name], value, option, signature, who, tree)
-                break
+@dataclass(frozen=True)
+class _Explainer:
+    registry: Registry
+
+    def component(
+        self,
+        key: str,
+        bound: Bound,
+        written: Located | None,
+        core: Mapping[str, Any] | None = None,
+    ) -> Iterator[Explanation]:
+        """The rows of a component; `core` has the keys that the core reads in its section."""
+        component, signature = bound.component, bound.component.signature
+        reader = f"{component} ({self.registry.plugin(component.plugin).origin})"
+        named = _inside(written, "name") or written
+        origin = str(named.origin) if named else "default of the section"
+        yield Explanation(f"{key}.name", component.name, origin, reader, help=signature.summary)
+        readers = [(bound.options, signature, reader)]
+        if keys := core and component.of.section.keys:
+            readers.append((core, read_signature(keys), CORE))
+        for values, signature, who in readers:
+            for name, value in values.items():
+                option, here = signature.options[name], _inside(written, name)
+                yield from self.option(f"{key}.{name}", value, here, option, signature, who)
+
+    def option(
+        self,
+        key: str,
+        value: Any,
+        written: Located | None,
+        option: Option,
+        signature: Signature,
+        reader: str,
+    ) -> Iterator[Explanation]:
+        """The row of an option, or the rows of what is inside its value."""
+        inside = _nested_keys(option)
+        if isinstance(value, Bound):
+            yield from self.component(key, value, value.written)
+        elif option.names_components and isinstance(value, list | tuple | Mapping):
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for step, item in items:
+                here = _inside(written, step)
+                yield from self.option(f"{key}.{step}", item, here, option, signature, reader)
+        elif inside is not None and dataclasses.is_dataclass(value):
+            for name, part in inside.options.items():
+                item, here = getattr(value, name), _inside(written, name)
+                yield from self.option(f"{key}.{name}", item, here, part, inside, reader)
+        else:
+            yield Explanation(
+                key=key,
+                value=to_jsonable_python(value),
+                origin=str(written.origin) if written else f"default in {signature.location}",
+                read_by=reader,
+                type=option.type_name(),
+                bounds=option.bounds(),
+                help=option.help,
+            )
 
 
-def _option(
-    path: Steps, value: Any, option: Option, signature: Signature, reader: str, tree: Located
-) -> Iterator[Explanation]:
-    """The row of an option, or the rows of the keys inside its value."""
-    inside = _nested_keys(option) if isinstance(value, dict) else None
-    if inside is not None and value.keys() == inside.options.keys():
-        for name, part in inside.options.items():
-            yield from _option([*path, name], value[name], part, inside, reader, tree)
-        return
-    yield Explanation(
-        key=".".join(map(str, path)),
-        value=value,
-        origin=_origin(tree, path) or f"default in {signature.location}",
-        read_by=reader,
-        type=option.type_name(),
-        bounds=option.bounds(),
-        help=option.help,
-    )
-
-
-def _origin(tree: Located, path: Steps) -> str:
-    """Where a key was written; empty if nowhere."""
-    here = tree
-    for step in path:
-        above, here = here, here.at([step])
-        if here is above:
-            return ""
-    return str(here.origin)
+def _inside(written: Located | None, step: str | int) -> Located | None:
+    """What was written for a key; None: nothing."""
+    here = written.at([step]) if written else None
+    return None if here is written else here
 
 
 def _nested_keys(option: Option) -> Signature | None:

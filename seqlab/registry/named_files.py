@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from seqlab.registry.option_tree import leaves
 
 MOST_FILES = 10_000  # a larger folder is not hashed
 
 
 def paths_in(value: Any) -> Iterator[Path]:
     """Yield every path in a value, at any depth; a text that names a file is a path too."""
-    if isinstance(value, Path):
-        yield value
-    elif isinstance(value, str):
-        if _is_file(value):
-            yield Path(value)
-    elif isinstance(value, Mapping):
-        for item in (*value.keys(), *value.values()):
-            yield from paths_in(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from paths_in(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from paths_in(getattr(value, field.name))
+    for leaf in leaves(value):
+        if isinstance(leaf, Path):
+            yield leaf
+        elif isinstance(leaf, str) and _is_file(leaf):
+            yield Path(leaf)
 
 
 def named_files(options: Mapping[str, Any], exclude: Iterable[Path] = ()) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import DataclassSchema
 
+from seqlab.factories import KIND
 from seqlab.registry.docstrings import option_texts, summary_of
 
 REQUIRED = inspect.Parameter.empty
@@ -53,6 +54,11 @@ class Option:
         """The type without `Annotated` and module names."""
         return _schema_type(self.schema, self.schema.get("$defs", {}))
 
+    @cached_property
+    def names_components(self) -> bool:
+        """Whether its value is a component, or contains some."""
+        return f'"{KIND}"' in json.dumps(self.schema)
+
     @property
     def names_files(self) -> bool:
         """Whether its value is a path, or contains paths."""
@@ -89,6 +95,8 @@ class _SchemaWithHelp(GenerateJsonSchema):
 
 
 def _schema_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if KIND in schema:
+        return str(schema[KIND])
     if "$ref" in schema:
         return _schema_type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from seqlab.errors import Complaint, PluginError
-from seqlab.experiment.located import Located, plain
+from seqlab.experiment.located import Located, Origin, locate, plain
+from seqlab.experiment.merging import merge_value
+from seqlab.factories import Part
 from seqlab.registry.option import Option
+from seqlab.registry.option_tree import rebuilt
 
 Steps: TypeAlias = tuple[str | int, ...]
+Bind: TypeAlias = Callable[[Part, Located, str], Any]
+"""A named component, what was written (None in it: nothing), and its key -> it, bound."""
+STUB = "stub"  # stands for a component whose form is wrong
 
 
 @dataclass
@@ -34,18 +39,34 @@ class Checked:
 
 
 def check_options(
-    options: Mapping[str, Option], section: Located, key: str, what: str, also: Iterable[str] = ()
+    options: Mapping[str, Option],
+    section: Located,
+    key: str,
+    what: str,
+    bind: Bind,
+    also: Iterable[str] = (),
 ) -> Checked:
-    """Check a section against options, `also` being valid keys that are checked elsewhere.
+    """Check a section against options.
+
+    Args:
+        options: by name.
+        section: a mapping.
+        key: of the section.
+        what: has the options, for messages.
+        bind: binds a component that an option names.
+        also: valid keys that are checked elsewhere.
 
     Raises:
         PluginError: an option's own validator failed.
     """
     defaults = {o.name: deepcopy(o.default) for o in options.values() if not o.required}
     checked = Checked(defaults, [], [])
-    for name, located in section.items.items():
+    below = _defaults(options, what)
+    for name, located in {**below, **section.items}.items():
         if name in options:
-            _check_value(options[name], located, f"{key}.{name}", what, checked)
+            # Over a default that names components, as over what another file has.
+            value = merge_value(below.get(name), located, f"{key}.{name}")
+            _check_value(options[name], value, f"{key}.{name}", what, checked, bind)
         elif located.kept:
             checked.dropped.append(name)
         else:
@@ -59,7 +80,20 @@ def check_options(
     return checked
 
 
-def _check_value(option: Option, located: Located, key: str, what: str, checked: Checked) -> None:
+def _defaults(options: Mapping[str, Option], what: str) -> dict[str, Located]:
+    """The defaults that name components, as if they were written."""
+    return {
+        name: locate(
+            to_jsonable_python(option.default), Origin(f"default of {what}", folder=Path.cwd())
+        )
+        for name, option in options.items()
+        if option.names_components and not option.required
+    }
+
+
+def _check_value(
+    option: Option, located: Located, key: str, what: str, checked: Checked, bind: Bind
+) -> None:
     written = plain(located)
     if (path := _path_of_nan(written, ())) is not None:
         checked.complaints.append(_complaint(located, key, path, ["be a number"]))
@@ -69,9 +103,11 @@ def _check_value(option: Option, located: Located, key: str, what: str, checked:
         if (empty := _empty_path_in(value, located)) is not None:
             checked.complaints.append(_complaint(empty, key, (), ["be a path"]))
             return
-        checked.values[option.name] = _with_absolute_paths(value, located)
+        checked.values[option.name] = rebuilt(value, located, key, partial(_placed, bind))
     except ValidationError as error:
         checked.complaints.extend(_explain(error, located, key))
+        if option.names_components:
+            _bind_the_rest(option, error, located, key, bind)
     except Exception as error:
         failure = f"{type(error).__name__}: {error}"
         message = f"{what}: its check of option '{option.name}' failed ({failure})"
@@ -151,26 +187,40 @@ def _path_in(located: Located, steps: Sequence[str | int]) -> Steps:
     return tuple(path)
 
 
-def _with_absolute_paths(value: Any, located: Located) -> Any:
-    """Make relative paths absolute: they are relative to the file that has them."""
-    if isinstance(value, Path):
-        with suppress(RuntimeError):  # as in a shell, `~name` without such a user is a name
-            value = value.expanduser()
-        return located.origin.folder.absolute() / value
-    if isinstance(value, list | tuple | set | frozenset | deque):
-        items = [_with_absolute_paths(item, located.at([i])) for i, item in enumerate(value)]
-        return value._make(items) if hasattr(value, "_make") else type(value)(items)
-    if type(value) in (dict, OrderedDict):
-        return type(value)(
-            (key, _with_absolute_paths(item, located.at([key]))) for key, item in value.items()
-        )
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value) if field.init]
-        parts = {
-            name: _with_absolute_paths(getattr(value, name), located.at([name])) for name in names
-        }
-        return dataclasses.replace(value, **parts)
-    return value
+def _placed(bind: Bind, value: Path | Part, located: Located, key: str) -> Any:
+    """A named component bound; a relative path absolute: it is relative to the file that has it."""
+    if isinstance(value, Part):
+        return bind(value, located, key)
+    with suppress(RuntimeError):  # as in a shell, `~name` without such a user is a name
+        value = value.expanduser()
+    return located.origin.folder.absolute() / value
+
+
+def _bind_the_rest(
+    option: Option, error: ValidationError, located: Located, key: str, bind: Bind
+) -> None:
+    """Bind the components beside a value that is refused, so that all complaints come at once."""
+    refused = {_path_in(located, detail["loc"][1:]) for detail in error.errors()}
+    written = plain(located)
+    for path in refused:
+        written = _replaced(written, path, STUB)
+    keys = {".".join(map(str, (key, *path))) for path in refused}
+
+    def change(value: Path | Part, located: Located, key: str) -> Any:
+        return value if key in keys else _placed(bind, value, located, key)
+
+    with suppress(ValidationError):  # a stub is a name, and what is refused may be something else
+        rebuilt(option.check(written), located, key, change)
+
+
+def _replaced(value: Any, path: Steps, by: Any) -> Any:
+    """A plain value with another one at a path."""
+    if not path:
+        return by
+    inside = _replaced(value[path[0]], path[1:], by)
+    if isinstance(value, list):
+        return [inside if index == path[0] else item for index, item in enumerate(value)]
+    return {**value, path[0]: inside}
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from seqlab.experiment.sections import (
     Samples,
     Train,
 )
-from seqlab.registry.binding import Bound
+from seqlab.registry.binding import Bound, as_written
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.compatibility import unmet_requirements
 from seqlab.registry.option_values import check_options, suggest
@@ -38,7 +38,6 @@ class Text:
     """The part of an experiment that token ids follow from."""
 
     corpus: Bound
-    stand_in: Bound | None
     corpus_keys: CorpusKeys
     tokenizer: Bound
     written: Located
@@ -67,10 +66,15 @@ class Resolved(Text):
     requires: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
+    def keys_of(self, kind: str) -> dict[str, Any]:
+        """The keys in the section of a kind that the core reads."""
+        keys = {"corpus": self.corpus_keys, "optimizer": self.optimizer_keys}
+        return vars(keys[kind]) if kind in keys else {}
+
     def components(self) -> list[Component]:
         """Everything that the experiment uses."""
         bound = [getattr(self, kind) for kind in SINGLE]
-        return [b.component for b in (*bound, *self.observers)]
+        return [part.component for b in (*bound, *self.observers) for part in b.everything()]
 
     @property
     def fresh_documents(self) -> bool:
@@ -80,11 +84,10 @@ class Resolved(Text):
 
     def as_experiment(self) -> dict[str, Any]:
         """The experiment with every default filled in; it runs as it is."""
-        sections = {kind: getattr(self, kind).as_section() for kind in SINGLE}
-        sections["corpus"] |= to_jsonable_python(vars(self.corpus_keys))
-        sections["optimizer"] |= to_jsonable_python(vars(self.optimizer_keys))
-        if self.stand_in is not None:
-            sections["corpus"]["if_unavailable"] = self.stand_in.as_section()
+        sections = {
+            kind: getattr(self, kind).as_section() | as_written(self.keys_of(kind))
+            for kind in SINGLE
+        }
         core = {key: getattr(self, key) for key in CORE_SECTIONS}
         sections |= {key: to_jsonable_python(v) for key, v in core.items() if v is not None}
         if self.requires:
@@ -109,9 +112,8 @@ def resolve_text(experiment: Experiment, registry: Registry) -> Text:
     keys = [key for key in ("corpus", "tokenizer") if key in tree]
     bound = {key: binder.bind(SINGLE[key], key, tree[key]) for key in keys}
     corpus_keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
-    stand_in = binder.bind_stand_in(tree.get("corpus"))
     binder.raise_complaints()
-    return Text(**bound, stand_in=stand_in, corpus_keys=corpus_keys, written=experiment.tree)  # type: ignore[arg-type] # None where there is a complaint
+    return Text(**bound, corpus_keys=corpus_keys, written=experiment.tree)  # type: ignore[arg-type] # None where there is a complaint
 
 
 def resolve(experiment: Experiment, registry: Registry) -> Resolved:
@@ -133,14 +135,12 @@ def resolve_partially(experiment: Experiment, registry: Registry) -> tuple[Resol
     binder.notices += _unused_settings(core["model"], core["train"])
     corpus_keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
     optimizer_keys = binder.core_keys(OptimizerKeys, tree.get("optimizer"), "optimizer")
-    stand_in = binder.bind_stand_in(tree.get("corpus"))
     wrong = {complaint.key.split(".")[0] for complaint in binder.complaints}
     resolved = Resolved(
         name=experiment.name,
         **{k: None if k in wrong else bound.get(k) for k in SINGLE},  # type: ignore[arg-type] # None where there is a complaint
         **core,
         written=experiment.tree,
-        stand_in=stand_in,
         observers=() if "observers" in wrong else tuple(observers),
         corpus_keys=corpus_keys,
         optimizer_keys=optimizer_keys,
@@ -204,7 +204,7 @@ def _bind_observers(
     if not isinstance(section.value, list):
         message = "should be a list of names or mappings"
         if isinstance(section.value, dict):
-            message += "; an item of a list cannot be set alone, so give the whole: [{name: …}]"
+            message += "; none is listed, so give the whole: [{name: …}]"
         binder.complain(section.origin, "observers", message)
         return []
     bound: list[Bound] = []
@@ -232,7 +232,9 @@ def _core(cls: type, section: Located | None, key: str, binder: SectionBinder) -
         binder.complain(section.origin, key, "should be a mapping")
         return None
 
-    checked = check_options(read_signature(cls).options, section, key, f"section '{key}'")
+    checked = check_options(
+        read_signature(cls).options, section, key, f"section '{key}'", binder.bind_part
+    )
     binder.complaints += checked.complaints
     if checked.complaints:
         return None

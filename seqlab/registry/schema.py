@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
-from seqlab.experiment.sections import (
-    CORE_SECTIONS,
-)
+from seqlab.experiment.sections import CORE_SECTIONS
+from seqlab.factories import KIND
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.option import Option
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import Signature, core_options, read_signature
 
 Schema = dict[str, Any]
+_NULL = {"type": "null"}
 
 
 def experiment_schema(registry: Registry) -> Schema:
@@ -27,19 +28,11 @@ def experiment_schema(registry: Registry) -> Schema:
     names, required options and sections: its base may have them.
     """
     definitions: Schema = {}
-    whole = {key: _section(kind, registry, definitions) for key, kind in SINGLE.items()}
-    parts = {key: _overriding_section(kind, registry, definitions) for key, kind in SINGLE.items()}
-    for key, cls in CORE_SECTIONS.items():
-        signature = read_signature(cls)
-        whole[key] = _options(signature.options, signature, definitions)
-        parts[key] = _nullable({k: v for k, v in whole[key].items() if k != "required"})
-    optional = whole.keys() - {*REQUIRED_SECTIONS}  # null is the same as leaving it out
-    whole |= {key: _nullable(whole[key]) for key in optional}
-    observer = _section(KINDS["observer"], registry, definitions)
+    whole, over = (_Writer(registry, definitions, over=over) for over in (False, True))
     requirement = {"type": "string", "description": "a distribution, as in seqlab-foo>=0.2"}
     common = {
         "extends": {"type": "string", "description": "an experiment that this one is laid over"},
-        "observers": _nullable({"type": "array", "items": observer}),
+        "observers": _nullable({"type": "array", "items": whole.component(KINDS["observer"])}),
         "requires": _nullable({"type": "array", "items": requirement}),
     }
     return {
@@ -47,8 +40,8 @@ def experiment_schema(registry: Registry) -> Schema:
         "title": "seqlab experiment",
         "type": "object",
         "if": {"required": ["extends"]},
-        "then": _sections({**common, **parts}),
-        "else": _sections({**common, **whole}, REQUIRED_SECTIONS),
+        "then": _sections({**common, **over.sections()}),
+        "else": _sections({**common, **whole.sections()}, REQUIRED_SECTIONS),
         "$defs": definitions,
     }
 
@@ -57,55 +50,99 @@ def _sections(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
     return {"properties": properties, "required": list(required), "additionalProperties": False}
 
 
-def _section(kind: Kind, registry: Registry, definitions: Schema) -> Schema:
-    components = registry.components(kind.name)
-    bare = [c.name for c in components if not any(o.required for o in c.signature.options.values())]
-    return {"anyOf": [{"enum": bare}, *(_component(c, definitions) for c in components)]}
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the schemas of whole files, or of files that are laid `over` another one."""
+
+    registry: Registry
+    definitions: Schema
+    over: bool
+
+    def sections(self) -> Schema:
+        """The sections that name one component, and those that the core reads."""
+        sections = {key: self.component(kind) for key, kind in SINGLE.items()}
+        for key, cls in CORE_SECTIONS.items():
+            signature = read_signature(cls)
+            sections[key] = self._options(signature.options, signature)
+            if self.over:
+                del sections[key]["required"]
+        optional = CORE_SECTIONS if self.over else sections.keys() - {*REQUIRED_SECTIONS}
+        # null is the same as leaving it out
+        return sections | {key: _nullable(sections[key]) for key in sections if key in optional}
+
+    def component(self, kind: Kind, *, part: bool = False) -> Schema:
+        """A component of a kind: in its section, or as `part` of another one."""
+        components = self.registry.components(kind.name)
+        core = {} if part else core_options(kind)
+        return self._overriding(components, core) if self.over else self._whole(components, core)
+
+    def _whole(self, components: list[Component], core: Mapping[str, Option]) -> Schema:
+        bare = [c.name for c in components if not any(_required(c.signature))]
+        return {"anyOf": [{"enum": bare}, *(self._mapping(c, core) for c in components)]}
+
+    def _mapping(self, component: Component, core: Mapping[str, Option]) -> Schema:
+        schema = self._options({**component.signature.options, **core}, component.signature)
+        schema["properties"]["name"] = {"const": component.name}
+        section = component.of.section
+        if section.listed or section.default != component.name:
+            schema["required"].insert(0, "name")
+        return schema
+
+    def _overriding(self, components: list[Component], core: Mapping[str, Option]) -> Schema:
+        """What is laid over another component: any name or none, any options of the kind."""
+        options = [o for c in components for o in c.signature.options.values()]
+        by_name: dict[str, list[Schema]] = {}
+        for option in (*options, *core.values()):
+            schema = self._option(option)
+            if schema not in by_name.setdefault(option.name, []):
+                by_name[option.name].append(schema)
+        names = [component.name for component in components]
+        properties: Schema = {name: {"anyOf": schemas} for name, schemas in by_name.items()}
+        properties["name"] = {"enum": names}
+        mapping = {"type": "object", "properties": properties, "additionalProperties": False}
+        return {"anyOf": [{"enum": [*names, None]}, mapping]}
+
+    def _options(self, options: Mapping[str, Option], signature: Signature) -> Schema:
+        return {
+            "type": "object",
+            "description": signature.summary,
+            "properties": {name: self._option(option) for name, option in options.items()},
+            "required": [name for name, option in options.items() if option.required],
+            "additionalProperties": False,
+        }
+
+    def _option(self, option: Option) -> Schema:
+        # What is written is laid over a default, so that it may be a part of it.
+        writer = self if option.required or option.default is None else replace(self, over=True)
+        schema: Schema = writer._with_references(dict(option.schema))
+        schema = _with_definitions(schema, self.definitions)
+        if option.help:
+            schema["description"] = option.help
+        if not option.required:
+            schema["default"] = to_jsonable_python(option.default)
+        return schema
+
+    def _with_references(self, value: Any) -> Any:
+        """Refer to the components of a kind where a type says that it is one of them."""
+        if isinstance(value, list):
+            return [self._with_references(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if KIND in value:
+            return {"$ref": f"#/$defs/{self._defined(value[KIND])}"}
+        return {key: self._with_references(item) for key, item in value.items()}
+
+    def _defined(self, kind: str) -> str:
+        """Define the components of a kind once, and return the name of the definition."""
+        name = f"{kind}.over" if self.over else f"{kind}.whole"
+        if name not in self.definitions:
+            self.definitions[name] = {}  # it may contain itself
+            self.definitions[name] = self.component(self.registry.kinds[kind], part=True)
+        return name
 
 
-def _component(component: Component, definitions: Schema) -> Schema:
-    options = {**component.signature.options, **core_options(component.of)}
-    schema = _options(options, component.signature, definitions)
-    schema["properties"]["name"] = {"const": component.name}
-    section = component.of.section
-    if section.listed or section.default != component.name:
-        schema["required"].insert(0, "name")
-    return schema
-
-
-def _overriding_section(kind: Kind, registry: Registry, definitions: Schema) -> Schema:
-    """A section laid over another one: any name or none, any options of the kind."""
-    components = registry.components(kind.name)
-    options = [o for c in components for o in c.signature.options.values()]
-    by_name: dict[str, list[Schema]] = {}
-    for option in (*options, *core_options(kind).values()):
-        schema = _option(option, definitions)
-        if schema not in by_name.setdefault(option.name, []):
-            by_name[option.name].append(schema)
-    names = [component.name for component in components]
-    properties: Schema = {name: {"anyOf": schemas} for name, schemas in by_name.items()}
-    properties["name"] = {"enum": names}
-    mapping = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {"anyOf": [{"enum": [*names, None]}, mapping]}
-
-
-def _options(options: Mapping[str, Option], signature: Signature, definitions: Schema) -> Schema:
-    return {
-        "type": "object",
-        "description": signature.summary,
-        "properties": {name: _option(option, definitions) for name, option in options.items()},
-        "required": [name for name, option in options.items() if option.required],
-        "additionalProperties": False,
-    }
-
-
-def _option(option: Option, definitions: Schema) -> Schema:
-    schema = _with_definitions(dict(option.schema), definitions)
-    if option.help:
-        schema["description"] = option.help
-    if not option.required:
-        schema["default"] = to_jsonable_python(option.default)
-    return schema
+def _required(signature: Signature) -> Iterator[bool]:
+    return (option.required for option in signature.options.values())
 
 
 def _with_definitions(schema: Schema, definitions: Schema) -> Schema:
@@ -135,4 +172,4 @@ def _rename_references(value: Any, names: Mapping[str, str]) -> Any:
 
 def _nullable(schema: Schema) -> Schema:
     branches = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
-    return {"anyOf": [*branches, {"type": "null"}]}
+    return {"anyOf": [*branches, _NULL]}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqlab.errors import Complaint, ExperimentError, PluginError
-from seqlab.experiment.kinds import KINDS, Kind
-from seqlab.experiment.located import Located, Origin, plain
+from seqlab.experiment.kinds import Kind
+from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain
 from seqlab.experiment.yaml12 import dump_flow
+from seqlab.factories import Part
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.option import Option
@@ -60,12 +61,24 @@ class SectionBinder:
         options = Located(own, section.origin)
         what = f"{kind.name} '{name.value}'"
         try:
-            checked = check_options(component.signature.options, options, key, what, core)
+            checked = check_options(
+                component.signature.options, options, key, what, self.bind_part, core
+            )
         except PluginError as error:
             raise PluginError(f"plugin '{component.plugin}': {error}") from error
         self.complaints += checked.complaints
         self._report_dropped(kind, key, what, {name: own[name] for name in checked.dropped})
-        return Bound(component, checked.values, str(section.origin))
+        return Bound(component, checked.values, section, key)
+
+    def bind_part(self, part: Part, written: Located, key: str) -> Bound | None:
+        """Bind a component that an option names; `written` is empty if it is a default."""
+        if written.value is None:
+            written = locate(part.written, written.origin)
+        if key.count(".") > MAX_DEPTH:
+            message = f"nests deeper than {MAX_DEPTH} levels; does a default name itself?"
+            self.complain(written.origin, f"{key[:40]}…", message)
+            return None
+        return self.bind(self.registry.kinds[part.kind], key, written)
 
     def _report_dropped(
         self, kind: Kind, key: str, what: str, dropped: Mapping[str, Located]
@@ -84,7 +97,7 @@ class SectionBinder:
         options: Mapping[str, Option] = read_signature(cls).options
         own = {k: item for k, item in (section.items if section else {}).items() if k in options}
         origin = section.origin if section else Origin("")
-        checked = check_options(options, Located(own, origin), key, key)
+        checked = check_options(options, Located(own, origin), key, key, self.bind_part)
         self.complaints += checked.complaints
         for name, item in own.items():
             if item.kept and item.value is not None:
@@ -93,10 +106,3 @@ class SectionBinder:
                     f" component now ({key}.{name}=null takes it away)"
                 )
         return cls() if checked.complaints else cls(**checked.values)
-
-    def bind_stand_in(self, corpus: Located | None) -> Bound | None:
-        """Bind what `if_unavailable` of the corpus section names; None: nothing."""
-        section = corpus.items.get("if_unavailable") if corpus else None
-        if section is None or not isinstance(section.value, str | dict):
-            return None
-        return self.bind(KINDS["corpus"], "corpus.if_unavailable", section)
