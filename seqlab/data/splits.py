@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from seqlab.contracts import Corpus, Document, offered
 from seqlab.data.cache import FileStates, cached_fingerprint, file_states, key_of
@@ -154,19 +154,18 @@ def _open(resolved: Text, fingerprint: bool) -> Source:
     try:
         return _open_bound(resolved.corpus, resolved.corpus_keys, fingerprint)
     except CorpusUnavailable as error:
-        stand_in = cast("Bound | None", resolved.corpus_keys.if_unavailable)
-        if stand_in is None:
+        if resolved.stand_in is None:
             raise
         level = logging.WARNING if fingerprint else logging.DEBUG  # DEBUG: not yet trained on
         log.log(
             level,
             "Training on '%s' instead of '%s', so the numbers do not compare with published ones:"
             " %s",
-            stand_in.component.name,
+            resolved.stand_in.component.name,
             resolved.corpus.component.name,
             error,
         )
-        return _open_bound(stand_in, resolved.corpus_keys, fingerprint)
+        return _open_bound(resolved.stand_in, resolved.corpus_keys, fingerprint)
 
 
 def _open_bound(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:

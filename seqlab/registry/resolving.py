@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
@@ -41,6 +41,11 @@ class Text:
     corpus_keys: CorpusKeys
     tokenizer: Bound
     written: Located
+
+    @property
+    def stand_in(self) -> Bound | None:
+        """The corpus that takes the place of one that cannot be had."""
+        return cast("Bound | None", self.corpus_keys.if_unavailable)
 
     def complaint(self, message: str, *path: str) -> Complaint:
         """A complaint about a key, at the place where it, or its section, was written."""
