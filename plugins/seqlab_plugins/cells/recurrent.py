@@ -11,12 +11,13 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Count, IdStep, Share, State, hookimpl
 from seqlab.kernels import LookupStep, Operation, condition, greedy_by_steps, one_hot_linear
+from seqlab.options import Layers
 from seqlab_plugins.kernels import Kernels, kernels_of
 
 Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type checker cannot see
@@ -76,7 +77,7 @@ class Recurrent(nn.Module, ABC):
         input_size: int,
         *,
         hidden_size: Count = 256,
-        num_layers: Annotated[int, Field(gt=0, le=1000)] = 1,
+        num_layers: Layers = 1,
         dropout: Share = 0.0,
         bidirectional: OneDirection = False,
     ) -> None:
