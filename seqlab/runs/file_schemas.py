@@ -140,7 +140,7 @@ def _first_error(error: ValidationError) -> str:
         return "not JSON"
     key = ".".join(map(str, detail["loc"]))
     if key == "format":
-        return f"it has another format than {FORMAT}, which this seqlab reads"
+        return f"its format is not {FORMAT}, which this seqlab reads"
     message = detail["msg"].replace("Input should", "should")
     message = message.replace("Field required", "is missing")
     return f"'{key}' {message}" if key else message

@@ -226,7 +226,7 @@ def test_what_is_installed_is_enough(registry, resolved):
     [
         ("seqlab-foo>=0.2", "needs seqlab-foo>=0.2, which is not installed: pip install 'seqlab-"),
         ("seqlab>=99", f"needs seqlab>=99; {seqlab.__version__} is installed: pip install"),
-        ("seqlab foo", "is no requirement such as seqlab-foo>=0.2"),
+        ("seqlab foo", "is not a requirement such as seqlab-foo>=0.2"),
     ],
 )
 def test_what_is_missing_is_named_with_what_to_do(registry, refused, requirement, message):
