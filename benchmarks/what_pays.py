@@ -79,14 +79,14 @@ def _words(vocabulary: int) -> Work:
 
 
 def _text(cell: str, rows: int, length: int = 400) -> Work:
-    letters = "".join(chr(0x4E00 + place) for place in range(1027))
+    letters = "".join(chr(0x4E00 + index) for index in range(1027))
     tokenizer = REGISTRY.find("tokenizer", "characters").factory()
     tokenizer.fit([letters])
     greedy = REGISTRY.find("decoder", "greedy").factory()
     torch.manual_seed(0)
     make = partial(REGISTRY.find("cell", cell).factory, hidden_size=256)
     model = LanguageModel(1027, make, Model())
-    prefixes = [letters[place : place + 2] for place in range(rows)]
+    prefixes = [letters[index : index + 2] for index in range(rows)]
     return lambda: generate(model, tokenizer, greedy, prefixes, length=length)
 
 
