@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
@@ -129,6 +130,24 @@ def test_a_name_that_went_says_what_to_use_instead():
     with pytest.warns(DeprecationWarning, match="use torch.nn.functional.linear"):
         assert seqlab.steady_linear
     assert "steady_linear" not in dir(seqlab)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "successor"),
+    [
+        ("seqlab.loops", "tanh", "seqlab.kernels.loops"),
+        ("seqlab.network", "why_offline", "seqlab.offline"),
+        ("seqlab.visible", "visible", "seqlab.printable"),
+        ("seqlab.runs.comparing", "compare", "seqlab.runs.comparison"),
+    ],
+)
+def test_a_module_of_api_1_that_moved_says_where_it_is(module, name, successor, monkeypatch):
+    if module == "seqlab.loops":
+        pytest.importorskip("numba")
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.warns(DeprecationWarning, match=f"{module} is now {successor}"):
+        old = importlib.import_module(module)
+    assert getattr(old, name) is getattr(importlib.import_module(successor), name)
 
 
 @pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
