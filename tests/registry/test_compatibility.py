@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 import seqlab
+import seqlab.testing
 from seqlab import hookspecs
 from seqlab.registry.compatibility import declared_api, unmet_requirements, why_too_new
+from seqlab.registry.kinds import KINDS
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 FROZEN = FIXTURES / "plugins_api1"
@@ -172,10 +175,30 @@ def test_what_a_notebook_of_api_1_does_goes_on_working():
         "cell: {name: rnn, hidden_size: 4}\noptimizer: {name: adam, lr: 0.01}\n"
         "sampler: {name: consecutive, batch_size: 2, window: 8}\n"
     )
-    module = sys.modules[_cell(seqlab.load_plugins(NAMES), "mixed").__module__]
-    run = module.by_hand("plain.yaml")
+    run = _names_module().by_hand("plain.yaml")
     assert run.metrics
-    module.checked(NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+def test_the_checks_of_api_1_go_on_working():
+    _names_module().checked(NAMES)
+
+
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+def test_some_checks_of_api_1_go_on_working_under_their_names():
+    testing, mixed = seqlab.testing, _names_module().Mixed
+    for kind in KINDS:
+        assert callable(getattr(testing, f"check_{kind}"))
+    subjects = [testing.Subject.of("cell", factory, {}) for factory in (mixed, nn.Linear)]
+    check = testing.checks_of("cell")[0]
+    kept, broken = (testing.look_at(check, subject) for subject in subjects)
+    assert isinstance(kept, testing.Result)
+    assert (kept.verdict, broken.verdict) == ("kept", "broken")
+    testing.verify(check, subjects[0])
+    with pytest.raises(testing.Broken):
+        testing.verify(check, subjects[1])
+    assert issubclass(testing.NotApplicable, Exception)
 
 
 @pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
@@ -194,6 +217,10 @@ def test_what_a_page_of_api_1_shows_goes_on_working(page):
 def test_every_page_that_shows_a_plugin_of_api_1_is_frozen():
     pages = {str(path.relative_to(PAGES).with_suffix("")) for path in PAGES.rglob("*.py")}
     assert pages == set(PAGES_OF_1)
+
+
+def _names_module():
+    return sys.modules[_cell(seqlab.load_plugins(NAMES), "mixed").__module__]
 
 
 def _cell(registry, name):
