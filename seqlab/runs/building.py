@@ -219,9 +219,9 @@ def _difference(model: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> str
     names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
     if not names:
         return ""
-    saved_shape, own = (shapes.get(names[0], "missing") for shapes in (before, now))
-    rest = f"; and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{names[0]} is {saved_shape} there and {own} in the model{rest}"
+    was, is_now = (shapes.get(names[0], "missing") for shapes in (before, now))
+    rest = f"; and {len(names) - 1} others" if len(names) > 1 else ""
+    return f"{names[0]} was {was} and is {is_now}{rest}"
 
 
 def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:

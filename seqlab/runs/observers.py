@@ -42,7 +42,7 @@ class Observers:
             except BaseException as error:
                 reraise_interrupt(error)
                 raise PluginError(
-                    f"{self._bound[name].component} cannot load its state from the checkpoint"
+                    f"{self._bound[name].component} does not take its state from the checkpoint"
                     f" ({type(error).__name__}: {error}); to resume without observers:"
                     f" {Override('observers=[]')}"
                 ) from error
