@@ -1,4 +1,4 @@
-"""The rule of `extends` and `--set`: later values are laid over earlier ones.
+"""The rule of `extends` and overrides: later values are laid over earlier ones.
 
 A mapping with a `name` replaces the section; a mapping without one merges; a bare name changes
 the name and keeps the options that the new component has too; a list replaces.

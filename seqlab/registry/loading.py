@@ -114,12 +114,12 @@ def _hooks_problem(hooks: set[str], module: ModuleType) -> str:
         return "implements no hook; is @hookimpl missing?"
     if events := sorted(EVENTS & hooks):
         return (
-            f"implements {events[0]} as a hook; events are told to observers: make it a method of"
-            " a class that seqlab_register_observers offers"
+            f"implements {events[0]} as a hook, but only observers receive events: make it a"
+            " method of a class that seqlab_register_observers offers"
         )
     named_as_hooks = {name for name in vars(module) if name.startswith(REGISTERS)}
     if unmarked := sorted(named_as_hooks - hooks):
-        return f"has a function '{unmarked[0]}' that is no hook; is @hookimpl missing?"
+        return f"has a function '{unmarked[0]}' that is not a hook; is @hookimpl missing?"
     return ""
 
 
@@ -127,7 +127,7 @@ def _hook_error(module: ModuleType, message: str) -> str:
     known = {kind.hook for kind in KINDS.values()}
     marked = {name for name, value in vars(module).items() if hasattr(value, "seqlab_impl")}
     for name in sorted(marked - known - EVENTS):
-        return f"implements '{name}', which is no hook of seqlab{suggest(name, known)}"
+        return f"implements '{name}', which is not a hook of seqlab{suggest(name, known)}"
     return message
 
 
@@ -166,12 +166,14 @@ def _check_events(factory: Any) -> None:
     """Check that an observer has methods for events, and none that is misspelt."""
     for name in dir(factory):
         if name.startswith("seqlab_") and name not in EVENTS:
-            raise SignatureError(f"has a method '{name}', which is no event{suggest(name, EVENTS)}")
+            raise SignatureError(
+                f"has a method '{name}', which is not an event{suggest(name, EVENTS)}"
+            )
     dynamic = hasattr(factory, "__getattr__")
     if isinstance(factory, type) and not dynamic and not any(hasattr(factory, e) for e in EVENTS):
         methods = sorted(n for n in vars(factory) if callable(vars(factory)[n]) and n[0] != "_")
         has = f" (it has: {', '.join(methods)})" if methods else ""
         raise SignatureError(
-            f"has no method named as an event, so it would hear nothing{has}; the events are:"
+            f"has no method named as an event, so it would receive none{has}; the events are:"
             f" {', '.join(sorted(EVENTS))}"
         )

@@ -56,7 +56,7 @@ class SectionBinder:
         core = core_names(kind) if key == kind else ()
         own = {k: item for k, item in section.items.items() if k not in {"name", *core}}
         options = Located(own, section.origin)
-        what = f"{kind} '{name.value}'"
+        what = component.label
         try:
             checked = check_options(component.signature.options, options, key, what, core)
         except PluginError as error:
@@ -88,7 +88,7 @@ class SectionBinder:
             if item.kept and item.value is not None:
                 self.notices.append(
                     f"{key}.{name}: {dump_flow(plain(item))} is kept, though {key} is another"
-                    f" component now ({key}.{name}=null takes it away)"
+                    f" component now ({key}.{name}=null removes it)"
                 )
         return cls() if checked.complaints else cls(**checked.values)
 
