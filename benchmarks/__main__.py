@@ -54,8 +54,8 @@ def main() -> None:
 
 
 def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
-    place = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:place], "--", arguments[place + 1 :]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:end], "--", arguments[end + 1 :]
 
 
 def _run(name: str, options: list[str], into: Path) -> int:

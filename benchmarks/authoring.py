@@ -31,8 +31,8 @@ def main() -> None:
     cells = [c.name for c in seqlab.load_plugins(local=False).components("cell")]
     seconds = {name: kit_seconds(name) for name in cells}
     slowest = max(seconds, key=lambda name: seconds[name])
-    said = ", ".join(f"`{name}` {value:.1f}" for name, value in seconds.items())
-    print(f"| `seqlab plugins check` on one cell, the whole process | {said} s |")
+    listed = ", ".join(f"`{name}` {value:.1f}" for name, value in seconds.items())
+    print(f"| `seqlab plugins check` on one cell, the whole process | {listed} s |")
     sys.exit(caught != planted or seconds[slowest] > 20)
 
 
@@ -49,8 +49,8 @@ def lines_of(path: Path) -> int:
 def planted_defects() -> tuple[int, int]:
     """How many planted components are caught by their check, and how many there are."""
     command = [sys.executable, "-m", "pytest", "-q", "-k", "planted_mistake", str(TESTS)]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
-    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", said)}
+    output = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", output)}
     return counts.get("passed", 0), sum(counts.values())
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from seqlab_plugins.tokenizers.basic import Characters
 
-from benchmarks.interleaved import said
+from benchmarks.interleaved import summary
 from benchmarks.machine import describe
 
 PIECE = 1 << 20  # characters
@@ -51,8 +51,8 @@ def main() -> None:
     print("| | MB/s | the plain way | faster |\n|---|---|---|---|")
     for name, ours, plain in ways:
         rounds = [_round(ours, plain, groups) for _ in range(given.rounds)]
-        speeds = [said([megabytes / one[way] for one in rounds], 0) for way in (0, 1)]
-        faster = said([other / own for own, other in rounds], 1)
+        speeds = [summary([megabytes / one[way] for one in rounds], 0) for way in (0, 1)]
+        faster = summary([other / own for own, other in rounds], 1)
         print(f"| {name} | {' | '.join(speeds)} | {faster} × |", flush=True)
 
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 import seqlab
-from benchmarks.interleaved import interleave, said, timed
+from benchmarks.interleaved import interleave, summary, timed
 from benchmarks.machine import describe
 from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate
 from seqlab.model.language_model import LanguageModel
 
 HIDDEN, CHARACTERS, TOGETHER = 256, 1027, 64
-LETTERS = "".join(chr(0x4E00 + place) for place in range(CHARACTERS))  # as many as the lyrics have
+LETTERS = "".join(chr(0x4E00 + index) for index in range(CHARACTERS))  # as many as the lyrics have
 PREFIX = LETTERS[:2]
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     peers["without gradients"] = _textbook(model, options.length, torch.no_grad)
     for peer in peers.values():
         assert own([PREFIX])[0] == peer(), "the loops disagree"
-    prefixes = [LETTERS[place : place + 2] for place in range(TOGETHER)]
+    prefixes = [LETTERS[index : index + 2] for index in range(TOGETHER)]
     works = {"one row": lambda: own([PREFIX]), f"{TOGETHER} rows": lambda: own(prefixes), **peers}
     measures = [partial(timed, work, 1) for work in works.values()]
     times = dict(zip(works, interleave(measures, options.rounds), strict=True))
@@ -50,7 +50,7 @@ def main() -> None:
             speed = [1e3 * rows * options.length / ms for ms in times[ours]]
             other = [1e3 * options.length / ms for ms in times[name]]
             ratios = [a / b for a, b in zip(speed, other, strict=True)]
-            print(f"| {ours} | {_k(speed)} | {name} | {_k(other)} | {said(ratios, 1)} × |")
+            print(f"| {ours} | {_k(speed)} | {name} | {_k(other)} | {summary(ratios, 1)} × |")
 
 
 def _ours(length: int) -> tuple[Callable[[list[str]], list[str]], LanguageModel]:
@@ -80,21 +80,21 @@ def _textbook(
     fused = next(module for module in model.modules() if isinstance(module, nn.RNN))
     rnn.load_state_dict(fused.state_dict())
     dense.load_state_dict(model.head.state_dict())
-    numbers = {letter: place for place, letter in enumerate(LETTERS)}
+    numbers = {letter: index for index, letter in enumerate(LETTERS)}
 
     def one_hot(ids: Tensor) -> Tensor:
-        found = torch.zeros(len(ids), CHARACTERS)
-        return found.scatter_(1, ids.view(-1, 1), 1)
+        one_hot = torch.zeros(len(ids), CHARACTERS)
+        return one_hot.scatter_(1, ids.view(-1, 1), 1)
 
     def text() -> str:
-        said, state = [numbers[PREFIX[0]]], None
-        for place in range(length + len(PREFIX) - 1):
-            ids = torch.tensor([said[-1]]).view(1, 1)
+        chosen, state = [numbers[PREFIX[0]]], None
+        for index in range(length + len(PREFIX) - 1):
+            ids = torch.tensor([chosen[-1]]).view(1, 1)
             outputs, state = rnn(torch.stack([one_hot(column) for column in ids.T]), state)
             logits = dense(outputs.view(-1, HIDDEN))
-            known = place + 1 < len(PREFIX)
-            said.append(numbers[PREFIX[place + 1]] if known else int(logits.argmax(dim=1).item()))
-        return "".join(LETTERS[number] for number in said)
+            known = index + 1 < len(PREFIX)
+            chosen.append(numbers[PREFIX[index + 1]] if known else int(logits.argmax(dim=1).item()))
+        return "".join(LETTERS[number] for number in chosen)
 
     def timed() -> str:
         with gradients():

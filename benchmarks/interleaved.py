@@ -41,7 +41,7 @@ def interleave(measures: Sequence[Round], rounds: int) -> list[list[float]]:
     for _ in range(rounds + 1):
         for measure, into in zip(measures, times, strict=True):
             into.append(measure())
-    return [found[1:] for found in times]
+    return [each[1:] for each in times]
 
 
 def timed(step: Step, count: int = STEPS) -> float:
@@ -64,15 +64,15 @@ def wait() -> None:
 def against(name: str, ours: Round, other: str, peer: Round, rounds: int) -> Row:
     """The row of a table that compares two."""
     mine, theirs = interleave([ours, peer], rounds)
-    return name, said(mine), f"{other}, {said(theirs)}", f"{ratio(mine, theirs)} ×"
+    return name, summary(mine), f"{other}, {summary(theirs)}", f"{ratio(mine, theirs)} ×"
 
 
 def ratio(mine: list[float], theirs: list[float]) -> str:
     """The ratios of rounds that followed each other."""
-    return said([one / other for one, other in zip(mine, theirs, strict=True)])
+    return summary([one / other for one, other in zip(mine, theirs, strict=True)])
 
 
-def said(values: Sequence[float], digits: int = 2) -> str:
+def summary(values: Sequence[float], digits: int = 2) -> str:
     """The median with the smallest and the largest."""
     middle, low, high = statistics.median(values), min(values), max(values)
     return f"{middle:,.{digits}f} ({low:,.{digits}f} – {high:,.{digits}f})"

@@ -22,7 +22,7 @@ from unittest import mock
 import torch
 
 import seqlab
-from benchmarks.interleaved import said
+from benchmarks.interleaved import summary
 from benchmarks.machine import describe
 from benchmarks.timings import plain_epoch
 from seqlab.data.preparation import prepare
@@ -48,12 +48,12 @@ def main() -> None:
     print(f"{describe(device)}; seeds 0 to {seeds - 1}; median (smallest – largest)\n")
     print(f"| until an epoch's perplexity is {TARGET} | epochs | seconds | ratio |")
     print("|---|---|---|---|")
-    for name, found, share in (
+    for name, attempts, share in (
         ("the textbook's loop", plain, ""),
-        ("`jay_fast`", ours, said(ratios, 3)),
+        ("`jay_fast`", ours, summary(ratios, 3)),
     ):
-        epochs = said([epochs for epochs, _ in found], 0)
-        seconds = said([seconds for _, seconds in found], 1)
+        epochs = summary([epochs for epochs, _ in attempts], 0)
+        seconds = summary([seconds for _, seconds in attempts], 1)
         print(f"| {name} | {epochs} | {seconds} | {share} |")
 
 

@@ -18,7 +18,7 @@ import torch
 from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN, Recurrent
 from torch import Tensor
 
-from benchmarks.interleaved import Row, Step, here, interleave, ratio, said
+from benchmarks.interleaved import Row, Step, here, interleave, ratio, summary
 from benchmarks.machine import describe
 from benchmarks.training_steps import training_step
 from seqlab.kernels import keep_freed_memory, product_in_lines, use_kernels
@@ -54,10 +54,15 @@ def _rows(rounds: int) -> Iterator[Row]:
             "a GRU's 35 products backwards": (_chain_back(dtype), 3 * HIDDEN),
         }
         times = interleave([here(work) for work, _ in works.values()], rounds)
-        for (what, (_, wide)), found in zip(works.items(), times, strict=True):
-            rate = OPERATIONS * wide / statistics.median(found) / 1e6
+        for (what, (_, wide)), durations in zip(works.items(), times, strict=True):
+            rate = OPERATIONS * wide / statistics.median(durations) / 1e6
             limit = f"a product of 2048 × 2048, {peak:.0f} GFLOP/s"
-            yield f"{what}, {name}", said(found), limit, f"{rate:.0f} GFLOP/s, {rate / peak:.0%}"
+            yield (
+                f"{what}, {name}",
+                summary(durations),
+                limit,
+                f"{rate:.0f} GFLOP/s, {rate / peak:.0%}",
+            )
     hidden, weight = _drawn(torch.float32, (TOKENS, HIDDEN), (VOCABULARY, HIDDEN))
     yield _pair(
         "the logits' product, each row at a full line",
@@ -70,7 +75,7 @@ def _rows(rounds: int) -> Iterator[Row]:
 
 def _pair(what: str, one: Step, against: str, other: Step, rounds: int) -> Row:
     mine, theirs = interleave([here(one), here(other)], rounds)
-    return what, said(mine), f"{against}, {said(theirs)}", f"{ratio(mine, theirs)} ×"
+    return what, summary(mine), f"{against}, {summary(theirs)}", f"{ratio(mine, theirs)} ×"
 
 
 def _peak(dtype: torch.dtype, rounds: int) -> float:

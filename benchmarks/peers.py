@@ -74,13 +74,13 @@ def plain_step(
         state = None if first else _detached(state)
         one_hots = [_one_hot(x, vocabulary) for x in inputs.T]
         outputs, state = cell(torch.stack(one_hots), state)
-        wanted = targets.transpose(0, 1).contiguous().view(-1)
-        loss = nn.functional.cross_entropy(dense(outputs.view(-1, HIDDEN)), wanted)
+        labels = targets.transpose(0, 1).contiguous().view(-1)
+        loss = nn.functional.cross_entropy(dense(outputs.view(-1, HIDDEN)), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call] # torch's own
         _clip(parameters)
         optimizer.step()
-        return loss.item() * wanted.numel()
+        return loss.item() * labels.numel()
 
     return step
 

@@ -46,7 +46,7 @@ def _row(kind: str, name: str, wheel: Path) -> bool:
         package = next(file.parent for file in files if file.name == "pyproject.toml")
         python = _environment(Path(work, "venv"), wheel, package)
         answers = _examined(package, python)
-    words = [said if ok else f"**{said}**" for ok, said in answers]
+    words = [output if ok else f"**{output}**" for ok, output in answers]
     seconds = time.perf_counter() - begun
     print(f"| {kind} | {seconds:.0f} | {' | '.join(words)} |", flush=True)
     return all(ok for ok, _ in answers)
@@ -56,17 +56,17 @@ def _environment(folder: Path, wheel: Path, package: Path) -> Path:
     """Make an environment that has seqlab, the package and its extras; return its Python."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    wanted = (wheel, f"{package}[test,lint]")
-    _call(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *wanted)
+    requirements = (wheel, f"{package}[test,lint]")
+    _call(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *requirements)
     return python
 
 
 def _examined(package: Path, python: Path) -> list[tuple[bool, str]]:
     """Of tests, ruff and mypy: whether all is well, and the words for it."""
-    tests, said = _try(package, python, "pytest", "-q")
+    tests, output = _try(package, python, "pytest", "-q")
     ruff = all(_try(package, python, "ruff", *arguments)[0] for arguments in RUFF)
     mypy, _ = _try(package, python, "mypy")
-    counts = re.findall(r"\d+ (?:passed|failed|skipped|error)", said.rpartition("\n")[2])
+    counts = re.findall(r"\d+ (?:passed|failed|skipped|error)", output.rpartition("\n")[2])
     return [(tests, ", ".join(counts) or "none"), (ruff, _word(ruff)), (mypy, _word(mypy))]
 
 
@@ -78,10 +78,10 @@ def _try(package: Path, python: Path, module: str, *arguments: str) -> tuple[boo
     """Run a module in the package's folder; show what it says only if it fails."""
     command: list[str | Path] = [python, "-m", module, *arguments]
     done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
-    said = (done.stdout + done.stderr).strip()
+    output = (done.stdout + done.stderr).strip()
     if done.returncode:
-        print(said, file=sys.stderr, flush=True)
-    return done.returncode == 0, said
+        print(output, file=sys.stderr, flush=True)
+    return done.returncode == 0, output
 
 
 def _call(*command: object) -> None:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.interleaved import Row, Step, here, interleave, ratio, said, timed
+from benchmarks.interleaved import Row, Step, here, interleave, ratio, summary, timed
 from benchmarks.machine import describe
 from benchmarks.training_steps import REGISTRY, training_step
 from seqlab.experiment.sections import Model
@@ -61,23 +61,23 @@ def _corpora(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
             ids = np.memmap(Path(folder, str(size)), np.uint16, "w+", shape=(size,))
             steps.append(here(step(ids=ids)))
         times = interleave(steps, rounds)
-        for size, found in zip(sizes, times, strict=True):
+        for size, durations in zip(sizes, times, strict=True):
             yield (
                 f"a corpus of {size:.0e} tokens",
-                said(found),
+                summary(durations),
                 "1e4",
-                f"{ratio(found, times[0])} ×",
+                f"{ratio(durations, times[0])} ×",
             )
 
 
 def _windows(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
     lengths = (35, 70, 140, 280)
     times = interleave([here(step(window=length)) for length in lengths], rounds)
-    for length, found in zip(lengths, times, strict=True):
-        share = ratio(found, times[0])
+    for length, durations in zip(lengths, times, strict=True):
+        share = ratio(durations, times[0])
         yield (
             f"a window of {length}",
-            said(found),
+            summary(durations),
             f"35: {length / 35:.0f} × the tokens",
             f"{share} ×",
         )
@@ -87,12 +87,12 @@ def _vocabularies(step: Callable[..., Step], rounds: int, device: str) -> Iterat
     """A learned embedding, so that the vocabulary shows in the output layer and the lookup."""
     for size in (100, 1_000, 10_000, 100_000):
         ours = step(Model(embedding=128), vocabulary=size)
-        found, layer = interleave(
+        durations, layer = interleave(
             [here(ours), here(_output_layer(size, device))], max(rounds // 3, 3)
         )
-        rest = statistics.median(found) - statistics.median(layer)
-        layer_said = f"the output layer, its loss and Adam alone, {said(layer)}"
-        yield f"a vocabulary of {size:,}", said(found), layer_said, f"{rest:+.1f} ms"
+        rest = statistics.median(durations) - statistics.median(layer)
+        layer_time = f"the output layer, its loss and Adam alone, {summary(layer)}"
+        yield f"a vocabulary of {size:,}", summary(durations), layer_time, f"{rest:+.1f} ms"
 
 
 def _output_layer(size: int, device: str) -> Step:

@@ -23,7 +23,7 @@ from unittest import mock
 import torch
 
 import seqlab
-from benchmarks.interleaved import said
+from benchmarks.interleaved import summary
 from benchmarks.machine import describe
 from benchmarks.transformer import Result, train_and_score
 from seqlab.data.preparation import prepare
@@ -47,10 +47,10 @@ def main() -> None:
             results[name].append(_timed(name, seed, partial(_ours, name, device)))
     print(f"{describe(device)}; seeds 0 to {seeds - 1}; median (best – worst)\n")
     print("| what | loss | seconds | share of the peer's time |\n|---|---|---|---|")
-    for name, found in results.items():
-        shares = [a.seconds / b.seconds for a, b in zip(found, results[PEER], strict=True)]
-        losses, seconds = [r.loss for r in found], [r.seconds for r in found]
-        print(f"| {name} | {said(losses, 4)} | {said(seconds, 1)} | {said(shares, 3)} |")
+    for name, attempts in results.items():
+        shares = [a.seconds / b.seconds for a, b in zip(attempts, results[PEER], strict=True)]
+        losses, seconds = [r.loss for r in attempts], [r.seconds for r in attempts]
+        print(f"| {name} | {summary(losses, 4)} | {summary(seconds, 1)} | {summary(shares, 3)} |")
 
 
 def _timed(name: str, seed: int, run: Callable[[int], Result]) -> Result:
@@ -69,11 +69,11 @@ def _peer(device: str, seed: int) -> Result:
 def _ours(name: str, device: str, seed: int) -> Result:
     """The whole of `seqlab run`, with nothing prepared before."""
     overrides = [f"train.seed={seed}", f"train.device={device}"]
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as root:
         begun = time.perf_counter()
-        own_cache = mock.patch.dict(os.environ, SEQLAB_CACHE=f"{place}/cache")
+        own_cache = mock.patch.dict(os.environ, SEQLAB_CACHE=f"{root}/cache")
         with own_cache, contextlib.redirect_stdout(io.StringIO()):
-            run = seqlab.run(_file(name), overrides=overrides, root=place)
+            run = seqlab.run(_file(name), overrides=overrides, root=root)
         seconds = time.perf_counter() - begun
         scores = [record["loss"] for record in run.metrics if record["split"] == "valid"]
         return Result(scores[-1], seconds)

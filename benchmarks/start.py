@@ -34,11 +34,11 @@ def main() -> None:
 def _seconds(python: str, folder: str) -> float:
     """Start `jay_rnn`, train nothing, and end."""
     experiment = ROOT / "experiments" / "jay_rnn.yaml"
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(dir=folder) as root:
         command = [python, "-m", "seqlab", "run", str(experiment), *SETTINGS]
         begun = time.perf_counter()
         subprocess.run(
-            [*command, "--run-dir", f"{place}/r"], check=True, capture_output=True, cwd=folder
+            [*command, "--run-dir", f"{root}/r"], check=True, capture_output=True, cwd=folder
         )
         return time.perf_counter() - begun
 

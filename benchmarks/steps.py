@@ -16,7 +16,7 @@ from itertools import product as product_of
 import torch
 from torch import nn
 
-from benchmarks.interleaved import Row, Step, against, elsewhere, here, interleave, said
+from benchmarks.interleaved import Row, Step, against, elsewhere, here, interleave, summary
 from benchmarks.machine import describe
 from benchmarks.peers import StepGRU, WholeGRU, plain_step
 from benchmarks.training_steps import REGISTRY, random_ids, training_step
@@ -88,7 +88,7 @@ def _utilisation(precision: str, replayed: bool, device: str, rounds: int) -> Ro
     peak = 2 * 2048**3 / statistics.median(products) / 1e6
     return (
         f"`gru` 512, batch 64, window 64, {precision}{REPLAYED * replayed}",
-        said(mine),
+        summary(mine),
         f"a product of 2048 × 2048, {peak:.0f} GFLOP/s",
         f"{done:.0f} GFLOP/s, {done / peak:.0%}",
     )
@@ -115,8 +115,8 @@ def _scan(rounds: int, device: str) -> Row:
     ratio = statistics.median(theirs) / statistics.median(mine)
     return (
         "`min_gru` by its scan, window 512",
-        said(mine),
-        f"step by step, {said(theirs)}",
+        summary(mine),
+        f"step by step, {summary(theirs)}",
         f"{ratio:.1f} times as fast",
     )
 

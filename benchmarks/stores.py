@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 import seqlab
-from benchmarks.interleaved import said
+from benchmarks.interleaved import summary
 from benchmarks.machine import describe
 from seqlab.data import cache_entries
 from seqlab.data.preparation import prepare
@@ -66,8 +66,8 @@ def main() -> None:
             _write_text(text, int(options.gigabytes * 1e9))
         print(f"{describe()}; median (smallest – largest) of {REPEATS}\n")
         print("| what | figure |\n|---|---|", flush=True)
-        for name, said in _rows(text):
-            print(f"| {name} | {said} |", flush=True)
+        for name, figure in _rows(text):
+            print(f"| {name} | {figure} |", flush=True)
 
 
 def _write_text(path: Path, size: int) -> None:
@@ -143,7 +143,7 @@ def _opening(experiment: dict[str, Any]) -> str:
         return time.perf_counter() - begun
 
     registry = _plugins()
-    return f"{said([once() for _ in range(REPEATS)])} s"
+    return f"{summary([once() for _ in range(REPEATS)])} s"
 
 
 def _cold(tokens: seqlab.Tokens, file: Path) -> str:
@@ -160,7 +160,7 @@ def _cold(tokens: seqlab.Tokens, file: Path) -> str:
             plain = _timed(partial(_read, opened.fileno(), others * size, size))
             times.append(stored)
             ratios.append(stored / plain)
-    return f"{said(ratios)} × `pread`; {said([1e3 * t for t in times])} ms"
+    return f"{summary(ratios)} × `pread`; {summary([1e3 * t for t in times])} ms"
 
 
 def _read(descriptor: int, places: Any, size: int) -> None:
@@ -191,7 +191,7 @@ def _later(tokens: seqlab.Tokens, name: str) -> str:
         for place in places.values()
     )
     micro = [[1e6 * value for value in times] for times in (first, last)]
-    return f"{said(micro[0], 0)} µs; {said(micro[1], 0)} µs"
+    return f"{summary(micro[0], 0)} µs; {summary(micro[1], 0)} µs"
 
 
 def _memory(text: Path) -> str:
@@ -223,7 +223,7 @@ def _steps(experiment: dict[str, Any]) -> str:
             into.append(_timed(partial(next, run)))
     chunks = [np.array(into).reshape(REPEATS, -1).sum(1) for into in times]
     ratios = (chunks[0] / chunks[1]).tolist()
-    return f"{said(ratios)} ×; {1e3 * statistics.median(times[0]):.2f} ms"
+    return f"{summary(ratios)} ×; {1e3 * statistics.median(times[0]):.2f} ms"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import torch
 from seqlab_plugins.cells.recurrent import GRU
 from torch import Tensor
 
-from benchmarks.interleaved import Step, here, interleave, ratio, said
+from benchmarks.interleaved import Step, here, interleave, ratio, summary
 from benchmarks.machine import describe
 from benchmarks.training_steps import REGISTRY
 from seqlab.experiment.sections import Model
@@ -24,7 +24,7 @@ from seqlab.generation.generating import generate
 from seqlab.kernels import keep_freed_memory, linear_scan, softmax_errors, tuning, use_kernels
 from seqlab.model.language_model import LanguageModel
 
-LETTERS = "".join(chr(0x4E00 + place) for place in range(1027))
+LETTERS = "".join(chr(0x4E00 + index) for index in range(1027))
 # What a value is tried against, and by which work. Rows and steps are those of generated texts.
 OTHERS: dict[str, tuple[int, ...]] = {
     "ROWS_AT_ONCE": (64, 1024),
@@ -45,7 +45,7 @@ def main() -> None:
     for name, size, step, plain in _operations():
         compiled = here(partial(_by, "numba", step))
         mine, theirs = interleave([compiled, here(partial(_by, plain, step))], rounds)
-        _print(name, f"2^{size}", said(mine), said(theirs), ratio(mine, theirs))
+        _print(name, f"2^{size}", summary(mine), summary(theirs), ratio(mine, theirs))
     print("\n| number | value, ms | another value, ms | ratio |\n|---|---|---|---|")
     for name, work in _works().items():
         used = getattr(tuning, name)
@@ -53,7 +53,10 @@ def main() -> None:
             both = [here(partial(_with, name, value, work)) for value in (used, other)]
             mine, theirs = interleave(both, max(rounds // 3, 3))
             _print(
-                name, f"{used:,}: {said(mine)}", f"{other:,}: {said(theirs)}", ratio(mine, theirs)
+                name,
+                f"{used:,}: {summary(mine)}",
+                f"{other:,}: {summary(theirs)}",
+                ratio(mine, theirs),
             )
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import seqlab
-from benchmarks.interleaved import said
+from benchmarks.interleaved import summary
 from benchmarks.machine import describe
 from benchmarks.peers import BATCH, WINDOW, plain_step, plain_steps_per_epoch
 from seqlab.registry import resolve
@@ -54,7 +54,7 @@ def _compare_epochs(rounds: int) -> None:
     pairs = [(_seconds(ours), _seconds(plain)) for _ in range(rounds)]
     mine = [pair[0] for pair in pairs]
     ratios = [own / other for own, other in pairs]
-    print(f"| one epoch of `jay_rnn` | {said(mine)} | a plain loop | {said(ratios)} × |")
+    print(f"| one epoch of `jay_rnn` | {summary(mine)} | a plain loop | {summary(ratios)} × |")
 
 
 def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
@@ -81,7 +81,7 @@ def plain_epoch(ids: Tensor, vocabulary: int, device: str = "cpu") -> Callable[[
 
 def _time_help(rounds: int) -> None:
     times = [_seconds(lambda: _seqlab("--help")) for _ in range(rounds)]
-    print(f"| `seqlab --help` | {said(times)} | | |")
+    print(f"| `seqlab --help` | {summary(times)} | | |")
 
 
 def _time_first_run(rounds: int) -> None:
@@ -93,20 +93,20 @@ def _time_first_run(rounds: int) -> None:
     ]
     outside, *peers = zip(*times, strict=True)
     for name, imported in zip(IMPORTS, peers, strict=True):
-        difference = said([own - other for own, other in zip(outside, imported, strict=True)])
+        difference = summary([own - other for own, other in zip(outside, imported, strict=True)])
         print(
-            f"| a first run: start, build, save | {said(outside)} | {name}, {said(imported)} |"
-            f" {difference} s |"
+            f"| a first run: start, build, save | {summary(outside)} | {name},"
+            f" {summary(imported)} | {difference} s |"
         )
 
 
 def _outside_training() -> float:
     """The seconds of two epochs' run, less twice the second one: what the first begins counts."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "run"
-        options = ("--set", "train.epochs=2", "--set", "samples=null", "--run-dir", str(place))
+        run = Path(folder) / "run"
+        options = ("--set", "train.epochs=2", "--set", "samples=null", "--run-dir", str(run))
         whole = _seconds(lambda: _seqlab("run", str(JAY_RNN), *options))
-        return whole - 2 * float(seqlab.open_run(place).metrics[1]["seconds"])
+        return whole - 2 * float(seqlab.open_run(run).metrics[1]["seconds"])
 
 
 def _seqlab(*arguments: str) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN, Recurrent
@@ -29,11 +30,12 @@ from seqlab.kernels import Operation, product_in_lines, scan, softmax_errors
 from seqlab.model.language_model import LanguageModel
 
 Work = Callable[[], object]
+AnyOperation: TypeAlias = Operation[*tuple[Any, ...], Any]
 CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 @contextmanager
-def _without(operation: Operation) -> Iterator[None]:
+def _without(operation: AnyOperation) -> Iterator[None]:
     """Leave an operation to its reference, or to torch's own backend where it has one."""
     kept = operation.backends
     vars(operation)["backends"] = tuple(each for each in kept if each.name == "torch")
@@ -43,7 +45,7 @@ def _without(operation: Operation) -> Iterator[None]:
         vars(operation)["backends"] = kept
 
 
-def _pairs(operation: Operation, work: Work, pairs: int) -> list[float]:
+def _pairs(operation: AnyOperation, work: Work, pairs: int) -> list[float]:
     """Seconds with over seconds without, pair by pair."""
 
     def timed() -> float:
@@ -79,18 +81,18 @@ def _words(vocabulary: int) -> Work:
 
 
 def _text(cell: str, rows: int, length: int = 400) -> Work:
-    letters = "".join(chr(0x4E00 + place) for place in range(1027))
+    letters = "".join(chr(0x4E00 + index) for index in range(1027))
     tokenizer = REGISTRY.find("tokenizer", "characters").factory()
     tokenizer.fit([letters])
     greedy = REGISTRY.find("decoder", "greedy").factory()
     torch.manual_seed(0)
     make = partial(REGISTRY.find("cell", cell).factory, hidden_size=256)
     model = LanguageModel(1027, make, Model())
-    prefixes = [letters[place : place + 2] for place in range(rows)]
+    prefixes = [letters[index : index + 2] for index in range(rows)]
     return lambda: generate(model, tokenizer, greedy, prefixes, length=length)
 
 
-def _cases() -> Iterator[tuple[str, Operation, str, Work]]:
+def _cases() -> Iterator[tuple[str, AnyOperation, str, Work]]:
     steps = {f"a step of `{cell}`": training_step(cell) for cell in CELLS}
     words = {f"a step over {size:,} words": _words(size) for size in (13_000, 33_000)}
     for cell in CELLS:

@@ -76,7 +76,7 @@ def _within_site(text: str) -> str:
 
 
 def hooks() -> Lines:
-    """What plugins implement, and what observers are told."""
+    """What plugins implement, and what observers receive."""
     yield "# Hooks\n"
     yield f"API {hookspecs.API}. A plugin implements hooks that return names and factories.\n"
     for kind in KINDS.values():
@@ -177,7 +177,7 @@ def _sections() -> Iterator[tuple[str, str]]:
         yield f"`{key}`", f"the name of a component, or a mapping with `name` and options; {need}"
     yield (
         "`observers`",
-        "a list of observers, each written like a component; the console is told too",
+        "a list of observers, each written like a component; the console always observes, too",
     )
     for key, section in sections.CORE_SECTIONS.items():
         yield f"[`{key}`](#{key})", f"{read_signature(section).summary} {_need(key).capitalize()}."
@@ -197,7 +197,7 @@ def _keys(section: type) -> Lines:
 
 
 def record_page() -> Lines:
-    """What observers are told."""
+    """What observers receive."""
     found = [
         cls
         for cls in vars(records).values()

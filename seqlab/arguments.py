@@ -63,7 +63,7 @@ def named_path(value: Any, what: str) -> Path:
         raise UsageError(f"{what}: is empty; give a path (the working folder is .)")
     path = os.fsdecode(value)
     if "\0" in path:
-        raise UsageError(f"{what}: is no path: it contains a NUL")
+        raise UsageError(f"{what}: is not a path: it contains a NUL character")
     return Path(path)
 
 

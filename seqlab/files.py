@@ -111,7 +111,7 @@ def expect_folder(path: Path) -> None:
     """Check that a folder is one, and no link to one."""
     mode = path.lstat().st_mode
     if not stat.S_ISDIR(mode):
-        problem = _IS_LINK if stat.S_ISLNK(mode) else "is no folder"
+        problem = _IS_LINK if stat.S_ISLNK(mode) else "is not a folder"
         raise NotADirectoryError(errno.ENOTDIR, problem, str(path))
 
 
@@ -146,7 +146,7 @@ def _open(path: Path, flags: int, limit: int | None = None) -> int:
 def _expect_regular(path: Path, status: os.stat_result, *, writes: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         kinds = (text for is_kind, text in _KINDS if is_kind(status.st_mode))
-        raise OSError(errno.EINVAL, next(kinds, "is a device, no file"), str(path))
+        raise OSError(errno.EINVAL, next(kinds, "is a device, not a file"), str(path))
     if writes and status.st_nlink > 1:
         problem = "has another name elsewhere (a hard link) that would change too; copy the folder"
         raise OSError(errno.EMLINK, problem, str(path))

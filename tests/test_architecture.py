@@ -24,7 +24,7 @@ ROOMS = (
     *("experiment", "registry", "data", "kernels", "model", "training", "generation", "runs"),
     *("scaffold", "testing", "cli"),
 )
-DOORS = {"__init__", "__main__", "deprecated", "loops"}
+DOORS = {"__init__", "__main__", "deprecated", "loops", "network", "visible"}
 
 
 def _nodes(path: Path, *, functions: bool) -> Iterator[ast.AST]:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def fork(work: Callable[[], object], said: Path) -> int:
-    """Start a child that does the work and says everything into a file; return its pid.
+def fork(work: Callable[[], object], output: Path) -> int:
+    """Start a child that does the work and prints into a file; return its pid.
 
-    Its exit code is 0, or 1 where the work raised. The caller has no threads, and has told torch
+    Its exit code is 0, or 1 where the work raised. The caller has no threads, and has set torch
     to have none (`torch.set_num_threads(1)`): a fork takes only one along.
     """
     sys.stdout.flush()
@@ -22,7 +22,7 @@ def fork(work: Callable[[], object], said: Path) -> int:
         return pid
     code = 1
     try:
-        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         work()

@@ -121,15 +121,15 @@ def _what_is_left(folder: Path, expected: list[float | None]) -> str:
 
 def _error_of(work: Callable[[], object], *, may_fail: bool = True) -> str:
     """Do something that may fail with a `SeqlabError` and no other; say what else it did."""
-    said = io.StringIO()
+    errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(errors):
             work()
     except SeqlabError as error:
         return "" if may_fail else f"cannot go on: {error}"
     except Exception as error:
         return f"raised {type(error).__name__}: {error}"
-    return "printed a traceback" if "Traceback" in said.getvalue() else ""
+    return "printed a traceback" if "Traceback" in errors.getvalue() else ""
 
 
 # -- a whole run

@@ -68,25 +68,27 @@ def _tried(folder: Path, run: Path, made: Made, use: Callable[[Path, Made], None
         made.write(place, canary)
         before = _listing(folder, root / "run")
         size = sum(path.stat().st_size for path in place.iterdir() if path.is_file())
-        end = ending(fork(lambda: _guarded(lambda: use(root / "run", made), size), folder / "said"))
+        end = ending(
+            fork(lambda: _guarded(lambda: use(root / "run", made), size), folder / "output")
+        )
         if canary.exists() or _listing(folder, root / "run") != before:
             return f"{made.name}: executed something, or wrote outside of the run"
-        return f"{made.name}: {_last_line(folder / 'said', end)}" if end else ""
+        return f"{made.name}: {_last_line(folder / 'output', end)}" if end else ""
     finally:
         shutil.rmtree(root)
         canary.unlink(missing_ok=True)
-        (folder / "said").unlink(missing_ok=True)
+        (folder / "output").unlink(missing_ok=True)
 
 
-def _last_line(said: Path, end: int) -> str:
+def _last_line(output: Path, end: int) -> str:
     if end == -signal.SIGALRM:
         return f"took more than {SECONDS} s"
-    return (said.read_text("utf-8").strip().splitlines() or [f"ended with {end}"])[-1][:200]
+    return (output.read_text("utf-8").strip().splitlines() or [f"ended with {end}"])[-1][:200]
 
 
 def _listing(folder: Path, run: Path) -> set[Path]:
     """Everything that is there, but for what is in the run and what the child says."""
-    return {p for p in folder.rglob("*") if run not in p.parents and p.name != "said"}
+    return {p for p in folder.rglob("*") if run not in p.parents and p.name != "output"}
 
 
 def _guarded(use: Callable[[], None], size: int) -> None:

@@ -61,13 +61,13 @@ class Tally:
 
 def check(share: float) -> Outcome:
     torch.set_num_threads(1)
-    wanted, chance, tally = scaled(KILLS, share), chance_of(0), Tally()
+    goal, chance, tally = scaled(KILLS, share), chance_of(0), Tally()
     registry = seqlab.load_plugins(local=False)
     some = KINDS[: scaled(len(KINDS), 30 * share)]  # each takes a while before the first kill
     with tempfile.TemporaryDirectory() as folder:
         kinds = [_whole(Path(folder), i, kind, registry) for i, kind in enumerate(some)]
         number = 0
-        while tally.kills < wanted:  # the last run is finished too, so there may be some more
+        while tally.kills < goal:  # the last run is finished too, so there may be some more
             place = Path(folder, "killed", str(number), "run")
             place.parent.mkdir(parents=True)
             _until_finished(place, kinds[number % len(kinds)], registry, chance, tally)
@@ -109,8 +109,8 @@ def _until_finished(
             tally.kills += 1
             tally.where[_where(place)] += 1
         elif end != 0:
-            said = (place.parent / "said").read_text("utf-8").strip().splitlines()
-            tally.missed.append(f"run {place.parent.name}: cannot go on: {said[-1]}")
+            output = (place.parent / "output").read_text("utf-8").strip().splitlines()
+            tally.missed.append(f"run {place.parent.name}: cannot go on: {output[-1]}")
             return
     found = [*differences(kind.whole, place), *litter(place.parent)]
     tally.missed += [f"run {place.parent.name}: {one}" for one in found]
@@ -131,7 +131,7 @@ def _killed_at_a_moment(
     place: Path, kind: Kind, registry: seqlab.Registry, chance: random.Random
 ) -> int:
     delay = chance.uniform(0, kind.seconds)
-    pid = fork(lambda: _start(kind.experiment, place, registry), place.parent / "said")
+    pid = fork(lambda: _start(kind.experiment, place, registry), place.parent / "output")
     time.sleep(delay)
     os.kill(pid, signal.SIGKILL)
     return ending(pid)
@@ -146,7 +146,7 @@ def _killed_at_an_operation(
         with FileOperations(kill, at, kinds=EVERYTHING):
             _start(kind.experiment, place, registry)
 
-    return ending(fork(work, place.parent / "said"))
+    return ending(fork(work, place.parent / "output"))
 
 
 def _is_finished(place: Path) -> bool:

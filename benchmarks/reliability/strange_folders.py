@@ -99,7 +99,7 @@ def _tried(
     folder: Path, command: str, chance: random.Random, start: Callable[[list[str], Path], int]
 ) -> str:
     """Make one change and give one command; say what is wrong with what came of it, if anything."""
-    work, said = folder / "work", folder / "said"
+    work, output = folder / "work", folder / "output"
     shutil.copytree(folder / "original", work, symlinks=True)
     try:
         victim = chance.choice(sorted((work / "runs/x/1").rglob("*")))
@@ -107,13 +107,13 @@ def _tried(
         change(Place(victim, work, chance))
         before = _snapshot(work)
         end = start(command.split(), folder)
-        text = said.read_text("utf-8", "replace")
+        text = output.read_text("utf-8", "replace")
         wrong = _wrong(end, text) or _differences(before, _snapshot(work))
         name = f"{command}, {victim.relative_to(work)}: {change.__name__.strip('_')}"
         return f"{name}: {wrong}" if wrong else ""
     finally:
         shutil.rmtree(work)
-        said.unlink(missing_ok=True)
+        output.unlink(missing_ok=True)
 
 
 def _wrong(end: int, text: str) -> str:
@@ -123,7 +123,7 @@ def _wrong(end: int, text: str) -> str:
         return text.strip().splitlines()[-1][:200]
     if end not in RIGHT:
         return f"ended with {end}: {text.strip()[-200:]}"
-    return "said nothing" if end and not text.strip() else ""
+    return "printed nothing" if end and not text.strip() else ""
 
 
 def _snapshot(work: Path) -> dict[str, object]:
@@ -153,17 +153,17 @@ def _in_a_fork(arguments: list[str], folder: Path) -> int:
         sys.stdout.flush()
         os._exit(code)
 
-    return ending(fork(work, folder / "said"))
+    return ending(fork(work, folder / "output"))
 
 
 def _as_a_process(arguments: list[str], folder: Path) -> int:
     environment = {**os.environ, "SEQLAB_CACHE": str(folder / "cache")}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, "-m", "seqlab", *arguments]
-    with (folder / "said").open("wb") as said:
+    with (folder / "output").open("wb") as output:
         try:
             done = subprocess.run(
-                command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=False,
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False,
                 cwd=folder / "work", env=environment, timeout=SECONDS + 20,
             )  # fmt: skip
         except subprocess.TimeoutExpired:

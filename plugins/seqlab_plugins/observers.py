@@ -19,6 +19,7 @@ from pydantic import Field
 
 from seqlab import Observer, hookimpl
 from seqlab.files import cut, expect_folder, open_anew, open_to_append, open_to_read, size_of
+from seqlab.options import LargeCount
 from seqlab.printable import csv_cell, visible
 from seqlab.records import (
     EpochEnded,
@@ -49,8 +50,8 @@ class Console:
     def __init__(
         self,
         *,
-        every: Annotated[int, Field(gt=0, le=2**40)] | None = None,
-        step_interval: Annotated[int, Field(gt=0, le=2**40)] = 1,
+        every: LargeCount | None = None,
+        step_interval: LargeCount = 1,
     ) -> None:
         self._every = every
         self.step_interval = step_interval

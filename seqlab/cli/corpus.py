@@ -122,7 +122,7 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 
 
 @command.command("cache")
-@click.option("--clear", is_flag=True, help="Remove all; a run makes again what it needs.")
+@click.option("--clear", is_flag=True, help="Remove all entries; a run makes again what it needs.")
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
     """List the cached token ids, the last used first."""

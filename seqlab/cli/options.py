@@ -113,7 +113,7 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--no-local-plugins", is_flag=True, help="Load no dropped-in plugins.")
     @click.option(
-        "--no-plugin", "without", multiple=True, metavar="NAME", help="Do not load this one."
+        "--no-plugin", "without", multiple=True, metavar="NAME", help="Do not load this plugin."
     )
     @click.option("--strict-plugins", is_flag=True, help="Stop if any plugin fails to load.")
     @wraps(command)

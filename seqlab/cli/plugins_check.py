@@ -103,7 +103,7 @@ def _refuse_failed(registry: Registry, name: str) -> None:
     for plugin in registry.plugins:
         if plugin.name == name and plugin.problems:
             problems = "; ".join(str(problem) for problem in plugin.problems)
-            raise PluginError(f"plugin '{name}' ({plugin.origin}): {problems}")
+            raise PluginError(f"plugin {plugin.label}: {problems}")
 
 
 def _parse_options(options: tuple[str, ...], components: list[Component]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _parse_options(options: tuple[str, ...], components: list[Component]) -> dic
     values: dict[str, Any] = plain(tree).get("options", {})
     known = {option for c in components for option in c.signature.options}
     if unknown := [name for name in values if name not in known]:
-        owners = " or ".join(f"{c.kind} '{c.name}'" for c in components[:3])
+        owners = " or ".join(c.label for c in components[:3])
         if len(components) > 3:
             owners += f" or {len(components) - 3} others"
         messages = [f"no option '{name}' of {owners}{suggest(name, known)}" for name in unknown]

@@ -67,7 +67,7 @@ def prepare(
     bound = resolved.tokenizer
     if tokenizer is None:
         tokenizer = cast("Tokenizer", bound.build())
-        with bound.blamed():
+        with bound.attributed():
             _fit(tokenizer, source, bound, progress)
     tokens = prepare_split(source, TRAIN, bound, tokenizer, progress)
     return Prepared(source, tokenizer, tokens, bound, progress)
@@ -106,7 +106,7 @@ def prepare_split(
 
     def parts() -> Iterator[Part]:
         documents = source.documents(split)
-        with bound.blamed():
+        with bound.attributed():
             reported = with_progress(documents, f"Encoding {split}", report)
             yield from encode(reported, tokenizer)
             source.check_unchanged()

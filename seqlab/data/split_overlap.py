@@ -28,7 +28,7 @@ def check_overlap(name: str, corpus: Corpus) -> None:
     Other splits that share files, and files of two splits with the same content, are logged.
     """
     if held_out := list(offered(corpus, "held_out") or ()):
-        message = "corpus '%s': not trained, since another split has it: %s"
+        message = "corpus '%s': another split has these files, so `train` leaves them out: %s"
         log.warning(message, name, _listed(held_out))
     split_files = offered(corpus, "split_files")
     if split_files is None:

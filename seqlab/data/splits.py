@@ -58,7 +58,7 @@ class Source:
         """Raise CorpusError if there is no such split."""
         if split not in self.splits:
             raise CorpusError(
-                f"corpus '{self.bound.component.name}' has no split '{split}' (it has"
+                f"{self.bound.component.label} has no split '{split}' (it has"
                 f" {', '.join(self.splits)}); corpus.holdout makes valid and test"
             )
 
@@ -66,8 +66,8 @@ class Source:
         """Raise CorpusError if this is another text than that of a run, by its fingerprint."""
         if self.fingerprint != fingerprint:
             raise CorpusError(
-                f"corpus '{self.bound.component.name}' is another text than the run was begun with"
-                f" (fingerprint {self.fingerprint[:12]}, it was {fingerprint[:12]})"
+                f"{self.bound.component.label} is another text than the run was begun with"
+                f" (its fingerprint is {self.fingerprint[:12]} and was {fingerprint[:12]})"
             )
 
     def check_unchanged(self) -> None:
@@ -107,11 +107,11 @@ class Source:
         return length(self._limited(TRAIN))
 
     def _limited(self, split: str) -> Iterator[Document]:
-        with self.bound.blamed():
+        with self.bound.attributed():
             documents = self.corpus.documents(split)
             if isinstance(documents, str):
-                raise TypeError("documents() should yield documents, not be a text itself")
-            where = f"corpus '{self.bound.component.name}', split '{split}'"
+                raise TypeError("documents() should yield documents; it returned one text")
+            where = f"{self.bound.component.label}, split '{split}'"
             checked = checked_documents(documents, where)
             yield from first_characters(checked, self.keys.max_characters)
 
@@ -170,7 +170,7 @@ def _open(resolved: Text, fingerprint: bool) -> Source:
 
 def _open_bound(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:
     corpus: Corpus = bound.build()
-    with bound.blamed():
+    with bound.attributed():
         check_overlap(bound.component.name, corpus)
         files = _files(corpus)
         text = _fingerprint(bound, corpus, files) if fingerprint else ""
@@ -196,8 +196,8 @@ def _fingerprint(bound: Bound, corpus: Corpus, files: FileStates) -> str:
 
 
 def _check_splits(source: Source) -> None:
-    name = source.bound.component.name
+    corpus = source.bound.component.label
     if TRAIN not in source.corpus.splits:
-        raise CorpusError(f"corpus '{name}' has no split '{TRAIN}'")
+        raise CorpusError(f"{corpus} has no split '{TRAIN}'")
     for split in set(source.corpus.splits) & set(source.shares):
-        raise CorpusError(f"corpus '{name}' has a split '{split}' of its own; leave out holdout")
+        raise CorpusError(f"{corpus} has a split '{split}' of its own; leave out holdout")

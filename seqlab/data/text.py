@@ -48,7 +48,7 @@ def first_characters(documents: Iterable[Document], limit: int | None) -> Iterat
         return
     for document in between(documents, 0, limit):
         if isinstance(document, Ids):
-            raise CorpusError("max_characters: this corpus gives token ids, which have none")
+            raise CorpusError("max_characters: this corpus gives token ids, not characters")
         yield document
 
 

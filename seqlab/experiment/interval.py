@@ -33,7 +33,7 @@ def interval(value: int | str) -> Interval:
         return Interval(value, "step")
     match = _PATTERN.fullmatch(value)
     if match is None:
-        raise ValueError("a number of steps, or such as '2 epochs' or '10 minutes'")
+        raise ValueError("a number of steps, or a text such as '2 epochs' or '10 minutes'")
     size, unit = float(match[1]), match[2]
     if size <= 0 or (unit != "minute" and size != int(size)):
         raise ValueError("a whole number of steps or epochs, or a number of minutes, above 0")

@@ -83,7 +83,7 @@ def locate(value: Any, origin: Origin, key: str = "") -> Located:
         raise refusal(origin, key, f"is a number of more than {MAX_DIGITS:,} digits")
     if value is None or isinstance(value, str | int | float | bool):
         return Located(value, origin)
-    what = "a mapping with keys that are no text" if isinstance(value, Mapping) else type(value)
+    what = "a mapping with keys that are not text" if isinstance(value, Mapping) else type(value)
     raise refusal(origin, key, f"an experiment holds text, numbers, lists and mappings, not {what}")
 
 

@@ -1,4 +1,4 @@
-"""The rule of `extends` and `--set`: later values are laid over earlier ones, at any depth.
+"""The rule of `extends` and overrides: later values are laid over earlier ones, at any depth.
 
 A mapping with a `name` replaces; a mapping without one merges; a bare name over a component
 changes its name and keeps the options that the new one has too; a list replaces, and a mapping of

@@ -82,7 +82,7 @@ def read_experiment(
         if not record:
             tree = _merge_base(tree, path.parent, (path.absolute(),))
         elif "extends" in tree.items:
-            message = "is in the record of a run, which has everything filled in"
+            message = "should not be in the record of a run, whose settings are complete"
             raise refusal(tree.items["extends"].origin, "extends", message)
     return Experiment(name or stem, tree, text).overridden(overrides)
 
@@ -132,7 +132,7 @@ def _expect_experiment(text: str, path: Path, origin: Origin) -> None:
     else:
         is_experiment = bool(SECTIONS & keys) or not text.strip()
     if not is_experiment:
-        message = f"{path}: is no experiment (it has none of its sections)"
+        message = f"{path}: is not an experiment (it has no section of one)"
         raise refusal(origin, "extends", message)
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
 from seqlab.factories import CorpusFactory
+from seqlab.options import Count, LargeCount, Layers, Share
 
 _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
 
@@ -38,12 +39,8 @@ def _less_than_all(shares: _Shares) -> _Shares:
     return shares
 
 
-Count = Annotated[int, Field(gt=0, le=2**40)]
-Size = Annotated[int, Field(gt=0, le=2**20)]  # of a dimension of a tensor
-Layers = Annotated[int, Field(gt=0, le=1000)]
 Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of a generated text
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -59,7 +56,7 @@ class CorpusKeys:
         if_unavailable: a corpus that takes this one's place where it cannot be had.
     """
 
-    max_characters: Count | None = None
+    max_characters: LargeCount | None = None
     holdout: Annotated[
         HeldOut | dict[Literal["valid", "test"], HeldOut] | None, AfterValidator(_less_than_all)
     ] = None
@@ -91,7 +88,7 @@ class Model:
         norm: what normalises the inputs of each layer and of the head; null: nothing.
     """
 
-    embedding: Literal["one_hot"] | Size = "one_hot"
+    embedding: Literal["one_hot"] | Count = "one_hot"
     dropout: Share = 0.0
     tie_weights: bool = False
     layers: Layers = 1
@@ -109,7 +106,7 @@ class Checkpoints:
     """
 
     every: Every | None = "10 minutes"
-    keep: Count = 2
+    keep: LargeCount = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +123,7 @@ class Stop:
 
     metric: Literal["loss", "perplexity", "bits_per_character", "accuracy"] = "loss"
     split: str = "valid"
-    patience: Count | None = None
+    patience: LargeCount | None = None
     min_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     target: Finite | None = None
 
@@ -148,7 +145,7 @@ class Evaluation:
     every: Every = "1 epoch"
     split: Annotated[str, AfterValidator(_not_test)] = "valid"
     documents: Literal["fresh", "carried"] | None = None
-    rows: Size = 16
+    rows: Count = 16
     window: Annotated[int, Field(gt=0, le=2**24)] = 128
 
 
@@ -182,7 +179,7 @@ class Train:
     steps: Annotated[int, Field(ge=0, le=2**40)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Annotated[str, AfterValidator(_device_name)] = "auto"
-    accumulate: Size = 1
+    accumulate: Count = 1
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     compile: bool = False
     cuda_graphs: bool = False
@@ -208,7 +205,7 @@ class Samples:
 
     prefixes: list[Annotated[str, Field(min_length=1)]]
     length: Length = 50
-    every: Count = 1
+    every: LargeCount = 1
     at_start: bool = False
 
 

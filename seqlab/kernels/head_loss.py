@@ -25,7 +25,7 @@ def _in_lines(rows: Tensor, matrix: Tensor) -> Tensor:
     return torch.mm(rows, matrix, out=room)
 
 
-product_in_lines = Operation(
+product_in_lines = Operation[Tensor, Tensor, Tensor](
     torch.mm, shapes=("N K", "K M"), work="N K M", backends=lambda: [Backend("blas", _in_lines)]
 )
 """Rows (N, K) @ matrix (K, M); each row of the result may begin at a line of the cache."""

@@ -52,7 +52,7 @@ class LookupStep:
         recurrent: tuple[Tensor, Tensor],
         *,
         above: Callable[..., tuple[Tensor, Any]] | None = None,
-        greedy: Operation | None = None,
+        greedy: Operation[*tuple[Any, ...], Any] | None = None,
         embedding: Tensor | None = None,
     ) -> None:
         self._step, self._above, self._greedy, self._inputs = step, above, greedy, inputs

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, TypeVarTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from seqlab.errors import UsageError
 from seqlab.kernels.hardware import fewer_digits_pay
 
 VARIABLE = "SEQLAB_KERNELS"
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 _requested: ContextVar[str | None] = ContextVar("requested", default=None)
 
 
@@ -60,7 +62,7 @@ class Form(NamedTuple):
     sizes: dict[str, Any]  # those of "*" are a tuple
 
 
-class Operation:
+class Operation(Generic[*Arguments, Result]):
     """A function of tensors: a plain reference, and backends of which one is chosen at each call.
 
     Args:
@@ -77,7 +79,7 @@ class Operation:
 
     def __init__(
         self,
-        reference: Callable[..., Any],
+        reference: Callable[[*Arguments], Result],
         *,
         shapes: Sequence[str],
         work: str,
@@ -92,7 +94,7 @@ class Operation:
         self._counts = counts.split()
         self._backends = backends
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: *Arguments) -> Result:
         return choose(self, arguments)(*arguments)
 
     @cached_property
@@ -125,7 +127,9 @@ class Operation:
         return fewer_digits_pay(_times(self._product, form.sizes))
 
 
-def choose(operation: Operation, arguments: Sequence[Any]) -> Callable[..., Any]:
+def choose(
+    operation: Operation[*Arguments, Result], arguments: Sequence[Any]
+) -> Callable[..., Result]:
     """Return the fastest way to compute an operation for these arguments, on this machine."""
     requested = requested_kernels()
     if requested == "reference" or torch.compiler.is_compiling():

@@ -43,7 +43,7 @@ def linear_scan(decay: Tensor, inputs: Tensor, initial: Tensor) -> Tensor:
         initial: h_0, (B, ...).
     """
     dtype = initial.dtype
-    return cast("Tensor", scan(decay.to(dtype), inputs.to(dtype), initial))
+    return scan(decay.to(dtype), inputs.to(dtype), initial)
 
 
 class _Scan(torch.autograd.Function):

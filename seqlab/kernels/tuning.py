@@ -1,10 +1,10 @@
 """Every number that was chosen for speed, beside the measurement that it comes from.
 
-None of them changes a result by more than rounding. Where nothing else is said the figures are
-those of `python -m benchmarks thresholds`, on two cores of an AMD EPYC with AVX2.
+None of them changes a result by more than rounding. Unless a comment says otherwise, the figures
+are those of `python -m benchmarks thresholds`, on two cores of an AMD EPYC with AVX2.
 """
 
-# -- from which work on a compiled loop is taken: loading the compiler costs a process half a second
+# -- the least work for which a compiled loop is used: loading the compiler takes half a second
 
 # T B G H H. Windows of 2**18, 2**22 and 2**25 take 0.14, 0.16 and 0.24 of the reference's time. At
 # 2**18 that is 3.3 ms a step, so the compiler has paid for itself after 150 steps.
@@ -50,9 +50,17 @@ MAPPED_BYTES = 2**25  # of one block; glibc refuses more
 
 # -- reading, choosing and scoring
 
-PREFIX_WINDOW = 512  # tokens of a prefix that are read at once: 0.62 of the time of 64, as 4,096
-ROWS_AT_ONCE = 256  # rows continued together: 0.78 of the time of 64, 1.08 of that of 1,024
-STEPS_AT_ONCE = 64  # steps whose random numbers are drawn together: 0.61 of one by one, as 512
-LOGARITHMS_AT_ONCE = 2**16  # numbers whose log-softmax is taken together: 0.90 of 2**11, as 2**21
+# Tokens of a prefix that are read at once: 0.62 of the time of 64; 4,096 gain no more.
+PREFIX_WINDOW = 512
+# Rows that are continued together: 0.78 of the time of 64, 1.08 of the time of 1,024.
+ROWS_AT_ONCE = 256
+# Steps whose random numbers are drawn together: 0.61 of the time of 1; 512 gain no more.
+STEPS_AT_ONCE = 64
+# Numbers whose log-softmax is taken together: 0.90 of the time of 2**11; 2**21 gain no more.
+LOGARITHMS_AT_ONCE = 2**16
 SHORT_DOCUMENTS = 16  # times `rows` short documents are scored at once; each has a state
-ATTENTION_CHUNK = 8  # tokens of a chunk of `gated_linear_attention`: 1.22 of 4's time, 0.43 of 16's
+# Tokens in a chunk of `gated_linear_attention`: 1.22 of the time of 4, 0.43 of the time of 16.
+ATTENTION_CHUNK = 8
+# Characters that are looked up together, so that they and their ids fit into the cache of a core:
+# 0.93 of the time of 2**14 and of 2**20, by `characters` over 2**20 characters.
+CHARACTERS_AT_ONCE = 2**16

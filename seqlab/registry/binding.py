@@ -68,7 +68,7 @@ class Bound:
             RunFailed: out of memory.
             PluginError: it failed in any other way, or what it made lacks a method.
         """
-        with self.blamed():
+        with self.attributed():
             try:
                 part = self.component.factory(*supplied, **self.options)
             except ValueError as error:
@@ -93,7 +93,7 @@ class Bound:
             raise PluginError(f"{self.component} {problem}")
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
+    def attributed(self) -> Iterator[None]:
         """Name this component in any error of its code.
 
         Raises:

@@ -9,7 +9,7 @@ from functools import cached_property
 from seqlab.errors import WithoutPlugin
 from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.registry.option_values import suggest
-from seqlab.registry.plugins import Component, Plugin
+from seqlab.registry.plugins import Component, Plugin, component_label
 
 
 class NotFound(LookupError):
@@ -71,8 +71,8 @@ class Registry:
             return offers[0]
         if offers:
             raise NotFound(self._clash_message(kind, name), plugin_at_fault=True)
-        self._blame_failed_plugin(kind, name)
-        message = f"unknown {kind} '{name}'"
+        self._check_failed_plugins(kind, name)
+        message = f"unknown {component_label(kind, name)}"
         known = [component.name for component in self.components(kind)]
         raise NotFound(f"{message}{suggest(name, known)}{self._failed_note()}")
 
@@ -86,22 +86,22 @@ class Registry:
         """One sentence for each problem while loading."""
         for plugin in self.plugins:
             for problem in plugin.problems:
-                yield f"plugin '{plugin.name}' ({plugin.origin}): {problem}"
+                yield f"plugin {plugin.label}: {problem}"
         yield from self.clashes()
 
     def _clash_message(self, kind: str, name: str) -> str:
         owners = [self.plugin(component.plugin) for component in self._offers[kind, name]]
-        names = " and ".join(f"'{plugin.name}' ({plugin.origin})" for plugin in owners)
-        return f"{kind} '{name}' is offered by {names}; run {WithoutPlugin('NAME')}"
+        names = " and ".join(plugin.label for plugin in owners)
+        return f"{component_label(kind, name)} is offered by {names}; run {WithoutPlugin('NAME')}"
 
-    def _blame_failed_plugin(self, kind: str, name: str) -> None:
+    def _check_failed_plugins(self, kind: str, name: str) -> None:
         for plugin in self.plugins:
             for problem in plugin.problems:
                 exact = (problem.kind, problem.name) == (kind, name)
                 if exact or (not problem.kind and plugin.may_offer(name)):
                     raise NotFound(
-                        f"{kind} '{name}' cannot be loaded: plugin '{plugin.name}'"
-                        f" ({plugin.origin}) failed: {problem}",
+                        f"{component_label(kind, name)} cannot be loaded: plugin {plugin.label}"
+                        f" failed: {problem}",
                         plugin_at_fault=True,
                     )
 

@@ -65,7 +65,7 @@ def unmet_requirements(requirements: Iterable[str]) -> Iterable[tuple[int, str]]
             requirement = Requirement(text)
         except InvalidRequirement as error:
             problem = str(error).splitlines()[0]
-            yield index, f"is no requirement such as seqlab-foo>=0.2: {problem}"
+            yield index, f"is not a requirement such as seqlab-foo>=0.2: {problem}"
             continue
         required = f"{requirement.name}{requirement.specifier}"
         install = pasted(["pip", "install", required])

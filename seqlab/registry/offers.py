@@ -50,12 +50,14 @@ def _check_events(factory: Any) -> None:
     """Check that an observer has methods for events, and none that is misspelt."""
     for name in dir(factory):
         if name.startswith("seqlab_") and name not in EVENTS:
-            raise SignatureError(f"has a method '{name}', which is no event{suggest(name, EVENTS)}")
+            raise SignatureError(
+                f"has a method '{name}', which is not an event{suggest(name, EVENTS)}"
+            )
     dynamic = hasattr(factory, "__getattr__")
     if isinstance(factory, type) and not dynamic and not any(hasattr(factory, e) for e in EVENTS):
         methods = sorted(n for n in vars(factory) if callable(vars(factory)[n]) and n[0] != "_")
         has = f" (it has: {', '.join(methods)})" if methods else ""
         raise SignatureError(
-            f"has no method named as an event, so it would hear nothing{has}; the events are:"
+            f"has no method named as an event, so it would receive none{has}; the events are:"
             f" {', '.join(sorted(EVENTS))}"
         )

@@ -14,6 +14,11 @@ from seqlab.registry.signature import Signature
 from seqlab.registry.source_hashes import NO_HOME, Dependencies, Home
 
 
+def component_label(kind: str, name: str) -> str:
+    """How messages name a component: its kind, and its name in quotes."""
+    return f"{kind} '{name}'"
+
+
 @dataclass(frozen=True)
 class Component:
     """A factory that a plugin offers under a name, with its signature."""
@@ -30,8 +35,12 @@ class Component:
         """The name of its kind."""
         return self.of.name
 
+    @property
+    def label(self) -> str:
+        return component_label(self.kind, self.name)
+
     def __str__(self) -> str:
-        return f"{self.kind} '{self.name}' of plugin '{self.plugin}'"
+        return f"{self.label} of plugin '{self.plugin}'"
 
     def dependencies(self) -> Dependencies:
         """Return the code, data and libraries that it consists of."""
@@ -53,7 +62,8 @@ class Problem:
     name: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} '{self.name}' {self.message}" if self.kind else self.message
+        label = component_label(self.kind, self.name) if self.kind else ""
+        return f"{label} {self.message}".lstrip()
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,11 @@ class Plugin:
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
     home: Home = NO_HOME
+
+    @property
+    def label(self) -> str:
+        """How messages name it, after the word "plugin"."""
+        return f"'{self.name}' ({self.origin})"
 
     @property
     def origin(self) -> str:

@@ -62,12 +62,12 @@ def _hooks_problem(hooks: set[str], module: ModuleType) -> str:
         return "implements no hook; is @hookimpl missing?"
     if events := sorted(EVENTS & hooks):
         return (
-            f"implements {events[0]} as a hook; events are told to observers: make it a method of"
-            " a class that seqlab_register_observers offers"
+            f"implements {events[0]} as a hook, but only observers receive events: make it a"
+            " method of a class that seqlab_register_observers offers"
         )
     named_as_hooks = {name for name in vars(module) if name.startswith(REGISTERS)}
     if unmarked := sorted(named_as_hooks - hooks):
-        return f"has a function '{unmarked[0]}' that is no hook; is @hookimpl missing?"
+        return f"has a function '{unmarked[0]}' that is not a hook; is @hookimpl missing?"
     return ""
 
 
@@ -76,5 +76,5 @@ def _hook_error(manager: pluggy.PluginManager, module: ModuleType, message: str)
     known = {name for name, hook in hooks.items() if hook.has_spec()} - EVENTS
     marked = {name for name, value in vars(module).items() if hasattr(value, "seqlab_impl")}
     for name in sorted(marked - known - EVENTS):
-        return f"implements '{name}', which is no hook of seqlab{suggest(name, known)}"
+        return f"implements '{name}', which is not a hook of seqlab{suggest(name, known)}"
     return message

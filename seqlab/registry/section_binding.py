@@ -59,7 +59,7 @@ class SectionBinder:
         core = core_options(kind) if key == kind.section.key else {}
         own = {k: item for k, item in section.items.items() if k not in {"name", *core}}
         options = Located(own, section.origin)
-        what = f"{kind.name} '{name.value}'"
+        what = component.label
         try:
             checked = check_options(
                 component.signature.options, options, key, what, self.bind_part, core
@@ -103,6 +103,6 @@ class SectionBinder:
             if item.kept and item.value is not None:
                 self.notices.append(
                     f"{key}.{name}: {dump_flow(plain(item))} is kept, though {key} is another"
-                    f" component now ({key}.{name}=null takes it away)"
+                    f" component now ({key}.{name}=null removes it)"
                 )
         return cls() if checked.complaints else cls(**checked.values)

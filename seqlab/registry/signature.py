@@ -77,7 +77,7 @@ def _read(
     options = _options(factory, [p for p in parameters if p.kind is p.KEYWORD_ONLY])
     for name in options:
         if name in {"name", *reserved}:
-            raise SignatureError(f"has an option '{name}': that key is the core's own")
+            raise SignatureError(f"has an option '{name}': seqlab itself reads that key")
     return Signature(supplied, options, summary_of(factory), factory)
 
 

@@ -99,7 +99,7 @@ def build(
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
-        with resolved.sampler.blamed():
+        with resolved.sampler.attributed():
             sampler.batch(0, 0)  # raises its errors before the first step
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
@@ -150,8 +150,8 @@ def _unused_settings(resolved: Resolved, batches: int, device: torch.device) -> 
     train = resolved.train
     if train.accumulate > batches > 0:
         yield (
-            f"train.accumulate is {train.accumulate:,}, but an epoch has only {batches:,} batches:"
-            " no step has more"
+            f"train.accumulate is {train.accumulate:,}, but an epoch has only {batches:,} batches,"
+            " so each step has these"
         )
     if train.cuda_graphs and device.type != "cuda":
         yield f"train.cuda_graphs does nothing on {device.type}"
@@ -161,9 +161,9 @@ def _metric_problem(resolved: Resolved, evaluated: Tokens | None, tokenizer: Tok
     """Say why the metric of `train.stop` is never measured; empty: it is."""
     metric = resolved.train.stop and resolved.train.stop.metric
     if metric == "accuracy" and (evaluated is None or evaluated.weights is None):
-        return "accuracy is measured where a corpus sets weights; this one sets none"
+        return "accuracy is measured only where a corpus sets weights; this one sets none"
     if metric == "bits_per_character" and not has_text(tokenizer):
-        return f"tokenizer '{resolved.tokenizer.component.name}' has ids without text: no bits"
+        return f"{resolved.tokenizer.component.label} has ids without text, so no characters"
     return ""
 
 
@@ -214,7 +214,7 @@ def _difference(model: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> str
     names = [name for name in {**now, **before} if now.get(name) != before.get(name)]
     if not names:
         return ""
-    was, is_now = (shapes.get(names[0], "not there") for shapes in (before, now))
+    was, is_now = (shapes.get(names[0], "missing") for shapes in (before, now))
     rest = f"; and {len(names) - 1} others" if len(names) > 1 else ""
     return f"{names[0]} was {was} and is {is_now}{rest}"
 

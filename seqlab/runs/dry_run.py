@@ -204,7 +204,7 @@ def _fit_tokenizer(result: DryRun, resolved: Resolved, train: _Sample | None) ->
         tokenizer: Tokenizer = resolved.tokenizer.build()
         if train is None:
             return None
-        with resolved.tokenizer.blamed(), locating_errors(resolved):
+        with resolved.tokenizer.attributed(), locating_errors(resolved):
             tokenizer.fit(train.documents)
         fitted = tokenizer
     return fitted  # noqa: RET504 # an error that is collected leaves the block early
@@ -224,7 +224,7 @@ def _check_samples(
                 sampler = resolved.sampler.build(tokens, resolved.train.seed)
                 steps = count_steps(resolved, sampler)
                 if len(sampler):
-                    with resolved.sampler.blamed():
+                    with resolved.sampler.attributed():
                         sampler.batch(0, 0)
             elif resolved.evaluation and split == resolved.evaluation.split:
                 check_scorable(tokens, split, fresh=resolved.fresh_documents)

@@ -14,12 +14,12 @@ FORMAT = 1
 
 _strict = with_config(ConfigDict(strict=True, extra="allow"))
 
-Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+NotNegativeInt: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Loss: TypeAlias = Annotated[float, Field(ge=-1e-3, allow_inf_nan=False)]  # rounding may go below 0
 Perplexity: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1 + 1e-6, allow_inf_nan=False)]
+Proportion: TypeAlias = Annotated[float, Field(ge=0, le=1 + 1e-6, allow_inf_nan=False)]
 Short: TypeAlias = Annotated[str, Field(max_length=10_000)]
 
 
@@ -28,12 +28,12 @@ class CorpusUsed(TypedDict):
     name: Short
     asked_for: Short
     fingerprint: Short
-    tokens: Count
+    tokens: NotNegativeInt
 
 
 @_strict
 class VocabularyUsed(TypedDict):
-    size: Count
+    size: NotNegativeInt
     sha256: Short
 
 
@@ -53,7 +53,7 @@ class GitState(TypedDict):
 
 @_strict
 class BestSoFar(TypedDict):
-    step: Count | None
+    step: NotNegativeInt | None
     loss: Loss | None
 
 
@@ -67,15 +67,15 @@ class Description(TypedDict):
     status: Literal["running", "finished", "failed", "interrupted"]
     started: Short
     ended: Short | None
-    step: Count
-    total_steps: Count
+    step: NotNegativeInt
+    total_steps: NotNegativeInt
     experiment_sha256: Short
     overrides: list[Short]
-    seed: Count
+    seed: NotNegativeInt
     device: Short
     precision: Short
-    threads: Count
-    parameters: Count
+    threads: NotNegativeInt
+    parameters: NotNegativeInt
     corpus: CorpusUsed
     vocabulary: VocabularyUsed
     versions: dict[Short, Short | None]
@@ -86,7 +86,7 @@ class Description(TypedDict):
     ended_because: NotRequired[str | None]
     doubt: NotRequired[str | None]
     observer_failures: NotRequired[list[str]]
-    resumed: NotRequired[list[Count]]
+    resumed: NotRequired[list[NotNegativeInt]]
     profile: NotRequired[dict[Short, NotNegative]]
 
 
@@ -94,15 +94,15 @@ class Description(TypedDict):
 class MetricsRow(TypedDict):
     """A row of `metrics.jsonl` (see `seqlab.records.Measured`)."""
 
-    step: Count
-    epoch: Count
+    step: NotNegativeInt
+    epoch: NotNegativeInt
     split: Short
     loss: Loss | None
     perplexity: Perplexity | None
     bits_per_character: NotNegative | None
     bits_per_byte: NotNegative | None
-    accuracy: Share | None
-    unknown: NotRequired[Share | None]
+    accuracy: Proportion | None
+    unknown: NotRequired[Proportion | None]
     tokens: NotNegative
     lr: Finite | None
     gradient_norm: NotNegative | None
@@ -114,8 +114,8 @@ class MetricsRow(TypedDict):
 class SampleRow(TypedDict):
     """A row of `samples.jsonl`."""
 
-    step: Count
-    epoch: Count
+    step: NotNegativeInt
+    epoch: NotNegativeInt
     prefix: str
     text: str
 
@@ -140,7 +140,7 @@ def _first_error(error: ValidationError) -> str:
         return "not JSON"
     key = ".".join(map(str, detail["loc"]))
     if key == "format":
-        return f"it has another format than {FORMAT}, which this seqlab reads"
+        return f"its format is not {FORMAT}, which this seqlab reads"
     message = detail["msg"].replace("Input should", "should")
     message = message.replace("Field required", "is missing")
     return f"'{key}' {message}" if key else message

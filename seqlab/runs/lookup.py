@@ -46,7 +46,7 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
         return matches[0]
     if matches:
         ids = ", ".join(folder.path.name for folder in matches[:5])
-        raise UsageError(f"run '{name}': several ids begin so: {ids}")
+        raise UsageError(f"run '{name}': the ids of several runs begin with it: {ids}")
     raise UsageError(
         f"run '{name}': there is no such folder, name or id under {root}/ (`seqlab runs` lists all)"
     )

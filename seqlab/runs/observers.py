@@ -43,11 +43,11 @@ class Observers:
                 reraise_interrupt(error)
                 raise PluginError(
                     f"{self._bound[name].component} does not take its state from the checkpoint"
-                    f" ({type(error).__name__}: {error}); {Override('observers=[]')} goes on"
-                    " without"
+                    f" ({type(error).__name__}: {error}); to resume without observers:"
+                    f" {Override('observers=[]')}"
                 ) from error
 
-    def tell(self, event: str, record: Record) -> None:
+    def notify(self, event: str, record: Record) -> None:
         """Call the method of an event on each observer that has it."""
         for name, method in self._methods(event):
             with self._switched_off_if_it_fails(name):
@@ -81,12 +81,12 @@ def _build(bound: Bound) -> Any:
     observer = bound.build()
     if not any(offered(observer, event) for event in EVENTS):
         raise PluginError(
-            f"{bound.component} has no method named as an event, so it would hear nothing; the"
+            f"{bound.component} has no method named as an event, so it would receive none; the"
             f" events are: {', '.join(sorted(EVENTS))}"
         )
     if offered(observer, "state_dict") and not offered(observer, "load_state_dict"):
         raise PluginError(
-            f"{bound.component} has `state_dict` and no `load_state_dict`, so a run with it could"
+            f"{bound.component} has `state_dict` but no `load_state_dict`, so a run with it could"
             " not be resumed"
         )
     return observer

@@ -55,7 +55,7 @@ def _missing(
             install = install_command(used["distribution"], version)
             release = f"{used['distribution']}=={version}"
             source = (
-                f"{release}: {install}" if install else f"'{release}', which is no distribution"
+                f"{release}: {install}" if install else f"'{release}', which is not a distribution"
             )
             yield f"The run used plugin '{used['name']}' of {source}"
         else:

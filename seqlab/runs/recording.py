@@ -58,7 +58,7 @@ class Recorder:
             parameters=sum(p.numel() for p in self.parts.model.parameters()),
             samples_every=samples.every if samples else 0,
         )
-        self.observers.tell("seqlab_run_started", record)
+        self.observers.notify("seqlab_run_started", record)
 
     def step_ended(self, step: Step) -> None:
         self.epoch.add(step)
@@ -115,12 +115,12 @@ class Recorder:
             self._write(self.folder.samples, "seqlab_text_generated", record)
 
     def saved(self, step: int, path: Path) -> None:
-        self.observers.tell("seqlab_checkpoint_saved", CheckpointSaved(step, str(path)))
+        self.observers.notify("seqlab_checkpoint_saved", CheckpointSaved(step, str(path)))
 
     def ended(self, status: str) -> None:
         step, seconds = self.parts.training.done, time.monotonic() - self._start
         record = RunEnded(status, step, str(self.folder.path), seconds)
-        self.observers.tell("seqlab_run_ended", record)
+        self.observers.notify("seqlab_run_ended", record)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Give the model its averaged weights inside the block, if there are any."""
@@ -129,7 +129,7 @@ class Recorder:
 
     def _write(self, file: Path, event: str, record: Record) -> None:
         self.folder.append(file, record.as_row())
-        self.observers.tell(event, record)
+        self.observers.notify(event, record)
 
     def _step_record(self, step: Step) -> StepEnded:
         return StepEnded(

@@ -235,4 +235,4 @@ def _log_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
             ", ".join(rewritten),
         )
     elif changed:
-        log.warning("So the run goes on correctly, but its numbers may differ in the last bits")
+        log.warning("So the run continues correctly, but its numbers may differ in the last bits")

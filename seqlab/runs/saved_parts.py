@@ -69,7 +69,7 @@ def restored_tokenizer(
     """
     state = saved.state.get("tokenizer") if isinstance(saved.state, Mapping) else None
     if not isinstance(state, Mapping):
-        raise CheckpointError(f"{path}: has no vocabulary of tokenizer '{bound.component.name}'")
+        raise CheckpointError(f"{path}: has no vocabulary of {bound.component.label}")
     tokenizer: Tokenizer = bound.build()
     try:
         tokenizer.load_state_dict(state)
@@ -79,7 +79,7 @@ def restored_tokenizer(
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise CheckpointError(
-            f"{path}: tokenizer '{bound.component.name}' cannot load this vocabulary ({reason})"
+            f"{path}: {bound.component.label} cannot load this vocabulary ({reason})"
         ) from None
     head = saved.weights.get("head.weight")
     if head is None or head.dim() != 2:

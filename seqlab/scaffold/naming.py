@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from seqlab.errors import UsageError
 from seqlab.experiment.kinds import KINDS
 from seqlab.registry.option_values import suggest
+from seqlab.registry.plugins import component_label
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
@@ -46,8 +47,8 @@ def check_unused(kind: str, name: str, registry: Registry) -> None:
     for plugin in registry.plugins:
         if any((c.kind, c.name) == (kind, name) for c in plugin.components):
             raise UsageError(
-                f"{kind} '{name}' exists already in plugin '{plugin.name}' ({plugin.origin});"
-                " choose another name"
+                f"{component_label(kind, name)} exists already in plugin"
+                f" {plugin.label}; choose another name"
             )
         if plugin.name in (name, dashed(name)):
             raise UsageError(

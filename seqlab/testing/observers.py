@@ -87,7 +87,7 @@ def _run_folder() -> Iterator[Path]:
 
 
 def _interval(observer: Any) -> int:
-    interval = getattr(observer, "step_interval", 1)
+    interval = 1 if (value := offered(observer, "step_interval")) is None else value
     right = type(interval) is int and interval >= 1
     expect(right, "a `step_interval` that is an int of at least 1", repr(interval))
     return int(interval)
@@ -167,7 +167,7 @@ def step_interval_counts_steps(subject: Subject) -> None:
     """`step_interval`, where an observer has it, is an int of at least 1."""
     with _run_folder():
         observer = subject.build()
-        if not hasattr(observer, "step_interval"):
+        if offered(observer, "step_interval") is None:
             raise NotApplicable("it has no `step_interval`, which is then 1")
         _interval(observer)
 

@@ -143,7 +143,7 @@ def _left_out(sampler: Any, epoch: int) -> set[int]:
     expect(all(isinstance(r, range) for r in ranges), "`left_out` as ranges", ranges[:3])
     positions = {position for r in ranges for position in r}
     once = len(positions) == sum(map(len, ranges))
-    expect(once, "each position once in `left_out`, as its length is told", ranges[:3])
+    expect(once, "each position in one range of `left_out` only", ranges[:3])
     return positions
 
 

@@ -104,7 +104,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         file = error.filename or path
         raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from None
     except (LookupError, TypeError, ValueError, RecursionError):
-        raise CheckpointError(f"{path / MANIFEST}: is damaged (not JSON, or no manifest)") from None
+        raise CheckpointError(f"{path / MANIFEST}: is damaged (not a manifest)") from None
     for name, data in contents.items():
         if manifest["files"][name] != _describe(data):
             raise CheckpointError(f"{path / name}: is damaged (its SHA-256 differs)")
@@ -124,7 +124,8 @@ def checkpoint_errors(path: Path) -> Iterator[None]:
         yield
     except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{path}: is no checkpoint of format {FORMAT} ({reason})") from None
+        message = f"{path}: is not a checkpoint of format {FORMAT} ({reason})"
+        raise CheckpointError(message) from None
     except (RuntimeError, OverflowError) as error:  # RecursionError is a RuntimeError
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: does not fit this run ({reason})") from None

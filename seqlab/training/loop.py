@@ -209,7 +209,7 @@ class Training:
         with torch.no_grad():
             model_state = self.model.eval()(ids, None)[1]
         if _structure(state) != _structure(model_state):
-            raise ValueError("the carried state belongs to another model")
+            raise ValueError("the carried state has another structure than those of this model")
         return map_state(lambda tensor: tensor.to(self.device), state)
 
 

@@ -60,8 +60,8 @@ def test_files_of_other_splits_are_left_out_of_training_and_named(opened, caplog
     corpus = opened(path=["a", "b", "c"], valid="b", test="./c")
     assert [path.name for path in corpus.split_files()["train"]] == ["a"]
     (message,) = caplog.messages
-    assert "not trained" in message
-    assert [Path(name).name for name in message.partition("has it: ")[2].split(", ")] == ["b", "c"]
+    assert "`train` leaves them out" in message
+    assert [Path(name).name for name in message.partition("out: ")[2].split(", ")] == ["b", "c"]
 
 
 @pytest.mark.parametrize("how", ["soft", "hard"])

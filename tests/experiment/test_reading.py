@@ -204,7 +204,7 @@ def test_of_a_file_that_is_no_experiment_not_a_word_is_told(refusal, write, name
     write(SECRETS[name], name)
     message = refusal(f"train: {{}}\nextends: {name}")
     assert message.startswith("e.yaml:2:10: extends: ")
-    assert "is no experiment" in message
+    assert "is not an experiment" in message
     assert "HASH" not in message
     assert "password" not in message
 
@@ -227,7 +227,7 @@ def test_a_pipe_that_lies_about_is_refused_and_one_of_a_shell_is_read(write, tmp
 
 def test_the_record_of_a_run_leads_to_no_other_file(write):
     write("model: 1", "base.yaml")
-    with pytest.raises(seqlab.ExperimentError, match="extends: is in the record of a run"):
+    with pytest.raises(seqlab.ExperimentError, match="extends: should not be in the record"):
         seqlab.read_experiment(write("extends: base.yaml"), record=True)
     Path("link.yaml").symlink_to("base.yaml")
     with pytest.raises(seqlab.ExperimentError, match="is a link"):

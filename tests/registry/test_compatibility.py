@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
@@ -9,8 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from seqlab.registry.kinds import KINDS
+from torch import nn
 
 import seqlab
+import seqlab.testing
 from seqlab import hookspecs
 from seqlab.registry.compatibility import declared_api, unmet_requirements, why_too_new
 
@@ -131,6 +135,24 @@ def test_a_name_that_went_says_what_to_use_instead():
     assert "steady_linear" not in dir(seqlab)
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "successor"),
+    [
+        ("seqlab.loops", "tanh", "seqlab.kernels.loops"),
+        ("seqlab.network", "why_offline", "seqlab.offline"),
+        ("seqlab.visible", "visible", "seqlab.printable"),
+        ("seqlab.runs.comparing", "compare", "seqlab.runs.comparison"),
+    ],
+)
+def test_a_module_of_api_1_that_moved_says_where_it_is(module, name, successor, monkeypatch):
+    if module == "seqlab.loops":
+        pytest.importorskip("numba")
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.warns(DeprecationWarning, match=f"{module} is now {successor}"):
+        old = importlib.import_module(module)
+    assert getattr(old, name) is getattr(importlib.import_module(successor), name)
+
+
 @pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
 def test_what_uses_every_name_of_api_1_goes_on_working():
     registry = seqlab.load_plugins(NAMES)
@@ -153,10 +175,30 @@ def test_what_a_notebook_of_api_1_does_goes_on_working():
         "cell: {name: rnn, hidden_size: 4}\noptimizer: {name: adam, lr: 0.01}\n"
         "sampler: {name: consecutive, batch_size: 2, window: 8}\n"
     )
-    module = sys.modules[_cell(seqlab.load_plugins(NAMES), "mixed").__module__]
-    run = module.by_hand("plain.yaml")
+    run = _names_module().by_hand("plain.yaml")
     assert run.metrics
-    module.checked(NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+def test_the_checks_of_api_1_go_on_working():
+    _names_module().checked(NAMES)
+
+
+@pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
+def test_some_checks_of_api_1_go_on_working_under_their_names():
+    testing, mixed = seqlab.testing, _names_module().Mixed
+    for kind in KINDS:
+        assert callable(getattr(testing, f"check_{kind}"))
+    subjects = [testing.Subject.of("cell", factory, {}) for factory in (mixed, nn.Linear)]
+    check = testing.checks_of("cell")[0]
+    kept, broken = (testing.look_at(check, subject) for subject in subjects)
+    assert isinstance(kept, testing.Result)
+    assert (kept.verdict, broken.verdict) == ("kept", "broken")
+    testing.verify(check, subjects[0])
+    with pytest.raises(testing.Broken):
+        testing.verify(check, subjects[1])
+    assert issubclass(testing.NotApplicable, Exception)
 
 
 @pytest.mark.filterwarnings("ignore:seqlab:DeprecationWarning")
@@ -175,6 +217,10 @@ def test_what_a_page_of_api_1_shows_goes_on_working(page):
 def test_every_page_that_shows_a_plugin_of_api_1_is_frozen():
     pages = {str(path.relative_to(PAGES).with_suffix("")) for path in PAGES.rglob("*.py")}
     assert pages == set(PAGES_OF_1)
+
+
+def _names_module():
+    return sys.modules[_cell(seqlab.load_plugins(NAMES), "mixed").__module__]
 
 
 def _cell(registry, name):
@@ -226,7 +272,7 @@ def test_what_is_installed_is_enough(registry, resolved):
     [
         ("seqlab-foo>=0.2", "needs seqlab-foo>=0.2, which is not installed: pip install 'seqlab-"),
         ("seqlab>=99", f"needs seqlab>=99; {seqlab.__version__} is installed: pip install"),
-        ("seqlab foo", "is no requirement such as seqlab-foo>=0.2"),
+        ("seqlab foo", "is not a requirement such as seqlab-foo>=0.2"),
     ],
 )
 def test_what_is_missing_is_named_with_what_to_do(registry, refused, requirement, message):

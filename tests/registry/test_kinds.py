@@ -104,4 +104,4 @@ def test_what_cannot_be_a_kind_is_refused_with_its_plugin(drop, kinds, problem):
 
 def test_a_hook_of_a_kind_that_nobody_declares_is_refused(drop):
     source = "@seqlab.hookimpl\ndef mine_register_rewards():\n    return {}\n"
-    assert "implements 'mine_register_rewards', which is no hook of" in problem_of(drop, source)
+    assert "implements 'mine_register_rewards', which is not a hook of" in problem_of(drop, source)

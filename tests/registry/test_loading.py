@@ -89,11 +89,11 @@ BROKEN = {
     "no marker": (GOOD.replace("@hookimpl\n", ""), "is @hookimpl missing?"),
     "no marker beside one that has it": (
         f"{GOOD}def seqlab_register_cells(): return {{}}\n",
-        "has a function 'seqlab_register_cells' that is no hook; is @hookimpl missing?",
+        "has a function 'seqlab_register_cells' that is not a hook; is @hookimpl missing?",
     ),
     "misspelt hook": (
         GOOD.replace("decoders", "decoder"),
-        "implements 'seqlab_register_decoder', which is no hook of seqlab;"
+        "implements 'seqlab_register_decoder', which is not a hook of seqlab;"
         " did you mean 'seqlab_register_decoders'?",
     ),
     "one misspelt hook of two": (
@@ -106,7 +106,7 @@ BROKEN = {
     ),
     "event as a hook": (
         f"{GOOD}@hookimpl\ndef seqlab_run_ended(record): pass\n",
-        "implements seqlab_run_ended as a hook; events are told to observers",
+        "implements seqlab_run_ended as a hook, but only observers receive events",
     ),
     "hook with an argument": (GOOD.replace("s():", "s(manager):"), "seqlab_register_decoders"),
     "hook raises": (
@@ -218,7 +218,7 @@ def test_an_observer_with_a_misspelt_event_is_refused_with_the_right_one(offer):
     (problem,) = offer(
         "class mine:\n    def seqlab_step_end(self, record): pass", "observer"
     ).problems()
-    assert "'seqlab_step_end', which is no event; did you mean 'seqlab_step_ended'?" in problem
+    assert "'seqlab_step_end', which is not an event; did you mean 'seqlab_step_ended'?" in problem
 
 
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemExit(5)", "GeneratorExit"])

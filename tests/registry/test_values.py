@@ -97,7 +97,7 @@ def test_digits_of_other_scripts_are_no_numbers(tiny, registry, override):
         resolve(read_experiment(tiny, [override]), registry)
 
 
-def test_an_observer_that_would_hear_nothing_is_refused(drop, tiny):
+def test_an_observer_without_an_event_is_refused(drop, tiny):
     drop("""
         from seqlab import hookimpl
 
@@ -114,7 +114,7 @@ def test_an_observer_that_would_hear_nothing_is_refused(drop, tiny):
     (problem,) = registry.problems()
     assert "observer 'deaf' has no method named as an event" in problem
     assert "it has: epoch_ended" in problem
-    with pytest.raises(seqlab.SeqlabError, match=r"observer 'made' .* would hear nothing"):
+    with pytest.raises(seqlab.SeqlabError, match=r"observer 'made' .* would receive none"):
         seqlab.run(tiny | {"observers": ["made"]}, registry=registry)
 
 

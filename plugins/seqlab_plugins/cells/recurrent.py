@@ -11,14 +11,16 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab import Cell, Count, IdStep, Share, State, hookimpl
 from seqlab.kernels import LookupStep, Operation, condition, greedy_by_steps, one_hot_linear
+from seqlab.options import Layers
 from seqlab_plugins.kernels import Kernels, kernels_of
 
+Window: TypeAlias = Operation[Tensor, Any, Tensor, Tensor, tuple[Tensor, Any]]
 Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type checker cannot see
 
 
@@ -43,9 +45,9 @@ class Recurrent(nn.Module, ABC):
     torch_layer: ClassVar[Callable[..., nn.RNNBase]]
     gates: ClassVar[int]
     state_parts: ClassVar[int] = 1  # h, and other tensors of the state
-    window: ClassVar[Operation]
-    layer: ClassVar[Operation]
-    greedy: ClassVar[Operation]
+    window: ClassVar[Window]
+    layer: ClassVar[Operation[Layer, Tensor, Any, tuple[Tensor, Any]]]
+    greedy: ClassVar[Operation[*tuple[Any, ...], Any]]
 
     def __init_subclass__(cls) -> None:
         own = cls.kernels if "kernels" in vars(cls) or "step" not in vars(cls) else Kernels
@@ -76,7 +78,7 @@ class Recurrent(nn.Module, ABC):
         input_size: int,
         *,
         hidden_size: Count = 256,
-        num_layers: Annotated[int, Field(gt=0, le=1000)] = 1,
+        num_layers: Layers = 1,
         dropout: Share = 0.0,
         bidirectional: OneDirection = False,
     ) -> None:
@@ -177,7 +179,7 @@ def _window(step: Callable[..., Any]) -> Callable[..., tuple[Tensor, Any]]:
     return window
 
 
-def _layer(window: Operation, layer: Layer, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+def _layer(window: Window, layer: Layer, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
     """Run a layer over inputs (B, T, I): outputs (B, T, H) and the state after."""
     x = functional.linear(inputs.transpose(0, 1), layer.weight_ih_l0, layer.bias_ih_l0)
     weight, bias = layer.weight_hh_l0, layer.bias_hh_l0

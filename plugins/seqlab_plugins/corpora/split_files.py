@@ -32,7 +32,9 @@ class SplitFiles:
         trained, self.held_out = split_off(files["train"], scored)
         if not trained:
             paths = ", ".join(map(str, self.held_out[:5]))
-            raise CorpusError(f"{paths}: other splits have all of `path`; nothing is left to train")
+            raise CorpusError(
+                f"{paths}: all files belong to other splits; nothing is left to train"
+            )
         self._files = {**files, "train": trained}
 
     @property

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from seqlab import Corpus, Ids, hookimpl
 
-LargeCount = Annotated[int, Field(gt=0, le=2**32)]
+TaskSize = Annotated[int, Field(gt=0, le=2**32)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -94,11 +94,11 @@ class Copy(_Sequences):
     def __init__(
         self,
         *,
-        symbols: LargeCount = 8,
-        alphabet: LargeCount = 16,
-        train: LargeCount = 4096,
-        valid: LargeCount = 256,
-        test: LargeCount = 256,
+        symbols: TaskSize = 8,
+        alphabet: TaskSize = 16,
+        train: TaskSize = 4096,
+        valid: TaskSize = 256,
+        test: TaskSize = 256,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train, valid, test, seed)
@@ -142,14 +142,14 @@ class AssociativeRecall(_Sequences):
     def __init__(
         self,
         *,
-        pairs: LargeCount = 4,
-        keys: LargeCount = 32,
-        values: LargeCount = 32,
-        length: LargeCount = 32,
+        pairs: TaskSize = 4,
+        keys: TaskSize = 32,
+        values: TaskSize = 32,
+        length: TaskSize = 32,
         power: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01,
-        train: LargeCount = 4096,
-        valid: LargeCount = 256,
-        test: LargeCount = 256,
+        train: TaskSize = 4096,
+        valid: TaskSize = 256,
+        test: TaskSize = 256,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train, valid, test, seed)

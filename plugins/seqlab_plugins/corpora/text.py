@@ -151,7 +151,7 @@ class Folder:
         trained, held_out = split_off(self._below("train"), scored)
         if held_out and not trained:
             folder = self._split_folders()["train"]
-            raise CorpusError(f"{folder}: other splits have all its files; none is left to train")
+            raise CorpusError(f"{folder}: all files belong to other splits; none is left to train")
         return trained, held_out
 
     def _below(self, split: str) -> list[Path]:

@@ -50,7 +50,7 @@ class Sample:
 
     In this order: the penalties and `no_repeat` for tokens of the history, prefix included; the
     temperature; then a token stays if `top_k`, `top_p` and `min_p` all allow it. The random
-    numbers follow from `--seed` or `train.seed`.
+    numbers follow from the seed of the generation or, for samples, `train.seed`.
 
     Args:
         temperature: what the logits are divided by; below 1 it favours probable tokens.

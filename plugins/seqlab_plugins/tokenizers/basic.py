@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import CorpusError, Document, Ids, Tokenizer, hookimpl, text_pieces
+from seqlab.kernels import tuning
 
 _NO_ID = -1
 _CODES = sys.maxunicode + 1
-_BLOCK = 1 << 16  # characters at a time, so that they and their ids fit into the cache of a core
 MAX_IDS = 1 << 27  # no vocabulary is as large; larger ids are numbers of a wrong type
 
 
@@ -114,7 +114,8 @@ def _codes(text: str) -> NDArray[np.uint32]:
 
 
 def _blocks(size: int) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
+    step = tuning.CHARACTERS_AT_ONCE
+    return (slice(start, start + step) for start in range(0, size, step))
 
 
 class Bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from seqlab import Document, Tokenizer, hookimpl, text_pieces
+from seqlab.options import LargeCount
 from seqlab_plugins.tokenizers.word_boundaries import segment
 
 _NO_ID = -1
@@ -31,7 +31,7 @@ class Words:
     def __init__(
         self,
         *,
-        min_count: Annotated[int, Field(gt=0, le=2**40)] = 1,
+        min_count: LargeCount = 1,
         unknown: Literal["error", "token"] = "error",
         end_of_document: bool = False,
     ) -> None:
