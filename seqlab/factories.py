@@ -33,6 +33,9 @@ T = TypeVar("T", bound=type)
 class Default(dict[str, Any]):
     """A component as the default of an option: what a section would have, with its `name`."""
 
+    def __hash__(self) -> int:  # type: ignore[override] # so that a field of a dataclass has it
+        return hash(self["name"])
+
     def __call__(self, *_: Any) -> Any:
         raise TypeError(
             f"component '{self['name']}' is a default that seqlab binds; called in Python, the"

@@ -162,8 +162,8 @@ def _read_override(override: str) -> Located:
     except ExperimentError as error:
         problem = error.complaints[0].message
         raise refusal(origin, "", f"the value is not YAML: {problem}") from None
-    if steps[1:] == ["name"] and steps[0] in SINGLE and isinstance(value.value, str):
-        steps = steps[:1]  # the same as a bare name
+    if steps[1:] and steps[-1] == "name" and steps[0] in SECTIONS and isinstance(value.value, str):
+        steps = steps[:-1]  # the same as a bare name
     for step in reversed(steps):
         value = Located({step: value}, origin)
     return value

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import to_jsonable_python
 from pydantic_core.core_schema import DataclassSchema
 
 from seqlab.factories import KIND
@@ -42,13 +43,17 @@ class Option:
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        """Validates a tuple of one value: inside a tuple, the config applies to a dataclass."""
-        annotation: Any = GenericAlias(tuple, (self.annotation,))
-        return TypeAdapter(annotation, config=ConfigDict(extra="forbid"))
+        return _adapter(self.annotation, ConfigDict(extra="forbid"))
+
+    @cached_property
+    def _strict_adapter(self) -> TypeAdapter[Any]:
+        """Checks the defaults of a dataclass's fields, too, since they may name components."""
+        return _adapter(self.annotation, ConfigDict(extra="forbid", validate_default=True))
 
     def check(self, value: Any) -> Any:
         """Validate a plain value without converting its type; raises ValidationError."""
-        return self._adapter.validate_json(json.dumps([value]), strict=True)[0]
+        adapter = self._strict_adapter if self.names_components else self._adapter
+        return adapter.validate_json(json.dumps([value]), strict=True)[0]
 
     def type_name(self) -> str:
         """The type without `Annotated` and module names."""
@@ -81,8 +86,17 @@ class Option:
         return ", ".join(dict.fromkeys(bounds))
 
 
+def _adapter(annotation: Any, config: ConfigDict) -> TypeAdapter[Any]:
+    """Validates a tuple of one value: inside a tuple, the config applies to a dataclass."""
+    of_tuple: Any = GenericAlias(tuple, (annotation,))
+    return TypeAdapter(of_tuple, config=config)
+
+
 class _SchemaWithHelp(GenerateJsonSchema):
     """Describes the keys of a dataclass with the `Args:` of its docstring."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return to_jsonable_python(dft)  # the default of a component has no type that pydantic knows
 
     def dataclass_schema(self, schema: DataclassSchema) -> dict[str, Any]:
         described = super().dataclass_schema(schema)

@@ -112,9 +112,8 @@ class _Writer:
         }
 
     def _option(self, option: Option) -> Schema:
-        # What is written is laid over a default, so that it may be a part of it.
-        writer = self if option.required or option.default is None else replace(self, over=True)
-        schema: Schema = writer._with_references(dict(option.schema))
+        over_default = not option.required and option.default is not None
+        schema: Schema = self._with_references(dict(option.schema), over_default)
         schema = _with_definitions(schema, self.definitions)
         if option.help:
             schema["description"] = option.help
@@ -122,23 +121,32 @@ class _Writer:
             schema["default"] = to_jsonable_python(option.default)
         return schema
 
-    def _with_references(self, value: Any) -> Any:
+    def _with_references(self, value: Any, over_default: bool) -> Any:
         """Refer to the components of a kind where a type says that it is one of them."""
         if isinstance(value, list):
-            return [self._with_references(item) for item in value]
+            return [self._with_references(item, over_default) for item in value]
         if not isinstance(value, dict):
             return value
         if KIND in value:
-            return {"$ref": f"#/$defs/{self._defined(value[KIND])}"}
-        return {key: self._with_references(item) for key, item in value.items()}
+            kind = self.registry.kinds[value[KIND]]
+            return {"anyOf": list(self._references(kind, over_default))}
+        return {key: self._with_references(item, over_default) for key, item in value.items()}
 
-    def _defined(self, kind: str) -> str:
-        """Define the components of a kind once, and return the name of the definition."""
-        name = f"{kind}.over" if self.over else f"{kind}.whole"
+    def _references(self, kind: Kind, over_default: bool) -> Iterator[Schema]:
+        if self.over:
+            yield self._defined(f"{kind.name}.over", kind)
+            return
+        yield self._defined(f"{kind.name}.whole", kind)
+        if over_default:  # what is written is laid over it, so that a name may be left out
+            over = replace(self, over=True)._defined(f"{kind.name}.over", kind)
+            yield {"allOf": [over, {"type": "object", "not": {"required": ["name"]}}]}
+
+    def _defined(self, name: str, kind: Kind) -> Schema:
+        """Define the components of a kind once, and refer to the definition."""
         if name not in self.definitions:
             self.definitions[name] = {}  # it may contain itself
-            self.definitions[name] = self.component(self.registry.kinds[kind], part=True)
-        return name
+            self.definitions[name] = self.component(kind, part=True)
+        return {"$ref": f"#/$defs/{name}"}
 
 
 def _required(signature: Signature) -> Iterator[bool]:

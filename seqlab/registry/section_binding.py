@@ -17,6 +17,8 @@ from seqlab.registry.option import Option
 from seqlab.registry.option_values import check_options, suggest
 from seqlab.registry.signature import core_options, read_signature
 
+MAX_PARTS = 1000  # a default may name itself
+
 
 @dataclass
 class SectionBinder:
@@ -26,6 +28,7 @@ class SectionBinder:
     complaints: list[Complaint] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     plugin_at_fault: bool = False
+    parts: int = 0  # how many components were bound as options
 
     def complain(self, origin: Origin, key: str, message: str) -> None:
         self.complaints.append(Complaint(str(origin), key, message))
@@ -74,9 +77,13 @@ class SectionBinder:
         """Bind a component that an option names; `written` is empty if it is a default."""
         if written.value is None:
             written = locate(part.written, written.origin)
-        if key.count(".") > MAX_DEPTH:
-            message = f"nests deeper than {MAX_DEPTH} levels; does a default name itself?"
-            self.complain(written.origin, f"{key[:40]}…", message)
+        self.parts += 1
+        if self.parts > MAX_PARTS or key.count(".") > MAX_DEPTH:
+            message = (
+                f"has more than {MAX_PARTS} components, or nests deeper than {MAX_DEPTH} levels"
+            )
+            if self.parts <= MAX_PARTS + 1:
+                self.complain(written.origin, f"{key[:40]}…", message)
             return None
         return self.bind(self.registry.kinds[part.kind], key, written)
 
