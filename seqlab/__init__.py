@@ -29,8 +29,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import State as State
     from seqlab.contracts import Tokenizer as Tokenizer
     from seqlab.data.permutation import Permutation as Permutation
-    from seqlab.data.text import text_pieces as text_pieces
     from seqlab.data.tokens import Tokens as Tokens
+    from seqlab.documents import text_pieces as text_pieces
     from seqlab.errors import CorpusError as CorpusError
     from seqlab.errors import CorpusUnavailable as CorpusUnavailable
     from seqlab.errors import ExperimentError as ExperimentError
@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.kernels import on_all_cores as on_all_cores
     from seqlab.kernels import use_kernels as use_kernels
     from seqlab.kernels import why_not_compiled as why_not_compiled
+    from seqlab.model.stack import Stack as Stack
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
     from seqlab.model.unroll import unroll as unroll
@@ -70,7 +71,7 @@ _HOMES = {
         "NamedParameters Observer Sampler SearchDecoder Start State Tokenizer"
     ),
     "seqlab.data.permutation": "Permutation",
-    "seqlab.data.text": "text_pieces",
+    "seqlab.documents": "text_pieces",
     "seqlab.data.tokens": "Tokens",
     "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
@@ -82,6 +83,7 @@ _HOMES = {
     "seqlab.hookspecs": "hookimpl",
     "seqlab.kernels": "on_all_cores use_kernels why_not_compiled",
     "seqlab.options": "Count Share",
+    "seqlab.model.stack": "Stack",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.registry": "Registry load_plugins",

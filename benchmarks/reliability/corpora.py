@@ -19,7 +19,7 @@ from seqlab_plugins.corpora.text import Text
 from benchmarks.reliability.mutants import DAMAGE
 from benchmarks.reliability.outcome import Outcome, chance_of, scaled
 from seqlab.contracts import Document
-from seqlab.data.text import text_pieces
+from seqlab.documents import text_pieces
 from seqlab.errors import CorpusError
 
 MUTANTS = 5000

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated
 
 from pydantic import Field
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
-from seqlab import hookimpl
+from seqlab import ScheduleFactory, hookimpl
 
 Steps = Annotated[int, Field(ge=0, le=2**40)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -135,6 +137,53 @@ def plateau(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A schedule for some of the steps.
+
+    Args:
+        schedule: what it is.
+        steps: how many optimizer steps it lasts; null: with the other such phases an equal part of
+            what is left.
+    """
+
+    schedule: ScheduleFactory
+    steps: Annotated[int, Field(gt=0, le=2**40)] | None = None
+
+
+def chain(
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    phases: Annotated[list[Phase], Field(min_length=1)],
+) -> LRScheduler:
+    """Schedules one after another, each over its own steps.
+
+    Args:
+        phases: Required. The schedules, in order.
+    """
+    given = sum(phase.steps or 0 for phase in phases)
+    free = [phase for phase in phases if phase.steps is None]
+    left = total_steps - given
+    if left < len(free) or (not free and left):
+        raise ValueError(
+            f"the phases have {given:,} of {total_steps:,} steps"
+            + (f", and {len(free)} more share the rest" if free else "; leave one without `steps`")
+        )
+    shares = iter(range(len(free)))
+    lengths = [phase.steps or _equal_part(left, len(free), next(shares)) for phase in phases]
+    schedules = [
+        phase.schedule(optimizer, steps) for phase, steps in zip(phases, lengths, strict=True)
+    ]
+    if any(isinstance(schedule, ReduceLROnPlateau) for schedule in schedules):
+        raise ValueError("plateau depends on evaluations, and cannot be a phase")
+    return SequentialLR(optimizer, schedules, list(accumulate(lengths))[:-1])
+
+
+def _equal_part(total: int, parts: int, index: int) -> int:
+    return total * (index + 1) // parts - total * index // parts
+
+
 def _half_cosine(begin: float, end: float, done: float) -> float:
     """A value on half a cosine from `begin` to `end`, after a share `done` (0 to 1) of it."""
     return end + (begin - end) * (1 + math.cos(math.pi * done)) / 2
@@ -167,4 +216,5 @@ def seqlab_register_schedules() -> dict[str, Callable[..., LRScheduler]]:
         "one_cycle": one_cycle,
         "warmup_stable_decay": warmup_stable_decay,
         "plateau": plateau,
+        "chain": chain,
     }

@@ -57,16 +57,16 @@ def _check_components(registry: Registry) -> Iterator[Finding]:
     """Build every component with its defaults, and without downloads."""
     with offline():
         for component in (c for kind in registry.kinds for c in registry.components(kind)):
-            yield f"{component.kind} {component.name}", *_build(component)
+            yield f"{component.kind} {component.name}", *_build(component, registry)
 
 
-def _build(component: Component) -> tuple[str, int]:
+def _build(component: Component, registry: Registry) -> tuple[str, int]:
     """A message and an exit code; it is no fault if something is missing on this machine."""
     from seqlab.testing.building import build
     from seqlab.testing.promises import NotApplicable, Subject
 
     try:
-        return _condition(build(Subject.of_component(component, {}))), 0
+        return _condition(build(Subject.of_component(component, {}, registry))), 0
     except (NotApplicable, CorpusUnavailable, ValueError) as reason:  # such as a missing extra
         return f"not here: {reason}", 0
     except SeqlabError as error:

@@ -42,11 +42,13 @@ def command(
     from seqlab.testing import Subject, checks_of, look_at
 
     results: list[tuple[str, Result]] = []
-    components = _find(name, kind, plugins)
+    registry, components = _find(name, kind, plugins)
     values = _parse_options(options, components)
     for component in components:
         known = component.signature.options
-        subject = Subject.of_component(component, {k: v for k, v in values.items() if k in known})
+        subject = Subject.of_component(
+            component, {k: v for k, v in values.items() if k in known}, registry
+        )
         results += [(str(subject), look_at(check, subject)) for check in checks_of(component.of)]
     if as_json:
         print_json([{"component": name, **vars(result)} for name, result in results])
@@ -63,7 +65,7 @@ def _print(results: list[tuple[str, Result]]) -> None:
     err(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
-def _find(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]:
+def _find(name: str, kind: str | None, plugins: PluginChoice) -> tuple[Registry, list[Component]]:
     """The components with a name, or of the plugin with that name.
 
     Raises:
@@ -79,7 +81,7 @@ def _find(name: str, kind: str | None, plugins: PluginChoice) -> list[Component]
     components = [c for p in registry.plugins for c in p.components]
     named = [c for c in components if plugin in (c.plugin, c.name)]
     if matching := [c for c in named if kind in (None, c.kind)]:
-        return matching
+        return registry, matching
     if named:
         kinds = ", ".join(sorted({c.kind for c in named}))
         raise UsageError(f"'{name}' has no {kind}; its components are of kind: {kinds}")

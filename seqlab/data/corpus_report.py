@@ -12,8 +12,8 @@ import numpy as np
 from seqlab.contracts import Document, Ids, Tokenizer
 from seqlab.data.preparation import Prepared
 from seqlab.data.progress import with_progress
-from seqlab.data.text import text_pieces
 from seqlab.data.tokens import Tokens
+from seqlab.documents import text_pieces
 
 SHOWN = 10  # tokens
 LINES, WIDTH = 5, 80  # of the excerpt

@@ -13,7 +13,7 @@ from typing import Any
 from seqlab.contracts import Corpus, Document, offered
 from seqlab.data.cache import FileStates, cached_fingerprint, file_states, key_of
 from seqlab.data.split_overlap import check_overlap
-from seqlab.data.text import between, checked_documents, first_characters, in_blocks, length
+from seqlab.documents import between, checked_documents, first_characters, in_blocks, length
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
@@ -169,7 +169,7 @@ def _open(resolved: Text, fingerprint: bool) -> Source:
 
 
 def _open_bound(bound: Bound, keys: CorpusKeys, fingerprint: bool) -> Source:
-    corpus: Corpus = bound.build()
+    corpus: Corpus = bound()
     with bound.attributed():
         check_overlap(bound.component.name, corpus)
         files = _files(corpus)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from seqlab.contracts import Batch, Document, Ids, Tokenizer
-from seqlab.data.text import text_pieces
+from seqlab.documents import text_pieces
 from seqlab.errors import CorpusError
 
 

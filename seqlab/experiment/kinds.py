@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from seqlab import contracts
 from seqlab.experiment.sections import CorpusKeys, OptimizerKeys
+from seqlab.part_corpora import part_corpus
 from seqlab.part_problems import cell_problem, optimizer_problem, schedule_problem
 
 
@@ -22,6 +23,7 @@ class Section:
         required: whether every experiment has it.
         listed: whether it is a list of components, to which the default is added.
         keys: a dataclass of the keys in it that the core reads, whatever the component.
+        inside: those of the keys that a component may have as a part of another one, too.
     """
 
     key: str = ""
@@ -29,6 +31,7 @@ class Section:
     required: bool = False
     listed: bool = False
     keys: type | None = None
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Kind:
         supplied: names of the positional parameters of a factory, in order.
         problem: says what is wrong with a part that a factory made, as in "should be a tensor, and
             is an int"; an empty text: nothing.
+        part: makes a component that is a part of another one, given what makes it and the values of
+            the keys that `section` allows inside.
         section: where an experiment names it.
         checks: the module whose public functions check what is promised; empty: there is none.
         owner: begins the name of the hook; seqlab fills it in.
@@ -54,6 +59,7 @@ class Kind:
     promises: tuple[type, ...] = ()
     supplied: tuple[str, ...] = ()
     problem: Callable[[Any], str] | None = None
+    part: Callable[[Callable[..., Any], Mapping[str, Any]], Any] | None = None
     section: Section = Section()
     checks: str = ""
     owner: str = "seqlab"
@@ -82,7 +88,13 @@ _BUILT_IN = (
         checks="seqlab.testing.corpora",
         what="a source of text",
         promises=(contracts.Corpus,),
-        section=Section("corpus", required=True, keys=CorpusKeys),
+        part=part_corpus,
+        section=Section(
+            "corpus",
+            required=True,
+            keys=CorpusKeys,
+            inside=("max_characters", "if_unavailable"),
+        ),
     ),
     Kind(
         name="tokenizer",

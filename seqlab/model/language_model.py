@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.contracts import Cell, State, offered
+from seqlab.contracts import State
 from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment.sections import Model
-from seqlab.model.state import checked_result
-
-CellFactory = Callable[[int], Cell]
+from seqlab.model.stack import MakeCell, SizesDiffer, Stack, dropped, make_norm
 
 
 class LanguageModel(nn.Module):
@@ -26,7 +21,7 @@ class LanguageModel(nn.Module):
         settings: the `model` section.
     """
 
-    def __init__(self, vocabulary: int, make_cell: CellFactory, settings: Model) -> None:
+    def __init__(self, vocabulary: int, make_cell: MakeCell, settings: Model) -> None:
         super().__init__()
         self.embedding: OneHot | nn.Embedding = (
             OneHot(vocabulary)
@@ -34,14 +29,19 @@ class LanguageModel(nn.Module):
             else nn.Embedding(vocabulary, settings.embedding)
         )
         size = self.embedding.embedding_dim
-        layers = []
-        for number in range(settings.layers):
-            plain_input = number == 0 and settings.embedding == "one_hot"
-            norm = None if plain_input else settings.norm
-            layers.append(Layer(size, make_cell, norm, settings.residual and not plain_input))
-            size = layers[-1].output_size
-        self.layers = nn.ModuleList(layers)
-        self.norm = _norm(settings.norm, size)
+        try:
+            self.layers = Stack(
+                size,
+                [make_cell] * settings.layers,
+                norm=settings.norm,
+                residual=settings.residual,
+                dropout=settings.dropout,
+                one_hot=settings.embedding == "one_hot",
+            )
+        except SizesDiffer as error:
+            raise _model_error(str(error)) from None
+        size = self.layers.output_size
+        self.norm = make_norm(settings.norm, size)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(size, vocabulary)
         if settings.tie_weights:
@@ -54,27 +54,15 @@ class LanguageModel(nn.Module):
 
     def hidden(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Return the inputs of the head, (B, T, O), and the state after."""
-        states = state if isinstance(state, tuple) else (None,) * len(self.layers)
-        values, new_states = self.embed(ids), []
-        for number, (layer, before) in enumerate(zip(self.layers, states, strict=True)):
-            if number:
-                values = self._drop(values)
-            values, after = layer(values, before)
-            new_states.append(after)
+        values, state = self.layers(self.embed(ids), state)
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
-        return self.dropout(self.norm(values.contiguous())), tuple(new_states)
+        return self.dropout(self.norm(values.contiguous())), state
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return vectors (B, T, I), or the ids where the first cell reads them as one-hot."""
         if isinstance(self.embedding, OneHot):
-            reads_ids = offered(self.layers[0].cell, "from_ids") is not None
-            return ids if reads_ids else self.embedding(ids)
-        return self._drop(self.embedding(ids))
-
-    def _drop(self, values: Tensor) -> Tensor:
-        """Drop out between layers; without dropout nothing is copied."""
-        active = self.training and self.dropout.p > 0
-        return cast("Tensor", self.dropout(values.contiguous())) if active else values
+            return ids if self.layers.from_ids is not None else self.embedding(ids)
+        return dropped(self.embedding(ids), self.dropout.p, self.training)
 
     def _tie(self) -> None:
         if isinstance(self.embedding, OneHot):
@@ -85,32 +73,6 @@ class LanguageModel(nn.Module):
                 f" ({self.head.in_features}); it is {self.embedding.embedding_dim}"
             )
         self.embedding.weight = self.head.weight  # initialised as an output layer is
-
-
-class Layer(nn.Module):
-    """A cell with a norm before it and a residual connection around both."""
-
-    def __init__(self, size: int, make_cell: CellFactory, norm: str | None, residual: bool) -> None:
-        super().__init__()
-        self.norm = _norm(norm, size)
-        self.cell = cast("nn.Module", make_cell(size))
-        self.output_size = cast("int", self.cell.output_size)
-        self.residual = residual
-        if residual and self.output_size != size:
-            raise _model_error(
-                f"residual needs inputs and outputs of the same size; they are {size} and"
-                f" {self.output_size}"
-            )
-
-    def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Map inputs (B, T, I), or ids (B, T) for `from_ids`, to outputs (B, T, O)."""
-        shape = (*inputs.shape[:2], self.output_size)
-        if not inputs.is_floating_point():
-            result = offered(self.cell, "from_ids")(inputs, state)
-            return checked_result(result, self.cell, "from_ids", shape)
-        result = self.cell(self.norm(inputs), state)
-        outputs, state = checked_result(result, self.cell, "forward", shape)
-        return (inputs + outputs if self.residual else outputs), state
 
 
 class OneHot(nn.Module):
@@ -125,11 +87,6 @@ class OneHot(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         return functional.one_hot(ids, self.embedding_dim).to(self.unit.dtype)
-
-
-def _norm(name: str | None, size: int) -> nn.Module:
-    norms = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
-    return norms[name](size) if name else nn.Identity()
 
 
 def _model_error(message: str) -> ExperimentError:

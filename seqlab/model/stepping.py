@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.contracts import Advance, GreedySteps, IdStep, State, offered
-from seqlab.model.language_model import LanguageModel, Layer, OneHot
+from seqlab.model.language_model import LanguageModel, OneHot
+from seqlab.model.stack import Layer, step_through
 
 
 def stepper(model: LanguageModel) -> Advance:
@@ -20,17 +21,12 @@ def stepper(model: LanguageModel) -> Advance:
     The model's modules and weights must not change while it is in use.
     """
     first, *rest = cast("list[Layer]", list(model.layers))
-    first_step = _first_layer_step(model, first)
+    step = step_through(_first_layer_step(model, first), rest)
     norm, head = model.norm, model.head
 
     def advance(ids: Tensor, state: State) -> tuple[Tensor, State]:
-        values, after = first_step(ids, state[0])  # (B, O)
-        new_states = [after]
-        for layer, before in zip(rest, state[1:], strict=True):
-            window, after = layer(values.unsqueeze(1), before)
-            values = window.squeeze(1)
-            new_states.append(after)
-        return functional.linear(norm(values), head.weight, head.bias), tuple(new_states)
+        values, after = step(ids, state)  # (B, O)
+        return functional.linear(norm(values), head.weight, head.bias), after
 
     return advance
 
@@ -41,8 +37,7 @@ def greedy_steps(model: LanguageModel, steps: int) -> GreedySteps | None:
     None: the model is more than one cell and its head, or the cell has no such function.
     """
     layer, *rest = cast("list[Layer]", list(model.layers))
-    norms = (layer.norm, model.norm)
-    if rest or layer.residual or not all(isinstance(norm, nn.Identity) for norm in norms):
+    if rest or not layer.is_bare or not isinstance(model.norm, nn.Identity):
         return None
     greedy = offered(_first_layer_step(model, layer), "greedy")
     take_steps = cast("GreedySteps | None", greedy and greedy(model.head, steps))
@@ -59,10 +54,9 @@ def greedy_steps(model: LanguageModel, steps: int) -> GreedySteps | None:
 def _first_layer_step(model: LanguageModel, layer: Layer) -> IdStep:
     """Return the embedding and the first layer as a function of ids (B,) and a state."""
     id_stepper = offered(layer.cell, "id_stepper")
-    is_bare = isinstance(layer.norm, nn.Identity) and not layer.residual
     if id_stepper is not None and isinstance(model.embedding, OneHot):
         return cast("IdStep", id_stepper())
-    if id_stepper is not None and is_bare and isinstance(model.embedding, nn.Embedding):
+    if id_stepper is not None and layer.is_bare and isinstance(model.embedding, nn.Embedding):
         over = offered(id_stepper(), "over")
         if over is not None:
             return cast("IdStep", over(model.embedding.weight))

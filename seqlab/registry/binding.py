@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,12 +28,19 @@ class Bound:
         options: of its factory; some may be bound components themselves.
         written: what names it, with the options that are written and where they are.
         key: its dotted key in an experiment.
+        part_keys: values of the keys that the core reads of a component inside another one.
     """
 
     def __init__(
-        self, component: Component, options: Mapping[str, Any], written: Located, key: str
+        self,
+        component: Component,
+        options: Mapping[str, Any],
+        written: Located,
+        key: str,
+        part_keys: Mapping[str, Any] | None = None,
     ) -> None:
         self.component, self.options, self.written, self.key = component, options, written, key
+        self.part_keys = part_keys or {}
 
     @property
     def where(self) -> str:
@@ -51,12 +59,14 @@ class Bound:
                 f"'{self.key}' is called with {len(supplied)} arguments; a {kind.name} is given"
                 f" ({', '.join(kind.supplied)})"
             )
-        return self.build(*supplied)
+        if kind.part is None or not self.part_keys:
+            return self.build(*supplied)
+        return kind.part(partial(self.build, *supplied), self.part_keys)
 
     def everything(self) -> Iterator[Bound]:
         """Yield it and the components in its options, at any depth."""
         yield self
-        for leaf in leaves(self.options):
+        for leaf in leaves([self.options, self.part_keys]):
             if isinstance(leaf, Bound):
                 yield from leaf.everything()
 
@@ -136,7 +146,7 @@ class Bound:
 
     def as_section(self) -> dict[str, Any]:
         """The section of an experiment that gives this component and these options."""
-        return {"name": self.component.name, **as_written(self.options)}
+        return {"name": self.component.name, **as_written({**self.options, **self.part_keys})}
 
 
 def as_written(options: Mapping[str, Any]) -> dict[str, Any]:

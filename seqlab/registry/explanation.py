@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import UnionType
 from typing import Any, TypeAlias
 
 from pydantic_core import to_jsonable_python
@@ -104,15 +102,14 @@ class _Explainer:
         reader: str,
     ) -> Iterator[Explanation]:
         """The row of an option, or the rows of what is inside its value."""
-        inside = _nested_keys(option)
         if isinstance(value, Bound):
-            yield from self.component(key, value, value.written)
+            yield from self.component(key, value, value.written, value.part_keys)
         elif option.names_components and isinstance(value, list | tuple | Mapping):
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
             for step, item in items:
                 here = _inside(written, step)
                 yield from self.option(f"{key}.{step}", item, here, option, signature, reader)
-        elif inside is not None and dataclasses.is_dataclass(value):
+        elif inside := _fields(value):
             for name, part in inside.options.items():
                 item, here = getattr(value, name), _inside(written, name)
                 yield from self.option(f"{key}.{name}", item, here, part, inside, reader)
@@ -134,19 +131,11 @@ def _inside(written: Located | None, step: str | int) -> Located | None:
     return None if here is written else here
 
 
-def _nested_keys(option: Option) -> Signature | None:
-    """The keys of a value that is a dataclass; None: it is none, or may be one of several."""
-    classes = list(_dataclasses(option.annotation))
+def _fields(value: Any) -> Signature | None:
+    """The keys of a value that is a dataclass; None: it is none."""
+    if not dataclasses.is_dataclass(value):
+        return None
     try:
-        return read_fields(classes[0]) if len(classes) == 1 else None
+        return read_fields(type(value))
     except SignatureError:  # a dataclass that pydantic checks need not be readable
         return None
-
-
-def _dataclasses(annotation: Any) -> Iterator[type]:
-    """The dataclasses of a type; not those of the items of a list."""
-    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        yield annotation
-    elif typing.get_origin(annotation) in (typing.Annotated, typing.Union, UnionType):
-        for branch in typing.get_args(annotation):
-            yield from _dataclasses(branch)

@@ -73,7 +73,9 @@ class _Writer:
     def component(self, kind: Kind, *, part: bool = False) -> Schema:
         """A component of a kind: in its section, or as `part` of another one."""
         components = self.registry.components(kind.name)
-        core = {} if part else core_options(kind)
+        core = core_options(kind)
+        if part:
+            core = {name: core[name] for name in kind.section.inside}
         return self._overriding(components, core) if self.over else self._whole(components, core)
 
     def _whole(self, components: list[Component], core: Mapping[str, Option]) -> Schema:

@@ -59,8 +59,9 @@ class SectionBinder:
             self.complain(name.origin, f"{key}.name", str(error))
             return None
 
-        core = core_options(kind) if key == kind.section.key else {}
+        core = core_options(kind)
         own = {k: item for k, item in section.items.items() if k not in {"name", *core}}
+        part_keys = {} if key == kind.section.key else self._part_keys(kind, key, section)
         options = Located(own, section.origin)
         what = component.label
         try:
@@ -71,7 +72,20 @@ class SectionBinder:
             raise PluginError(f"plugin '{component.plugin}': {error}") from error
         self.complaints += checked.complaints
         self._report_dropped(kind, key, what, {name: own[name] for name in checked.dropped})
-        return Bound(component, checked.values, section, key)
+        return Bound(component, checked.values, section, key, part_keys)
+
+    def _part_keys(self, kind: Kind, key: str, section: Located) -> dict[str, Any]:
+        """Read the keys that the core reads in a component inside another one."""
+        options, allowed = core_options(kind), kind.section.inside
+        written = {name: item for name, item in section.items.items() if name in options}
+        for name in written.keys() - {*allowed}:
+            message = f"belongs in the section `{kind.section.key}`, where it holds for all of it"
+            self.complain(written[name].origin, f"{key}.{name}", message)
+        own = Located({n: item for n, item in written.items() if n in allowed}, section.origin)
+        inside = {name: options[name] for name in allowed if name in own.items}
+        checked = check_options(inside, own, key, key, self.bind_part)
+        self.complaints += checked.complaints
+        return {name: value for name, value in checked.values.items() if value is not None}
 
     def bind_part(self, part: Part, written: Located, key: str) -> Bound | None:
         """Bind a component that an option names; `written` is empty if it is a default."""

@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from seqlab.contracts import Document, Ids, Tokenizer
 from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
-from seqlab.data.text import text_pieces
 from seqlab.data.tokens import Tokens, encode
+from seqlab.documents import text_pieces
 from seqlab.errors import (
     Complaint,
     CorpusError,

@@ -21,7 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Of the component in a template: small, and different from its defaults."""
 
-_SECTIONS: dict[str, Any] = {
+SECTIONS: dict[str, Any] = {
     "corpus": {"name": "original_lyrics", "max_characters": 4000},
     "tokenizer": "characters",
     "sampler": {"name": "consecutive", "batch_size": 8, "window": 20},
@@ -31,12 +31,13 @@ _SECTIONS: dict[str, Any] = {
     "decoder": "greedy",
     "observers": [],
 }
+"""Of a small experiment."""
 _LIBRARIES = ("numpy", "pydantic", "torch")
 
 
 def sections(kind: str, name: str) -> dict[str, str]:
     """The sections of an experiment with the new component, each as YAML."""
-    values = dict(_SECTIONS, **dict([_section(kind, name)]))
+    values = dict(SECTIONS, **dict([_section(kind, name)]))
     prefix = "2 + 3 =" if kind == "corpus" else "分开"
     return {key: dump_flow(value) for key, value in values.items()} | {"prefix": prefix}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlab.contracts import Document, Ids
-from seqlab.data.text import text_pieces
+from seqlab.documents import text_pieces
 
 
 class Content(NamedTuple):

@@ -14,8 +14,11 @@ from pydantic_core import to_jsonable_python
 from seqlab.errors import SeqlabError, UsageError
 from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
+from seqlab.registry import Registry, load_plugins
+from seqlab.registry.option import Option
 from seqlab.registry.plugins import Component
 from seqlab.registry.signature import Signature, SignatureError, core_options, read_signature
+from seqlab.testing.parts import bound_parts
 
 PAGE = "docs/conformance.md"
 """Its sections have the names of the checks: what is promised, and why."""
@@ -49,6 +52,7 @@ class Subject:
     factory: Callable[..., Any]
     options: Mapping[str, Any] = field(default_factory=dict)
     declaration: Kind | None = None  # of a kind that is not seqlab's own
+    registry: Registry | None = None  # of the components that options name; None: of all plugins
 
     @classmethod
     def of(cls, kind: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Subject:
@@ -67,9 +71,11 @@ class Subject:
         return subject.with_options(options)
 
     @classmethod
-    def of_component(cls, component: Component, options: Mapping[str, Any]) -> Subject:
+    def of_component(
+        cls, component: Component, options: Mapping[str, Any], registry: Registry | None = None
+    ) -> Subject:
         """Take a component that a plugin registered."""
-        subject = cls(component.kind, component.name, component.factory, {}, component.of)
+        subject = cls(component.kind, component.name, component.factory, {}, component.of, registry)
         return subject.with_options(options)
 
     def with_options(self, options: Mapping[str, Any]) -> Subject:
@@ -84,7 +90,7 @@ class Subject:
             raise UsageError(f"{self} has no option '{min(unknown)}' (its options: {has})")
         try:
             plain = {key: to_jsonable_python(value) for key, value in options.items()}
-            checked = {k: known[k].check(v) if k in known else v for k, v in plain.items()}
+            checked = {k: _checked(known.get(k), v) for k, v in plain.items()}
         except ValidationError as error:
             raise UsageError(f"{self}: {error.errors()[0]['msg']} ({dict(options)})") from None
         return replace(self, options=checked)
@@ -105,19 +111,30 @@ class Subject:
         kind = self.declaration or KINDS[self.kind]
         return read_signature(self.factory, kind.supplied, tuple(core_options(kind)))
 
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """The options that name components, bound."""
+        options = {n: o for n, o in self.signature.options.items() if o.names_components}
+        if not options:
+            return {}
+        return bound_parts(options, self.options, str(self), self.registry or load_plugins())
+
     def build(self, *supplied: Any) -> Any:
         """Call the factory with what seqlab supplies."""
-        missing = [
-            option.name
-            for option in self.signature.options.values()
-            if option.required and option.name not in self.options
-        ]
-        if missing:
-            raise NotApplicable(f"option '{missing[0]}' has no default; give it a value")
-        return self.factory(*supplied, **self.options)
+        values = {**self.options, **self.parts}
+        for option in self.signature.options.values():
+            if option.required and option.name not in values:
+                raise NotApplicable(f"option '{option.name}' has no default; give it a value")
+        return self.factory(*supplied, **values)
 
     def __str__(self) -> str:
         return f"{self.kind} '{self.name}'"
+
+
+def _checked(option: Option | None, value: Any) -> Any:
+    """A value of its type; one that names components stays as it is written, to be bound later."""
+    checked = option.check(value) if option else value
+    return value if option and option.names_components else checked
 
 
 Check: TypeAlias = Callable[[Subject], None]

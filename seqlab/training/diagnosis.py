@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts import State
-from seqlab.model.language_model import LanguageModel, Layer
+from seqlab.model.language_model import LanguageModel
+from seqlab.model.stack import Layer
 from seqlab.model.state import carry
 from seqlab.training.gradients import Window
 

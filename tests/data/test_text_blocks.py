@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab import Ids
-from seqlab.data.text import in_blocks
+from seqlab.documents import in_blocks
 
 relaxed = settings(deadline=None, max_examples=300)
 pieces = st.lists(st.text("ab \n", max_size=30), max_size=12)

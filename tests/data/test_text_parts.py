@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab import CorpusError, Ids
-from seqlab.data.text import between, first_characters, length
+from seqlab.documents import between, first_characters, length
 
 relaxed = settings(deadline=None, max_examples=200)
 pieces = st.lists(st.text(max_size=6), max_size=4)

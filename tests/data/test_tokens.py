@@ -14,8 +14,8 @@ from seqlab_plugins.tokenizers.basic import Characters, TokenIds
 
 from seqlab import CorpusError, Ids, Tokens
 from seqlab.data.store import open_store, write_store
-from seqlab.data.text import first_characters
 from seqlab.data.tokens import decode, encode
+from seqlab.documents import first_characters
 
 relaxed = settings(deadline=None, max_examples=100)
 LETTERS = "abcdefgh"

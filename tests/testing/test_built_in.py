@@ -13,6 +13,7 @@ MODULES = {
     "optimizer": optimizers,
     "schedule": schedules,
 }
+CHAIN = [{"schedule": {"name": "constant", "warmup": 3}, "steps": 5}, {"schedule": "linear"}]
 BUILT_IN = {
     "decoder": [
         ("greedy", {}),
@@ -40,6 +41,9 @@ BUILT_IN = {
         *[(name, {}) for name in ("adagrad", "adam", "adamw", "lion", "muon", "rmsprop", "sgd")],
         *[(name, {"weight_decay": 0.1}) for name in ("adam", "adamw", "lion", "muon", "sgd")],
         *[(name, {"momentum": 0.9}) for name in ("rmsprop", "sgd")],
+        ("groups", {}),
+        ("groups", {"groups": [{"match": ["*"], "lr": 0.1}]}),
+        ("lookahead", {"base": "muon"}),
     ],
     "schedule": [
         *[(name, {}) for name in ("constant", "cosine", "linear", "one_cycle", "plateau")],
@@ -47,6 +51,8 @@ BUILT_IN = {
         ("constant", {"warmup": 5}),
         ("plateau", {"patience": 0}),
         ("warmup_stable_decay", {}),
+        ("chain", {"phases": CHAIN}),
+        ("chain", {"phases": [{"schedule": "cosine"}, {"schedule": "one_cycle"}]}),
     ],
 }
 

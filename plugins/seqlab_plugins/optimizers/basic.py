@@ -11,6 +11,7 @@ from pydantic import Field
 from torch.optim import Optimizer
 
 from seqlab import NamedParameters, Share, hookimpl
+from seqlab_plugins.optimizers.several import Several
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -126,7 +127,7 @@ def adagrad(
     return torch.optim.Adagrad(parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=fused)
 
 
-class Muon(Optimizer):
+class Muon(Several):
     """Muon for the matrices of the hidden layers, AdamW for everything else.
 
     Jordan et al., 2024, https://kellerjordan.github.io/posts/muon. Embedding and head are not
@@ -156,30 +157,8 @@ class Muon(Optimizer):
         adamw = partial(
             torch.optim.AdamW, lr=adamw_lr, betas=betas, weight_decay=weight_decay, fused=True
         )
-        self.parts: list[Optimizer] = [
-            build(group) for build, group in ((muon, hidden), (adamw, rest)) if group
-        ]
-        super().__init__([group for part in self.parts for group in part.param_groups], {})
-        self._share_groups()
-
-    def step(self, closure: Any = None) -> Any:
-        """Take a step of both parts."""
-        loss = closure() if closure is not None else None
-        for part in self.parts:
-            part.step()
-        return loss
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"parts": [part.state_dict() for part in self.parts]}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for part, state in zip(self.parts, state_dict["parts"], strict=True):
-            part.load_state_dict(state)
-        self._share_groups()
-
-    def _share_groups(self) -> None:
-        """Use the groups of the parts, so that a schedule changes these."""
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
+        parts = ((muon, hidden), (adamw, rest))
+        super().__init__([build(group) for build, group in parts if group])
 
 
 class Lion(Optimizer):

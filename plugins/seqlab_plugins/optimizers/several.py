@@ -1,0 +1,36 @@
+"""Several optimizers as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch.optim import Optimizer
+
+
+class Several(Optimizer):
+    """Optimizers of different parameters that step together; a schedule changes all of them."""
+
+    def __init__(self, parts: Sequence[Optimizer]) -> None:
+        self.parts = list(parts)
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+        self._share_groups()
+
+    def step(self, closure: Any = None) -> Any:
+        """Take a step of each."""
+        loss = closure() if closure is not None else None
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self._share_groups()
+
+    def _share_groups(self) -> None:
+        """Use the groups of the parts, so that a schedule changes these."""
+        self.param_groups = [group for part in self.parts for group in part.param_groups]

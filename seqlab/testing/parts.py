@@ -1,0 +1,56 @@
+"""Components in the options of a component under test: given, a default, or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seqlab.errors import UsageError
+from seqlab.experiment.located import Located, Origin, locate
+from seqlab.factories import KIND
+from seqlab.registry import Registry
+from seqlab.registry.option import Option
+from seqlab.registry.option_values import check_options
+from seqlab.registry.section_binding import SectionBinder
+from seqlab.scaffold.examples import SECTIONS
+
+
+def bound_parts(
+    options: Mapping[str, Option], given: Mapping[str, Any], what: str, registry: Registry
+) -> dict[str, Any]:
+    """Bind every option that names components; one that needs a value gets a small component.
+
+    Raises:
+        UsageError: a component does not exist, or refuses its options.
+    """
+    binder, origin = SectionBinder(registry), Origin(what)
+    written = {name: given[name] for name in options if name in given}
+    for name, option in options.items():
+        made_up = _made_up(option.schema, registry) if option.required else None
+        if name not in written and made_up is not None:
+            written[name] = made_up
+    section = Located({name: locate(value, origin) for name, value in written.items()}, origin)
+    checked = check_options(options, section, what, what, binder.bind_part)
+    if complaints := [*checked.complaints, *binder.complaints]:
+        raise UsageError(str(complaints[0]))
+    return {name: value for name, value in checked.values.items() if name in options}
+
+
+def _made_up(schema: Mapping[str, Any], registry: Registry) -> Any:
+    """A value for a schema that names a component, or a list or mapping of some."""
+    if KIND in schema:
+        return SECTIONS.get(schema[KIND]) or _first(schema[KIND], registry)
+    if schema.get("type") == "array":
+        return [_made_up(schema.get("items", {}), registry)]
+    if schema.get("type") == "object" and "additionalProperties" in schema:
+        return {"inner": _made_up(schema["additionalProperties"], registry)}
+    branches = [_made_up(branch, registry) for branch in schema.get("anyOf", [])]
+    return next((branch for branch in branches if branch is not None), None)
+
+
+def _first(kind: str, registry: Registry) -> str | None:
+    """A component of a stranger's kind that needs no option."""
+    for component in registry.components(kind):
+        if not any(option.required for option in component.signature.options.values()):
+            return component.name
+    return None

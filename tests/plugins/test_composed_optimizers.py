@@ -1,0 +1,131 @@
+"""Optimizers around others, and schedules one after another."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import seqlab
+from seqlab.errors import ExperimentError
+from seqlab.registry import resolve
+
+
+@pytest.fixture
+def part(tiny, registry):
+    """Build the component of a section."""
+
+    def part(kind, section, *supplied):
+        resolved = resolve(seqlab.read_experiment({**tiny, kind: section}), registry)
+        return getattr(resolved, kind).build(*supplied)
+
+    return part
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2))
+
+
+def rates(optimizer, model):
+    """Learning rate and weight decay of each parameter, by name."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {
+        names[id(p)]: (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+
+
+def take_steps(optimizer, model, steps):
+    for step in range(steps):
+        optimizer.zero_grad()
+        torch.manual_seed(step)
+        model(torch.randn(5, 4)).square().sum().backward()
+        optimizer.step()
+
+
+def test_groups_have_rates_of_their_own_and_vectors_do_not_decay(part, model):
+    section = {
+        "name": "groups",
+        "base": {"name": "adamw", "lr": 0.01, "weight_decay": 0.1},
+        "groups": [
+            {"match": ["2.*"], "lr": 0.5},
+            {"match": ["0.bias"], "weight_decay": 0.2, "optimizer": {"name": "sgd", "lr": 0.3}},
+        ],
+    }
+    optimizer = part("optimizer", section, list(model.named_parameters()))
+    assert rates(optimizer, model) == {
+        "0.weight": (0.01, 0.1),
+        "0.bias": (0.3, 0.2),
+        "1.weight": (0.01, 0.0),
+        "1.bias": (0.01, 0.0),
+        "2.weight": (0.5, 0.1),
+        "2.bias": (0.5, 0.0),
+    }
+
+
+def test_one_group_is_the_optimizer_itself(part, model):
+    other = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2))
+    other.load_state_dict(model.state_dict())
+    base = {"name": "adamw", "lr": 0.01}
+    grouped = {"name": "groups", "base": base, "no_decay": None}
+    take_steps(part("optimizer", grouped, list(model.named_parameters())), model, 4)
+    take_steps(part("optimizer", base, list(other.named_parameters())), other, 4)
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_pattern_that_matches_nothing_is_refused(part, model):
+    section = {"name": "groups", "groups": [{"match": ["hed.*"]}]}
+    with pytest.raises(ExperimentError, match=r"no parameter is left for .* \['hed.\*'\]"):
+        part("optimizer", section, list(model.named_parameters()))
+
+
+def test_slow_weights_follow_every_few_steps(part, model):
+    begin = [p.detach().clone() for p in model.parameters()]
+    fast = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2))
+    fast.load_state_dict(model.state_dict())
+    base = {"name": "sgd", "lr": 0.1}
+    section = {"name": "lookahead", "base": base, "steps": 3, "share": 0.25}
+    take_steps(part("optimizer", base, list(fast.named_parameters())), fast, 3)
+    take_steps(part("optimizer", section, list(model.named_parameters())), model, 3)
+    for slow, first, last in zip(model.parameters(), begin, fast.parameters(), strict=True):
+        torch.testing.assert_close(slow, torch.lerp(first, last, 0.25))
+
+
+def test_the_key_of_the_section_is_refused_inside(part, model):
+    section = {"name": "lookahead", "base": {"name": "sgd", "clip_norm": 1.0}}
+    with pytest.raises(ExperimentError, match=r"base.clip_norm: belongs in the section"):
+        part("optimizer", section, list(model.named_parameters()))
+
+
+CHAIN = [{"schedule": {"name": "constant", "warmup": 3}, "steps": 5}, {"schedule": "linear"}]
+
+
+def curve(schedule, optimizer, steps):
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return seen
+
+
+def test_each_phase_has_its_own_steps(part):
+    def of(section, steps):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=1.0)
+        return curve(part("schedule", section, optimizer, steps), optimizer, steps)
+
+    whole = of({"name": "chain", "phases": CHAIN}, 15)
+    assert whole[:5] == pytest.approx(of(CHAIN[0]["schedule"], 5))
+    assert whole[5:] == pytest.approx(of("linear", 10))
+
+
+@pytest.mark.parametrize("steps", [3, 4])
+def test_phases_that_do_not_fit_are_refused(part, steps):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=1.0)
+    phases = [{"schedule": "constant", "steps": steps}] * (3 if steps == 4 else 2)
+    with pytest.raises(ExperimentError, match=r"the phases have \d+ of 10 steps"):
+        part("schedule", {"name": "chain", "phases": phases}, optimizer, 10)
