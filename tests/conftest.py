@@ -26,7 +26,7 @@ def _away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(work)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SEQLAB_DATA", raising=False)
-    monkeypatch.setattr("seqlab_plugins.corpora.published.HOST", "http://127.0.0.1:9/")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody answers
     torch.set_num_threads(1)
 
 

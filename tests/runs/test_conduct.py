@@ -9,17 +9,16 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
 import seqlab
-from seqlab import files
 from seqlab.atomic import atomic_folder, remove_folder
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.yaml12 import dump_yaml
-from seqlab.runs import folder
 from seqlab.training import checkpoint
 from seqlab.training.checkpoint import steps_saved
 
@@ -157,34 +156,45 @@ def test_an_observer_whose_state_cannot_be_had_is_switched_off(full, drop, regis
     assert facts(run) == expected
 
 
-def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(
-    full, whole, facts, monkeypatch
-):
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Let there be no room for some files, once they are opened to be written."""
+
+    @contextmanager
+    def full_disk(is_full):
+        opened = os.open
+
+        def opened_unless_full(path, flags, *rest, **options):
+            if flags & (os.O_WRONLY | os.O_RDWR) and is_full(Path(path)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            return opened(path, flags, *rest, **options)
+
+        with monkeypatch.context() as own:
+            own.setattr(os, "open", opened_unless_full)
+            yield
+
+    return full_disk
+
+
+def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(whole, facts, full_disk):
     expected = facts(whole("whole"))
-    real = checkpoint.write_synced
 
-    def full_later(path, data):
-        if Path("here/checkpoints/step-00000010").exists():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(path, data)
+    def full_later(path):
+        later = Path("here/checkpoints/step-00000010").exists()
+        return later and path.name == "model.safetensors"
 
-    monkeypatch.setattr(checkpoint, "write_synced", full_later)
-    with pytest.raises(RunFailed, match="No space left on device"):
+    with full_disk(full_later), pytest.raises(RunFailed, match="No space left on device"):
         whole()
-    monkeypatch.undo()
-    os.chdir(Path(full["corpus"]["path"]).parent)
     assert seqlab.open_run("here").description["status"] == "failed"
     assert facts(seqlab.resume("here")) == expected
 
 
-def test_records_that_cannot_be_cut_back_are_one_message(whole, monkeypatch):
+def test_records_that_cannot_be_cut_back_are_one_message(whole, full_disk):
     run = whole()
-
-    def no_room(path, size):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-    monkeypatch.setattr(folder, "cut", no_room)
-    with pytest.raises(RunFailed, match=r"metrics.jsonl: cannot be written \(No space left"):
+    with (
+        full_disk(lambda path: path.name == "metrics.jsonl"),
+        pytest.raises(RunFailed, match=r"metrics.jsonl: cannot be written \(No space left"),
+    ):
         seqlab.resume(run.path, checkpoint=10)
 
 
@@ -206,17 +216,10 @@ def test_a_log_that_cannot_be_written_is_said_once_and_ends_no_run(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
-    real = files.create
-
-    def no_room(path):
-        if path.name == "model.safetensors":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return real(path)
-
-    monkeypatch.setattr("seqlab.atomic.create", no_room)
+def test_a_checkpoint_that_cannot_be_written_is_named(whole, full_disk):
     message = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
-    with pytest.raises(RunFailed, match=message):
+    no_room = full_disk(lambda path: path.name == "model.safetensors")
+    with no_room, pytest.raises(RunFailed, match=message):
         whole()
 
 
@@ -354,11 +357,11 @@ def test_a_deterministic_run_leaves_torch_as_it_was(full, whole):
 def test_a_checkpoint_that_was_being_removed_is_removed_by_resuming(whole, monkeypatch):
     run = whole()
 
-    def killed(folder):
+    def killed(path, *_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as own:
-        own.setattr("seqlab.atomic._remove", killed)
+        own.setattr(Path, "unlink", killed)
         with pytest.raises(KeyboardInterrupt):
             remove_folder(run.path / "checkpoints/step-00000018", checkpoint.FILES)
     (left,) = (run.path / "checkpoints").glob(".step-00000018.*.tmp")
