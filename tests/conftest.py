@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +27,14 @@ def _away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(work)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SEQLAB_DATA", raising=False)
-    monkeypatch.setattr("seqlab_plugins.corpora.published.HOST", "http://127.0.0.1:9/")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody answers
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes a third of a short run; tests/reliability watches processes that do wait."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture(autouse=True)
@@ -124,9 +131,26 @@ def lyrics(monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def full(text_file: Path) -> dict[str, Any]:
     """An experiment with everything on: it evaluates, samples, saves, drops out, averages."""
+    return _full(text_file)
+
+
+@pytest.fixture(scope="session")
+def full_once(tmp_path_factory: pytest.TempPathFactory, registry: seqlab.Registry) -> Path:
+    """A finished run of the full experiment, to be copied."""
+    folder = tmp_path_factory.mktemp("full")
+    _tiny(folder / "text.txt")
+    experiment = _full(folder / "text.txt")
+    experiment["train"]["device"] = "cpu"
+    torch.set_num_threads(1)  # as in a test: a run remembers their number
+    with pytest.MonkeyPatch.context() as own:
+        own.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return seqlab.run(experiment, run_dir=folder / "whole", registry=registry).path
+
+
+def _full(text: Path) -> dict[str, Any]:
     return {
-        "corpus": {"name": "text", "path": str(text_file), "max_characters": 600, "holdout": 0.2},
-        "sampler": {"name": "consecutive", "batch_size": 4, "window": 8},
+        "corpus": {"name": "text", "path": str(text), "max_characters": 300, "holdout": 0.2},
+        "sampler": {"name": "consecutive", "batch_size": 4, "window": 4},
         "model": {"embedding": 8, "dropout": 0.3, "layers": 2},
         "cell": {"name": "gru", "hidden_size": 8},
         "optimizer": {"name": "adam", "lr": 0.01, "clip_norm": 1.0},

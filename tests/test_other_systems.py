@@ -45,9 +45,16 @@ LACKING = {
         ["fcntl", "resource", "termios", "readline", "pwd"],
     ),
 }
+QUICK = ("flock", "all of them")
 
 
-@pytest.mark.parametrize(("names", "modules"), LACKING.values(), ids=LACKING)
+@pytest.mark.parametrize(
+    ("names", "modules"),
+    [
+        pytest.param(*lacking, id=name, marks=[] if name in QUICK else [pytest.mark.slow])
+        for name, lacking in LACKING.items()
+    ],
+)
 def test_a_run_is_begun_and_goes_on_without(tiny, names, modules):
     Path("a.yaml").write_text(dump_yaml(tiny | {"train": {"steps": 4, "epochs": None}}))
     script = WITHOUT.format(names=names, modules=modules, commands=COMMANDS)

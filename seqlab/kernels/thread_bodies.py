@@ -23,6 +23,8 @@ from llvmlite import ir
 from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
+from seqlab.kernels.launching import DTYPES
+
 Kind: TypeAlias = "tuple[torch.dtype, int] | None"
 """An argument of a loop: an array of a dtype and a number of dimensions, or an integer."""
 
@@ -103,11 +105,4 @@ def _pointer_to(kind: Any) -> Any:
     return pointer
 
 
-POINTERS = {
-    _name(dtype): _pointer_to(kind)
-    for dtype, kind in (
-        (torch.float32, types.float32),
-        (torch.float64, types.float64),
-        (torch.int64, types.int64),
-    )
-}
+POINTERS = {name: _pointer_to(getattr(types, name)) for name in map(_name, DTYPES)}

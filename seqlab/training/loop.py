@@ -47,6 +47,7 @@ class Training:
     sizes: TokenSizes
     clip_norm: float | None
     settings: Train
+    check_late: bool | None = None  # check a step while the next one runs; None: on a GPU
     phase: Phase = unmeasured  # entered around each part of a step
 
     def __post_init__(self) -> None:
@@ -62,7 +63,8 @@ class Training:
         self._steps_schedule = not wants_metric(self.schedule)
         self._unchecked: Step | None = None
         self._state_before: State | None = None
-        self._checks_late = can_check_late(self.device, self.optimizer)
+        late = self.device.type == "cuda" if self.check_late is None else self.check_late
+        self._checks_late = late and is_fused(self.optimizer)  # which skips a step by a flag
         gradients = Gradients(
             model,
             self.sizes,
@@ -223,14 +225,6 @@ def _structure(state: State) -> object:
 def wants_metric(schedule: LRScheduler) -> bool:
     """Whether `step` takes the loss of an evaluation, as ReduceLROnPlateau's does."""
     return "metrics" in signature(schedule.step).parameters
-
-
-def can_check_late(device: torch.device, optimizer: Optimizer) -> bool:
-    """Whether a step can be checked while the next one runs, so that a GPU never waits.
-
-    Needs torch's fused optimizers, which skip a step by a flag on the device.
-    """
-    return device.type == "cuda" and is_fused(optimizer)
 
 
 def is_fused(optimizer: Optimizer) -> bool:

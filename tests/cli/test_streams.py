@@ -23,7 +23,10 @@ def shell(command, **options):
 
 @pytest.mark.parametrize(
     "streams",
-    ["2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full", "2> >(exec true)", "<&-"],
+    [
+        *("<&- >&- 2>&-", "2>/dev/full", "2> >(exec true)"),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("2>&-", ">&-", "<&-")),
+    ],
 )
 def test_a_run_ends_well_whoever_listens(experiment, streams):
     done = shell(f"exec {SEQLAB} run {experiment} {QUICK} {streams}", check=False)
@@ -171,11 +174,12 @@ def test_a_working_folder_that_is_gone_is_told(experiment):
     assert "the working folder is gone" in done.stderr
 
 
-def test_a_file_name_that_is_not_utf8_goes_through(tiny, experiment):
+def test_a_file_name_that_is_not_utf8_goes_through(seqlab_command, experiment):
     name = os.fsdecode(b"n\xff.yaml")
     Path(name).write_bytes(experiment.read_bytes())
-    for verb in ("validate", "run"):
-        done = shell(f"exec {SEQLAB} {verb} n*.yaml {'--root runs' if verb == 'run' else ''}")
-        assert done.returncode == 0, done.stderr
-    done = shell(f"{SEQLAB} runs && {SEQLAB} generate latest --prefix the --length 3", check=False)
+    done = shell(f"exec {SEQLAB} run n*.yaml --set train.epochs=null --set train.steps=2")
+    assert done.returncode == 0, done.stderr
+    assert seqlab_command("validate", name).code == 0
+    assert seqlab_command("runs").code == 0
+    done = shell(f"{SEQLAB} generate latest --prefix the --length 3", check=False)
     assert done.returncode == 0, done.stderr

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 import shutil
 import sys
-from importlib import metadata
+import time
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 import seqlab
-from seqlab import read_experiment
+from seqlab import packing, read_experiment
 from seqlab.data import cache, cache_entries
 from seqlab.data.preparation import prepare
-from seqlab.registry import resolve
+from seqlab.registry import resolve, source_hashes
 
 FILES = {
     "cleaned/__init__.py": "",
@@ -109,7 +110,8 @@ def _forget():
 @pytest.fixture
 def seen(tiny, package, monkeypatch):
     """Prepare the text as a new process would; return it as its tokenizer spells it."""
-    monkeypatch.setattr(cache, "RACY", -60.0)  # the files of a test are new
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 60)  # the files of a test are new
     Path("text.txt").write_text("abcabc")
     Path("letters.txt").write_text("abcABC")
     Path("more.txt").write_text("")
@@ -207,26 +209,47 @@ def test_a_file_in_the_tokenizers_package(seen, package):
     assert len(list(cache_entries.stores())) == 2
 
 
-@pytest.mark.parametrize("library", ["numpy"])
-def test_the_version_of_a_library(seen, monkeypatch, library):
+@pytest.fixture
+def new_process():
+    """Forget what a process asks once, the versions of libraries and of the core."""
+
+    def new_process():
+        source_hashes._version.cache_clear()
+        cache.core.cache_clear()
+
+    yield new_process
+    new_process()
+
+
+def test_the_version_of_a_library(seen, package, new_process):
     seen()
-    real = metadata.version
-    sources = importlib.import_module("seqlab.registry.source_hashes")
-    monkeypatch.setattr(sources, "version", lambda n: "99" if n == library else real(n))
-    sources._version.cache_clear()
+    info = package / "numpy-99.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 99\n")
+    new_process()
     seen()
-    sources._version.cache_clear()
     assert len(list(cache_entries.stores())) == 2
 
 
-def test_what_the_core_cuts_and_the_tables_of_python(seen, monkeypatch):
+def test_what_the_core_cuts(seen, monkeypatch, new_process):
     seen()
-    monkeypatch.setattr(cache, "core", lambda: {"code": "another"})
+    source = Path(packing.__file__).read_text("utf-8")
+    Path("packing.py").write_text(source + "# another version\n", "utf-8")
+    monkeypatch.setattr(packing, "__file__", "packing.py")
+    new_process()
     seen()
     assert len(list(cache_entries.stores())) == 2
 
 
-def test_what_changed_since_it_was_imported_is_not_kept(seen, package, tiny):
+def test_the_tables_of_python(seen, monkeypatch, new_process):
+    seen()
+    monkeypatch.setattr(platform, "python_version", lambda: "4.0")
+    new_process()
+    seen()
+    assert len(list(cache_entries.stores())) == 2
+
+
+def test_what_changed_since_it_was_imported_is_not_kept(package):
     registry = seqlab.load_plugins()
     (package / "cleaned/parse.py").write_text("def clean(text):\n    return text.upper()\n")
     assert registry.find("corpus", "cleaned").dependencies().known is False

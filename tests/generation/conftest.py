@@ -37,6 +37,18 @@ def byte_pairs() -> BytePairs:
 TOKENIZERS = {"characters": characters, "bytes": Bytes, "bpe": byte_pairs}
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that are slow are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of all three at once, mark two thirds slow: any two of them meet in the others."""
+    parts = {"any_model": CELLS, "any_tokenizer": list(TOKENIZERS), "any_decoder": list(DECODERS)}
+    for item in items:
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        if parts.keys() <= given.keys():
+            turn = sum(names.index(given[part]) for part, names in parts.items()) % 3
+            if turn:
+                item.add_marker("slow")
+
+
 @pytest.fixture(params=list(TOKENIZERS))
 def any_tokenizer(request):
     return TOKENIZERS[request.param]()

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.corpora import text_files
 from seqlab_plugins.corpora.records import Jsonl, Parquet
 
 from seqlab import CorpusError, CorpusUnavailable
 from seqlab.testing import check_corpus
 
 TEXTS = ["想要有直升机", "", "two\nlines\r\n", "a NUL \x00 too", '"quoted" \\ \u2028 🦖']
+PIECE = 1 << 20  # bytes that are read at a time
 SPLITS = ["train", "valid", "train", "test", "train"]
 
 
@@ -124,10 +124,11 @@ def test_every_text_comes_back_from_json(rows):
     assert texts(Jsonl(path=objects(rows))) == rows
 
 
-@pytest.mark.parametrize("piece", [1, 2, 7])
-def test_a_line_may_lie_across_pieces(monkeypatch, piece):
-    monkeypatch.setattr(text_files, "PIECE", piece)
-    assert texts(Jsonl(path=objects())) == TEXTS
+@pytest.mark.parametrize("ahead", range(PIECE - 180, PIECE, 15))
+def test_a_line_may_lie_across_pieces(ahead):
+    first, *others = texts(Jsonl(path=objects(["x" * ahead, *TEXTS])))
+    assert len(first) == ahead
+    assert others == TEXTS
 
 
 def test_lines_may_end_as_on_windows_and_empty_ones_are_left_out():
@@ -169,11 +170,11 @@ def test_a_line_that_is_wrong_is_named(line, message):
     assert message in refusal(Jsonl(path=jsonl('{"text": "a"}', line)))
 
 
-@pytest.mark.parametrize("piece", [5, 1 << 20])
-def test_a_line_that_is_too_long_is_refused_before_it_is_read(monkeypatch, piece):
-    monkeypatch.setattr(text_files, "PIECE", piece)
-    path = jsonl('{"text": "a"}', '{"text": "' + "b" * 100)
-    assert "some.jsonl:2: has more than 30 characters" in refusal(Jsonl(path=path, max_line=30))
+@pytest.mark.parametrize(("length", "limit"), [(100, 30), (4 * PIECE, 30), (4 * PIECE, 2 * PIECE)])
+def test_a_line_that_is_too_long_is_refused_before_it_is_read(length, limit):
+    path = jsonl('{"text": "a"}', '{"text": "' + "b" * length)
+    message = f"some.jsonl:2: has more than {limit:,} characters"
+    assert message in refusal(Jsonl(path=path, max_line=limit))
 
 
 def test_an_enormous_line_takes_no_more_memory_than_the_limit():

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from seqlab_plugins.corpora import text_files
 from seqlab_plugins.corpora.records import Jsonl
 from seqlab_plugins.corpora.text import Text
 
@@ -19,6 +18,7 @@ from seqlab.data.tokens import decode
 from seqlab.registry import resolve
 
 SONG = "想要有直升机，想要和你飞到宇宙去\n"
+PIECE = 1 << 20  # bytes that are read at a time
 
 
 @pytest.fixture
@@ -139,10 +139,18 @@ def test_any_encoding_reads_the_same_text(text, encoding):
     assert text(write("song.txt", song.encode(encoding)), encoding=encoding) == song
 
 
+def is_read_as(expected: str, **options) -> bool:
+    """Whether that is read; with `assert ==`, pytest would take minutes to show a difference."""
+    (document,) = Text(path=Path("song.txt"), **options).documents("train")
+    return "".join(document) == expected
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
-def test_a_character_may_lie_across_two_pieces(text, monkeypatch, encoding):
-    monkeypatch.setattr(text_files, "PIECE", 1)
-    assert text(write("song.txt", SONG.encode(encoding)), encoding=encoding) == SONG
+def test_a_character_may_lie_across_two_pieces(encoding):
+    for ahead in range(7):  # bytes of the two characters
+        large = "a" * ahead + "想🦖" * (PIECE // 5)
+        write("song.txt", large.encode(encoding))
+        assert is_read_as(large, encoding=encoding)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -155,10 +163,11 @@ def test_a_byte_order_mark_is_no_part_of_the_text(text, encoding):
     ("newlines", "expected"),
     [("keep", "a\r\nb\rc\nd"), ("lf", "a\nb\nc\nd"), ("space", "a  b c d")],
 )
-@pytest.mark.parametrize("piece", [1, 2, 3, 100])
-def test_newlines_are_the_same_wherever_pieces_end(text, monkeypatch, newlines, expected, piece):
-    monkeypatch.setattr(text_files, "PIECE", piece)
+def test_newlines_are_the_same_wherever_pieces_end(text, newlines, expected):
     assert text(write("song.txt", "a\r\nb\rc\nd"), newlines=newlines) == expected
+    for ahead in range(8):
+        write("song.txt", "x" * ahead + "a\r\nb\rc\nd" * (PIECE // 7))
+        assert is_read_as("x" * ahead + expected * (PIECE // 7), newlines=newlines)
 
 
 def test_newlines_become_lf_unless_asked_otherwise(text):
@@ -226,23 +235,22 @@ def test_an_empty_file_is_refused_by_its_name(refusal):
     assert "nothing.txt" in refusal(write("nothing.txt", ""))
 
 
-@pytest.mark.parametrize("piece", [2, 3, 5, 100])
-def test_bytes_that_are_not_utf8_are_named_by_their_offset(refusal, monkeypatch, piece):
-    monkeypatch.setattr(text_files, "PIECE", piece)
-    path = write("song.txt", "a分b开c".encode() + b"\xffd")
-    assert "song.txt: is not utf-8 at byte 9 " in refusal(path)
+@pytest.mark.parametrize("ahead", [0, *range(PIECE - 11, PIECE + 1)])
+def test_bytes_that_are_not_utf8_are_named_by_their_offset(refusal, ahead):
+    path = write("song.txt", b"x" * ahead + "a分b开c".encode() + b"\xffd")
+    assert f"song.txt: is not utf-8 at byte {ahead + 9:,} " in refusal(path)
 
 
-@pytest.mark.parametrize("piece", [2, 3, 100])
-def test_the_offset_counts_a_byte_order_mark(refusal, monkeypatch, piece):
-    monkeypatch.setattr(text_files, "PIECE", piece)
-    assert "at byte 6 " in refusal(write("song.txt", b"\xef\xbb\xbfabc\xff"))
+@pytest.mark.parametrize("between", [3, PIECE - 4, PIECE - 3, PIECE])
+def test_the_offset_counts_a_byte_order_mark(refusal, between):
+    path = write("song.txt", b"\xef\xbb\xbf" + b"a" * between + b"\xff")
+    assert f"at byte {between + 3:,} " in refusal(path)
 
 
-@pytest.mark.parametrize("piece", [2, 100])
-def test_a_character_cut_off_at_the_end_is_named_by_its_offset(refusal, monkeypatch, piece):
-    monkeypatch.setattr(text_files, "PIECE", piece)
-    assert "at byte 4 " in refusal(write("song.txt", "a分b".encode()[:-1] + "开".encode()[:2]))
+@pytest.mark.parametrize("ahead", [0, *range(PIECE - 6, PIECE + 1)])
+def test_a_character_cut_off_at_the_end_is_named_by_its_offset(refusal, ahead):
+    path = write("song.txt", b"x" * ahead + "a分".encode() + "开".encode()[:2])
+    assert f"at byte {ahead + 4:,} " in refusal(path)
 
 
 def test_offsets_beyond_the_first_mebibyte_are_right(refusal):
@@ -338,15 +346,14 @@ def test_the_fingerprint_changes_with_one_character(opened):
     assert opened(write("song.txt", "abd")).source.fingerprint != first
 
 
-def test_the_fingerprint_is_that_of_the_text_however_it_is_stored(opened, monkeypatch):
-    plain = opened(write("song.txt", SONG)).source.fingerprint
-    packed = opened(write("other.gz", gzip.compress(SONG.encode()))).source.fingerprint
-    monkeypatch.setattr(text_files, "PIECE", 1)
-    assert plain == packed
-    assert (
-        plain
-        == opened(write("gb.txt", SONG.encode("gb18030")), encoding="gb18030").source.fingerprint
-    )
+def test_the_fingerprint_is_that_of_the_text_however_it_is_stored():
+    large = SONG * (PIECE // 20)  # several pieces, of other lengths in another encoding
+    write("song.txt", large)
+    write("other.gz", gzip.compress(large.encode(), 1))
+    write("gb.txt", large.encode("gb18030"))
+    plain = Text(path=Path("song.txt")).fingerprint()
+    assert Text(path=Path("other.gz")).fingerprint() == plain
+    assert Text(path=Path("gb.txt"), encoding="gb18030").fingerprint() == plain
 
 
 def test_the_fingerprint_tells_where_documents_end(opened):

@@ -103,11 +103,10 @@ def disk(tiny):
 @pytest.mark.parametrize(
     "commands",
     [
-        ["run a.yaml --run-dir new/r"],
-        ["run a.yaml --run-dir r", "resume r --set train.steps=12"],
+        ["run a.yaml --run-dir new/r", "resume new/r --set train.steps=12"],
         ["corpus build a.yaml"],
     ],
-    ids=["run", "resume", "build"],
+    ids=["run and resume", "build"],
 )
 def test_nothing_has_its_name_before_it_is_on_the_disk_and_all_is_in_the_end(disk, commands):
     for command in commands:

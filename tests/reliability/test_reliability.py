@@ -18,8 +18,8 @@ FORKING = (
 )  # a process with other threads, as a test's is, should not fork
 SHARES = {
     "resume": 0.03,
-    "kills": 0.01,
-    "faults": 0.02,
+    "kills": 0.005,
+    "faults": 0.01,
     "bitflips": 0.01,
     "yaml_files": 0.02,
     "corpora": 0.1,

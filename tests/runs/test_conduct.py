@@ -6,20 +6,20 @@ import errno
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
 import seqlab
-from seqlab import files
 from seqlab.atomic import atomic_folder, remove_folder
 from seqlab.errors import Interrupted, RunFailed
 from seqlab.experiment.yaml12 import dump_yaml
-from seqlab.runs import folder
 from seqlab.training import checkpoint
 from seqlab.training.checkpoint import steps_saved
 
@@ -58,6 +58,16 @@ def whole(full, drop):
     return whole
 
 
+@pytest.fixture
+def finished(full_once):
+    """Copy a finished run of the full experiment."""
+
+    def finished(where="here"):
+        return seqlab.open_run(shutil.copytree(full_once, where))
+
+    return finished
+
+
 def pressing(step, *signals):
     return [{"name": "signals", "step": step, "signals": [int(number) for number in signals]}]
 
@@ -76,8 +86,11 @@ main()
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
     ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )
-def test_a_signal_saves_the_run_and_says_how_to_go_on_to_the_bit(sent, code, full, whole, facts):
-    expected = facts(whole("whole"))
+def test_a_signal_saves_the_run_and_says_how_to_go_on_to_the_bit(
+    sent, code, full, drop, finished, facts
+):
+    expected = facts(finished("whole"))
+    drop(MISBEHAVING)
     Path("full.yaml").write_text(dump_yaml(full | {"observers": pressing(12, sent)}), "utf-8")
     command = [sys.executable, "-c", UNDER_A_TERMINAL, "run", "full.yaml", "--run-dir", "here"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -157,41 +170,54 @@ def test_an_observer_whose_state_cannot_be_had_is_switched_off(full, drop, regis
     assert facts(run) == expected
 
 
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Let there be no room for some files, once they are opened to be written."""
+
+    @contextmanager
+    def full_disk(is_full):
+        opened = os.open
+
+        def opened_unless_full(path, flags, *rest, **options):
+            if flags & (os.O_WRONLY | os.O_RDWR) and is_full(Path(path)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            return opened(path, flags, *rest, **options)
+
+        with monkeypatch.context() as own:
+            own.setattr(os, "open", opened_unless_full)
+            yield
+
+    return full_disk
+
+
 def test_a_disk_that_is_full_at_a_later_save_leaves_a_run_to_go_on_with(
-    full, whole, facts, monkeypatch
+    whole, finished, facts, full_disk
 ):
-    expected = facts(whole("whole"))
-    real = checkpoint.write_synced
+    expected = facts(finished("whole"))
 
-    def full_later(path, data):
-        if Path("here/checkpoints/step-00000010").exists():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(path, data)
+    def full_later(path):
+        later = Path("here/checkpoints/step-00000010").exists()
+        return later and path.name == "model.safetensors"
 
-    monkeypatch.setattr(checkpoint, "write_synced", full_later)
-    with pytest.raises(RunFailed, match="No space left on device"):
+    with full_disk(full_later), pytest.raises(RunFailed, match="No space left on device"):
         whole()
-    monkeypatch.undo()
-    os.chdir(Path(full["corpus"]["path"]).parent)
     assert seqlab.open_run("here").description["status"] == "failed"
     assert facts(seqlab.resume("here")) == expected
 
 
-def test_records_that_cannot_be_cut_back_are_one_message(whole, monkeypatch):
-    run = whole()
-
-    def no_room(path, size):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-    monkeypatch.setattr(folder, "cut", no_room)
-    with pytest.raises(RunFailed, match=r"metrics.jsonl: cannot be written \(No space left"):
+def test_records_that_cannot_be_cut_back_are_one_message(finished, full_disk):
+    run = finished()
+    with (
+        full_disk(lambda path: path.name == "metrics.jsonl"),
+        pytest.raises(RunFailed, match=r"metrics.jsonl: cannot be written \(No space left"),
+    ):
         seqlab.resume(run.path, checkpoint=10)
 
 
 def test_a_log_that_cannot_be_written_is_said_once_and_ends_no_run(
-    whole, facts, monkeypatch, caplog, capsys
+    whole, finished, facts, monkeypatch, caplog, capsys
 ):
-    expected = facts(whole("whole"))
+    expected = facts(finished("whole"))
 
     def no_room(handler, record):
         try:
@@ -206,17 +232,10 @@ def test_a_log_that_cannot_be_written_is_said_once_and_ends_no_run(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_checkpoint_that_cannot_be_written_is_named(whole, monkeypatch):
-    real = files.create
-
-    def no_room(path):
-        if path.name == "model.safetensors":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return real(path)
-
-    monkeypatch.setattr("seqlab.atomic.create", no_room)
+def test_a_checkpoint_that_cannot_be_written_is_named(whole, full_disk):
     message = r"here/checkpoints/step-0000000\d: the checkpoint cannot be saved \(No space left on"
-    with pytest.raises(RunFailed, match=message):
+    no_room = full_disk(lambda path: path.name == "model.safetensors")
+    with no_room, pytest.raises(RunFailed, match=message):
         whole()
 
 
@@ -286,36 +305,38 @@ def test_what_another_process_still_makes_stays(whole):
         Path("runs/here").rmdir()
 
 
-def test_half_made_checkpoints_of_a_dead_process_are_removed_by_resuming(whole):
-    run = whole()
+def test_half_made_checkpoints_of_a_dead_process_are_removed_by_resuming(finished):
+    run = finished()
     left = left_by_a_killed_process(run.path / "checkpoints/step-00000011")
-    seqlab.resume(run.path, checkpoint=10)
+    seqlab.resume(run.path, checkpoint=18)
     assert not left.exists()
 
 
 @pytest.mark.parametrize("name", [".photos.2019.tmp", ".a.0123456789abcdef.tmp", "run.json.tmp"])
 @pytest.mark.parametrize("path", [".", "here", "here/checkpoints"])
-def test_a_folder_that_seqlab_did_not_make_stays_whatever_its_name(whole, name, path):
-    whole()
+def test_a_folder_that_seqlab_did_not_make_stays_whatever_its_name(
+    finished, full, registry, name, path
+):
+    finished()
     mine = Path(path, name, "mine.jpg")
     mine.parent.mkdir()
     mine.touch()
-    seqlab.resume("here", checkpoint=10)
-    whole("there")
+    seqlab.resume("here", checkpoint=18)
+    seqlab.run(full, overrides=["train.steps=5"], run_dir="there", registry=registry)
     assert mine.exists()
 
 
 @pytest.mark.parametrize("name", ["step-00000011", "step-00000099", "step-²", ".step-00000011.old"])
-def test_a_folder_among_checkpoints_that_is_none_stays(whole, name):
-    mine = whole().path / "checkpoints" / name / "mine.jpg"
+def test_a_folder_among_checkpoints_that_is_none_stays(finished, name):
+    mine = finished().path / "checkpoints" / name / "mine.jpg"
     mine.parent.mkdir()
     mine.touch()
-    seqlab.resume("here", checkpoint=10)
+    seqlab.resume("here", checkpoint=18)
     assert mine.exists()
 
 
-def test_a_checkpoint_that_was_being_replaced_is_put_back(whole, facts):
-    run = whole()
+def test_a_checkpoint_that_was_being_replaced_is_put_back(finished, facts):
+    run = finished()
     expected, checkpoints = facts(run), run.path / "checkpoints"
     (checkpoints / "step-00000020").rename(checkpoints / ".step-00000020.0123456789abcdef.old")
     assert steps_saved(checkpoints)[-1] == 18
@@ -351,16 +372,16 @@ def test_a_deterministic_run_leaves_torch_as_it_was(full, whole):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_a_checkpoint_that_was_being_removed_is_removed_by_resuming(whole, monkeypatch):
-    run = whole()
+def test_a_checkpoint_that_was_being_removed_is_removed_by_resuming(finished, monkeypatch):
+    run = finished()
 
-    def killed(folder):
+    def killed(path, *_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as own:
-        own.setattr("seqlab.atomic._remove", killed)
+        own.setattr(Path, "unlink", killed)
         with pytest.raises(KeyboardInterrupt):
             remove_folder(run.path / "checkpoints/step-00000018", checkpoint.FILES)
     (left,) = (run.path / "checkpoints").glob(".step-00000018.*.tmp")
-    seqlab.resume(run.path, checkpoint=10)
+    seqlab.resume(run.path, checkpoint=15)
     assert not left.exists()

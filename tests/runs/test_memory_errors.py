@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 
 import seqlab
 from seqlab.errors import RunFailed
-from seqlab.memory import format_bytes, is_out_of_memory, requested_size
-from seqlab.runs import error_messages
+from seqlab.memory import available_bytes, format_bytes, is_out_of_memory, requested_size
 
 GREEDY = """
     import torch
@@ -58,15 +59,25 @@ def seqlab_run(tiny):
     ("sections", "key"),
     [
         ({"cell": {"name": "lstm", "hidden_size": 400_000}}, "cell.hidden_size"),
-        ({"model": {"embedding": 2**20}, "cell": {"name": "gru", "hidden_size": 8192}}, "model"),
+        ({"model": {"embedding": 2**20}, "cell": {"name": "gru", "hidden_size": 400_000}}, "model"),
     ],
     ids=["cell", "embedding"],
 )
-def test_a_model_beyond_memory_is_told_before_room_is_made(seqlab_run, monkeypatch, sections, key):
-    monkeypatch.setattr(error_messages, "available_bytes", lambda: 10**9)
+def test_a_model_beyond_memory_is_told_before_room_is_made(seqlab_run, sections, key):
     with pytest.raises(RunFailed, match=f"{key}.*is too large.*for its weights") as caught:
         seqlab_run(**sections)
-    assert "there are 1 GB" in str(caught.value)
+    assert f"there are {format_bytes(available_bytes())}" in str(caught.value)
+
+
+def test_memory_is_no_more_than_a_process_may_have():
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    assert available_bytes() > 0
+    limit = min(available_bytes() - 1, 10**12)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        assert available_bytes() == limit
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_other_errors_are_not_of_memory():

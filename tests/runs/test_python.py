@@ -59,8 +59,18 @@ def test_a_learned_embedding_with_every_extra_trains(tiny):
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "adagrad", "muon"])
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "one_cycle"])
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon")
+SCHEDULES = ("constant", "cosine", "linear", "one_cycle")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [
+        pytest.param(optimizer, schedule, marks=[pytest.mark.slow] if (i + j) % 3 else [])
+        for i, optimizer in enumerate(OPTIMIZERS)
+        for j, schedule in enumerate(SCHEDULES)
+    ],
+)
 def test_every_optimizer_trains_under_every_schedule(optimizer, schedule, tiny):
     tiny |= {"optimizer": {"name": optimizer, "clip_norm": 1.0}, "schedule": schedule}
     rows = seqlab.run(tiny, overrides=["train.epochs=2"]).metrics

@@ -239,7 +239,7 @@ def test_pytest_runs_one_test_for_each_promise(component, pytester):
         def test_it(seqlab_check):
             seqlab_check()
     """)
-    result = pytester.runpytest_subprocess("-p", "no:xdist", "-p", "no:randomly")
+    result = pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:randomly")
     result.assert_outcomes(passed=len(checks_of("schedule")))
 
 
@@ -257,7 +257,7 @@ def test_pytest_says_which_promise_is_broken(pytester):
         def test_it(seqlab_check):
             seqlab_check()
     """)
-    result = pytester.runpytest_subprocess("-p", "no:xdist", "-k", "state_has or output_size")
+    result = pytester.runpytest_inprocess("-p", "no:xdist", "-k", "state_has or output_size")
     result.stdout.fnmatch_lines(["*FAILED*Bad-state_has_the_batch_first*"])
     assert result.ret == 1
 
@@ -272,7 +272,7 @@ def test_pytest_says_which_promise_is_broken(pytester):
 )
 def test_pytest_explains_a_marker_that_it_cannot_use(marker, message, pytester):
     pytester.makepyfile(f"import pytest\n\n{marker}\ndef test_it(seqlab_check):\n    pass\n")
-    result = pytester.runpytest_subprocess("-p", "no:xdist")
+    result = pytester.runpytest_inprocess("-p", "no:xdist")
     assert message in result.stdout.str() + result.stderr.str()
     assert result.ret != 0
 

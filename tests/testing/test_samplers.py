@@ -24,7 +24,7 @@ DEFECTS = [
     (planted.SaysNothingIsLeftOut, samplers.epoch_covers_what_it_declares, "neither in epoch 0"),
     (planted.LeavesOutOneTooMany, samplers.epoch_covers_what_it_declares, "no target both"),
     (planted.LeavesOutBeyondTheEnd, samplers.epoch_covers_what_it_declares, "1 … 600"),
-    (planted.LeavesOutTheSameTwice, samplers.epoch_covers_what_it_declares, "position once"),
+    (planted.LeavesOutTheSameTwice, samplers.epoch_covers_what_it_declares, "in one range"),
     (planted.LeavesOutASlice, samplers.epoch_covers_what_it_declares, "as ranges"),
     (planted.SamplesWithReplacement, samplers.epoch_covers_what_it_declares, "neither in epoch 0"),
     (planted.ForgetsTheSecondEpoch, samplers.epoch_covers_what_it_declares, "in epoch 1"),

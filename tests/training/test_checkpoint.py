@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -14,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.errors import CheckpointError, RunFailed
-from seqlab.training import checkpoint as module
 from seqlab.training.checkpoint import (
     Checkpoint,
     checkpoint_path,
@@ -156,22 +156,28 @@ def test_files_of_two_checkpoints_cannot_be_mixed(saved, folder):
         load_checkpoint(saved)
 
 
+def rewrite_manifest(path, **changes):
+    """Change a manifest, and its hash with it."""
+    file = path / "manifest.json"
+    manifest = json.loads(file.read_bytes()) | changes
+    del manifest["sha256"]
+    hashed = json.dumps(manifest, sort_keys=True).encode()
+    manifest["sha256"] = hashlib.sha256(hashed).hexdigest()
+    file.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
+
+
 @pytest.mark.parametrize("step", ["7", -1, None, 1.5, True, 1 << 63])
 def test_a_step_that_is_none_is_refused_though_its_hash_is_right(folder, step):
     path = save_checkpoint(folder, Checkpoint(3, {}, {}))
-    manifest = json.loads((path / "manifest.json").read_bytes()) | {"step": step}
-    manifest["sha256"] = module._hash_of(manifest)
-    (path / "manifest.json").write_bytes(module._as_json(manifest))
+    rewrite_manifest(path, step=step)
     with pytest.raises(CheckpointError, match=r"manifest.json: is damaged"):
         load_checkpoint(path)
 
 
-def test_a_format_of_the_future_is_refused_by_its_number(folder, monkeypatch):
-    monkeypatch.setattr(module, "FORMAT", 2)
-    path = save_checkpoint(folder, Checkpoint(1, WEIGHTS, {}))
-    monkeypatch.undo()
+def test_a_format_of_the_future_is_refused_by_its_number(saved):
+    rewrite_manifest(saved, format=2)
     with pytest.raises(CheckpointError, match=r"manifest\.json: has format 2; this seqlab reads 1"):
-        load_checkpoint(path)
+        load_checkpoint(saved)
 
 
 def fail_at(monkeypatch, call, *names):
@@ -235,7 +241,7 @@ def test_a_folder_of_checkpoints_that_cannot_be_read_is_not_called_empty(tmp_pat
     def refused(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("seqlab.training.checkpoint.entries", refused)
+    monkeypatch.setattr(Path, "iterdir", refused)
     with pytest.raises(CheckpointError, match=r"cannot be read \(Permission denied\)"):
         latest_checkpoint(tmp_path)
 

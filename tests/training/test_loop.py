@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 import seqlab
-from seqlab import map_state
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
-from seqlab.training import loop
 from seqlab.training.step import RunningEpoch
 
 DICE = """
@@ -173,9 +170,10 @@ def test_a_state_that_was_copied_to_the_models_device_can_be_trained_on(
     model = {"embedding": 8}
     before, after = (training(cell=cell, model=model) for _ in range(2))
     list(before.steps(2))
-    copied = partial(map_state, torch.clone)
-    monkeypatch.setattr(loop, "map_state", lambda _, state: copied(state))
-    after.load_state_dict(before.state_dict())
+    state, moved = before.state_dict(), torch.Tensor.to
+    with monkeypatch.context() as own:
+        own.setattr(torch.Tensor, "to", lambda *rest, **more: moved(*rest, **more, copy=True))
+        after.load_state_dict(state)
     (step,) = after.steps(3)
     assert math.isfinite(step.loss)
 
