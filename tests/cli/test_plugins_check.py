@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from textwrap import dedent
+
 import pytest
 
 CELLS = '''
@@ -84,3 +87,33 @@ def test_a_cell_without_parameters_is_not_asked_for_gradients(seqlab_command, dr
     assert result.code == 0, result.out
     expected = "skipped\tthe cell has no parameters that are trained, and need not have any"
     assert f"gradients reach every parameter\t{expected}" in result.out
+
+
+WRAPPER = """
+    import seqlab
+    from seqlab_plugins.cells.recurrent import RNN
+
+    class Own(RNN):
+        '''Mine.'''
+
+    class Wrapper(seqlab.Stack):
+        '''A cell around another.
+
+        Args:
+            inner: the cell.
+        '''
+        def __init__(
+            self, input_size: int, *, inner: seqlab.CellFactory = seqlab.component("own")
+        ):
+            super().__init__(input_size, [inner], norm="rms")
+
+    @seqlab.hookimpl
+    def seqlab_register_cells():
+        return {"wrapper": Wrapper, "own": Own}
+"""
+
+
+def test_a_wrapper_in_a_file_is_tried_with_its_default_of_that_file(seqlab_command):
+    Path("mine.py").write_text(dedent(WRAPPER), "utf-8")
+    done = seqlab_command("plugins", "check", "mine.py")
+    assert (done.code, "broken" in done.out) == (0, False)

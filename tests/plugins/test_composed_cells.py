@@ -113,7 +113,8 @@ def test_an_mlp_is_two_linear_maps(registry):
 
 def test_the_hybrid_runs_and_resumes_to_the_bit():
     experiment = Path(__file__).parents[2] / "experiments" / "hybrid.yaml"
-    small = ["corpus.max_characters=900", "train.seed=4", "samples=null", "model.dropout=0.1"]
+    small = ["corpus.max_characters=900", "sampler.batch_size=4", "samples=null"]
+    small += ["corpus.if_unavailable.newlines=space", "model.dropout=0.1"]
     with use_kernels("reference"):
         whole = seqlab.run(experiment, overrides=[*small, "train.epochs=2"], run_dir="whole")
         seqlab.run(experiment, overrides=[*small, "train.epochs=1"], run_dir="half")

@@ -84,11 +84,12 @@ def test_a_key_of_the_whole_is_refused_in_a_part(corpus):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("concatenated", {"corpora": ["original_lyrics", {"name": "copy", "train": 8}]}),
+        ("concatenated", {"corpora": ["original_lyrics", {"name": "text", "path": "m.txt"}]}),
         ("mixture", {"shares": [{"corpus": "original_lyrics"}, {"corpus": "original_lyrics"}]}),
     ],
 )
 def test_they_keep_every_promise(registry, name, options):
+    Path("m.txt").write_text("one document\n" * 9, "utf-8")
     subject = Subject.of_component(registry.find("corpus", name), options, registry)
     results = [look_at(check, subject) for check in checks_of("corpus")]
     assert [r for r in results if r.verdict == "broken"] == []

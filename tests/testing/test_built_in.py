@@ -43,6 +43,7 @@ BUILT_IN = {
         *[(name, {"momentum": 0.9}) for name in ("rmsprop", "sgd")],
         ("groups", {}),
         ("groups", {"groups": [{"match": ["*"], "lr": 0.1}]}),
+        ("lookahead", {}),
         ("lookahead", {"base": "muon"}),
     ],
     "schedule": [

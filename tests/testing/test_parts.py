@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from torch import nn
 
@@ -59,14 +57,3 @@ def test_a_component_inside_that_does_not_exist_is_said():
     subject = Subject.of("cell", Wrapper, {"inner": "lsttm"})
     with pytest.raises(UsageError, match=r"inner.name: unknown cell 'lsttm'; did you mean 'lstm'"):
         build(subject)
-
-
-def test_a_file_is_checked_with_a_default_of_its_own(seqlab_command):
-    Path("mine.py").write_text(
-        Path(__file__).read_text("utf-8").partition("def test_")[0].replace('"rnn"', '"own"')
-        + "from seqlab_plugins.cells.recurrent import RNN\n"
-        "@seqlab.hookimpl\ndef seqlab_register_cells():\n"
-        "    return {'wrapper': Wrapper, 'own': type('Own', (RNN,), {'__doc__': 'Mine.'})}\n"
-    )
-    done = seqlab_command("plugins", "check", "mine.py", "--kind", "cell")
-    assert "0 broken" in done.stderr, done.stdout

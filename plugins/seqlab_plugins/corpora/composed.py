@@ -40,7 +40,7 @@ class Concatenated:
     def files(self) -> list[Path]:
         """All files, if every corpus is one of files."""
         named = [getattr(part, "files", None) for part in self._parts]
-        return [path for files in named for path in files or ()] if all(named) else []
+        return list(dict.fromkeys(chain.from_iterable(named))) if all(named) else []  # type: ignore[arg-type] # all have some
 
     def split_files(self) -> dict[str, list[Path]]:
         """The files of each split, as far as they are known."""

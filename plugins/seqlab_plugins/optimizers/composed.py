@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from seqlab import NamedParameters, OptimizerFactory, component, hookimpl
 from seqlab_plugins.optimizers.basic import Decay, Rate
-from seqlab_plugins.optimizers.several import Several
+from seqlab_plugins.optimizers.several import Several, pass_on_skip
 
 ADAMW = component("adamw")
 Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -120,20 +120,29 @@ class Lookahead(Optimizer):
         share: Annotated[float, Field(gt=0, le=1)] = 0.5,
     ) -> None:
         self.fast, self.steps, self.share = base(parameters), steps, share
-        self.taken = torch.zeros((), dtype=torch.int64)
         super().__init__(self.fast.param_groups, {})
         self.param_groups = self.fast.param_groups
         self.slow = [p.detach().clone() for p in self._parameters()]
+        self.taken = torch.zeros((), dtype=torch.int64, device=self.slow[0].device)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Take a step of the fast weights, and every `steps` of them one of the slow ones."""
+        """Take a step of the fast weights, and every `steps` of them one of the slow ones.
+
+        It asks no number of a GPU, so that a step can be recorded; a step that is left out does not
+        count.
+        """
+        pass_on_skip(self, self.fast)
         loss = self.fast.step(closure)
-        self.taken += 1
-        if self.taken % self.steps == 0:
-            fast = self._parameters()
-            torch._foreach_lerp_(self.slow, fast, self.share)
-            torch._foreach_copy_(fast, self.slow)
+        taken = 1 - getattr(self, "found_inf", torch.zeros_like(self.taken)).to(torch.int64)
+        self.taken += taken
+        due = (self.taken % self.steps == 0) * taken
+        for slow, fast in zip(self.slow, self._parameters(), strict=True):
+            if fast.grad is None:
+                continue
+            moves = due.to(slow.dtype)
+            slow.lerp_(fast, moves * self.share)
+            fast.lerp_(slow, moves)
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -142,8 +151,9 @@ class Lookahead(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.fast.load_state_dict(state_dict["fast"])
         self.param_groups = self.fast.param_groups
-        self.slow = [tensor.clone() for tensor in state_dict["slow"]]
-        self.taken = state_dict["taken"].clone()
+        for slow, saved in zip(self.slow, state_dict["slow"], strict=True):
+            slow.copy_(saved)
+        self.taken.copy_(state_dict["taken"])
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.fast.param_groups for p in group["params"]]

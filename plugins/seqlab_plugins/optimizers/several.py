@@ -20,6 +20,7 @@ class Several(Optimizer):
         """Take a step of each."""
         loss = closure() if closure is not None else None
         for part in self.parts:
+            pass_on_skip(self, part)
             part.step()
         return loss
 
@@ -34,3 +35,12 @@ class Several(Optimizer):
     def _share_groups(self) -> None:
         """Use the groups of the parts, so that a schedule changes these."""
         self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+
+def pass_on_skip(outer: Any, inner: Any) -> None:
+    """Tell an optimizer inside another one what the loop tells the outer one.
+
+    `found_inf` of 1 makes torch's fused optimizers leave a step out.
+    """
+    if hasattr(outer, "found_inf"):
+        inner.found_inf = outer.found_inf
