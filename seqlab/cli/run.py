@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from seqlab.cli.options import (
     root_option,
     set_option,
 )
+from seqlab.cli.remedies import as_options
 from seqlab.cli.streams import out
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
-from seqlab.printable import pasted
+from seqlab.printable import one_line, pasted
 
 if TYPE_CHECKING:
     from seqlab.experiment import Experiment
@@ -45,6 +47,11 @@ SEED_LIMIT = 2**63
     type=click.Choice(["auto"]),
     help="Continue an unfinished run of this experiment, if there is one.",
 )
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print the experiment with everything filled in, and where it comes from; run nothing.",
+)
 @click.option("--profile", is_flag=True, help="Print where the time of a step goes.")
 @root_option
 @plugin_options
@@ -54,6 +61,7 @@ def command(
     run_dir: Path | None,
     seeds: int,
     resume_auto: str | None,
+    print_config: bool,
     profile: bool,
     root: Path,
     plugins: PluginChoice,
@@ -75,6 +83,9 @@ def command(
     if run_dir is not None and resume_auto is None:
         check_free(run_dir)
     registry = plugins.load()
+    if print_config:
+        _print_config(experiment, registry)
+        return
     if resume_auto and _resume_unfinished(experiment, run_dir, root, registry):
         return
     if seeds > 1:
@@ -83,6 +94,17 @@ def command(
         finished = _run_one(experiment, run_dir, root, registry, profile)
         if profile:
             _print_profile(finished)
+
+
+def _print_config(experiment: Experiment, registry: Registry) -> None:
+    from seqlab.registry import resolve
+    from seqlab.registry.annotated_yaml import annotated_yaml
+    from seqlab.registry.explanation import explain
+
+    resolved = resolve(experiment, registry)
+    rows = explain(experiment, resolved, registry)
+    rows = [replace(row, origin=one_line(as_options(row.origin))) for row in rows]
+    out(annotated_yaml(resolved.as_experiment(), rows).rstrip("\n"))
 
 
 def _print_profile(run: Run) -> None:

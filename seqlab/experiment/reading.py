@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,13 @@ def read_experiment(
     if isinstance(source, Mapping):
         tree = locate(source, Origin("experiment", folder=Path.cwd()))
         text, stem = dump_yaml(plain(tree)), "experiment"
-        tree = _merge_base(tree, Path.cwd(), ())
+        tree = _merge_bases(tree, Path.cwd(), (), count())
     else:
         path = named_path(source, "experiment")
         text, stem = read_text(path, record=record), path.stem
         tree = _mapping(text, path)
         if not record:
-            tree = _merge_base(tree, path.parent, (path.absolute(),))
+            tree = _merge_bases(tree, path.parent, (path.absolute(),), count())
         elif "extends" in tree.items:
             message = "should not be in the record of a run, whose settings are complete"
             raise refusal(tree.items["extends"].origin, "extends", message)
@@ -97,15 +98,31 @@ def _mapping(text: str, path: Path) -> Located:
     return tree
 
 
-def _merge_base(tree: Located, folder: Path, seen: tuple[Path, ...]) -> Located:
-    """Lay a file over the one that it extends; `seen` are the file and those that extend it."""
-    base = tree.items.get("extends")
-    if base is None:
+def _merge_bases(
+    tree: Located, folder: Path, seen: tuple[Path, ...], count: Iterator[int]
+) -> Located:
+    """Lay a file over those that it extends, each over the one before.
+
+    `seen` are the file and those that extend it; `count` counts every file that is read.
+    """
+    bases = tree.items.get("extends")
+    if bases is None:
         return tree
-    if not isinstance(base.value, str) or not base.value:
-        raise refusal(base.origin, "extends", "should be the path of one experiment file")
-    path = folder / base.value
+    below: Located | None = None
+    for base in bases.value if isinstance(bases.value, list) else [bases]:
+        if not isinstance(base.value, str) or not base.value:
+            message = "should be the path of an experiment file, or a list of such paths"
+            raise refusal(base.origin, "extends", message)
+        read = _read_base(base, folder, seen, count)
+        below = read if below is None else merge(below, read)
     own = Located({k: v for k, v in tree.items.items() if k != "extends"}, tree.origin)
+    return own if below is None else merge(below, own)
+
+
+def _read_base(
+    base: Located, folder: Path, seen: tuple[Path, ...], count: Iterator[int]
+) -> Located:
+    path = folder / str(base.value)
     try:
         text = read_text(path)
         circular = any(map(path.samefile, seen))
@@ -113,11 +130,10 @@ def _merge_base(tree: Located, folder: Path, seen: tuple[Path, ...]) -> Located:
         raise refusal(base.origin, "extends", str(error)) from None
     if circular:
         raise refusal(base.origin, "extends", f"goes in a circle: {base.value}")
-    if len(seen) > MAX_BASES:
-        raise refusal(base.origin, "extends", f"is a chain of more than {MAX_BASES} files")
+    if next(count) >= MAX_BASES:
+        raise refusal(base.origin, "extends", f"leads to more than {MAX_BASES} files")
     _expect_experiment(text, path, base.origin)
-    below = _merge_base(_mapping(text, path), path.parent, (*seen, path.absolute()))
-    return merge(below, own)
+    return _merge_bases(_mapping(text, path), path.parent, (*seen, path.absolute()), count)
 
 
 def _expect_experiment(text: str, path: Path, origin: Origin) -> None:

@@ -31,7 +31,10 @@ def experiment_schema(registry: Registry) -> Schema:
     whole, over = (_Writer(registry, definitions, over=over) for over in (False, True))
     requirement = {"type": "string", "description": "a distribution, as in seqlab-foo>=0.2"}
     common = {
-        "extends": {"type": "string", "description": "an experiment that this one is laid over"},
+        "extends": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "an experiment that this one is laid over, or several, in order",
+        },
         "observers": _nullable({"type": "array", "items": whole.component(KINDS["observer"])}),
         "requires": _nullable({"type": "array", "items": requirement}),
     }
@@ -60,7 +63,7 @@ class _Writer:
 
     def sections(self) -> Schema:
         """The sections that name one component, and those that the core reads."""
-        sections = {key: self.component(kind) for key, kind in SINGLE.items()}
+        sections = {key: self._section(kind) for key, kind in SINGLE.items()}
         for key, cls in CORE_SECTIONS.items():
             signature = read_signature(cls)
             sections[key] = self._options(signature.options, signature)
@@ -69,6 +72,12 @@ class _Writer:
         optional = CORE_SECTIONS if self.over else sections.keys() - {*REQUIRED_SECTIONS}
         # null is the same as leaving it out
         return sections | {key: _nullable(sections[key]) for key in sections if key in optional}
+
+    def _section(self, kind: Kind) -> Schema:
+        """A component in its section, which differs from a part only if the core has keys there."""
+        if kind.section.keys:
+            return self.component(kind)
+        return self._defined(f"{kind.name}.{'over' if self.over else 'whole'}", kind)
 
     def component(self, kind: Kind, *, part: bool = False) -> Schema:
         """A component of a kind: in its section, or as `part` of another one."""

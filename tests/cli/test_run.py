@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from seqlab.experiment.yaml12 import dump_yaml
 
@@ -279,3 +280,18 @@ def test_a_profile_is_of_one_new_run(seqlab_command, experiment):
     result = seqlab_command("run", experiment, "--profile", "--seeds", "2")
     assert result.code == 2
     assert "--profile is for one new run" in result.err
+
+
+def test_the_whole_experiment_is_printed_with_where_each_value_comes_from(
+    seqlab_command, experiment
+):
+    section = "cell={name: stack, layers: [{name: gru, hidden_size: 3}, mlp]}"
+    sets = ["--set", section, "--set", "cell.layers.0.hidden_size=4", "--set", "train.epochs=0"]
+    printed = seqlab_command("run", experiment, *sets, "--print-config").out
+    assert "hidden_size: 4  # --set cell.layers.0.hidden_size=4\n" in printed
+    assert "num_layers: 1  # default in " in printed
+    assert not Path("runs").exists()
+    Path("printed.yaml").write_text(printed, "utf-8")
+    again = seqlab_command("run", "printed.yaml", "--print-config").out
+    assert yaml.safe_load(again) == yaml.safe_load(printed)
+    assert seqlab_command("run", "printed.yaml", "--run-dir", "here").code == 0

@@ -77,9 +77,29 @@ def test_a_base_that_cannot_be_read_is_blamed_on_extends(refusal, base):
     assert refusal(f"a: 1\nextends: {base}").startswith("e.yaml:2:10: extends: ")
 
 
-@pytest.mark.parametrize("base", ["[base.yaml]", "''", "3", "{a: 1}", "true", ""])
-def test_extends_takes_one_path_and_nothing_else(refusal, base):
-    assert "extends: should be the path of one experiment file" in refusal(f"extends: {base}\n")
+@pytest.mark.parametrize("base", ["[[base.yaml]]", "['']", "''", "3", "{a: 1}", "true", ""])
+def test_extends_takes_paths_and_nothing_else(refusal, base):
+    assert "extends: should be the path of an experiment file" in refusal(f"extends: {base}\n")
+
+
+def test_of_several_bases_each_is_laid_over_the_one_before(write):
+    write("model: 1\ntrain: {steps: 1, seed: 1}", "a.yaml")
+    write("train: {steps: 2, epochs: 2}", "b.yaml")
+    both = {"model": 1, "train": {"steps": 2, "seed": 1, "epochs": 3}}
+    assert sections(write("extends: [a.yaml, b.yaml]\ntrain: {epochs: 3}")) == both
+    assert sections(write("extends: []\nmodel: 2")) == {"model": 2}
+
+
+def test_a_mistake_in_one_of_several_bases_has_its_own_place(write, refusal):
+    write("model: 1", "a.yaml")
+    assert refusal("extends: [a.yaml, no.yaml]").startswith("e.yaml:1:19: extends: ")
+
+
+def test_files_that_lead_to_ever_more_files_are_refused(write, refusal):
+    for number in range(15):
+        write(f"extends: [{number + 1}.yaml, {number + 1}.yaml]", f"{number}.yaml")
+    write("model: 1", "15.yaml")
+    assert refusal("extends: 0.yaml").endswith("extends: leads to more than 20 files")
 
 
 def test_a_link_that_leads_to_itself_is_refused(write, refusal):
