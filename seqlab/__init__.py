@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.model.unroll import unroll as unroll
     from seqlab.options import Count as Count
     from seqlab.options import Share as Share
+    from seqlab.records import Stop as Stop
     from seqlab.registry import Registry as Registry
     from seqlab.registry import load_plugins as load_plugins
     from seqlab.runs.loaded_run import Run as Run
@@ -86,6 +87,7 @@ _HOMES = {
     "seqlab.model.stack": "Stack",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
+    "seqlab.records": "Stop",
     "seqlab.registry": "Registry load_plugins",
     "seqlab.runs.loaded_run": "Run open_run",
     "seqlab.runs.resuming": "resume",

@@ -92,9 +92,16 @@ class CheckpointSaved(Record):
 
 @dataclass(frozen=True)
 class RunEnded(Record):
-    """`status` is finished, interrupted or failed; `seconds` is wall time."""
+    """`status` is finished, stopped, interrupted or failed; `seconds` is wall time."""
 
     status: str
     step: int
     folder: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What an observer returns from an event so that the run ends: saved, as `stopped`, and why."""
+
+    reason: str

@@ -124,12 +124,14 @@ def _resume_unfinished(
     from seqlab.runs.resuming import resume, runs_of
 
     runs = runs_of(experiment.name, resolve(experiment, registry), run_dir, root)
-    unfinished = [run for run in runs if run.description()["status"] != "finished"]
+    ended = ("finished", "stopped")
+    unfinished = [run for run in runs if run.description()["status"] not in ended]
     if unfinished:
         resume(unfinished[-1].path, registry=registry, progress=reading_bar())
         log.info("The run is in %s", unfinished[-1].path)
     elif runs:
-        log.info("A run of this experiment is finished: %s", runs[-1].path)
+        status = runs[-1].description()["status"]
+        log.info("A run of this experiment is %s: %s", status, runs[-1].path)
     return bool(runs)
 
 

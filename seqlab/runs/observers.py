@@ -11,7 +11,7 @@ from seqlab.contracts import offered
 from seqlab.errors import Override, PluginError
 from seqlab.hookspecs import EVENTS
 from seqlab.interrupts import reraise_interrupt
-from seqlab.records import Record, StepEnded
+from seqlab.records import Record, StepEnded, Stop
 from seqlab.registry import Bound
 from seqlab.registry.error_summary import reason
 
@@ -25,6 +25,7 @@ class Observers:
         self._bound = {f"{i}:{b.component.name}": b for i, b in enumerate(bound)}
         self._observers = {name: _build(b) for name, b in self._bound.items()}
         self.failures: list[str] = []
+        self.stopped_by = ""  # which observer asked for the end, and why
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of those observers that have one."""
@@ -51,7 +52,7 @@ class Observers:
         """Call the method of an event on each observer that has it."""
         for name, method in self._methods(event):
             with self._switched_off_if_it_fails(name):
-                method(record)
+                self._take(method(record), name)
 
     def step_ended(self, step: int, record: Callable[[], StepEnded]) -> None:
         """Call those observers whose interval falls on this step; others need no record."""
@@ -59,7 +60,12 @@ class Observers:
             interval = offered(self._observers[name], "step_interval")
             if step % (1 if interval is None else interval) == 0:
                 with self._switched_off_if_it_fails(name):
-                    method(record())
+                    self._take(method(record()), name)
+
+    def _take(self, returned: Any, name: str) -> None:
+        """Note that an observer asks for the end of the run; the first one counts."""
+        if isinstance(returned, Stop) and not self.stopped_by:
+            self.stopped_by = f"observer '{name.partition(':')[2]}': {returned.reason}"
 
     def _methods(self, name: str) -> list[tuple[str, Any]]:
         methods = [(key, offered(observer, name)) for key, observer in self._observers.items()]

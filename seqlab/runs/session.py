@@ -138,7 +138,13 @@ class Session:
         limit = self.resolved.train.max_minutes
         if limit is not None and self.minutes >= limit:
             return f"{limit:g} minutes are over"
-        return self.stopping.reason
+        return self.stopping.reason or self.observers.stopped_by
+
+    @property
+    def _status(self) -> str:
+        """How a run has ended that neither failed nor was interrupted."""
+        all_steps = self.training.done >= self.parts.total_steps
+        return "stopped" if self.observers.stopped_by and not all_steps else "finished"
 
     def _finish(self, request: Request) -> None:
         """Save, and write the last rows, unless the run was interrupted."""
@@ -248,7 +254,7 @@ class Session:
         status = "failed"
         try:
             yield
-            status, reason = "finished", self.reason
+            status, reason = self._status, self.reason
         except (KeyboardInterrupt, Interrupted) as error:
             status, reason = "interrupted", str(error)
             raise

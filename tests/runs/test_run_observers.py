@@ -53,3 +53,54 @@ def test_an_observer_that_does_not_take_its_state_is_named_and_can_be_left_out(w
     with pytest.raises(PluginError, match=r"observer 'counts' .* does not take .*KeyError"):
         seqlab.resume("here", checkpoint=10)
     assert seqlab.resume("here", checkpoint=10, overrides=["observers=[]"])
+
+
+STOPS = """
+    import seqlab
+
+    class Stops:
+        "Asks for the end."
+        def EVENT(self, record):
+            if getattr(record, "epoch", 1) == 1:
+                return seqlab.Stop("it is enough")
+
+    class Later:
+        "Asks for it as well, later."
+        def seqlab_epoch_ended(self, record):
+            return seqlab.Stop("too late")
+
+    @seqlab.hookimpl
+    def seqlab_register_observers():
+        return {"stops": Stops, "later": Later}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "steps"),
+    [("seqlab_run_started", 0), ("seqlab_step_ended", 1), ("seqlab_epoch_ended", 31)],
+)
+def test_an_observer_ends_a_run_by_what_it_returns(tiny, drop, event, steps):
+    drop(STOPS.replace("EVENT", event))
+    experiment = tiny | {"observers": ["stops", "later"], "train": {"epochs": 3}}
+    run = seqlab.run(experiment, run_dir="here")
+    ended = run.description
+    assert (ended["status"], ended["step"]) == ("stopped", steps)
+    assert ended["ended_because"] == "observer 'stops': it is enough"
+    assert ended["observer_failures"] == []
+
+
+def test_a_stopped_run_changes_no_number_and_can_be_gone_on_with(tiny, drop):
+    experiment = tiny | {"train": {"epochs": 3}}
+    whole = [row["loss"] for row in seqlab.run(experiment, run_dir="whole").metrics]
+    drop(STOPS.replace("EVENT", "seqlab_epoch_ended"))
+    stopped = seqlab.run(experiment | {"observers": ["stops"]}, run_dir="here")
+    assert [row["loss"] for row in stopped.metrics] == whole[:1]
+    went_on = seqlab.resume("here", overrides=["observers=[]"])
+    assert [row["loss"] for row in went_on.metrics] == whole
+    assert went_on.description["status"] == "finished"
+
+
+def test_whoever_stops_a_run_that_has_all_its_steps_changes_nothing(tiny, drop):
+    drop(STOPS.replace("EVENT", "seqlab_epoch_ended"))
+    run = seqlab.run(tiny | {"observers": ["stops"], "train": {"epochs": 1}}, run_dir="here")
+    assert run.description["status"] == "finished"
