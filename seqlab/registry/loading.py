@@ -19,6 +19,7 @@ from seqlab.registry.compatibility import declared_api, why_too_new
 from seqlab.registry.declared_kinds import declared_kinds
 from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
 from seqlab.registry.error_summary import reason
+from seqlab.registry.given import Given, given_plugin
 from seqlab.registry.offers import with_components
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Plugin, Problem, Refused
@@ -32,14 +33,17 @@ def load_plugins(
     local: bool = True,
     without: Iterable[str] = (),
     files: Iterable[str | Path] = (),
+    given: Iterable[Given] = (),
 ) -> Registry:
-    """Load all plugins: installed ones, then the files of a folder, then single files.
+    """Load all plugins: installed ones, the files of a folder, single files, and what is given.
 
     Args:
         folder: of dropped-in files; None: `plugins/` of the working folder, if it exists.
         local: whether dropped-in files are loaded at all.
         without: names of plugins that are left out.
         files: single files that are loaded like dropped-in ones.
+        given: classes, whose kind their methods show, and mappings such as
+            {"cells": {"mine": factory}}.
 
     Raises:
         UsageError: `folder` is given and is no folder, or `without` names no plugin.
@@ -47,6 +51,7 @@ def load_plugins(
     left_out = set(without)
     single = [dropped_in_file(Path(path)) for path in files]
     found = [*installed(), *(dropped_in(folder) if local else ()), *single]
+    found += [given_plugin(classes)] if (classes := list(given)) else []
     names = [plugin.name for plugin, _ in found]
     for name in sorted(left_out - {*names}):
         raise UsageError(f"{WithoutPlugin(name)}: no such plugin{suggest(name, names)}")

@@ -22,6 +22,7 @@ from seqlab.generation.scoring import Scored, score
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
+from seqlab.registry.given import Given
 from seqlab.runs.building import build_model, check_weights, load_weights
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
@@ -40,6 +41,7 @@ def open_run(
     *,
     checkpoint: Which = "latest",
     root: str | Path = ROOT,
+    plugins: Sequence[Given] = (),
     registry: Registry | None = None,
 ) -> Run:
     """Open a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
@@ -48,7 +50,9 @@ def open_run(
         run: which one.
         checkpoint: of the model: a step, `latest`, or `best` on the evaluated split.
         root: the folder of all runs.
-        registry: the plugins; None: all that are installed or in `plugins/`.
+        plugins: components without a file: classes, whose kind their methods show, and mappings
+            such as {"cells": {"mine": factory}}.
+        registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
 
     Raises:
         UsageError: there is no such run.
@@ -56,6 +60,8 @@ def open_run(
     folder = find_run(run, named_path(root, "root"))
     folder.check_kinds()
     folder.description()
+    if plugins and registry is None:
+        registry = load_plugins(given=plugins)
     return Run(folder, registry, checkpoint)
 
 

@@ -16,6 +16,7 @@ from seqlab.experiment import read_experiment
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
+from seqlab.registry.given import Given
 from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
 from seqlab.runs.error_messages import disk_errors
@@ -54,6 +55,7 @@ def resume(
     overrides: Sequence[str] = (),
     checkpoint: int | None = None,
     root: str | Path = ROOT,
+    plugins: Sequence[Given] = (),
     registry: Registry | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -64,7 +66,9 @@ def resume(
         overrides: `KEY=VALUE`, for the length of the run, its reports, and the files of its text.
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: the folder of all runs.
-        registry: the plugins; None: all that are installed or in `plugins/`.
+        plugins: components without a file: classes, whose kind their methods show, and mappings
+            such as {"cells": {"mine": factory}}.
+        registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
         progress: reports how much of the corpus is read; None: to the log.
 
     Raises:
@@ -78,7 +82,7 @@ def resume(
         checkpoint = whole_number(checkpoint, "checkpoint", 0, LARGEST)
     with locked(folder.path):
         description = folder.description()
-        registry = registry if registry is not None else load_plugins()
+        registry = registry if registry is not None else load_plugins(given=plugins)
         _check_overrides(overrides, _file_options(description["corpus"]["name"], registry))
         changes = [*_unset_length(overrides), *overrides]
         name = description["name"]

@@ -18,6 +18,7 @@ from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
+from seqlab.registry.given import Given
 from seqlab.runs.building import DifferentModel, Parts, build
 from seqlab.runs.comparison import model_difference
 from seqlab.runs.description import describe_run, used_plugins
@@ -49,6 +50,7 @@ def run(
     overrides: Sequence[str] = (),
     run_dir: str | Path | None = None,
     root: str | Path = ROOT,
+    plugins: Sequence[Given] = (),
     registry: Registry | None = None,
     progress: Progress | None = None,
     profile: bool = False,
@@ -60,7 +62,9 @@ def run(
         overrides: `KEY=VALUE`.
         run_dir: the folder of the run; None: a new one under `root`.
         root: the folder of all runs.
-        registry: the plugins; None: all that are installed or in `plugins/`.
+        plugins: components without a file: classes, whose kind their methods show, and mappings
+            such as {"cells": {"mine": factory}}.
+        registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
         progress: reports how much of the corpus is read; None: to the log.
         profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
             a trace of some steps in `profile.json`.
@@ -76,7 +80,7 @@ def run(
     root = named_path(root, "root")
     if run_dir is not None:
         check_free(run_dir)
-    registry = registry if registry is not None else load_plugins()
+    registry = registry if registry is not None else load_plugins(given=plugins)
     resolved = resolve(experiment, registry)
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
