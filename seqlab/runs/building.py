@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer
+from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer, offered
 from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.splits import Source
@@ -97,6 +97,9 @@ def build(
         load_weights(model, weights, str(train.init_from))
     spare_compiler()
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
+    if train.average is not None and offered(optimizer, "eval") is not None:
+        message = f"optimizer '{resolved.optimizer.component.name}' averages weights itself"
+        raise ExperimentError([resolved.complaint(message, "train", "average")])
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
         with resolved.sampler.attributed():

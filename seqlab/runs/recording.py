@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +73,7 @@ class Recorder:
         settings, tokens = self.resolved.evaluation, self.parts.evaluated
         assert settings and tokens is not None  # noqa: S101, PT018 # called if there is a section
         start = time.perf_counter()
-        with self.averaged():
+        with self.parts.training.evaluating():
             sums = evaluate(
                 self.parts.model,
                 tokens,
@@ -101,7 +100,7 @@ class Recorder:
         samples = self.resolved.samples
         if samples is None or not self._prefixes:
             return
-        with self.averaged():
+        with self.parts.training.evaluating():
             results = generate(
                 self.parts.model,
                 self.parts.prepared.tokenizer,
@@ -121,11 +120,6 @@ class Recorder:
         step, seconds = self.parts.training.done, time.monotonic() - self._start
         record = RunEnded(status, step, str(self.folder.path), seconds)
         self.observers.notify("seqlab_run_ended", record)
-
-    def averaged(self) -> AbstractContextManager[None]:
-        """Give the model its averaged weights inside the block, if there are any."""
-        average = self.parts.training.average
-        return nullcontext() if average is None else average.in_place()
 
     def _write(self, file: Path, event: str, record: Record) -> None:
         self.folder.append(file, record.as_row())

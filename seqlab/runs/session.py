@@ -202,9 +202,9 @@ class Session:
             "observers": self.observers.state_dict(),
             "files": self.folder.sync(),
         }
-        if self.training.average is not None:
+        if self.training.has_other_weights:
             state["weights"] = {name: t.clone() for name, t in model.state_dict().items()}
-        with self.recorder.averaged():
+        with self.training.evaluating():
             weights = {name: t.clone() for name, t in model.state_dict().items()}
         return Checkpoint(self.training.done, weights, state)
 

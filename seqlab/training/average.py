@@ -1,9 +1,10 @@
-"""A running average of the weights."""
+"""Weights that are evaluated in place of those that are trained: a running average, a mode."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,22 @@ class Average:
             weights = live.clone()
             live.copy_(self.tensors[name])
             self.tensors[name].copy_(weights)
+
+
+@contextmanager
+def in_eval_mode(optimizer: Any, parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Put an optimizer that has modes into `eval()` inside the block, then into `train()`.
+
+    Its way there and back may round, so the trained weights are kept: all bits are as they were.
+    """
+    trained = [parameter.detach().clone() for parameter in parameters]
+    optimizer.eval()
+    try:
+        yield
+    finally:
+        optimizer.train()
+        with torch.no_grad():
+            torch._foreach_copy_(list(parameters), trained)
 
 
 def _floating(model: nn.Module) -> dict[str, Tensor]:

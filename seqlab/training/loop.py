@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 from inspect import signature
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Batch, Sampler, State
+from seqlab.contracts import Batch, Sampler, State, offered
 from seqlab.data.tokens import on_device
 from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
@@ -21,7 +22,7 @@ from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import as_bool, map_state
 from seqlab.randomness import derive, reseed
-from seqlab.training.average import Average
+from seqlab.training.average import Average, in_eval_mode
 from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
@@ -76,6 +77,22 @@ class Training:
         self._parameters = gradients.parameters
         as_graph = settings.cuda_graphs and self.device.type == "cuda"
         self._gradients = GraphReplay(gradients, self._parameters) if as_graph else gradients
+
+    @property
+    def has_other_weights(self) -> bool:
+        """Whether other weights are evaluated, generated from and saved than are trained."""
+        return self.average is not None or offered(self.optimizer, "eval") is not None
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Give the model the weights to evaluate, to generate from and to save, inside a block.
+
+        These are averaged ones, or those of an optimizer's `eval()`.
+        """
+        if self.average is not None:
+            return self.average.in_place()
+        if self.has_other_weights:
+            return in_eval_mode(self.optimizer, self._parameters)
+        return nullcontext()
 
     @property
     def steps_per_epoch(self) -> int:

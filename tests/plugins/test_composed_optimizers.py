@@ -129,3 +129,59 @@ def test_phases_that_do_not_fit_are_refused(part, steps):
     phases = [{"schedule": "constant", "steps": steps}] * (3 if steps == 4 else 2)
     with pytest.raises(ExperimentError, match=r"the phases have \d+ of 10 steps"):
         part("schedule", {"name": "chain", "phases": phases}, optimizer, 10)
+
+
+def test_schedule_free_steps_are_those_of_the_paper(part):
+    """Its three sequences, kept in full precision."""
+    lr, beta_1, beta_2, decay = 0.1, 0.9, 0.99, 0.1
+    parameter = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    section = {"name": "schedule_free_adamw", "lr": lr, "betas": [beta_1, beta_2]}
+    section["weight_decay"] = decay
+    optimizer = part("optimizer", section, [("w", parameter)])
+    x = y = z = parameter.detach().clone()
+    squares = torch.zeros_like(z)
+    for step in range(1, 6):
+        gradient = y**3
+        parameter.grad = parameter.detach() ** 3
+        optimizer.step()
+        squares = beta_2 * squares + (1 - beta_2) * gradient**2
+        direction = gradient / ((squares / (1 - beta_2**step)).sqrt() + 1e-8) + decay * y
+        z = z - lr * direction
+        x = (1 - 1 / step) * x + z / step
+        y = (1 - beta_1) * z + beta_1 * x
+        torch.testing.assert_close(parameter.detach(), y)
+    optimizer.eval()
+    torch.testing.assert_close(parameter.detach(), x)
+    with pytest.raises(RuntimeError, match=r"steps after train\(\), and this is eval"):
+        optimizer.step()
+    optimizer.train()
+    torch.testing.assert_close(parameter.detach(), y)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_weights_of_eval_are_saved_and_a_resumed_run_has_the_same_bits(tiny, wrapped):
+    section = {"name": "schedule_free_adamw", "lr": 0.02}
+    section = {"name": "groups", "base": section} if wrapped else section
+    experiment = {**tiny, "optimizer": section, "train": {"epochs": 2, "seed": 3}}
+    whole = seqlab.run(experiment, run_dir="whole")
+    often = {**experiment, "evaluation": {"every": 7}, "corpus": {**tiny["corpus"], "holdout": 0.2}}
+    seldom = {**often, "evaluation": {"every": "2 epochs"}}
+    seqlab.run(experiment, run_dir="half", overrides=["train.epochs=1"])
+    again = seqlab.resume("half", overrides=["train.epochs=2"])
+    assert [row["loss"] for row in again.metrics] == [row["loss"] for row in whole.metrics]
+
+    def trained(experiment, folder):
+        rows = seqlab.run(experiment, run_dir=folder).metrics
+        return [row["loss"] for row in rows if row["split"] == "train"], rows[-1]["loss"]
+
+    assert trained(often, "often") == trained(seldom, "seldom")
+
+
+def test_an_average_beside_an_optimizer_that_averages_is_refused(tiny):
+    experiment = {
+        **tiny,
+        "optimizer": "schedule_free_adamw",
+        "train": {"epochs": 1, "average": 0.9},
+    }
+    with pytest.raises(ExperimentError, match=r"train.average: optimizer 'schedule_free_adamw' av"):
+        seqlab.run(experiment)

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from seqlab import NamedParameters, OptimizerFactory, component, hookimpl
 from seqlab_plugins.optimizers.basic import Decay, Rate
-from seqlab_plugins.optimizers.several import Several, pass_on_skip
+from seqlab_plugins.optimizers.several import Several, mode_of, pass_on_skip
 
 ADAMW = component("adamw")
 Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -144,6 +144,16 @@ class Lookahead(Optimizer):
             slow.lerp_(fast, moves * self.share)
             fast.lerp_(slow, moves)
         return loss
+
+    @property
+    def eval(self) -> Callable[[], None] | None:
+        """Offered if the optimizer of the fast weights has it."""
+        return mode_of([self.fast], "eval")
+
+    @property
+    def train(self) -> Callable[[], None] | None:
+        """Offered if the optimizer of the fast weights has it."""
+        return mode_of([self.fast], "train")
 
     def state_dict(self) -> dict[str, Any]:
         return {"fast": self.fast.state_dict(), "slow": list(self.slow), "taken": self.taken}

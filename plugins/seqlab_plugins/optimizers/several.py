@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -32,6 +32,16 @@ class Several(Optimizer):
             part.load_state_dict(state)
         self._share_groups()
 
+    @property
+    def eval(self) -> Callable[[], None] | None:
+        """Offered if a part has it."""
+        return mode_of(self.parts, "eval")
+
+    @property
+    def train(self) -> Callable[[], None] | None:
+        """Offered if a part has it."""
+        return mode_of(self.parts, "train")
+
     def _share_groups(self) -> None:
         """Use the groups of the parts, so that a schedule changes these."""
         self.param_groups = [group for part in self.parts for group in part.param_groups]
@@ -44,3 +54,14 @@ def pass_on_skip(outer: Any, inner: Any) -> None:
     """
     if hasattr(outer, "found_inf"):
         inner.found_inf = outer.found_inf
+
+
+def mode_of(optimizers: Sequence[Optimizer], name: str) -> Callable[[], None] | None:
+    """Return what puts all of some optimizers into a mode; None: none of them has it."""
+    changes = [change for each in optimizers if (change := getattr(each, name, None)) is not None]
+
+    def change_all() -> None:
+        for change in changes:
+            change()
+
+    return change_all if changes else None
