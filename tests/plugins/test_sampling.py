@@ -142,3 +142,25 @@ def test_of_equals_the_lowest_ids_stay(counts):
 
 def test_the_best_token_stays_however_much_is_cut(counts):
     assert counts(LOGITS, top_p=1e-9, min_p=1.0, top_k=1, draws=9) == [0, 0, 9, 0, 0, 0]
+
+
+@relaxed
+@given(logit_rows, st.sampled_from([0.05, 0.3, 0.8, 1.0]))
+def test_typical_keeps_what_says_as_much_as_expected(registry, logits, mass):
+    total = sum(map(math.exp, logits))
+    shares = [math.exp(logit) / total for logit in logits]
+    entropy = -sum(share * math.log(share) for share in shares)
+    order = sorted(range(V), key=lambda t: (round(abs(-math.log(shares[t]) - entropy), 9), t))
+    kept, left = 0.0, []
+    for token in order:
+        if left and kept >= mass - 1e-9:
+            break
+        kept += shares[token]
+        left.append(token)
+    decoder = registry.find("decoder", "typical").factory(mass=mass)
+    chance = (torch.arange(400, dtype=torch.float64) + 0.5) / 400
+    rows = torch.tensor(logits).expand(400, -1)
+    drawn = decoder.choose(rows, torch.zeros(400, 1, dtype=torch.int64), chance).tolist()
+    assert {*drawn} <= {*left}
+    for token in left:
+        assert drawn.count(token) / 400 == pytest.approx(shares[token] / kept, abs=0.01)

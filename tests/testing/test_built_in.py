@@ -25,6 +25,8 @@ BUILT_IN = {
         ("sample", {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.2}),
         ("sample", {"no_repeat": 1}),
         ("sample", {"no_repeat": 3}),
+        ("typical", {}),
+        ("typical", {"mass": 0.2, "temperature": 0.7}),
         ("beam", {}),
         ("beam", {"beams": 1}),
         ("beam", {"beams": 9, "length_penalty": 0.8}),

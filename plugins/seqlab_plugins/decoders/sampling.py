@@ -125,6 +125,37 @@ class Sample:
         return torch.empty_like(logits).scatter_(1, ids, ordered)
 
 
+class Typical:
+    """Draw from tokens that say about as much as is expected: Meister et al., 2023.
+
+    "Locally typical sampling", arXiv:2202.00666. A token p says -ln p nats; expected is the entropy
+    of the distribution. The most probable token may be left out.
+
+    Args:
+        mass: keep the tokens nearest to the entropy that together have this probability; 1: all.
+        temperature: what the logits are divided by; below 1 it favours probable tokens.
+    """
+
+    def __init__(
+        self,
+        *,
+        mass: Annotated[float, Field(gt=0, le=1)] = 0.9,
+        temperature: Temperature = 1.0,
+    ) -> None:
+        self._mass, self._temperature = mass, temperature
+
+    def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
+        logits = logits.double()
+        scaled = (logits - logits.amax(-1, keepdim=True)) / self._temperature
+        nats, shares = -scaled.log_softmax(-1), scaled.softmax(-1)  # (B, V)
+        entropy = torch.special.entr(shares).sum(-1, keepdim=True)
+        ids = (nats - entropy).abs().argsort(-1, stable=True)  # of equals the lowest id first
+        ordered = shares.gather(-1, ids)
+        surplus = ordered.cumsum(-1) - ordered >= self._mass  # without the token itself
+        left_out = torch.zeros_like(surplus).scatter_(-1, ids, surplus)
+        return _draw(scaled.masked_fill(left_out, -torch.inf), uniform)
+
+
 def _repeating(history: Tensor, size: int, vocabulary: int) -> Tensor:
     """Which tokens would repeat a sequence of `size` tokens of the history: (B, V) bool."""
     counts = history.new_zeros(len(history), vocabulary)
@@ -155,4 +186,4 @@ def _draw(logits: Tensor, uniform: Tensor) -> Tensor:
 
 @hookimpl
 def seqlab_register_decoders() -> dict[str, type[Decoder]]:
-    return {"greedy": Greedy, "sample": Sample}
+    return {"greedy": Greedy, "sample": Sample, "typical": Typical}
