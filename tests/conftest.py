@@ -97,13 +97,15 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     """Install a package of one module with one entry point, as pip would."""
     before = set(sys.modules)
 
-    def install(name: str, source: str, point: str = "", version: str = "1.0") -> None:
+    def install(
+        name: str, source: str, point: str = "", version: str = "1.0", group: str = "seqlab"
+    ) -> None:
         site = tmp_path / f"site-{name}"
         info = site / f"{name}-{version}.dist-info"
         info.mkdir(parents=True)
         (site / f"{name}.py").write_text(dedent(source), "utf-8")
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[seqlab]\n{point or f'{name} = {name}'}\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{point or f'{name} = {name}'}\n")
         monkeypatch.syspath_prepend(site)
         importlib.invalidate_caches()
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +27,9 @@ from seqlab.cli.streams import (
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
 from seqlab.interrupts import detecting_ctrl_c, forbidding_exit
 from seqlab.printable import one_line
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VERBS = {
     "init": "Create a working folder with experiments and plugins.",
@@ -52,11 +56,14 @@ class Verbs(click.Group):
     """Imports the module of a verb when it is used, so that `--help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return [*VERBS, *_further()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
-            return None
+            from seqlab.cli.further_commands import load_command
+
+            points = _further().get(cmd_name)
+            return load_command(cmd_name, points) if points else None
         command: click.Command = import_module(f"seqlab.cli.{cmd_name}").command
         return command
 
@@ -68,7 +75,8 @@ class Verbs(click.Group):
         except click.UsageError:
             from seqlab.registry.option_values import suggest
 
-            raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], VERBS)}") from None
+            names = self.list_commands(ctx)
+            raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], names)}") from None
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb. Only a plugin calls `sys.exit`, which `forbidding_exit` catches."""
@@ -84,6 +92,18 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+        if further := _further():
+            from seqlab.cli.further_commands import origin
+
+            rows = [(name, " and ".join(map(origin, points))) for name, points in further.items()]
+            with formatter.section("Commands of other packages"):
+                formatter.write_dl(rows)
+
+
+def _further() -> dict[str, list[EntryPoint]]:
+    from seqlab.cli.further_commands import further_commands
+
+    return further_commands(VERBS)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -64,3 +64,61 @@ def test_a_strange_name_of_a_file_is_told_in_one_line(arguments, code, seqlab_co
     result = seqlab_command(*arguments)
     assert (result.code, len(result.err.splitlines())) == (code, 1)
     assert result.err.startswith("seqlab: ")
+
+
+GREET = """
+    import click
+    import seqlab
+
+    @click.command()
+    @click.argument("name")
+    def greet(name):
+        "Say hello."
+        if name == "nobody":
+            raise seqlab.CorpusError("nobody is there")
+        click.echo(f"hello {name}")
+"""
+
+
+def test_a_package_brings_a_command(seqlab_command, install):
+    install("greets", GREET, "greet = greets:greet", group="seqlab.commands")
+    assert "greet     greets 1.0" in seqlab_command("--help").out
+    assert "greets" not in sys.modules  # help imports nothing
+    assert seqlab_command("greet", "you").out == "hello you\n"
+    failed = seqlab_command("greet", "nobody")
+    assert (failed.code, failed.err) == (4, "seqlab: nobody is there\n")
+    assert "did you mean 'greet'?" in seqlab_command("gret").err
+
+
+def test_a_command_of_seqlab_is_not_replaced(seqlab_command, install):
+    install("greets", GREET, "run = greets:greet", group="seqlab.commands")
+    assert "Usage: seqlab run" in seqlab_command("run", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        (
+            "greet = greets:nothing",
+            "command 'greet' of greets 1.0 cannot be loaded: AttributeError",
+        ),
+        (
+            "greet = greets:GREET",
+            "command 'greet' of greets 1.0 should be a click.Command, and is 3",
+        ),
+    ],
+)
+def test_a_command_that_cannot_be_used_is_named_with_its_package(
+    seqlab_command, install, point, message
+):
+    install("greets", "GREET = 3", point, group="seqlab.commands")
+    result = seqlab_command("greet", "you")
+    assert (result.code, result.err.startswith(f"seqlab: {message}")) == (3, True)
+
+
+def test_a_command_of_two_packages_is_neither(seqlab_command, install):
+    for name in ("greets", "salutes"):
+        install(name, GREET, f"greet = {name}:greet", group="seqlab.commands")
+    result = seqlab_command("greet", "you")
+    assert result.code == 3
+    assert "is brought by" in result.err
