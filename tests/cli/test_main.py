@@ -100,11 +100,11 @@ def test_a_command_of_seqlab_is_not_replaced(seqlab_command, install):
     [
         (
             "greet = greets:nothing",
-            "command 'greet' of greets 1.0 cannot be loaded: AttributeError",
+            "cannot be loaded: AttributeError",
         ),
         (
             "greet = greets:GREET",
-            "command 'greet' of greets 1.0 should be a click.Command, and is 3",
+            "should be a click.Command, and is 3",
         ),
     ],
 )
@@ -113,7 +113,10 @@ def test_a_command_that_cannot_be_used_is_named_with_its_package(
 ):
     install("greets", "GREET = 3", point, group="seqlab.commands")
     result = seqlab_command("greet", "you")
-    assert (result.code, result.err.startswith(f"seqlab: {message}")) == (3, True)
+    assert (result.code, f"seqlab: command 'greet' of greets 1.0 {message}" in result.err) == (
+        3,
+        True,
+    )
 
 
 def test_a_command_of_two_packages_is_neither(seqlab_command, install):
