@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias
-
-from pluggy import PluginManager
+from typing import TYPE_CHECKING, TypeAlias
 
 from seqlab.errors import UsageError, WithoutPlugin
 from seqlab.experiment.kinds import KINDS, Kind
@@ -24,6 +22,9 @@ from seqlab.registry.offers import with_components
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Plugin, Problem, Refused
 from seqlab.registry.registration import manager_for, register
+
+if TYPE_CHECKING:
+    from pluggy import PluginManager
 
 
 @detecting_ctrl_c()

@@ -140,7 +140,8 @@ class _Writer:
             return value
         if KIND in value:
             kind = self.registry.kinds[value[KIND]]
-            return {"anyOf": list(self._references(kind, over_default))}
+            rest = {key: item for key, item in value.items() if key != KIND}
+            return {"anyOf": list(self._references(kind, over_default)), **rest}
         return {key: self._with_references(item, over_default) for key, item in value.items()}
 
     def _references(self, kind: Kind, over_default: bool) -> Iterator[Schema]:

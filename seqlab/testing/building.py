@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from seqlab.data.tokens import Tokens
+from seqlab.testing.parts import INPUT_SIZE
 from seqlab.testing.promises import Subject
 from seqlab.training.eager_optimizers import spare_compiler
 
-INPUT_SIZE = 8
 TOKENS = 10_000
 STEPS = 100
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from seqlab.errors import UsageError
 from seqlab.experiment.located import Located, Origin, locate
@@ -13,6 +13,9 @@ from seqlab.registry.option import Option
 from seqlab.registry.option_values import check_options
 from seqlab.registry.section_binding import SectionBinder
 from seqlab.scaffold.examples import SECTIONS
+
+INPUT_SIZE = 8  # of cells under test
+Schemas: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def bound_parts(
@@ -36,16 +39,29 @@ def bound_parts(
     return {name: value for name, value in checked.values.items() if name in options}
 
 
-def _made_up(schema: Mapping[str, Any], registry: Registry) -> Any:
-    """A value for a schema that names a component, or a list or mapping of some."""
+def _made_up(schema: Mapping[str, Any], registry: Registry, inside: Schemas | None = None) -> Any:
+    """A value for a schema that names components: one, some, or a dataclass with some."""
+    inside = schema.get("$defs", {}) if inside is None else inside
+    if "$ref" in schema:
+        return _made_up(inside[schema["$ref"].rpartition("/")[2]], registry, inside)
     if KIND in schema:
-        return SECTIONS.get(schema[KIND]) or _first(schema[KIND], registry)
+        return _small(schema[KIND], registry)
     if schema.get("type") == "array":
-        return [_made_up(schema.get("items", {}), registry)]
-    if schema.get("type") == "object" and "additionalProperties" in schema:
-        return {"inner": _made_up(schema["additionalProperties"], registry)}
-    branches = [_made_up(branch, registry) for branch in schema.get("anyOf", [])]
+        return [_made_up(schema.get("items", {}), registry, inside)]
+    if "properties" in schema:
+        required = {key: schema["properties"][key] for key in schema.get("required", ())}
+        return {key: _made_up(part, registry, inside) for key, part in required.items()}
+    if isinstance(schema.get("additionalProperties"), dict):
+        return {"inner": _made_up(schema["additionalProperties"], registry, inside)}
+    branches = [_made_up(branch, registry, inside) for branch in schema.get("anyOf", [])]
     return next((branch for branch in branches if branch is not None), None)
+
+
+def _small(kind: str, registry: Registry) -> Any:
+    """A component of a kind; a cell has outputs of the size of its inputs, for what is added."""
+    if kind == "cell":
+        return {**SECTIONS[kind], "hidden_size": INPUT_SIZE}
+    return SECTIONS.get(kind) or _first(kind, registry)
 
 
 def _first(kind: str, registry: Registry) -> str | None:

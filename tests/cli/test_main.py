@@ -82,7 +82,7 @@ GREET = """
 
 def test_a_package_brings_a_command(seqlab_command, install):
     install("greets", GREET, "greet = greets:greet", group="seqlab.commands")
-    assert "greet     greets 1.0" in seqlab_command("--help").out
+    assert "greet  greets 1.0" in seqlab_command("--help").out
     assert "greets" not in sys.modules  # help imports nothing
     assert seqlab_command("greet", "you").out == "hello you\n"
     failed = seqlab_command("greet", "nobody")

@@ -111,7 +111,7 @@ def laid_over(tiny):
         ("optimizer.lr", ["value       0.5", "from        over.yaml:2:17", "number, > 0"]),
         ("sampler.window", ["value       8", "from        base.yaml:"]),
         ("optimizer.clip_norm", ["value       2", "--set optimizer.clip_norm=2", "seqlab itself"]),
-        ("optimizer.eps", ["default in ", "optimizers.py:", "plugin 'seqlab-optimizers' (seqlab "]),
+        ("optimizer.eps", ["default in ", "basic.py:", "plugin 'seqlab-optimizers' (seqlab "]),
         ("train.seed", ["value       0", "default in ", "sections.py:"]),
         ("decoder.name", ["value       greedy", "default of the section", "decoder 'greedy'"]),
     ],

@@ -129,9 +129,8 @@ def test_the_schema_knows_a_dropped_in_plugin(seqlab_command):
     Path("plugins").mkdir()
     Path("plugins/mine.py").write_text(MINE)
     schema = json.loads(seqlab_command("schema").out)
-    names = [
-        s.get("properties", {}).get("name") for s in schema["else"]["properties"]["cell"]["anyOf"]
-    ]
+    cells = schema["$defs"]["cell.whole"]["anyOf"]
+    names = [cell.get("properties", {}).get("name") for cell in cells]
     assert {"const": "mine"} in names
 
 

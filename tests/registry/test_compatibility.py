@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from seqlab.registry.kinds import KINDS
 from torch import nn
 
 import seqlab
 import seqlab.testing
 from seqlab import hookspecs
+from seqlab.experiment.kinds import KINDS
 from seqlab.registry.compatibility import declared_api, unmet_requirements, why_too_new
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"

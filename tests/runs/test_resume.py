@@ -22,6 +22,15 @@ CELLS, SAMPLERS, OPTIMIZERS = (
     for kind in ("cell", "sampler", "optimizer")
 )
 SCHEDULES = ("one_cycle", "cosine", {"name": "plateau", "patience": 0, "threshold": 0.1})
+GRU = {"name": "gru", "hidden_size": 8}
+COMPOSED = {
+    "stack": {"layers": [GRU, "mlp"]},
+    "residual": {"inner": {"name": "mlp", "dropout": 0.1}},
+    "parallel": {"branches": [GRU, "min_gru"]},
+    "mlp": {},
+    "short_convolution": {},
+}
+AVERAGING = {"schedule_free_adamw"}  # by itself
 OPTIONS = {"sgd": {"momentum": 0.9, "lr": 0.1}, "rmsprop": {"momentum": 0.5}}
 
 
@@ -67,10 +76,11 @@ def every_second():
 @pytest.mark.parametrize(("cell", "sampler", "optimizer"), list(combinations()))
 def test_a_pause_changes_no_bit(cell, sampler, optimizer, full, whole, paused, facts):
     run = whole(
-        cell={"name": cell, "hidden_size": 8},
+        cell={"name": cell} | COMPOSED.get(cell, {"hidden_size": 8}),
         sampler=full["sampler"] | {"name": sampler},
         optimizer={"name": optimizer, "clip_norm": 1.0} | OPTIONS.get(optimizer, {}),
         schedule=SCHEDULES[OPTIMIZERS.index(optimizer) % 3],
+        train=full["train"] | ({"average": None} if optimizer in AVERAGING else {}),
     )
     assert facts(paused(run)) == facts(run)
 
@@ -78,7 +88,7 @@ def test_a_pause_changes_no_bit(cell, sampler, optimizer, full, whole, paused, f
 @pytest.mark.parametrize(("cell", "optimizer"), list(every_second()))
 def test_a_pause_changes_no_bit_in_bfloat16(cell, optimizer, full, whole, paused, facts):
     run = whole(
-        cell={"name": cell, "hidden_size": 8},
+        cell={"name": cell} | COMPOSED.get(cell, {"hidden_size": 8}),
         optimizer=optimizer,
         train=full["train"] | {"precision": "bfloat16"},
     )

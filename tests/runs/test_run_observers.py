@@ -77,7 +77,7 @@ STOPS = """
 
 @pytest.mark.parametrize(
     ("event", "steps"),
-    [("seqlab_run_started", 0), ("seqlab_step_ended", 1), ("seqlab_epoch_ended", 31)],
+    [("seqlab_run_started", 0), ("seqlab_step_ended", 1), ("seqlab_epoch_ended", 62)],
 )
 def test_an_observer_ends_a_run_by_what_it_returns(tiny, drop, event, steps):
     drop(STOPS.replace("EVENT", event))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from seqlab import Corpus, CorpusFactory, Document, hookimpl
+from seqlab import Corpus, CorpusFactory, Document, Ids, hookimpl
 
 
 class Concatenated:
@@ -98,12 +99,21 @@ class Mixture(Concatenated):
         self._seed, self._until = seed, until
 
     def documents(self, split: str) -> Iterator[Document]:
-        return self._drawn() if split == "train" else super().documents(split)
+        if split != "train":
+            return super().documents(split)
+        return (document for _, document in self._drawn())
 
     def fingerprint(self) -> str:
-        return _hash([super().fingerprint(), self._weights, self._seed, self._until])
+        """Of the corpora and of what is drawn from which, so that all of them are read."""
+        draws = hashlib.sha256()
+        for drawn, document in self._drawn():
+            draws.update(drawn.to_bytes(4))
+            if not isinstance(document, str | Ids):
+                deque(document, maxlen=0)  # it has to be read before the next one
+        return _hash([super().fingerprint(), draws.hexdigest()])
 
-    def _drawn(self) -> Iterator[Document]:
+    def _drawn(self) -> Iterator[tuple[int, Document]]:
+        """Which corpus each document is drawn from, and the document."""
         generator = np.random.Generator(np.random.PCG64(self._seed))
         edges = np.cumsum(self._weights) / sum(self._weights)
         readers = [part.documents("train") for part in self._parts]
@@ -119,7 +129,7 @@ class Mixture(Concatenated):
                 document = next(readers[drawn], None)
                 if document is None:  # it has no document at all
                     continue
-            yield document
+            yield drawn, document
 
 
 def _hash(value: Any) -> str:

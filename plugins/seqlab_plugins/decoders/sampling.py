@@ -149,7 +149,7 @@ class Typical:
         scaled = (logits - logits.amax(-1, keepdim=True)) / self._temperature
         nats, shares = -scaled.log_softmax(-1), scaled.softmax(-1)  # (B, V)
         entropy = torch.special.entr(shares).sum(-1, keepdim=True)
-        ids = (nats - entropy).abs().argsort(-1, stable=True)  # of equals the lowest id first
+        ids = (nats - entropy).abs().argsort(dim=-1, stable=True)  # of equals the lowest id first
         ordered = shares.gather(-1, ids)
         surplus = ordered.cumsum(-1) - ordered >= self._mass  # without the token itself
         left_out = torch.zeros_like(surplus).scatter_(-1, ids, surplus)
