@@ -153,14 +153,35 @@ def _expect_experiment(text: str, path: Path, origin: Origin) -> None:
 
 
 def _lost_overrides(before: Located, after: Located, override: str) -> Iterator[str]:
-    """One notice for each overridden option whose section a later override replaced."""
+    """One notice for each overridden option that a later override replaced with what it is in."""
+    left = dict(_options(after))
+    for key, located in _options(before):
+        label = located.origin.label
+        there = any(f"{name}.".startswith(f"{key}.") or key.startswith(f"{name}.") for name in left)
+        if label.startswith(str(Override(""))[:-1]) and not there:
+            outside = "the section" if key.count(".") == 1 else "what it is in"
+            yield f"{key} ({label}) is lost: {Override(override)} replaces {outside}"
+
+
+def _options(tree: Located) -> Iterator[tuple[str, Located]]:
+    """Every value inside the sections that name components, by its dotted key."""
     for section in SINGLE:
-        old, new = (tree.items.get(section, tree).items for tree in (before, after))
-        for key in old.keys() - new.keys():
-            label = old[key].origin.label
-            if section in before.items and label.startswith(str(Override(""))[:-1]):
-                later = Override(override)
-                yield f"{section}.{key} ({label}) is lost: {later} replaces the section"
+        if section in tree.items:
+            yield from _leaves(section, tree.items[section])
+
+
+def _leaves(key: str, located: Located) -> Iterator[tuple[str, Located]]:
+    """The values in a mapping, and in a list of mappings; other lists are values themselves."""
+    value = located.value
+    steps: list[str | int] = []
+    if isinstance(value, dict):
+        steps = list(value)
+    elif isinstance(value, list) and any(isinstance(item.value, dict) for item in value):
+        steps = list(range(len(value)))
+    if not steps:
+        yield key, located
+    for step in steps:
+        yield from _leaves(f"{key}.{step}", located.at([step]))
 
 
 def _read_override(override: str) -> Located:

@@ -267,3 +267,22 @@ def test_an_option_that_a_later_section_replaces_is_told(write):
     experiment = seqlab.read_experiment(file, ["optimizer.lr=7", "optimizer={name: sgd}"])
     (notice,) = experiment.notices
     assert notice.startswith("optimizer.lr (override `optimizer.lr=7`) is lost")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "lost"),
+    [
+        (["cell.layers.0.size=7", "cell.layers=[{name: mlp}]"], ["cell.layers.0.size"]),
+        (["cell.layers.0.size=7", "cell.layers.0={name: mlp}"], ["cell.layers.0.size"]),
+        (["cell.layers.0.size=7", "cell={name: rnn}"], ["cell.layers.0.size"]),
+        (["cell.layers.0.size=7", "cell.layers.0=mlp"], []),
+        (["cell.layers.0.size=7", "cell.layers.0.size=8"], []),
+        (["cell.layers.0.size=7", "cell.layers=null"], []),
+        (["cell=rnn", "cell.size=3", "cell={name: gru, size: 4}"], []),
+        (["cell.paths=[a, b]", "cell.paths=[c]"], []),
+    ],
+)
+def test_an_option_is_told_of_at_any_depth_if_what_it_is_in_is_replaced(write, overrides, lost):
+    file = write("cell: {name: stack, layers: [{name: gru, size: 1}]}")
+    notices = seqlab.read_experiment(file, overrides).notices
+    assert [notice.partition(" ")[0] for notice in notices] == lost
