@@ -127,7 +127,7 @@ class Reader:
         return "".join(self._command(command) for command in line.split(" && "))
 
     def _done(self) -> None:
-        assert self.code == 0, f"{self.page}: a command failed\n{self.said}"
+        assert self.code == 0, f"{self.page}: a command failed\n{self.output}"
 
     def _command(self, line: str) -> str:
         name, *arguments = shlex.split(OTHERWISE.get(line, line), comments=True)

@@ -68,7 +68,7 @@ TEXTS = (
     "\x00\x1b[31m\u2028",
     "long " * 2000,
 )
-STATUSES = ("finished", "stopped", "interrupted", "failed")
+STATUSES = ("finished", "interrupted", "failed", "stopped")
 
 
 @contextmanager
