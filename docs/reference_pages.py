@@ -97,7 +97,7 @@ def _hook(kind: Kind) -> Lines:
     yield from _text(hook)
     supplied = ", ".join(f"`{name}`" for name in kind.supplied) or "nothing"
     core = core_options(kind)
-    yield f"- Kind: {kind.name}. seqlab supplies: {supplied}."
+    yield f"- Kind: {kind.name}, {kind.what}. seqlab supplies: {supplied}."
     if core:
         taken = ", ".join(f"`{name}`" for name in core)
         yield f"- The core reads these keys itself, so they are no option's name: {taken}."

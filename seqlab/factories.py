@@ -77,9 +77,9 @@ def factory_of(kind: str) -> Callable[[T], T]:
 
     def mark(protocol: T) -> T:
         schema = core_schema.no_info_plain_validator_function(check)
-        vars_of: Any = protocol
-        vars_of.__get_pydantic_core_schema__ = classmethod(lambda *_: schema)
-        vars_of.__get_pydantic_json_schema__ = classmethod(lambda *_: {KIND: kind})
+        marked: Any = protocol
+        marked.__get_pydantic_core_schema__ = classmethod(lambda *_: schema)
+        marked.__get_pydantic_json_schema__ = classmethod(lambda *_: {KIND: kind})
         return protocol
 
     return mark

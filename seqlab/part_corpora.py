@@ -26,36 +26,10 @@ def part_corpus(make: Callable[[], Corpus], keys: Mapping[str, Any]) -> Corpus:
     return corpus if limit is None else _Limited(corpus, limit)
 
 
-class _Limited:
-    """The first characters of each split of a corpus; all else is the corpus's own."""
+class _Around:
+    """Another corpus in all that a subclass does not change."""
 
-    def __init__(self, corpus: Corpus, limit: int) -> None:
-        self._corpus, self._limit = corpus, limit
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._corpus, name)
-
-    @property
-    def splits(self) -> Sequence[str]:
-        return self._corpus.splits
-
-    def documents(self, split: str) -> Iterator[Document]:
-        return first_characters(self._corpus.documents(split), self._limit)
-
-    def fingerprint(self) -> str:
-        whole = f"{self._corpus.fingerprint()} {self._limit}"
-        return hashlib.sha256(whole.encode()).hexdigest()
-
-
-class _WithStandIn:
-    """A corpus, or another one if it turns out to be unavailable."""
-
-    def __init__(self, make: Callable[[], Corpus], stand_in: Callable[[], Corpus]) -> None:
-        self._stand_in: Callable[[], Corpus] | None = stand_in
-        try:
-            self._corpus = make()
-        except CorpusUnavailable as error:
-            self._replace(error)
+    _corpus: Corpus
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._corpus, name)
@@ -66,6 +40,31 @@ class _WithStandIn:
 
     def documents(self, split: str) -> Iterator[Document]:
         return self._corpus.documents(split)
+
+
+class _Limited(_Around):
+    """The first characters of each split of a corpus."""
+
+    def __init__(self, corpus: Corpus, limit: int) -> None:
+        self._corpus, self._limit = corpus, limit
+
+    def documents(self, split: str) -> Iterator[Document]:
+        return first_characters(super().documents(split), self._limit)
+
+    def fingerprint(self) -> str:
+        whole = f"{self._corpus.fingerprint()} {self._limit}"
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+
+class _WithStandIn(_Around):
+    """A corpus, or another one if it turns out to be unavailable."""
+
+    def __init__(self, make: Callable[[], Corpus], stand_in: Callable[[], Corpus]) -> None:
+        self._stand_in: Callable[[], Corpus] | None = stand_in
+        try:
+            self._corpus = make()
+        except CorpusUnavailable as error:
+            self._replace(error)
 
     def fingerprint(self) -> str:
         try:

@@ -51,7 +51,7 @@ class Bound:
         """Build the component as a part of another one.
 
         Raises:
-            TypeError: the other one gives it not what seqlab supplies to its kind.
+            TypeError: it is given another number of arguments than its kind takes.
         """
         kind = self.component.of
         if len(supplied) != len(kind.supplied):
@@ -63,12 +63,17 @@ class Bound:
             return self.build(*supplied)
         return kind.part(partial(self.build, *supplied), self.part_keys)
 
+    @property
+    def parts(self) -> list[Bound]:
+        """The components in its options."""
+        everything = leaves([self.options, self.part_keys])
+        return [leaf for leaf in everything if isinstance(leaf, Bound)]
+
     def everything(self) -> Iterator[Bound]:
-        """Yield it and the components in its options, at any depth."""
+        """Yield it and its parts, at any depth."""
         yield self
-        for leaf in leaves([self.options, self.part_keys]):
-            if isinstance(leaf, Bound):
-                yield from leaf.everything()
+        for part in self.parts:
+            yield from part.everything()
 
     def build(self, *supplied: Any) -> Any:
         """Call the factory.
@@ -138,7 +143,7 @@ class Bound:
         code and data, and the versions of the libraries that it imports.
         """
         needs, files = self.component.dependencies(), named_files(self.options, exclude)
-        inner = [bound.identity(exclude) for bound in self.everything() if bound is not self]
+        inner = [part.identity(exclude) for part in self.parts]
         if not needs.known or files is None or None in inner:
             return None
         parts = {"code": needs.code, "data": needs.data, "libraries": needs.libraries}

@@ -200,27 +200,40 @@ def _bind_the_rest(
     option: Option, error: ValidationError, located: Located, key: str, bind: Bind
 ) -> None:
     """Bind the components beside a value that is refused, so that all complaints come at once."""
-    refused = {_path_in(located, detail["loc"][1:]) for detail in error.errors()}
-    written = plain(located)
-    for path in refused:
-        written = _replaced(written, path, STUB)
+    refused = _outermost(error, located)
     keys = {".".join(map(str, (key, *path))) for path in refused}
 
     def change(value: Path | Part, located: Located, key: str) -> Any:
         return value if key in keys else _placed(bind, value, located, key)
 
-    with suppress(ValidationError):  # a stub is a name, and what is refused may be something else
+    written = plain(located)
+    for path in refused:
+        written = _changed(written, path, STUB)
+    try:
         rebuilt(option.check(written), located, key, change)
+    except ValidationError as error_of_stubs:  # what is refused is no component: leave it out
+        for path in _outermost(error_of_stubs, located):
+            written = _changed(written, path, None)
+        with suppress(ValidationError):
+            rebuilt(option.check(written), located, key, change)
 
 
-def _replaced(value: Any, path: Steps, by: Any) -> Any:
-    """A plain value with another one at a path."""
+def _outermost(error: ValidationError, located: Located) -> list[Steps]:
+    """The paths of what is refused, without those inside of others."""
+    paths = {_path_in(located, detail["loc"][1:]) for detail in error.errors()}
+    return [p for p in paths if not any(q != p and p[: len(q)] == q for q in paths)]
+
+
+def _changed(value: Any, path: Steps, by: Any) -> Any:
+    """A plain value with another one at a path; a key of a mapping is left out for None."""
     if not path:
         return by
-    inside = _replaced(value[path[0]], path[1:], by)
+    step, *rest = path
+    inside = _changed(value[step], tuple(rest), by)
     if isinstance(value, list):
-        return [inside if index == path[0] else item for index, item in enumerate(value)]
-    return {**value, path[0]: inside}
+        return [inside if index == step else item for index, item in enumerate(value)]
+    others = {name: item for name, item in value.items() if name != step}
+    return others if inside is None else {**others, step: inside}
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

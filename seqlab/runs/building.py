@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer, offered
@@ -97,9 +98,7 @@ def build(
         load_weights(model, weights, str(train.init_from))
     spare_compiler()
     optimizer = resolved.optimizer.build(list(model.named_parameters()))
-    if train.average is not None and offered(optimizer, "eval") is not None:
-        message = f"optimizer '{resolved.optimizer.component.name}' averages weights itself"
-        raise ExperimentError([resolved.complaint(message, "train", "average")])
+    check_average(resolved, optimizer)
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
         with resolved.sampler.attributed():
@@ -232,6 +231,13 @@ def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> La
 def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
     with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
         return LanguageModel(vocabulary, resolved.cell.build, resolved.model)
+
+
+def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
+    """Refuse `train.average` beside an optimizer that averages."""
+    if resolved.train.average is not None and offered(optimizer, "eval") is not None:
+        message = f"{resolved.optimizer.component.label} averages weights itself; leave this out"
+        raise ExperimentError([resolved.complaint(message, "train", "average")])
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:

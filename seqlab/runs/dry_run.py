@@ -29,7 +29,7 @@ from seqlab.experiment import Experiment
 from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
 from seqlab.registry import Registry, Resolved, resolve_partially
-from seqlab.runs.building import check_split, count_steps, outline
+from seqlab.runs.building import check_average, check_split, count_steps, outline
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
@@ -141,14 +141,19 @@ def _build_textless_parts(
     result: DryRun, resolved: Resolved, vocabulary: int, steps: int | None
 ) -> None:
     """Build the parts that need no text: model, optimizer, schedule, decoder, observers."""
-    model: nn.Module | None = None
+    model, refused = None, True
     with result.collecting(resolved, "model"):
-        model = outline(resolved, vocabulary) if resolved.cell else None
+        if resolved.cell:
+            model, refused = outline(resolved, vocabulary), False
     spare_compiler()
     optimizer: Optimizer | None = None
     with result.collecting(resolved, "optimizer"):
-        named = list((model or nn.Linear(2, 2)).named_parameters())
-        optimizer = resolved.optimizer.build(named) if resolved.optimizer else None
+        # Without a model that is refused there is no telling what names its parameters have.
+        if resolved.optimizer and (model is not None or refused):
+            named = list((model or nn.Linear(2, 2)).named_parameters())
+            optimizer = resolved.optimizer.build(named)
+            if resolved.train:
+                check_average(resolved, optimizer)
     if isinstance(optimizer, Optimizer) and steps and resolved.schedule:
         with result.collecting(resolved, "schedule"):
             resolved.schedule.build(optimizer, steps)

@@ -185,3 +185,26 @@ def test_an_average_beside_an_optimizer_that_averages_is_refused(tiny):
     }
     with pytest.raises(ExperimentError, match=r"train.average: optimizer 'schedule_free_adamw' av"):
         seqlab.run(experiment)
+
+
+def test_patterns_are_not_held_against_made_up_names(tiny, drop):
+    """A cell that computes with its new weights cannot be outlined before the run."""
+    drop(
+        """
+        import seqlab
+        from seqlab_plugins.cells.recurrent import GRU
+
+        class Computes(GRU):
+            "Looks at its weights."
+            def __init__(self, input_size, *, hidden_size: seqlab.Count = 4):
+                super().__init__(input_size, hidden_size=hidden_size)
+                self.total = float(self.layers[0].weight_hh_l0.sum())
+
+        @seqlab.hookimpl
+        def seqlab_register_cells():
+            return {"computes": Computes}
+        """
+    )
+    groups = {"name": "groups", "groups": [{"match": ["head.*"], "lr": 0.1}]}
+    run = seqlab.run({**tiny, "cell": "computes", "optimizer": groups, "train": {"steps": 1}})
+    assert run.description["status"] == "finished"

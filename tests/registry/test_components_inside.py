@@ -243,3 +243,20 @@ def test_a_run_with_cells_inside_resumes_to_the_bit(tiny, registry):
     assert {path.name for path in Path("half/plugins").iterdir()} == {"dropped.py", "inner.py"}
     resolved = yaml.safe_load(Path("half/resolved.yaml").read_text())
     assert resolved["cell"]["last"]["hidden_size"] == 2
+
+
+def test_a_value_beside_a_component_that_is_wrong_hides_no_other_complaint(complaints):
+    named = {"a": {"name": "nobody"}, "b": 3}
+    beside = {"scale": "much", "inner": {"name": "gru", "hiden": 1}}
+    said = complaints({"name": "chain", "named": named, "beside": beside})
+    assert {*said} == {
+        "cell.named.a.name",
+        "cell.named.b",
+        "cell.beside.scale",
+        "cell.beside.inner.hiden",
+    }
+
+
+def test_a_key_that_is_misspelt_beside_what_is_missing_is_no_bug(complaints):
+    said = complaints({"name": "stack", "layers": [{"repeat": 2, "layer": ["gru"]}, "stak"]})
+    assert {*said} == {"cell.layers.0.layer", "cell.layers.1.name"}

@@ -129,8 +129,8 @@ class Lookahead(Optimizer):
     def step(self, closure: Any = None) -> Any:
         """Take a step of the fast weights, and every `steps` of them one of the slow ones.
 
-        It asks no number of a GPU, so that a step can be recorded; a step that is left out does not
-        count.
+        It asks no number of a GPU, which would have to be waited for; a step that is left out does
+        not count.
         """
         pass_on_skip(self, self.fast)
         loss = self.fast.step(closure)
