@@ -211,21 +211,22 @@ def record_page() -> Lines:
 
 def contract_page() -> Lines:
     """What each kind of component promises."""
-    aliases = _aliases(contracts)
     yield "# Contracts\n"
     yield f"{inspect.getdoc(contracts)}\n"
-    for name, (source, text) in aliases.items():
+    for name, (source, text) in _aliases().items():
         yield f"## {name}\n"
         yield _code(source)
         yield f"{text}\n"
-    for name, value in vars(contracts).items():
-        if isinstance(value, type) and value.__module__ == contracts.__name__:
+    for name in contracts.__all__:
+        value = getattr(contracts, name)
+        if isinstance(value, type):
             yield from _class(name, value)
 
 
-def _aliases(module: Any) -> dict[str, tuple[str, str]]:
-    """Names of types, with the text that stands below them (or none)."""
-    body = ast.parse(inspect.getsource(module)).body
+def _aliases() -> dict[str, tuple[str, str]]:
+    """The contracts that are names of types, with the text that stands below them (or none)."""
+    modules = [m for m in vars(contracts).values() if inspect.ismodule(m)]
+    body = [node for module in modules for node in ast.parse(inspect.getsource(module)).body]
     found = {}
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -240,10 +241,9 @@ def names(module: Any, title: str, public: Sequence[str]) -> Lines:
     """Every public name of a module."""
     yield f"# {title}\n"
     yield f"{_opening(module)}\n"
-    aliases = _aliases(contracts)
     for name in sorted(public):
         value = getattr(module, name)
-        if getattr(value, "__module__", "") == contracts.__name__ or name in aliases:
+        if getattr(contracts, name, None) is value:
             yield f"## {name}\n\nSee [contracts](contracts.md#{name.lower()}).\n"
         elif name == "hookimpl":  # pluggy's own words are about pluggy
             yield f"## {name}\n\nMarks a hook: `@seqlab.hookimpl` above a function of a plugin.\n"

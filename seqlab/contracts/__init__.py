@@ -1,0 +1,41 @@
+"""The contract of each kind of component.
+
+The contracts are structural: a component need not inherit from anything here. What is listed as
+optional is looked up with `offered`. Optional for every kind: `condition_here() -> str`, which
+`seqlab doctor` prints: how the component works on this machine.
+"""
+
+from seqlab.contracts.data import Batch, Corpus, Document, Ids, Sampler, Tokenizer
+from seqlab.contracts.decoding import (
+    Advance,
+    Continuation,
+    Decoder,
+    Limits,
+    SearchDecoder,
+    Start,
+)
+from seqlab.contracts.model import Cell, GreedySteps, IdStep, NamedParameters, State
+from seqlab.contracts.observing import Observer
+from seqlab.contracts.optional import offered
+
+__all__ = [
+    "Advance",
+    "Batch",
+    "Cell",
+    "Continuation",
+    "Corpus",
+    "Decoder",
+    "Document",
+    "GreedySteps",
+    "IdStep",
+    "Ids",
+    "Limits",
+    "NamedParameters",
+    "Observer",
+    "Sampler",
+    "SearchDecoder",
+    "Start",
+    "State",
+    "Tokenizer",
+    "offered",
+]

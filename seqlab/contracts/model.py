@@ -1,0 +1,61 @@
+"""What a model is made of, and what trains it.
+
+Shapes: B rows in a batch, T window, I input size, O output size, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State: TypeAlias = Union["Tensor", "tuple[State, ...]"]  # `State | None` must work at run time
+"""What a cell carries from window to window: a tensor or a nested tuple of tensors.
+
+The batch is the first dimension of every tensor, and a row of zeros is a fresh row (the same
+outputs as for None). Shapes are fixed; integers are allowed.
+"""
+
+
+class Cell(Protocol):
+    """Maps a window of inputs to a window of outputs: an `nn.Module`.
+
+    Factory: `(input_size, *, options)`. Optional:
+
+    - `from_ids(ids: Tensor, state: State | None) -> tuple[Tensor, State]`: ids (B, T) to outputs,
+      equal to a call with one-hot vectors, which the one-hot embedding then never builds.
+    - `id_stepper() -> IdStep`: generation uses it.
+    """
+
+    @property
+    def output_size(self) -> int:
+        """O, the last dimension of the outputs."""
+
+    def __call__(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """(B, T, I) and the state before -> (B, T, O) and the state after. None: all rows fresh."""
+
+
+IdStep: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
+"""One step of a cell in evaluation: ids (B,) and state -> outputs (B, O) and state.
+
+Equal to `from_ids` with a window of one. A new one is made whenever weights may have changed, so it
+can precompute from them. Optional:
+
+- `over(embedding: Tensor) -> IdStep | None`: the step for a learned embedding (V, I).
+- `greedy(head: nn.Linear, steps: int) -> GreedySteps | None`: many greedy steps in one call.
+"""
+
+
+GreedySteps: TypeAlias = Callable[["Tensor", State, int], tuple["Tensor", "Tensor", State]]
+"""Greedy steps of a cell and its head in evaluation: each feeds its best token to the next.
+
+ids (B,), state and the requested number of steps -> the next ids (B, N), one or more, at most as
+requested; their log-probabilities (B, N); and the state before the last of them is read. Of equal
+probabilities the lowest id is taken.
+"""
+
+
+NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
+"""The first argument of an optimizer's factory `(parameters, *, options)`: names and parameters."""
