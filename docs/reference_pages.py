@@ -98,6 +98,9 @@ def _hook(kind: Kind) -> Lines:
     supplied = ", ".join(f"`{name}`" for name in kind.supplied) or "nothing"
     core = core_options(kind)
     yield f"- Kind: {kind.name}, {kind.what}. seqlab supplies: {supplied}."
+    if kind.offers:
+        names = ", ".join(f"`{name}`" for name in kind.offers)
+        yield f"- A factory that names it, before the `*` and in any order, also gets: {names}."
     if core:
         taken = ", ".join(f"`{name}`" for name in core)
         yield f"- The core reads these keys itself, so they are no option's name: {taken}."
@@ -124,6 +127,9 @@ def components() -> Lines:
 def _component(component: Component) -> Lines:
     yield f"### {component.kind} {component.name}\n"
     yield f"{component.signature.summary}\n"
+    if component.signature.wanted:
+        names = ", ".join(f"`{name}`" for name in component.signature.wanted)
+        yield f"It asks for {names}.\n"
     yield from _options(component.signature.options)
     yield f"Plugin `{component.plugin}`.\n"
 

@@ -81,7 +81,10 @@ def seqlab_register_schedules() -> Mapping[str, Callable[..., LRScheduler]]:
 
 @hookspec
 def seqlab_register_decoders() -> Mapping[str, Callable[..., AnyDecoder]]:
-    """Offer decoders by name. Factory: `(*, options)`."""
+    """Offer decoders by name. Factory: `(*, options)`, before the `*` also `tokenizer`, if wanted.
+
+    The tokenizer is the fitted one of the run.
+    """
 
 
 @hookspec

@@ -56,7 +56,7 @@ def command(
 def _print_details(row: Explanation) -> None:
     kind = row.type + (f", {row.bounds}" if row.bounds else "")
     lines = {"value": yaml_text(row.value), "from": as_options(row.origin), "read by": row.read_by}
-    lines |= {"type": kind, "what it is": row.help}
+    lines |= {"type": kind, "is given": row.given, "what it is": row.help}
     out(one_line(row.key))
     for label, text in lines.items():
         if text:

@@ -96,7 +96,8 @@ def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
 def _print_component(component: Component) -> None:
     signature = component.signature
     out(one_line(f"{component.kind} {component.name}: {signature.summary}"))
-    out(one_line(f"plugin {component.plugin}, {signature.location}") + "\n")
+    out(one_line(f"plugin {component.plugin}, {signature.location}"))
+    out(f"given {', '.join(signature.given) or 'nothing'}\n")
     options = [_option_row(option) for option in signature.options.values()]
     columns = ("option", "type", "default", "bounds", "help")
     print_table(columns, [tuple(option.values()) for option in options])
@@ -134,6 +135,7 @@ def _component_json(component: Component) -> dict[str, Any]:
         "summary": signature.summary,
         "plugin": component.plugin,
         "place": signature.location,
+        "given": list(signature.given),
         "options": [
             _option_row(option) | {"default": _default(option), "required": option.required}
             for option in signature.options.values()

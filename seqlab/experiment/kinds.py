@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,8 @@ class Kind:
         what: what a component does, for people.
         promises: the contracts, of which a component keeps one; their methods are expected of it.
         supplied: names of the positional parameters of a factory, in order.
+        offers: what a factory gets in addition if it names it, as a parameter after those, in any
+            order; it is passed by its name.
         problem: says what is wrong with a part that a factory made, as in "should be a tensor, and
             is an int"; an empty text: nothing.
         part: makes a component that is a part of another one, given what makes it and the values of
@@ -58,6 +60,7 @@ class Kind:
     what: str
     promises: tuple[type, ...] = ()
     supplied: tuple[str, ...] = ()
+    offers: tuple[str, ...] = field(default=(), kw_only=True)
     problem: Callable[[Any], str] | None = None
     part: Callable[[Callable[..., Any], Mapping[str, Any]], Any] | None = None
     section: Section = Section()
@@ -147,6 +150,7 @@ _BUILT_IN = (
         checks="seqlab.testing.decoders",
         what="chooses the tokens of a continuation",
         promises=(contracts.Decoder, contracts.SearchDecoder),
+        offers=("tokenizer",),
         section=Section("decoder", default="greedy"),
     ),
     Kind(

@@ -16,7 +16,7 @@ from seqlab.interrupts import reraise_interrupt
 from seqlab.memory import is_out_of_memory, largest, requested_size
 from seqlab.registry.error_summary import raised_in_core
 from seqlab.registry.named_files import named_files
-from seqlab.registry.option_tree import leaves
+from seqlab.registry.option_tree import leaves, replaced
 from seqlab.registry.plugins import Component
 
 
@@ -29,6 +29,7 @@ class Bound:
         written: what names it, with the options that are written and where they are.
         key: its dotted key in an experiment.
         part_keys: values of the keys that the core reads of a component inside another one.
+        offered: what the one around it was built with, by name; it gets what its factory names.
     """
 
     def __init__(
@@ -38,30 +39,35 @@ class Bound:
         written: Located,
         key: str,
         part_keys: Mapping[str, Any] | None = None,
+        offered: Mapping[str, Any] | None = None,
     ) -> None:
         self.component, self.options, self.written, self.key = component, options, written, key
-        self.part_keys = part_keys or {}
+        self.part_keys, self.offered = part_keys or {}, offered or {}
 
     @property
     def where(self) -> str:
         """Where it is named: a location in a file, or an override."""
         return str(self.written.origin)
 
-    def __call__(self, *supplied: Any) -> Any:
+    def __call__(self, *supplied: Any, **offered: Any) -> Any:
         """Build the component as a part of another one.
 
+        What that one was built with is offered to it, too; `offered` adds to it or replaces it.
+
         Raises:
-            TypeError: it is given another number of arguments than its kind takes.
+            TypeError: it is given other arguments than its kind takes.
         """
         kind = self.component.of
+        if unknown := sorted(offered.keys() - {*kind.offers}):
+            raise TypeError(f"'{self.key}' is called with {unknown[0]}, which no {kind.name} takes")
         if len(supplied) != len(kind.supplied):
             raise TypeError(
                 f"'{self.key}' is called with {len(supplied)} arguments; a {kind.name} is given"
                 f" ({', '.join(kind.supplied)})"
             )
         if kind.part is None or not self.part_keys:
-            return self.build(*supplied)
-        return kind.part(partial(self.build, *supplied), self.part_keys)
+            return self.build(*supplied, **offered)
+        return kind.part(partial(self.build, *supplied, **offered), self.part_keys)
 
     @property
     def parts(self) -> list[Bound]:
@@ -75,17 +81,25 @@ class Bound:
         for part in self.parts:
             yield from part.everything()
 
-    def build(self, *supplied: Any) -> Any:
-        """Call the factory.
+    @property
+    def wants(self) -> set[str]:
+        """What its factory, or one of its parts, asks for of what kinds offer."""
+        return {name for bound in self.everything() for name in bound.component.signature.wanted}
+
+    def build(self, *supplied: Any, **offered: Any) -> Any:
+        """Call the factory, with what it names of all that is offered.
 
         Raises:
             ExperimentError: the component refuses its options (it raised ValueError).
             RunFailed: out of memory.
-            PluginError: it failed in any other way, or what it made lacks a method.
+            PluginError: it failed in any other way, what it made lacks a method, or it needs what
+                is not offered.
         """
+        everything = {**self.offered, **offered}
+        wanted, options = self._wanted(everything), offering(dict(self.options), everything)
         with self.attributed():
             try:
-                part = self.component.factory(*supplied, **self.options)
+                part = self.component.factory(*supplied, **wanted, **options)
             except ValueError as error:
                 if is_out_of_memory(error):
                     raise
@@ -93,6 +107,15 @@ class Bound:
                 raise ExperimentError([complaint]) from error
         self._check(part)
         return part
+
+    def _wanted(self, offered: Mapping[str, Any]) -> dict[str, Any]:
+        signature = self.component.signature
+        missing = [n for n in signature.wanted if n not in offered and n not in signature.optional]
+        if missing:
+            raise PluginError(
+                f"{self.component} asks for `{missing[0]}`, which is not offered at '{self.key}'"
+            )
+        return {name: offered[name] for name in signature.wanted if name in offered}
 
     def _check(self, part: Any) -> None:
         """Check that a part is of its kind."""
@@ -158,3 +181,15 @@ def as_written(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as JSON values; a bound component becomes its section."""
     plain = to_jsonable_python(dict(options), fallback=lambda bound: bound.as_section())
     return cast("dict[str, Any]", plain)
+
+
+def offering(value: Any, offered: Mapping[str, Any]) -> Any:
+    """Return a value in which every bound component is offered what the one around it was."""
+
+    def offer(leaf: Any) -> Any:
+        if not isinstance(leaf, Bound):
+            return leaf
+        keys = offering(leaf.part_keys, offered)
+        return Bound(leaf.component, leaf.options, leaf.written, leaf.key, keys, offered)
+
+    return replaced(value, offer) if offered else value

@@ -40,9 +40,12 @@ def declared_kinds(plugin: Plugin, module: ModuleType, known: Mapping[str, Kind]
 def _checked(kind: object, owner: str, known: Mapping[str, Kind]) -> Kind:
     if not isinstance(kind, Kind):
         raise Refused(f"hook {HOOK} should return a list of seqlab.Kind, not {kind!r:.60}")
-    names = [kind.name, kind.plural, *kind.supplied]
+    passed = (*kind.supplied, *kind.offers)
+    names = [kind.name, kind.plural, *passed]
     if wrong := [name for name in names if not name.isidentifier()]:
         raise Refused(f"kind '{kind.name}': '{wrong[0]}' should be a Python name")
+    if twice := [name for name in passed if passed.count(name) > 1]:
+        raise Refused(f"kind '{kind.name}': '{twice[0]}' is supplied or offered twice")
     if kind.name in known:
         whose = "seqlab" if kind.name in KINDS else known[kind.name].owner
         raise Refused(f"kind '{kind.name}' is one of {whose} already; give it another name")

@@ -27,7 +27,10 @@ Steps: TypeAlias = list[str | int]
 
 @dataclass(frozen=True)
 class Explanation:
-    """`origin` is a location in a file, an override, or the location of the default."""
+    """`origin` is a location in a file, an override, or the location of the default.
+
+    `given` names what seqlab passes to a component.
+    """
 
     key: str
     value: Any
@@ -36,6 +39,7 @@ class Explanation:
     type: str = ""
     bounds: str = ""
     help: str = ""
+    given: str = ""
 
 
 def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> list[Explanation]:
@@ -83,7 +87,9 @@ class _Explainer:
         reader = f"{component} ({self.registry.plugin(component.plugin).origin})"
         named = _inside(written, "name") or written
         origin = str(named.origin) if named else "default of the section"
-        yield Explanation(f"{key}.name", component.name, origin, reader, help=signature.summary)
+        given = ", ".join(signature.given)
+        text = signature.summary
+        yield Explanation(f"{key}.name", component.name, origin, reader, help=text, given=given)
         readers = [(bound.options, signature, reader)]
         if keys := core and component.of.section.keys:
             readers.append((core, read_signature(keys), CORE))

@@ -12,7 +12,7 @@ from seqlab.interrupts import reraise_interrupt
 from seqlab.registry.error_summary import reason
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin, Problem
-from seqlab.registry.signature import SignatureError, core_options, read_signature
+from seqlab.registry.signature import SignatureError, component_signature
 
 
 def with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plugin:
@@ -40,7 +40,7 @@ def with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plug
 
 
 def _component(kind: Kind, name: str, factory: Any, plugin: Plugin) -> Component:
-    signature = read_signature(factory, kind.supplied, tuple(core_options(kind)))
+    signature = component_signature(factory, kind)
     if kind.name == "observer":
         _check_events(factory)
     return Component(kind, name, factory, signature, plugin.name, plugin.home)

@@ -12,6 +12,7 @@ from seqlab.experiment.located import Located
 from seqlab.factories import Part
 
 Change: TypeAlias = Callable[[Any, Located, str], Any]
+_ITEMS = (list, tuple, set, frozenset, deque)
 
 
 def rebuilt(value: Any, located: Located, key: str, change: Change) -> Any:
@@ -32,7 +33,25 @@ def rebuilt(value: Any, located: Located, key: str, change: Change) -> Any:
             child = Located(None, located.origin)
         return rebuilt(item, child, f"{key}.{step}", change)
 
-    if isinstance(value, list | tuple | set | frozenset | deque):
+    return _with_items(value, inside)
+
+
+def replaced(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value in which `change` has taken the place of every leaf."""
+
+    def inside(item: Any, _: str | int) -> Any:
+        return replaced(item, change)
+
+    return _with_items(value, inside) if _is_tree(value) else change(value)
+
+
+def _is_tree(value: Any) -> bool:
+    return isinstance(value, _ITEMS) or type(value) in (dict, OrderedDict) or _is_record(value)
+
+
+def _with_items(value: Any, inside: Callable[[Any, str | int], Any]) -> Any:
+    """Return a list, mapping or dataclass with other items; anything else as it is."""
+    if isinstance(value, _ITEMS):
         items = [inside(item, index) for index, item in enumerate(value)]
         return value._make(items) if hasattr(value, "_make") else type(value)(items)
     if type(value) in (dict, OrderedDict):
@@ -50,7 +69,7 @@ def leaves(value: Any) -> Iterator[Any]:
         value = (*value.keys(), *value.values())
     elif _is_record(value):
         value = [getattr(value, field.name) for field in dataclasses.fields(value)]
-    elif not isinstance(value, list | tuple | set | frozenset | deque):
+    elif not isinstance(value, _ITEMS):
         yield value
         return
     for item in value:

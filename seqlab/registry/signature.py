@@ -28,12 +28,23 @@ class SignatureError(ValueError):
 
 @dataclass(frozen=True)
 class Signature:
-    """What a factory is called with: `supplied` by seqlab, `options` by the experiment."""
+    """What a factory is called with: `options` by the experiment, the rest by seqlab.
+
+    `supplied` are passed by their place, `wanted` by name: those of the kind's offers that the
+    factory names. Of the latter, `optional` have a default, so they may be missing.
+    """
 
     supplied: tuple[str, ...]
     options: Mapping[str, Option]
     summary: str
     factory: Callable[..., Any]
+    wanted: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of all that seqlab passes."""
+        return (*self.supplied, *self.wanted)
 
     @property
     def location(self) -> str:
@@ -47,12 +58,21 @@ class Signature:
             return ""
 
 
+def component_signature(factory: Callable[..., Any], kind: Kind) -> Signature:
+    """Read a factory of a kind; raise as `read_signature` does."""
+    return read_signature(factory, kind.supplied, tuple(core_options(kind)), kind.offers)
+
+
 def read_signature(
-    factory: Callable[..., Any], supplied: Sequence[str] = (), reserved: Sequence[str] = ()
+    factory: Callable[..., Any],
+    supplied: Sequence[str] = (),
+    reserved: Sequence[str] = (),
+    offers: Sequence[str] = (),
 ) -> Signature:
     """Read the options of a class or function.
 
-    `supplied` are the positional parameters that seqlab passes; no option is in `reserved`.
+    `supplied` are the positional parameters that seqlab passes; after them any of `offers` may
+    come. No option is in `reserved`.
 
     Raises:
         SignatureError: seqlab cannot call it, or cannot check an option.
@@ -61,24 +81,29 @@ def read_signature(
         raise SignatureError(f"is of type {type(factory).__name__}, not a class or function")
     # The cache compares: other callables, and classes of other metaclasses, may define equality.
     read = _read if type(factory) in (type, ABCMeta, FunctionType) else _read.__wrapped__
-    return read(factory, tuple(supplied), tuple(reserved))
+    return read(factory, tuple(supplied), tuple(reserved), tuple(offers))
 
 
 @functools.lru_cache(maxsize=1024)
 def _read(
-    factory: Callable[..., Any], supplied: tuple[str, ...], reserved: tuple[str, ...]
+    factory: Callable[..., Any],
+    supplied: tuple[str, ...],
+    reserved: tuple[str, ...],
+    offers: tuple[str, ...],
 ) -> Signature:
     try:
         own = not _has_protocol_init(factory)
         parameters = inspect.signature(factory).parameters.values() if own else ()
     except (ValueError, TypeError, NameError) as error:
         raise SignatureError(f"has no signature that can be read ({error})") from None
-    _check_positional(parameters, supplied)
+    wanted = _wanted(parameters, supplied, offers)
     options = _options(factory, [p for p in parameters if p.kind is p.KEYWORD_ONLY])
     for name in options:
         if name in {"name", *reserved}:
             raise SignatureError(f"has an option '{name}': seqlab itself reads that key")
-    return Signature(supplied, options, summary_of(factory), factory)
+    optional = {p.name for p in wanted if p.default is not p.empty}
+    names = tuple(p.name for p in wanted)
+    return Signature(supplied, options, summary_of(factory), factory, names, frozenset(optional))
 
 
 def read_fields(cls: type) -> Signature:
@@ -106,22 +131,38 @@ def core_options(kind: Kind) -> Mapping[str, Option]:
     return read_signature(kind.section.keys).options if kind.section.keys else {}
 
 
-def _check_positional(parameters: Iterable[inspect.Parameter], supplied: tuple[str, ...]) -> None:
-    names = []
+def _wanted(
+    parameters: Iterable[inspect.Parameter], supplied: tuple[str, ...], offers: tuple[str, ...]
+) -> list[inspect.Parameter]:
+    """Check the parameters that seqlab passes; return those that are of `offers`."""
+    positional = []
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
             raise SignatureError(f"takes **{parameter.name}: name each option")
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise SignatureError(f"takes *{parameter.name}: name each parameter")
         if parameter.kind is not parameter.KEYWORD_ONLY:
-            names.append(parameter.name)
-    if tuple(names) != supplied:
-        expected = ", ".join((*supplied, "*", "options"))
-        hint = " (put an * before the first option)" if len(names) > len(supplied) else ""
-        raise SignatureError(
-            f"should take ({expected}), but its positional parameters are:"
-            f" {', '.join(names) or 'none'}{hint}"
-        )
+            positional.append(parameter)
+    names, wanted = [p.name for p in positional], positional[len(supplied) :]
+    if tuple(names[: len(supplied)]) != supplied or any(p.name not in offers for p in wanted):
+        raise SignatureError(_wrong_parameters(names, supplied, offers))
+    for parameter in wanted:
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            name = parameter.name
+            raise SignatureError(f"takes {name} before a /; seqlab passes it by name: put / before")
+    return wanted
+
+
+def _wrong_parameters(
+    names: Sequence[str], supplied: tuple[str, ...], offers: tuple[str, ...]
+) -> str:
+    expected = ", ".join((*supplied, "*", "options"))
+    more = f", and may name {' and '.join(offers)} before the *" if offers else ""
+    hint = " (put an * before the first option)" if len(names) > len(supplied) else ""
+    return (
+        f"should take ({expected}){more}, but its positional parameters are:"
+        f" {', '.join(names) or 'none'}{hint}"
+    )
 
 
 def _read_option(

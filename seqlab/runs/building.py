@@ -122,7 +122,7 @@ def build(
         sampler=sampler,
         model=model,
         schedule=schedule,
-        decoder=resolved.decoder.build(),
+        decoder=resolved.decoder.build(tokenizer=prepared.tokenizer),
         training=training,
         sizes=sizes,
         total_steps=total_steps,

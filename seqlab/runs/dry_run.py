@@ -111,6 +111,7 @@ def _build_parts(resolved: Resolved) -> DryRun:
     steps = _check_samples(result, resolved, samples, tokenizer)
     vocabulary = tokenizer.size if tokenizer else DEFAULT_VOCABULARY
     _build_textless_parts(result, resolved, vocabulary, steps)
+    _build_decoder(result, resolved, tokenizer)
     if tokenizer and samples[TRAIN].whole and resolved.samples:
         for prefix in resolved.samples.prefixes:
             try:
@@ -126,6 +127,7 @@ def check_parts(resolved: Resolved) -> None:
     with result.collecting(resolved, "tokenizer"):
         resolved.tokenizer.build()
     _build_textless_parts(result, resolved, DEFAULT_VOCABULARY, resolved.train.steps)
+    _build_decoder(result, resolved)
     if not result.lines:
         return
     with result.collecting(resolved, "corpus"):
@@ -140,7 +142,7 @@ def check_parts(resolved: Resolved) -> None:
 def _build_textless_parts(
     result: DryRun, resolved: Resolved, vocabulary: int, steps: int | None
 ) -> None:
-    """Build the parts that need no text: model, optimizer, schedule, decoder, observers."""
+    """Build the parts that need no text: model, optimizer, schedule, observers."""
     model, refused = None, True
     with result.collecting(resolved, "model"):
         if resolved.cell:
@@ -157,11 +159,16 @@ def _build_textless_parts(
     if isinstance(optimizer, Optimizer) and steps and resolved.schedule:
         with result.collecting(resolved, "schedule"):
             resolved.schedule.build(optimizer, steps)
-    with result.collecting(resolved, "decoder"):
-        if resolved.decoder:
-            resolved.decoder.build()
     with result.collecting(resolved, "observers"):
         Observers(resolved.observers)
+
+
+def _build_decoder(result: DryRun, resolved: Resolved, tokenizer: Tokenizer | None = None) -> None:
+    """Build the decoder, unless it asks for a fitted tokenizer and there is none yet."""
+    if not resolved.decoder or (tokenizer is None and "tokenizer" in resolved.decoder.wants):
+        return
+    with result.collecting(resolved, "decoder"):
+        resolved.decoder.build(tokenizer=tokenizer)
 
 
 def _open(result: DryRun, resolved: Resolved) -> Source | None:

@@ -193,7 +193,7 @@ class Run:
         resolved = self._resolve(overrides)
         for notice in resolved.notices:
             log.warning(notice)
-        decoder: Decoder | SearchDecoder = resolved.decoder.build()
+        decoder: Decoder | SearchDecoder = resolved.decoder.build(tokenizer=self.tokenizer)
         return decoder
 
     @cached_property
@@ -219,7 +219,7 @@ class Run:
     @cached_property
     def decoder(self) -> Decoder | SearchDecoder:
         """The decoder of the experiment."""
-        decoder: Decoder | SearchDecoder = self.resolved.decoder.build()
+        decoder: Decoder | SearchDecoder = self.resolved.decoder.build(tokenizer=self.tokenizer)
         return decoder
 
     @forbidding_exit()

@@ -15,9 +15,10 @@ from seqlab.errors import SeqlabError, UsageError
 from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
 from seqlab.registry import Registry, load_plugins
+from seqlab.registry.binding import offering
 from seqlab.registry.option import Option
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Signature, SignatureError, core_options, read_signature
+from seqlab.registry.signature import Signature, SignatureError, component_signature
 from seqlab.testing.parts import bound_parts
 
 PAGE = "docs/conformance.md"
@@ -109,7 +110,7 @@ class Subject:
     def signature(self) -> Signature:
         """Read from the factory when it is asked for, so that a check can report its mistakes."""
         kind = self.declaration or KINDS[self.kind]
-        return read_signature(self.factory, kind.supplied, tuple(core_options(kind)))
+        return component_signature(self.factory, kind)
 
     @cached_property
     def parts(self) -> dict[str, Any]:
@@ -119,9 +120,10 @@ class Subject:
             return {}
         return bound_parts(options, self.options, str(self), self.registry or load_plugins())
 
-    def build(self, *supplied: Any) -> Any:
-        """Call the factory with what seqlab supplies."""
-        values = {**self.options, **self.parts}
+    def build(self, *supplied: Any, **offered: Any) -> Any:
+        """Call the factory with what seqlab supplies, and what it names of all that is offered."""
+        values = {**self.options, **offering(self.parts, offered)}
+        values |= {name: offered[name] for name in self.signature.wanted if name in offered}
         for option in self.signature.options.values():
             if option.required and option.name not in values:
                 raise NotApplicable(f"option '{option.name}' has no default; give it a value")
