@@ -104,7 +104,7 @@ def _print_config(experiment: Experiment, registry: Registry) -> None:
     resolved = resolve(experiment, registry)
     rows = explain(experiment, resolved, registry)
     rows = [replace(row, origin=one_line(as_options(row.origin))) for row in rows]
-    out(annotated_yaml(resolved.as_experiment(), rows).rstrip("\n"))
+    out(annotated_yaml(resolved.as_experiment(later_keys=True), rows).rstrip("\n"))
 
 
 def _print_profile(run: Run) -> None:

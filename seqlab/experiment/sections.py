@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
+from seqlab.experiment.later_keys import LATER
 from seqlab.factories import CorpusFactory
 from seqlab.options import Count, LargeCount, Layers, Share
 
@@ -41,6 +42,7 @@ def _less_than_all(shares: _Shares) -> _Shares:
 
 Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of a generated text
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Pattern = Annotated[str, Field(min_length=1)]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -150,6 +152,20 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InitFrom:
+    """A run to begin with.
+
+    Args:
+        run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+        take: everything, which must then fit, with its vocabulary; or the weights that fit, by
+            name and shape, those of tokens by token; the vocabulary is then one's own.
+    """
+
+    run: Annotated[str, Field(min_length=1)]
+    take: Literal["all", "fitting"] = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Train:
     """How long to train, and from which random numbers.
 
@@ -172,7 +188,9 @@ class Train:
         stop: end early; see the keys.
         on_nonfinite: what happens to a step whose loss or gradient is not finite: stop the run,
             or skip the step and start the state afresh.
-        init_from: a run whose weights and vocabulary this one begins with.
+        init_from: a run whose weights and vocabulary this one begins with; with
+            `take: fitting`, with the weights that fit.
+        frozen: patterns of the names of parameters that are not trained, such as `embedding.*`.
     """
 
     epochs: Annotated[int, Field(ge=0, le=2**40)] | None = None
@@ -189,7 +207,13 @@ class Train:
     checkpoint: Checkpoints = field(default_factory=lambda: Checkpoints())
     stop: Stop | None = None
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    init_from: str | None = None
+    init_from: str | InitFrom | None = None
+    frozen: list[Pattern] = field(default_factory=list, metadata=LATER)
+
+    @property
+    def initial(self) -> InitFrom | None:
+        """The run in `init_from`, and what is taken of it."""
+        return InitFrom(run=self.init_from) if isinstance(self.init_from, str) else self.init_from
 
 
 @dataclass(frozen=True, kw_only=True)

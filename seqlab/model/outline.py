@@ -30,7 +30,8 @@ class Outline(TorchFunctionMode):
             return torch.zeros((), dtype=kwargs.get("dtype")).expand(_size(args, kwargs))
         if name == "__setitem__":
             return None
-        if name.endswith("_") and not name.startswith("_"):  # torch names in-place functions so
+        # torch names in-place functions so
+        if name.endswith("_") and not name.startswith("_") and name != "requires_grad_":
             return args[0] if args else next(iter(kwargs.values()))
         return func(*args, **kwargs)
 

@@ -13,7 +13,7 @@ def annotated_yaml(values: Mapping[str, Any], rows: list[Explanation]) -> str:
     """Return an experiment that runs as it is, with a comment behind each value.
 
     Args:
-        values: all sections, as `Resolved.as_experiment` returns them.
+        values: all sections, as `Resolved.as_experiment` returns them with later keys.
         rows: an explanation of each key.
     """
     origins = {row.key: row.origin for row in rows}

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from pydantic_core import to_jsonable_python
-
 from seqlab.contracts import offered
 from seqlab.errors import Complaint
 from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE
+from seqlab.experiment.later_keys import without_later_defaults
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
@@ -73,8 +72,12 @@ class Resolved(Text):
 
     def keys_of(self, kind: str) -> dict[str, Any]:
         """The keys in the section of a kind that the core reads."""
+        keys = self._core_keys(kind)
+        return vars(keys) if keys else {}
+
+    def _core_keys(self, kind: str) -> CorpusKeys | OptimizerKeys | None:
         keys = {"corpus": self.corpus_keys, "optimizer": self.optimizer_keys}
-        return vars(keys[kind]) if kind in keys else {}
+        return cast("CorpusKeys | OptimizerKeys | None", keys.get(kind))
 
     def components(self) -> list[Component]:
         """Everything that the experiment uses."""
@@ -87,14 +90,20 @@ class Resolved(Text):
         documents = self.evaluation.documents if self.evaluation else None
         return (documents or document_mode(self.sampler.component.factory)) == "fresh"
 
-    def as_experiment(self) -> dict[str, Any]:
-        """The experiment with every default filled in; it runs as it is."""
-        sections = {
-            kind: getattr(self, kind).as_section() | as_written(self.keys_of(kind))
-            for kind in SINGLE
-        }
+    def as_experiment(self, *, later_keys: bool = False) -> dict[str, Any]:
+        """The experiment with every default filled in; it runs as it is.
+
+        Args:
+            later_keys: also fill in those of the keys in `experiment/later_keys.py`, which the
+                hash of an experiment and `resolved.yaml` do without.
+        """
+        written = vars if later_keys else without_later_defaults
+        sections = {kind: getattr(self, kind).as_section() for kind in SINGLE}
+        for kind in SINGLE:
+            keys = self._core_keys(kind)
+            sections[kind] |= as_written(written(keys)) if keys else {}
         core = {key: getattr(self, key) for key in CORE_SECTIONS}
-        sections |= {key: to_jsonable_python(v) for key, v in core.items() if v is not None}
+        sections |= {key: as_written(written(v)) for key, v in core.items() if v is not None}
         if self.requires:
             sections["requires"] = list(self.requires)
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}

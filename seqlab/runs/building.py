@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Resolved
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
+from seqlab.runs.freezing import freeze, log_frozen
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
@@ -39,6 +40,8 @@ from seqlab.training.metrics import TokenSizes, has_text
 log = logging.getLogger(__name__)
 
 Weights: TypeAlias = Mapping[str, Tensor] | None
+Begin: TypeAlias = Callable[[LanguageModel, Tokenizer], dict[str, Any]]
+"""Gives a model its initial weights, and returns what is to be noted about them."""
 
 
 class DifferentModel(CheckpointError):
@@ -47,7 +50,11 @@ class DifferentModel(CheckpointError):
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a run; `evaluated` is the split that is scored while training, if any."""
+    """The parts of a run.
+
+    `evaluated` is the split that is scored while training, if any; `begun` is what is known of the
+    initial weights if they are those of another run that fit.
+    """
 
     prepared: Prepared
     evaluated: Tokens | None
@@ -58,6 +65,7 @@ class Parts:
     training: Training
     sizes: TokenSizes
     total_steps: int
+    begun: dict[str, Any] | None = None
 
 
 def build(
@@ -67,6 +75,7 @@ def build(
     progress: Progress | None = None,
     fingerprint: str | None = None,
     later_weights: Weights = None,
+    begin: Begin | None = None,
 ) -> Parts:
     """Open the corpus, fit the tokenizer, and build everything else.
 
@@ -77,6 +86,7 @@ def build(
         progress: reports how much of the corpus is read.
         fingerprint: the expected fingerprint of the corpus; None: any.
         later_weights: weights that will be loaded into the model, checked here.
+        begin: gives the model its initial weights.
 
     Raises:
         SeqlabError: a part cannot be built.
@@ -85,8 +95,9 @@ def build(
     requested_kernels()  # a misspelt switch is refused before there is a run folder
     device = pick_device(train.device)
     checked = weights if weights is not None else later_weights
+    where = train.initial.run if train.initial and weights is not None else "the checkpoint"
     if tokenizer is not None and checked is not None:
-        check_weights(resolved, tokenizer.size, checked, str(train.init_from or "the checkpoint"))
+        check_weights(resolved, tokenizer.size, checked, where)
     prepared = prepare(resolved, tokenizer, progress, fingerprint)
     vocabulary = prepared.tokenizer.size
     evaluated = _evaluated(resolved, prepared)
@@ -95,9 +106,12 @@ def build(
         check_memory(resolved, model_outline, vocabulary)
     model = build_model(resolved, vocabulary, device)
     if weights is not None:
-        load_weights(model, weights, str(train.init_from))
+        load_weights(model, weights, where)
+    begun = begin(model, prepared.tokenizer) if begin else None
+    trained = freeze(resolved, model)
+    log_frozen(model, trained)
     spare_compiler()
-    optimizer = resolved.optimizer.build(list(model.named_parameters()))
+    optimizer = resolved.optimizer.build(trained)
     check_average(resolved, optimizer)
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
@@ -126,6 +140,7 @@ def build(
         training=training,
         sizes=sizes,
         total_steps=total_steps,
+        begun=begun,
     )
 
 

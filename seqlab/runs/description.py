@@ -79,6 +79,7 @@ def describe_run(
             for plugin in used_plugins(resolved, registry)
         ],
         "git": git_state(Path.cwd()),
+        **({"init_from": parts.begun} if parts.begun else {}),
     }
 
 

@@ -30,6 +30,7 @@ from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
 from seqlab.registry import Registry, Resolved, resolve_partially
 from seqlab.runs.building import check_average, check_split, count_steps, outline
+from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
@@ -152,7 +153,8 @@ def _build_textless_parts(
     with result.collecting(resolved, "optimizer"):
         # Without a model that is refused there is no telling what names its parameters have.
         if resolved.optimizer and (model is not None or refused):
-            named = list((model or nn.Linear(2, 2)).named_parameters())
+            stand_in = list(nn.Linear(2, 2).named_parameters())
+            named = freeze(resolved, model) if model else stand_in
             optimizer = resolved.optimizer.build(named)
             if resolved.train:
                 check_average(resolved, optimizer)

@@ -58,6 +58,19 @@ class BestSoFar(TypedDict):
 
 
 @_strict
+class InitialWeights(TypedDict):
+    """What was taken of the run in `train.init_from`, where only what fits is taken."""
+
+    run: Short
+    id: Short | None
+    step: NotNegativeInt
+    tokens: NotNegativeInt
+    taken: list[Short]
+    fresh: dict[Short, Short]
+    unused: list[Short]
+
+
+@_strict
 class Description(TypedDict):
     """The content of `run.json`; further keys are allowed."""
 
@@ -88,6 +101,7 @@ class Description(TypedDict):
     observer_failures: NotRequired[list[str]]
     resumed: NotRequired[list[NotNegativeInt]]
     profile: NotRequired[dict[Short, NotNegative]]
+    init_from: NotRequired[InitialWeights]
 
 
 @_strict

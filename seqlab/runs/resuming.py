@@ -176,7 +176,7 @@ def _resume(
             " continues from where it would be at step %d",
             parts.total_steps, before["total_steps"], resolved.schedule.component.name, done
         )  # fmt: skip
-    kept = {key: before[key] for key in ("id", "started", "best") if key in before}
+    kept = {key: before[key] for key in ("id", "started", "best", "init_from") if key in before}
     description = after | kept | {"resumed": [*before.get("resumed", []), done]}
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
     with disk_errors(folder.path):

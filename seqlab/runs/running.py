@@ -31,6 +31,7 @@ from seqlab.runs.folder import (
     choose_path,
     new_run_folder,
 )
+from seqlab.runs.initial_weights import FittingWeights
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
@@ -86,7 +87,7 @@ def run(
         for notice in resolved.notices:
             log.warning(notice)
         check_parts(resolved)
-        parts = _build(resolved, root, progress)
+        parts = _build(resolved, registry, root, progress)
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, run_dir, root)
         if run_dir is None:
@@ -115,11 +116,14 @@ def deterministic(enabled: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
 
 
-def _build(resolved: Resolved, root: Path, progress: Progress | None) -> Parts:
+def _build(resolved: Resolved, registry: Registry, root: Path, progress: Progress | None) -> Parts:
     """Build all parts, with vocabulary and weights of the run in `train.init_from`, if any."""
-    if resolved.train.init_from is None:
+    initial = resolved.train.initial
+    if initial is None:
         return build(resolved, progress=progress)
-    other = open_run(resolved.train.init_from, root=root)
+    other = open_run(initial.run, root=root, registry=registry)
+    if initial.take == "fitting":
+        return build(resolved, progress=progress, begin=FittingWeights(resolved, other))
     saved = other.checkpoint
     try:
         return build(resolved, other.tokenizer_as(resolved.tokenizer), saved.weights, progress)
