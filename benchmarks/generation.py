@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import seqlab
 from benchmarks.interleaved import interleave, summary, timed
 from benchmarks.machine import describe
-from seqlab.experiment.sections import Model
+from benchmarks.plain_model import language_model
 from seqlab.generation.generating import generate
 from seqlab.model.language_model import LanguageModel
 
@@ -60,7 +60,7 @@ def _ours(length: int) -> tuple[Callable[[list[str]], list[str]], LanguageModel]
     tokenizer.fit([LETTERS])
     decoder = registry.find("decoder", "greedy").factory()
     torch.manual_seed(0)
-    model = LanguageModel(CHARACTERS, lambda size: rnn(size, hidden_size=HIDDEN), Model())
+    model = language_model(CHARACTERS, lambda size: rnn(size, hidden_size=HIDDEN))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)  # so that it does not say the same for ever

@@ -23,9 +23,8 @@ from torch.nn import functional
 
 from benchmarks.interleaved import Row, Step, here, interleave, ratio, summary, timed
 from benchmarks.machine import describe
+from benchmarks.plain_model import language_model
 from benchmarks.training_steps import REGISTRY, training_step
-from seqlab.experiment.sections import Model
-from seqlab.model.language_model import LanguageModel
 from seqlab.training.eager_optimizers import spare_compiler
 
 
@@ -86,7 +85,7 @@ def _windows(step: Callable[..., Step], rounds: int) -> Iterator[Row]:
 def _vocabularies(step: Callable[..., Step], rounds: int, device: str) -> Iterator[Row]:
     """A learned embedding, so that the vocabulary shows in the output layer and the lookup."""
     for size in (100, 1_000, 10_000, 100_000):
-        ours = step(Model(embedding=128), vocabulary=size)
+        ours = step({"embedding": 128}, vocabulary=size)
         durations, layer = interleave(
             [here(ours), here(_output_layer(size, device))], max(rounds // 3, 3)
         )
@@ -130,7 +129,7 @@ def _child(which: str, device: str) -> float:
 
 
 def _peak(which: str, device: str) -> float:
-    step = training_step("rnn", Model(embedding=128), vocabulary=100_000, device=device)
+    step = training_step("rnn", {"embedding": 128}, vocabulary=100_000, device=device)
     if which == "whole":
         step = _whole_logits(device)
     if device != "cpu":
@@ -145,9 +144,7 @@ def _peak(which: str, device: str) -> float:
 def _whole_logits(device: str) -> Step:
     """The same model and optimizer in a loop that asks torch for the loss of all logits."""
     make = REGISTRY.find("cell", "rnn").factory
-    lm = LanguageModel(100_000, lambda size: make(size, hidden_size=256), Model(embedding=128)).to(
-        device
-    )
+    lm = language_model(100_000, lambda size: make(size, hidden_size=256), embedding=128).to(device)
     optimizer = REGISTRY.find("optimizer", "adam").factory(list(lm.named_parameters()), lr=1e-3)
     ids = torch.randint(100_000, (32, 36), device=device)
 

@@ -20,7 +20,6 @@ from benchmarks.interleaved import Row, Step, against, elsewhere, here, interlea
 from benchmarks.machine import describe
 from benchmarks.peers import StepGRU, WholeGRU, plain_step
 from benchmarks.training_steps import REGISTRY, random_ids, training_step
-from seqlab.experiment.sections import Model
 from seqlab.kernels import keep_freed_memory
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.precision import choose_precision
@@ -53,9 +52,9 @@ def _rows(rounds: int, device: str) -> Iterator[Row]:
             yield against(name, ours, "the textbook's loop", peer, rounds)
     for precision, replayed in product_of(("float32", "auto"), ways):
         yield _utilisation(precision, replayed, device, rounds)
-    whole = here(training_step(WholeGRU, Model(embedding=128), device=device))
+    whole = here(training_step(WholeGRU, {"embedding": 128}, device=device))
     for replayed in ways:
-        steps = training_step(StepGRU, Model(embedding=128), device=device, cuda_graphs=replayed)
+        steps = training_step(StepGRU, {"embedding": 128}, device=device, cuda_graphs=replayed)
         name = f"a GRU of one step, by `unroll`{REPLAYED * replayed}"
         yield against(name, here(steps), "the same by `nn.GRU`", whole, rounds)
     yield _scan(rounds, device)
@@ -72,7 +71,7 @@ def _utilisation(precision: str, replayed: bool, device: str, rounds: int) -> Ro
     weights = 3 * hidden * (hidden + embedding) + hidden * vocabulary
     step = training_step(
         "gru",
-        Model(embedding=embedding),
+        {"embedding": embedding},
         hidden=hidden,
         vocabulary=vocabulary,
         batch=batch,

@@ -18,11 +18,10 @@ from torch import Tensor
 
 from benchmarks.interleaved import Step, here, interleave, ratio, summary
 from benchmarks.machine import describe
+from benchmarks.plain_model import language_model
 from benchmarks.training_steps import REGISTRY
-from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate
 from seqlab.kernels import keep_freed_memory, linear_scan, softmax_errors, tuning, use_kernels
-from seqlab.model.language_model import LanguageModel
 
 LETTERS = "".join(chr(0x4E00 + index) for index in range(1027))
 # What a value is tried against, and by which work. Rows and steps are those of generated texts.
@@ -127,7 +126,7 @@ def _texts(decoder: str) -> Callable[[int, int, int], object]:
     tokenizer.fit([LETTERS])
     chooser = REGISTRY.find("decoder", decoder).factory()
     make = partial(REGISTRY.find("cell", "rnn").factory, hidden_size=256)
-    model = LanguageModel(len(LETTERS), make, Model())
+    model = language_model(len(LETTERS), make)
 
     def texts(rows: int, length: int, prefix: int) -> object:
         prefixes = [LETTERS[row % 27 :][:prefix] for row in range(rows)]

@@ -64,7 +64,7 @@ def _our_epoch() -> tuple[Callable[[], None], Tensor, int]:
     training = parts.training
 
     def epoch() -> None:
-        running = RunningEpoch()
+        running = RunningEpoch(training.columns)
         for step in training.steps(training.done + len(parts.sampler)):
             running.add(step)
         running.record(step)

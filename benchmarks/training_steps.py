@@ -5,7 +5,7 @@ Shapes: as `benchmarks.peers` has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -15,8 +15,8 @@ from torch import nn
 
 import seqlab
 from benchmarks.interleaved import Step
-from seqlab.experiment.sections import Model, Train
-from seqlab.model.language_model import LanguageModel
+from benchmarks.plain_model import language_model
+from seqlab.experiment.sections import Train
 from seqlab.training.loop import Training
 from seqlab.training.metrics import TokenSizes
 
@@ -25,7 +25,7 @@ REGISTRY = seqlab.load_plugins(local=False)
 
 def training_step(
     cell: str | Callable[..., nn.Module],
-    model: Model | None = None,
+    model: Mapping[str, Any] | None = None,
     *,
     hidden: int = 256,
     vocabulary: int = 1027,
@@ -40,7 +40,7 @@ def training_step(
     torch.manual_seed(0)
     make = REGISTRY.find("cell", cell).factory if isinstance(cell, str) else cell
     build = cast("Callable[[int], seqlab.Cell]", partial(make, hidden_size=hidden))
-    lm = LanguageModel(vocabulary, build, model or Model()).to(device)
+    lm = language_model(vocabulary, build, **(model or {})).to(device)
     ids = random_ids(vocabulary) if ids is None else ids
     tokens = seqlab.Tokens(ids, np.zeros(1, dtype=np.int64))
     sampler = REGISTRY.find("sampler", "consecutive").factory(

@@ -23,11 +23,10 @@ from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN, Recurrent
 
 import seqlab
 from benchmarks.machine import describe
+from benchmarks.plain_model import language_model
 from benchmarks.training_steps import REGISTRY, training_step
-from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate
 from seqlab.kernels import Operation, product_in_lines, scan, softmax_errors
-from seqlab.model.language_model import LanguageModel
 
 Work = Callable[[], object]
 AnyOperation: TypeAlias = Operation[*tuple[Any, ...], Any]
@@ -76,7 +75,7 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 def _words(vocabulary: int) -> Work:
     """An embedding of 200, two layers of LSTM 200, dropout 0.2."""
-    settings = Model(embedding=200, layers=2, dropout=0.2)
+    settings = {"embedding": 200, "layers": 2, "dropout": 0.2}
     return training_step("lstm", settings, hidden=200, vocabulary=vocabulary, batch=20)
 
 
@@ -87,7 +86,7 @@ def _text(cell: str, rows: int, length: int = 400) -> Work:
     greedy = REGISTRY.find("decoder", "greedy").factory()
     torch.manual_seed(0)
     make = partial(REGISTRY.find("cell", cell).factory, hidden_size=256)
-    model = LanguageModel(1027, make, Model())
+    model = language_model(1027, make)
     prefixes = [letters[index : index + 2] for index in range(rows)]
     return lambda: generate(model, tokenizer, greedy, prefixes, length=length)
 

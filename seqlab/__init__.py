@@ -17,20 +17,29 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import Corpus as Corpus
     from seqlab.contracts import Decoder as Decoder
     from seqlab.contracts import Document as Document
+    from seqlab.contracts import Embedding as Embedding
+    from seqlab.contracts import EvaluationMethod as EvaluationMethod
     from seqlab.contracts import GreedySteps as GreedySteps
+    from seqlab.contracts import Head as Head
     from seqlab.contracts import Ids as Ids
     from seqlab.contracts import IdStep as IdStep
     from seqlab.contracts import Limits as Limits
+    from seqlab.contracts import Metric as Metric
     from seqlab.contracts import NamedParameters as NamedParameters
+    from seqlab.contracts import Objective as Objective
     from seqlab.contracts import Observer as Observer
     from seqlab.contracts import Sampler as Sampler
     from seqlab.contracts import SearchDecoder as SearchDecoder
     from seqlab.contracts import Start as Start
     from seqlab.contracts import State as State
+    from seqlab.contracts import Terms as Terms
     from seqlab.contracts import Tokenizer as Tokenizer
+    from seqlab.contracts import Weighted as Weighted
+    from seqlab.contracts import Window as Window
     from seqlab.data.permutation import Permutation as Permutation
     from seqlab.data.tokens import Tokens as Tokens
     from seqlab.documents import text_pieces as text_pieces
+    from seqlab.errors import CheckpointError as CheckpointError
     from seqlab.errors import CorpusError as CorpusError
     from seqlab.errors import CorpusUnavailable as CorpusUnavailable
     from seqlab.errors import ExperimentError as ExperimentError
@@ -41,6 +50,11 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.factories import CellFactory as CellFactory
     from seqlab.factories import CorpusFactory as CorpusFactory
     from seqlab.factories import DecoderFactory as DecoderFactory
+    from seqlab.factories import EmbeddingFactory as EmbeddingFactory
+    from seqlab.factories import EvaluationMethodFactory as EvaluationMethodFactory
+    from seqlab.factories import HeadFactory as HeadFactory
+    from seqlab.factories import MetricFactory as MetricFactory
+    from seqlab.factories import ObjectiveFactory as ObjectiveFactory
     from seqlab.factories import ObserverFactory as ObserverFactory
     from seqlab.factories import OptimizerFactory as OptimizerFactory
     from seqlab.factories import SamplerFactory as SamplerFactory
@@ -49,9 +63,11 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.factories import component as component
     from seqlab.factories import factory_of as factory_of
     from seqlab.hookspecs import hookimpl as hookimpl
+    from seqlab.kernels import linear_loss as linear_loss
     from seqlab.kernels import on_all_cores as on_all_cores
     from seqlab.kernels import use_kernels as use_kernels
     from seqlab.kernels import why_not_compiled as why_not_compiled
+    from seqlab.model.bidirectional import Bidirectional as Bidirectional
     from seqlab.model.stack import Stack as Stack
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
@@ -65,25 +81,31 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.runs.loaded_run import open_run as open_run
     from seqlab.runs.resuming import resume as resume
     from seqlab.runs.running import run as run
+    from seqlab.training.loss import head_loss as head_loss
+    from seqlab.training.loss import head_scores as head_scores
+    from seqlab.vocabulary import Vocabulary as Vocabulary
 
 _HOMES = {
     "seqlab.contracts": (
-        "Advance Batch Cell Continuation Corpus Decoder Document GreedySteps Ids IdStep Limits "
-        "NamedParameters Observer Sampler SearchDecoder Start State Tokenizer"
+        "Advance Batch Cell Continuation Corpus Decoder Document Embedding EvaluationMethod "
+        "GreedySteps Head Ids IdStep Limits Metric NamedParameters Objective Observer Sampler "
+        "SearchDecoder Start State Terms Tokenizer Weighted Window"
     ),
     "seqlab.data.permutation": "Permutation",
     "seqlab.documents": "text_pieces",
     "seqlab.data.tokens": "Tokens",
-    "seqlab.errors": "CorpusError CorpusUnavailable ExperimentError SeqlabError",
+    "seqlab.errors": "CheckpointError CorpusError CorpusUnavailable ExperimentError SeqlabError",
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.experiment.kinds": "Kind",
     "seqlab.factories": (
-        "CellFactory CorpusFactory DecoderFactory ObserverFactory OptimizerFactory SamplerFactory "
-        "ScheduleFactory TokenizerFactory component factory_of"
+        "CellFactory CorpusFactory DecoderFactory EmbeddingFactory EvaluationMethodFactory "
+        "HeadFactory MetricFactory ObjectiveFactory ObserverFactory OptimizerFactory "
+        "SamplerFactory ScheduleFactory TokenizerFactory component factory_of"
     ),
     "seqlab.hookspecs": "hookimpl",
-    "seqlab.kernels": "on_all_cores use_kernels why_not_compiled",
+    "seqlab.kernels": "linear_loss on_all_cores use_kernels why_not_compiled",
     "seqlab.options": "Count Share",
+    "seqlab.model.bidirectional": "Bidirectional",
     "seqlab.model.stack": "Stack",
     "seqlab.model.state": "map_state select_rows",
     "seqlab.model.unroll": "unroll",
@@ -92,6 +114,8 @@ _HOMES = {
     "seqlab.runs.loaded_run": "Run open_run",
     "seqlab.runs.resuming": "resume",
     "seqlab.runs.running": "run",
+    "seqlab.training.loss": "head_loss head_scores",
+    "seqlab.vocabulary": "Vocabulary",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
-from seqlab.contracts import Document, Ids
+from seqlab.contracts import Document, Ids, Weighted
 from seqlab.errors import CorpusError, PluginError
 
 BLOCK = 1 << 20  # characters
@@ -71,7 +71,7 @@ def between(documents: Iterable[Document], start: int, stop: int) -> Iterator[Do
     def inside(pieces: Iterator[str]) -> Iterator[str]:
         nonlocal position
         while position < stop and (piece := next(pieces, None)) is not None:
-            part = piece[max(start - position, 0) : stop - position]
+            part = weighted_like(piece, piece[max(start - position, 0) : stop - position])
             position += len(piece)
             if part:
                 yield part
@@ -111,7 +111,25 @@ def in_blocks(document: Document, block: int = BLOCK) -> Document:
     return _blocks([document] if isinstance(document, str) else document, block)
 
 
+def weighted_like(piece: str, part: str) -> str:
+    """Return a part of a piece with the weight of the piece, where it has one."""
+    return Weighted(part, piece.weight) if isinstance(piece, Weighted) else part
+
+
+def weight_of(piece: str) -> float:
+    """Return the weight of the tokens of a piece."""
+    return piece.weight if isinstance(piece, Weighted) else 1.0
+
+
 def _blocks(pieces: Iterable[str], block: int) -> Iterator[str]:
+    """Join pieces of equal weight, and cut what is longer than a block."""
+    for _, equal in groupby(pieces, key=weight_of):
+        first = next(equal)
+        for part in _blocks_of_text(chain([first], equal), block):
+            yield weighted_like(first, part)
+
+
+def _blocks_of_text(pieces: Iterable[str], block: int) -> Iterator[str]:
     waiting = ""
     for piece in pieces:
         for start in range(0, len(piece), block):

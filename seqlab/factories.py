@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
+    from seqlab.vocabulary import Vocabulary
+
     class CellModule(nn.Module):
         """A cell, as a type checker sees it."""
+
+        output_size: int
+
+    class EmbeddingModule(nn.Module):
+        """An embedding, as a type checker sees it."""
 
         output_size: int
 
@@ -111,6 +118,41 @@ class CellFactory(Protocol):
     """`cell(input_size)` makes the cell, an `nn.Module`."""
 
     def __call__(self, input_size: int, /) -> CellModule: ...
+
+
+@factory_of("embedding")
+class EmbeddingFactory(Protocol):
+    """`embedding(vocabulary)` makes the embedding, an `nn.Module`."""
+
+    def __call__(self, vocabulary: Vocabulary, /) -> EmbeddingModule: ...
+
+
+@factory_of("head")
+class HeadFactory(Protocol):
+    """`head(input_size, vocabulary)` makes the head, an `nn.Module`."""
+
+    def __call__(self, input_size: int, vocabulary: Vocabulary, /) -> nn.Module: ...
+
+
+@factory_of("objective")
+class ObjectiveFactory(Protocol):
+    """`objective()` makes the objective."""
+
+    def __call__(self) -> contracts.Objective: ...
+
+
+@factory_of("metric")
+class MetricFactory(Protocol):
+    """`metric()` makes the metric, for one pass."""
+
+    def __call__(self) -> contracts.Metric: ...
+
+
+@factory_of("evaluation_method")
+class EvaluationMethodFactory(Protocol):
+    """`method()` makes the method of evaluation."""
+
+    def __call__(self) -> contracts.EvaluationMethod: ...
 
 
 @factory_of("optimizer")

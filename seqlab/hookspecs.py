@@ -15,6 +15,11 @@ from seqlab.contracts import (
     Cell,
     Corpus,
     Decoder,
+    Embedding,
+    EvaluationMethod,
+    Head,
+    Metric,
+    Objective,
     Observer,
     Sampler,
     SearchDecoder,
@@ -67,6 +72,31 @@ def seqlab_register_samplers() -> Mapping[str, Callable[..., Sampler]]:
 @hookspec
 def seqlab_register_cells() -> Mapping[str, Callable[..., Cell]]:
     """Offer cells by name. Factory: `(input_size, *, options)`."""
+
+
+@hookspec
+def seqlab_register_embeddings() -> Mapping[str, Callable[..., Embedding]]:
+    """Offer embeddings by name. Factory: `(vocabulary, *, options)`."""
+
+
+@hookspec
+def seqlab_register_heads() -> Mapping[str, Callable[..., Head]]:
+    """Offer heads by name. Factory: `(input_size, vocabulary, *, options)`."""
+
+
+@hookspec
+def seqlab_register_objectives() -> Mapping[str, Callable[..., Objective]]:
+    """Offer objectives by name. Factory: `(*, options)`; offers `vocabulary`, `hidden_size`."""
+
+
+@hookspec
+def seqlab_register_metrics() -> Mapping[str, Callable[..., Metric]]:
+    """Offer metrics of evaluations by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_register_evaluation_methods() -> Mapping[str, Callable[..., EvaluationMethod]]:
+    """Offer methods of evaluation by name. Factory: `(*, options)`."""
 
 
 @hookspec

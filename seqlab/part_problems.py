@@ -11,18 +11,42 @@ from typing import Any
 
 def cell_problem(cell: Any) -> str:
     """A cell is an `nn.Module` with an `output_size` and `forward(inputs, state)`."""
+    return _output_size_problem(cell) or _forward_problem(cell, "inputs", "state")
+
+
+def embedding_problem(embedding: Any) -> str:
+    """An embedding is an `nn.Module` with an `output_size` and `forward(ids)`."""
+    problem = _output_size_problem(embedding)
+    return problem or (
+        _forward_problem(embedding, "ids") and _forward_problem(embedding, "ids", "state")
+    )
+
+
+def head_problem(head: Any) -> str:
+    """A head is an `nn.Module` with `forward(hidden)`."""
+    return _module_problem(head) or _forward_problem(head, "hidden")
+
+
+def _module_problem(part: Any) -> str:
     from torch import nn
 
-    if not isinstance(cell, nn.Module):
-        return _of_type(cell, "Module")
-    if not isinstance(getattr(cell, "output_size", None), int):
-        return "should have an integer `output_size`"
+    return "" if isinstance(part, nn.Module) else _of_type(part, "Module")
+
+
+def _output_size_problem(part: Any) -> str:
+    has_one = isinstance(getattr(part, "output_size", None), int)
+    return _module_problem(part) or ("" if has_one else "should have an integer `output_size`")
+
+
+def _forward_problem(module: Any, *parameters: str) -> str:
+    from torch import nn
+
     try:
-        if type(cell).forward is nn.Module.forward:
+        if type(module).forward is nn.Module.forward:
             raise TypeError("it has none")
-        inspect.signature(cell.forward).bind("inputs", "state")
+        inspect.signature(module.forward).bind(*parameters)
     except TypeError as error:
-        return f"should have forward(inputs, state): {error}"
+        return f"should have forward({', '.join(parameters)}): {error}"
     return ""
 
 

@@ -1,14 +1,20 @@
 """The records that observers receive, one for each event. Losses are nats per token."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Record:
     def as_row(self) -> dict[str, Any]:
-        """Return the fields as plain values, in the order of their definition."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the fields as plain values, in the order of their definition.
+
+        What is in `parts` takes its place in the row by name.
+        """
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = row.pop("parts", {})
+        return {**row, **parts}
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class Measured(Record):
     `perplexity` is exp(loss), None if that is too large for a float; `accuracy` is None if it is
     not measured; `tokens` is the sum of the targets' weights; `seconds` is wall time; `unknown` is
     the share of the targets, by weight, that stand for unknown text. Bits per character and byte
-    are None if there are such targets, or if ids have no text.
+    are None if there are such targets, or if ids have no text. Perplexity and bits are None if the
+    objective does not predict the next token; then `loss` is its own. `parts` are the parts of the
+    objective, auxiliary losses of cells, and what metrics and methods of an evaluation measured.
     """
 
     step: int
@@ -62,6 +70,7 @@ class Measured(Record):
     seconds: float
     tokens_per_second: float
     unknown: float | None = None
+    parts: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

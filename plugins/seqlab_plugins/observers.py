@@ -72,15 +72,10 @@ class Console:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=_status(record))
         if record.epoch % (self._every or 1) == 0 or record.epoch == self._epochs:
-            self._print(
-                f"epoch {record.epoch}, perplexity {_number(record.perplexity)},"
-                f" time {record.seconds:.2f} sec"
-            )
+            self._print(f"epoch {record.epoch}, {_measured(record)}, time {record.seconds:.2f} sec")
 
     def seqlab_evaluated(self, record: Evaluated) -> None:
-        self._print(
-            f"epoch {record.epoch}, {visible(record.split)} perplexity {_number(record.perplexity)}"
-        )
+        self._print(f"epoch {record.epoch}, {visible(record.split)} {_measured(record)}")
 
     def seqlab_text_generated(self, record: TextGenerated) -> None:
         text = visible(record.text) if _is_terminal(sys.stdout) else record.text
@@ -114,6 +109,9 @@ class Console:
             print(line, flush=True)  # noqa: T201 # this is the observer that prints
 
 
+LARGE = 700.0  # nats, from which on a perplexity is no float
+
+
 def _shows_bar() -> bool:
     """Whether rich would show a bar, without the import of rich."""
     return os.environ.get("TTY_COMPATIBLE") == "1" or _is_terminal(sys.stderr)
@@ -125,13 +123,22 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _status(record: EpochEnded) -> str:
     return (
-        f"epoch {record.epoch}, loss {record.loss:.3f}, perplexity"
-        f" {_number(record.perplexity, 4)}, {record.tokens_per_second:,.0f} tokens/s"
+        f"epoch {record.epoch}, loss {record.loss:.3f}, {_perplexity(record, 4)}"
+        f"{record.tokens_per_second:,.0f} tokens/s"
     )
 
 
-def _number(perplexity: float | None, digits: int = 6) -> str:
-    return "too large for a float" if perplexity is None else f"{perplexity:.{digits}f}"
+def _measured(record: Measured) -> str:
+    """Perplexity (or the loss of an objective without) and what is measured beside it."""
+    first = _perplexity(record, 6).removesuffix(", ") or f"loss {record.loss:.6f}"
+    return ", ".join([first, *(f"{n} {v:.4g}" for n, v in record.parts.items() if v is not None)])
+
+
+def _perplexity(record: Measured, digits: int) -> str:
+    """Empty where the loss is that of an objective that has no perplexity."""
+    if record.perplexity is not None:
+        return f"perplexity {record.perplexity:.{digits}f}, "
+    return "perplexity too large for a float, " if record.loss > LARGE else ""
 
 
 class Csv:

@@ -5,7 +5,7 @@ optional is looked up with `offered`. Optional for every kind: `condition_here()
 `seqlab doctor` prints: how the component works on this machine.
 """
 
-from seqlab.contracts.data import Batch, Corpus, Document, Ids, Sampler, Tokenizer
+from seqlab.contracts.data import Batch, Corpus, Document, Ids, Sampler, Tokenizer, Weighted
 from seqlab.contracts.decoding import (
     Advance,
     Continuation,
@@ -14,9 +14,18 @@ from seqlab.contracts.decoding import (
     SearchDecoder,
     Start,
 )
-from seqlab.contracts.model import Cell, GreedySteps, IdStep, NamedParameters, State
+from seqlab.contracts.model import (
+    Cell,
+    Embedding,
+    GreedySteps,
+    Head,
+    IdStep,
+    NamedParameters,
+    State,
+)
 from seqlab.contracts.observing import Observer
 from seqlab.contracts.optional import offered
+from seqlab.contracts.training import EvaluationMethod, Metric, Objective, Terms, Window
 
 __all__ = [
     "Advance",
@@ -26,16 +35,24 @@ __all__ = [
     "Corpus",
     "Decoder",
     "Document",
+    "Embedding",
+    "EvaluationMethod",
     "GreedySteps",
+    "Head",
     "IdStep",
     "Ids",
     "Limits",
+    "Metric",
     "NamedParameters",
+    "Objective",
     "Observer",
     "Sampler",
     "SearchDecoder",
     "Start",
     "State",
+    "Terms",
     "Tokenizer",
+    "Weighted",
+    "Window",
     "offered",
 ]

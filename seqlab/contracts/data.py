@@ -23,8 +23,20 @@ class Ids(NamedTuple):
     weights: np.ndarray | None = None
 
 
+class Weighted(str):
+    """A piece of a text whose tokens have a weight as targets (>= 0; of other text it is 1)."""
+
+    weight: float
+
+    def __new__(cls, text: str, weight: float) -> Weighted:
+        self = super().__new__(cls, text)
+        self.weight = float(weight)
+        return self
+
+
 Document: TypeAlias = str | Iterable[str] | Ids
-"""A text, the pieces of one text (so that a large one streams), or token ids."""
+"""A text, the pieces of one text (so that a large one streams, or parts of it are `Weighted`), or
+token ids."""
 
 
 class Batch(NamedTuple):
@@ -88,6 +100,8 @@ class Tokenizer(Protocol):
     - `unknown_token: int | None`, the id of any text without an id of its own; None: there is no
       such id. Without the attribute, an id with the bytes of U+FFFD is it. If unknown targets
       occur, bits per character and byte are not measured, as their cost is unknown.
+    - `reserved: Mapping[str, int]`, ids that no text has, by their names, such as a `mask` that an
+      objective puts into the inputs. Their bytes are empty.
     - `has_text: bool`, False if ids have no text: then bits are not measured, and `token_bytes`
       are for people to read.
     """

@@ -27,6 +27,11 @@ class Cell(Protocol):
     - `from_ids(ids: Tensor, state: State | None) -> tuple[Tensor, State]`: ids (B, T) to outputs,
       equal to a call with one-hot vectors, which the one-hot embedding then never builds.
     - `id_stepper() -> IdStep`: generation uses it.
+    - `auxiliary_losses: dict[str, Tensor]`, with all of its names from the start: what each call
+      adds to the loss, a mean over the targets of its window, such as a balance of experts. They
+      are reported by name; those of one name are added up.
+    - `reads_ahead: bool`, True if an output may depend on later inputs of its window. Objectives
+      that predict the next token refuse it.
     """
 
     @property
@@ -55,6 +60,45 @@ ids (B,), state and the requested number of steps -> the next ids (B, N), one or
 requested; their log-probabilities (B, N); and the state before the last of them is read. Of equal
 probabilities the lowest id is taken.
 """
+
+
+class Embedding(Protocol):
+    """Maps token ids to vectors: an `nn.Module`. Factory: `(vocabulary, *, options)`.
+
+    `vocabulary` is a `seqlab.Vocabulary`. Optional:
+
+    - `forward(ids, state) -> (vectors, state)` with a second parameter: it carries a state from
+      window to window, by the rules of `State`.
+    - `is_table: bool`, True if the vector of a token is its row of `weight`, a parameter (V, E).
+      Then weights can be tied, and generation can compute with the rows before a step.
+    - `is_one_hot: bool`, True if the vectors are one-hots (E = V). Then a cell that offers
+      `from_ids` is given the ids; they are neither dropped out, nor normalised, nor added.
+    """
+
+    @property
+    def output_size(self) -> int:
+        """E, the size of a vector."""
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Ids (B, T) int64 -> vectors (B, T, E), in the dtype of its parameters."""
+
+
+class Head(Protocol):
+    """Maps hidden outputs to logits: an `nn.Module`.
+
+    Factory: `(input_size, vocabulary, *, options)`; `vocabulary` is a `seqlab.Vocabulary`.
+    Optional:
+
+    - `loss(hidden: Tensor, targets: Tensor, shares: Tensor | float) -> tuple[Tensor, Tensor]`:
+      hidden outputs (N, O), targets (N,) and the share of each, (N,) or of every one -> the sum of
+      share * nats, and the nats -ln p(target), (N,), without a gradient. Without it, they are
+      those of its logits, which are then held all at once. An `nn.Linear` needs none: its logits
+      are never whole; `seqlab.linear_loss` computes so for any matrix.
+    - `tie(embedding: Embedding) -> None`: share weights with the embedding; ValueError: why not.
+    """
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Hidden outputs (…, O) -> logits (…, V), not normalised (or log-probabilities)."""
 
 
 NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]

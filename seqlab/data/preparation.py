@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 from torch import Tensor
 
 from seqlab.contracts import Tokenizer
@@ -18,6 +19,7 @@ from seqlab.data.tokens import Part, Tokens, encode
 from seqlab.errors import CorpusError, PluginError
 from seqlab.packing import pack
 from seqlab.registry import Bound, Text
+from seqlab.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Prepared:
     def corpus(self) -> Bound:
         """The corpus that was used: the experiment's, or its stand-in."""
         return self.source.bound
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What embedding and head are told of the token ids."""
+        return Vocabulary.of(self.tokenizer, lambda: np.array(self.tokens.counts))
 
     def split(self, name: str) -> Tokens:
         """Encode another split with the same vocabulary; see `prepare_split`."""

@@ -1,8 +1,9 @@
 """Token ids on disk: written in one pass, whole or absent, opened without reading them.
 
-A store is a folder with `ids.bin`, `documents.bin`, perhaps `weights.bin`, the CRC-32 of every
-block of them in `checksums.bin`, and `manifest.json`, with a SHA-256 of the checksums and of
-itself. Numbers are little-endian; ids have the smallest unsigned type that holds the vocabulary.
+A store is a folder with `ids.bin`, `documents.bin`, `counts.bin` (how often each id occurs),
+perhaps `weights.bin`, the CRC-32 of every block of them in `checksums.bin`, and `manifest.json`,
+with a SHA-256 of the checksums and of itself. Numbers are little-endian; ids have the smallest
+unsigned type that holds the vocabulary.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from seqlab.files import create, expect_folder, read, size_of, sync_file
 
 FORMAT = 1
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.bin"
-FILES = ("ids.bin", "documents.bin", "weights.bin", CHECKSUMS, MANIFEST)
+FILES = ("ids.bin", "documents.bin", "counts.bin", "weights.bin", CHECKSUMS, MANIFEST)
 MAX_MANIFEST, MAX_CHECKSUMS = 1 << 20, 4 << 30  # bytes
 BUFFER = 1 << 20  # tokens that are written at once
 
@@ -50,7 +51,9 @@ def write_store(
     """
     small = np.min_scalar_type(max(vocabulary - 1, 0))
     with atomic_folder(folder) as temporary, ExitStack() as files:
-        columns = _write_columns(temporary, parts, small.newbyteorder("<"), files)
+        ids = files.enter_context(create(temporary / "ids.bin"))
+        writer = _IdWriter(ids, small.newbyteorder("<"), vocabulary)
+        columns = _write_columns(temporary, parts, writer, files)
         sums = b"".join(column.sums.tobytes() for column in columns.values())
         manifest = {
             "format": FORMAT,
@@ -66,16 +69,16 @@ def write_store(
 
 
 def _write_columns(
-    folder: Path, parts: Iterable[Part], dtype: np.dtype[Any], files: ExitStack
+    folder: Path, parts: Iterable[Part], ids: _IdWriter, files: ExitStack
 ) -> dict[str, _ColumnWriter]:
     """Write the columns; that of weights only from the first weight that is not 1."""
-    columns: dict[str, _ColumnWriter] = {}
+    columns: dict[str, _ColumnWriter] = {"ids": ids}
 
     def new_column(name: str, dtype: np.dtype[Any]) -> _ColumnWriter:
         file = files.enter_context(create(folder / f"{name}.bin"))
         return columns.setdefault(name, _ColumnWriter(file, dtype))
 
-    ids, documents = new_column("ids", dtype), new_column("documents", np.dtype("<i8"))
+    documents = new_column("documents", np.dtype("<i8"))
     weights: _ColumnWriter | None = None
     for part in parts:
         if part.begins:
@@ -89,8 +92,10 @@ def _write_columns(
         ids.add(part.ids)
     if not ids.count:
         raise CorpusError("is empty: it has no token")
-    for column in columns.values():
-        column.finish()
+    ids.finish()
+    new_column("counts", np.dtype("<i8")).add(ids.counts)
+    for name in columns.keys() - {"ids"}:
+        columns[name].finish()
     return columns
 
 
@@ -123,6 +128,19 @@ class _ColumnWriter:
         sync_file(self._file)
 
 
+class _IdWriter(_ColumnWriter):
+    """Counts the ids as it writes them."""
+
+    def __init__(self, file: IO[bytes], dtype: np.dtype[Any], vocabulary: int) -> None:
+        super().__init__(file, dtype)
+        self.counts = np.zeros(vocabulary, dtype=np.int64)
+
+    def _write(self, end: int) -> None:
+        ids = np.frombuffer(bytes(self._buffer[:end]), self.dtype)
+        self.counts += np.bincount(ids, minlength=len(self.counts))
+        super()._write(end)
+
+
 def open_store(folder: Path, rebuild: Callable[[], None]) -> Tokens:
     """Open a store, or raise Damaged; `rebuild` makes it anew if a damaged block is read later."""
 
@@ -134,7 +152,7 @@ def open_store(folder: Path, rebuild: Callable[[], None]) -> Tokens:
         name: StoredArray(column, partial(rebuilt, name))
         for name, column in _columns(folder).items()
     }
-    return Tokens(arrays["ids"], arrays["documents"], arrays.get("weights"))
+    return Tokens(arrays["ids"], arrays["documents"], arrays.get("weights"), arrays["counts"])
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

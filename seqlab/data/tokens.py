@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from seqlab.contracts import Batch, Document, Ids, Tokenizer
-from seqlab.documents import text_pieces
+from seqlab.documents import text_pieces, weight_of
 from seqlab.errors import CorpusError
 
 
@@ -23,11 +23,13 @@ class Tokens:
         ids: 1-D, of any integer type; in a run a file, of which an index reads only a part.
         documents: 1-D, the position of each document's first token; in a run a file too.
         weights: 1-D like `ids`, the weight of each token as a target; None: all 1.
+        counts: (V,) how often each id occurs; in a run always there.
     """
 
     ids: NDArray[Any]
     documents: NDArray[np.int64]
     weights: NDArray[np.float32] | None = None
+    counts: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -112,7 +114,8 @@ def _encode_text(document: Document, tokenizer: Tokenizer, where: str) -> Iterat
         for piece in text_pieces(document):
             ids = np.asarray(tokenizer.encode(piece))
             _check_ids(ids, tokenizer.size, where)
-            yield Part(ids)
+            weight = weight_of(piece)
+            yield Part(ids, None if weight == 1 else np.full(len(ids), weight, np.float32))
             offset += len(piece)
     except ValueError as error:
         after = f", from character {offset:,} on" if offset else ""

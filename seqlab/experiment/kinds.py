@@ -10,7 +10,13 @@ from typing import Any
 from seqlab import contracts
 from seqlab.experiment.sections import CorpusKeys, OptimizerKeys
 from seqlab.part_corpora import part_corpus
-from seqlab.part_problems import cell_problem, optimizer_problem, schedule_problem
+from seqlab.part_problems import (
+    cell_problem,
+    embedding_problem,
+    head_problem,
+    optimizer_problem,
+    schedule_problem,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,8 @@ class Section:
         listed: whether it is a list of components, to which the default is added.
         keys: a dataclass of the keys in it that the core reads, whatever the component.
         inside: those of the keys that a component may have as a part of another one, too.
+        later: whether it came later: with the default as it is, it is left out of the hash of an
+            experiment (see `experiment/later_keys.py`).
     """
 
     key: str = ""
@@ -32,6 +40,7 @@ class Section:
     listed: bool = False
     keys: type | None = None
     inside: tuple[str, ...] = ()
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,47 @@ _BUILT_IN = (
         supplied=("input_size",),
         problem=cell_problem,
         section=Section("cell", required=True),
+    ),
+    Kind(
+        name="embedding",
+        plural="embeddings",
+        checks="seqlab.testing.embeddings",
+        what="maps token ids to vectors",
+        promises=(contracts.Embedding,),
+        supplied=("vocabulary",),
+        problem=embedding_problem,
+    ),
+    Kind(
+        name="head",
+        plural="heads",
+        checks="seqlab.testing.heads",
+        what="maps hidden outputs to logits",
+        promises=(contracts.Head,),
+        supplied=("input_size", "vocabulary"),
+        problem=head_problem,
+    ),
+    Kind(
+        name="objective",
+        plural="objectives",
+        checks="seqlab.testing.objectives",
+        what="what training minimises",
+        promises=(contracts.Objective,),
+        offers=("vocabulary", "hidden_size"),
+        section=Section("objective", default="next_token", later=True),
+    ),
+    Kind(
+        name="metric",
+        plural="metrics",
+        checks="seqlab.testing.metrics",
+        what="a number beside the loss of an evaluation",
+        promises=(contracts.Metric,),
+    ),
+    Kind(
+        name="evaluation_method",
+        plural="evaluation_methods",
+        checks="seqlab.testing.evaluation_methods",
+        what="scores a split in a way of its own",
+        promises=(contracts.EvaluationMethod,),
     ),
     Kind(
         name="optimizer",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
+from seqlab.factories import Default
+
 LATER = {"later": True}
 
 
@@ -25,5 +27,7 @@ def _plain(value: Any) -> Any:
 
 
 def _left_out(key: Field[Any], value: Any) -> bool:
+    if not LATER.items() <= key.metadata.items():
+        return False
     default = key.default if key.default_factory is MISSING else key.default_factory()
-    return LATER.items() <= key.metadata.items() and bool(value == default)
+    return bool((value.as_section() if isinstance(default, Default) else value) == default)

@@ -13,7 +13,14 @@ from pydantic import AfterValidator, Field
 
 from seqlab.experiment.interval import Every
 from seqlab.experiment.later_keys import LATER
-from seqlab.factories import CorpusFactory
+from seqlab.factories import (
+    CorpusFactory,
+    EmbeddingFactory,
+    EvaluationMethodFactory,
+    HeadFactory,
+    MetricFactory,
+    component,
+)
 from seqlab.options import Count, LargeCount, Layers, Share
 
 _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
@@ -43,6 +50,7 @@ def _less_than_all(shares: _Shares) -> _Shares:
 Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of a generated text
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Pattern = Annotated[str, Field(min_length=1)]
+_ONE_HOT, _LINEAR = component("one_hot"), component("linear")
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -81,21 +89,26 @@ class Model:
     """How token ids become inputs of the cell, and its outputs logits.
 
     Args:
-        embedding: one_hot, or the size of a learned embedding.
-        dropout: share of a learned embedding, of what goes from layer to layer, and of the last
-            outputs that is zeroed in training.
-        tie_weights: use the embedding's weight in the output layer too.
+        embedding: what maps ids to vectors; a number is the size of a learned embedding.
+        dropout: share of an embedding that is not one-hot, of what goes from layer to layer, and of
+            the last outputs that is zeroed in training.
+        tie_weights: use the embedding's weight in the head too.
         layers: how many of the cell are stacked.
         residual: add the inputs of each layer to its outputs.
         norm: what normalises the inputs of each layer and of the head; null: nothing.
+        head: what maps hidden outputs to logits.
+        bidirectional: read each window in both directions, with a cell for each; for objectives
+            that do not predict the next token.
     """
 
-    embedding: Literal["one_hot"] | Count = "one_hot"
+    embedding: Count | EmbeddingFactory = _ONE_HOT
     dropout: Share = 0.0
     tie_weights: bool = False
     layers: Layers = 1
     residual: bool = False
     norm: Literal["layer", "rms"] | None = None
+    head: HeadFactory = field(default=_LINEAR, metadata=LATER)
+    bidirectional: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +154,10 @@ class Evaluation:
             read the split as one text (carried); null: as the sampler trains them.
         rows: into how many streams the split is cut; part of what the number means, but where
             documents are fresh.
-        window: tokens that are scored at once; changes the memory needed and no number.
+        window: tokens that are scored at once; changes the memory needed and no number, but where
+            cells read ahead.
+        metrics: more numbers from the same pass.
+        methods: further passes, each of which scores the split in a way of its own.
     """
 
     every: Every = "1 epoch"
@@ -149,6 +165,8 @@ class Evaluation:
     documents: Literal["fresh", "carried"] | None = None
     rows: Count = 16
     window: Annotated[int, Field(gt=0, le=2**24)] = 128
+    metrics: list[MetricFactory] = field(default_factory=list, metadata=LATER)
+    methods: list[EvaluationMethodFactory] = field(default_factory=list, metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ def read_prefixes(
     model: LanguageModel, encoded: Sequence[list[int]], numbers: Sequence[int]
 ) -> Start:
     """Read prefixes of the same length, in windows, which bounds the memory."""
-    device = model.head.weight.device
+    device = model.device
     ids = torch.tensor(encoded, device=device)
     state = None
     for window in torch.split(ids, tuning.PREFIX_WINDOW, 1):

@@ -65,7 +65,7 @@ def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
 
 def _surprisal(model: LanguageModel, ids: Sequence[int]) -> list[float]:
     """Return the surprisal of every token but the first, read in windows."""
-    row = torch.tensor([ids], device=model.head.weight.device)
+    row = torch.tensor([ids], device=model.device)
     surprisal: list[float] = []
     state = None
     for begin in range(0, len(ids) - 1, tuning.PREFIX_WINDOW):

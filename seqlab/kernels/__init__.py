@@ -8,7 +8,6 @@ off. Loops for Numba are made of what is in `seqlab.kernels.loops` and `seqlab.k
 from seqlab.kernels import tuning
 from seqlab.kernels.allocator import keep_freed_memory
 from seqlab.kernels.hardware import processor, product_dtype
-from seqlab.kernels.head_loss import chunks, head_loss, product_in_lines
 from seqlab.kernels.launching import (
     condition,
     has_numba_and_blas,
@@ -16,6 +15,7 @@ from seqlab.kernels.launching import (
     sgemm,
     why_not_compiled,
 )
+from seqlab.kernels.linear_loss import chunks, linear_loss, product_in_lines
 from seqlab.kernels.lookup import LookupStep, greedy_by_steps, one_hot_linear
 from seqlab.kernels.operation import Backend, Operation, choose, requested_kernels, use_kernels
 from seqlab.kernels.scan import linear_scan, scan
@@ -30,8 +30,8 @@ __all__ = [
     "condition",
     "greedy_by_steps",
     "has_numba_and_blas",
-    "head_loss",
     "keep_freed_memory",
+    "linear_loss",
     "linear_scan",
     "on_all_cores",
     "one_hot_linear",

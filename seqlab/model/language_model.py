@@ -2,50 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias, cast
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from seqlab.contracts import State
-from seqlab.errors import Complaint, ExperimentError
+from seqlab.contracts import State, offered
+from seqlab.errors import Complaint, ExperimentError, PluginError
 from seqlab.experiment.sections import Model
+from seqlab.model.bidirectional import Bidirectional
+from seqlab.model.signature import takes_state
 from seqlab.model.stack import MakeCell, SizesDiffer, Stack, dropped, make_norm
+from seqlab.model.state import checked_result
+
+Make: TypeAlias = Callable[..., Any]
 
 
 class LanguageModel(nn.Module):
     """Predicts the next token from a window of tokens and the state before it.
 
     Args:
-        vocabulary: V.
-        make_cell: builds a cell for an input size; called once for each layer.
-        settings: the `model` section.
+        vocabulary: V; a `seqlab.Vocabulary` where embedding or head ask for more than its size.
+        settings: the `model` section, of which the factories are given besides.
+        embedding: makes the embedding of a vocabulary.
+        cell: makes a cell for an input size; called once for each layer.
+        head: makes the head for an input size and a vocabulary.
+        objective: makes what it is trained for, given `vocabulary` and `hidden_size`; if that is a
+            module, it is a part of the model.
     """
 
-    def __init__(self, vocabulary: int, make_cell: MakeCell, settings: Model) -> None:
+    def __init__(
+        self,
+        vocabulary: int,
+        settings: Model,
+        *,
+        embedding: Make,
+        cell: MakeCell,
+        head: Make,
+        objective: Make,
+    ) -> None:
         super().__init__()
-        self.embedding: OneHot | nn.Embedding = (
-            OneHot(vocabulary)
-            if settings.embedding == "one_hot"
-            else nn.Embedding(vocabulary, settings.embedding)
-        )
-        size = self.embedding.embedding_dim
+        self.vocabulary = vocabulary
+        self.embedding: nn.Module = embedding(vocabulary)
+        self.reads_one_hots = offered(self.embedding, "is_one_hot") is True
+        self.embedding_has_state = takes_state(self.embedding.forward, 1)
+        self._embedding_size = cast("int", self.embedding.output_size)
+        both_ways = partial(Bidirectional, make_cell=cell)
         try:
             self.layers = Stack(
-                size,
-                [make_cell] * settings.layers,
+                self._embedding_size,
+                [both_ways if settings.bidirectional else cell] * settings.layers,
                 norm=settings.norm,
                 residual=settings.residual,
                 dropout=settings.dropout,
-                one_hot=settings.embedding == "one_hot",
+                one_hot=self.reads_one_hots,
             )
         except SizesDiffer as error:
             raise _model_error(str(error)) from None
-        size = self.layers.output_size
-        self.norm = make_norm(settings.norm, size)
+        self.hidden_size = self.layers.output_size
+        self.norm = make_norm(settings.norm, self.hidden_size)
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Linear(size, vocabulary)
+        self.head: nn.Module = head(self.hidden_size, vocabulary)
         if settings.tie_weights:
             self._tie()
+        self.objective: Any = objective(vocabulary=vocabulary, hidden_size=self.hidden_size)
+        if self.reads_ahead and self.predicts_next:
+            name = type(self.objective).__name__
+            raise _model_error(
+                f"its cells read ahead, and objective {name} predicts the next token, which they"
+                " would have read; an objective such as `masked` does not"
+            )
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether outputs may depend on later inputs of their window."""
+        return any(offered(module, "reads_ahead") is True for module in self.layers.modules())
+
+    @property
+    def predicts_next(self) -> bool:
+        """Whether it is trained to predict the next token."""
+        return offered(self.objective, "predicts_next") is not False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of its parameters, and of a carried state."""
+        return next(self.parameters()).dtype
 
     def forward(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Map ids (B, T) to logits (B, T, V)."""
@@ -54,39 +102,53 @@ class LanguageModel(nn.Module):
 
     def hidden(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Return the inputs of the head, (B, T, O), and the state after."""
-        values, state = self.layers(self.embed(ids), state)
+        values, embedding_state, state = self.embedded(ids, state)
+        values, state = self.layers(values, state)
+        if self.embedding_has_state:
+            state = (embedding_state, state)
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
         return self.dropout(self.norm(values.contiguous())), state
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Return vectors (B, T, I), or the ids where the first cell reads them as one-hot."""
-        if isinstance(self.embedding, OneHot):
-            return ids if self.layers.from_ids is not None else self.embedding(ids)
-        return dropped(self.embedding(ids), self.dropout.p, self.training)
+        """Return vectors (B, T, E) of fresh rows, or ids that the first cell reads as one-hots."""
+        return self.embedded(ids, None)[0]
+
+    def embedded(self, ids: Tensor, state: State | None) -> tuple[Tensor, State, State | None]:
+        """Return the inputs of the layers, the embedding's state after, and theirs before."""
+        if self.reads_one_hots and self.layers.from_ids is not None:
+            return ids, (), state
+        after: State = ()
+        if self.embedding_has_state:
+            own, state = state if isinstance(state, tuple) else (None, None)
+            shape = (*ids.shape, self._embedding_size)
+            vectors, after = checked_result(
+                self.embedding(ids, own), self.embedding, "forward", shape, "embedding"
+            )
+        else:
+            vectors = self.embedding(ids)
+            _check_vectors(vectors, self.embedding, (*ids.shape, self._embedding_size))
+        if self.reads_one_hots:
+            return vectors, after, state
+        return dropped(vectors, self.dropout.p, self.training), after, state
 
     def _tie(self) -> None:
-        if isinstance(self.embedding, OneHot):
-            raise _model_error("tie_weights needs a learned embedding; this one is one_hot")
-        if self.embedding.weight.shape != self.head.weight.shape:
-            raise _model_error(
-                f"tie_weights needs an embedding of the size of the cell's outputs"
-                f" ({self.head.in_features}); it is {self.embedding.embedding_dim}"
-            )
-        self.embedding.weight = self.head.weight  # initialised as an output layer is
+        tie = offered(self.head, "tie")
+        if tie is None:
+            raise _model_error(f"tie_weights: head {type(self.head).__name__} shares no weights")
+        try:
+            tie(self.embedding)
+        except ValueError as error:
+            raise _model_error(f"tie_weights {error}") from None
 
 
-class OneHot(nn.Module):
-    """A one-hot vector for each id: (B, T) -> (B, T, V), in the dtype of the model."""
-
-    unit: Tensor  # has the dtype of the model
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.embedding_dim = size
-        self.register_buffer("unit", torch.ones(()), persistent=False)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return functional.one_hot(ids, self.embedding_dim).to(self.unit.dtype)
+def _check_vectors(vectors: Any, embedding: nn.Module, shape: tuple[int, ...]) -> None:
+    if isinstance(vectors, Tensor) and vectors.shape == shape:
+        return
+    found = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
+    raise PluginError(
+        f"embedding {type(embedding).__name__}: `forward` should return vectors of the shape"
+        f" {shape}, whose last number is its output_size; it returned {found}"
+    )
 
 
 def _model_error(message: str) -> ExperimentError:

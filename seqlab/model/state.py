@@ -15,10 +15,10 @@ A_STATE = "a state is a tensor or a nested tuple of tensors"
 
 
 def checked_result(
-    returned: Any, cell: object, method: str, shape: tuple[int, ...]
+    returned: Any, part: object, method: str, shape: tuple[int, ...], kind: str = "cell"
 ) -> tuple[Tensor, State]:
     """Return outputs and state; raise PluginError unless the outputs have `shape` (B, …)."""
-    who = f"cell {type(cell).__name__}: `{method}`"
+    who = f"{kind} {type(part).__name__}: `{method}`"
     pair: Any = returned if isinstance(returned, tuple) and len(returned) == 2 else (None, None)
     outputs, state = pair
     parts = list(leaves(state))
@@ -29,15 +29,23 @@ def checked_result(
     if outputs.shape != shape:
         raise PluginError(
             f"{who} should return outputs of the shape {shape}, whose last number is the"
-            f" cell's output_size; they have {tuple(outputs.shape)}"
+            f" {kind}'s output_size; they have {tuple(outputs.shape)}"
         )
-    if any(part.shape[:1] != shape[:1] for part in parts):
+    checked_rows(state, shape[0], who)
+    return outputs, state
+
+
+def checked_rows(state: Any, rows: int, who: str) -> None:
+    """Raise PluginError unless the tensors of a state have the rows of the batch first."""
+    parts = list(leaves(state))
+    if not all(isinstance(part, Tensor) for part in parts):
+        raise PluginError(f"{who} should return a state: {A_STATE}; it returned {_types(state)}")
+    if any(part.shape[:1] != (rows,) for part in parts):
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         raise PluginError(
-            f"{who} should return a state whose tensors have the {shape[0]} rows of the batch"
+            f"{who} should return a state whose tensors have the {rows} rows of the batch"
             f" first; their shapes are {shapes}"
         )
-    return outputs, state
 
 
 def leaves(value: Any) -> Iterator[Any]:

@@ -172,14 +172,20 @@ class Bound:
         parts = {"code": needs.code, "data": needs.data, "libraries": needs.libraries}
         return {**self.as_section(), **parts, "files": files} | ({"inner": inner} if inner else {})
 
+    def is_default(self, name: str | None) -> bool:
+        """Return whether it is the component `name` with every option at its default."""
+        options = self.component.signature.options
+        defaults = all(options[key].default == value for key, value in self.options.items())
+        return self.component.name == name and defaults
+
     def as_section(self) -> dict[str, Any]:
         """The section of an experiment that gives this component and these options."""
         return {"name": self.component.name, **as_written({**self.options, **self.part_keys})}
 
 
 def as_written(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options as JSON values; a bound component becomes its section."""
-    plain = to_jsonable_python(dict(options), fallback=lambda bound: bound.as_section())
+    """Return options as JSON values; a bound component becomes its section, or its mere name."""
+    plain = to_jsonable_python(dict(options), fallback=_part_as_written)
     return cast("dict[str, Any]", plain)
 
 
@@ -193,3 +199,8 @@ def offering(value: Any, offered: Mapping[str, Any]) -> Any:
         return Bound(leaf.component, leaf.options, leaf.written, leaf.key, keys, offered)
 
     return replaced(value, offer) if offered else value
+
+
+def _part_as_written(part: Bound) -> dict[str, Any] | str:
+    section = part.as_section()
+    return section if len(section) > 1 else part.component.name

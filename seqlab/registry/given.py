@@ -72,8 +72,9 @@ def _kind_of(cls: type) -> str:
     """The kind of a class: by the type of torch that it is, its methods, or its events."""
     torch: Any = sys.modules.get("torch")
     if torch is not None:
+        if issubclass(cls, torch.nn.Module):
+            return _kind_of_module(cls)
         types = {
-            "cell": torch.nn.Module,
             "optimizer": torch.optim.Optimizer,
             "schedule": torch.optim.lr_scheduler.LRScheduler,
         }
@@ -89,6 +90,14 @@ def _kind_of(cls: type) -> str:
         f"plugins: the methods of {cls.__name__} are those of no kind; say which it is, as in"
         f" {{'cells': {{'mine': {cls.__name__}}}}}"
     )
+
+
+def _kind_of_module(cls: type) -> str:
+    """The kind of which a factory is supplied what a module's names; a cell if that is none's."""
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = inspect.signature(cls).parameters.values()
+    supplied = tuple(p.name for p in parameters if p.kind in kinds)
+    return next((k.name for k in KINDS.values() if supplied and k.supplied == supplied), "cell")
 
 
 def _module(offers: Offers) -> ModuleType:

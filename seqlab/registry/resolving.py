@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
 from seqlab.contracts import offered
 from seqlab.errors import Complaint
-from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE
+from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
 from seqlab.experiment.later_keys import without_later_defaults
 from seqlab.experiment.located import Located, Origin, plain
 from seqlab.experiment.reading import Experiment
 from seqlab.experiment.sections import (
     CORE_SECTIONS,
-    OPTIONAL_SECTIONS,
     CorpusKeys,
     Evaluation,
     Model,
@@ -26,10 +25,15 @@ from seqlab.experiment.sections import (
 from seqlab.registry.binding import Bound, as_written
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.compatibility import unmet_requirements
-from seqlab.registry.option_values import check_options, suggest
+from seqlab.registry.core_sections import (
+    check_watched,
+    core_section,
+    embedding_of,
+    unused_settings,
+)
+from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component
 from seqlab.registry.section_binding import SectionBinder
-from seqlab.registry.signature import read_signature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +65,12 @@ class Resolved(Text):
     optimizer: Bound
     schedule: Bound
     decoder: Bound
+    objective: Bound
     observers: tuple[Bound, ...]
     optimizer_keys: OptimizerKeys
     model: Model
+    embedding: Bound
+    head: Bound
     train: Train
     evaluation: Evaluation | None
     samples: Samples | None
@@ -79,10 +86,18 @@ class Resolved(Text):
         keys = {"corpus": self.corpus_keys, "optimizer": self.optimizer_keys}
         return cast("CorpusKeys | OptimizerKeys | None", keys.get(kind))
 
+    def _is_later_default(self, kind: Kind) -> bool:
+        """Whether a section that came later is as it is where it is not written."""
+        bound: Bound = getattr(self, kind.section.key)
+        return kind.section.later and bound.is_default(kind.section.default)
+
     def components(self) -> list[Component]:
         """Everything that the experiment uses."""
         bound = [getattr(self, kind) for kind in SINGLE]
-        return [part.component for b in (*bound, *self.observers) for part in b.everything()]
+        bound += [self.embedding, self.head, *self.observers]
+        if self.evaluation:
+            bound += [*self.evaluation.metrics, *self.evaluation.methods]
+        return [part.component for b in bound for part in b.everything()]
 
     @property
     def fresh_documents(self) -> bool:
@@ -98,8 +113,9 @@ class Resolved(Text):
                 hash of an experiment and `resolved.yaml` do without.
         """
         written = vars if later_keys else without_later_defaults
-        sections = {kind: getattr(self, kind).as_section() for kind in SINGLE}
-        for kind in SINGLE:
+        kept = [k for k, kind in SINGLE.items() if later_keys or not self._is_later_default(kind)]
+        sections = {kind: getattr(self, kind).as_section() for kind in kept}
+        for kind in kept:
             keys = self._core_keys(kind)
             sections[kind] |= as_written(written(keys)) if keys else {}
         core = {key: getattr(self, key) for key in CORE_SECTIONS}
@@ -144,9 +160,12 @@ def resolve_partially(experiment: Experiment, registry: Registry) -> tuple[Resol
     requires = _requirements(tree, binder)
     bound = {k: binder.bind(kind, k, tree[k]) for k, kind in SINGLE.items() if k in tree}
     observers = _bind_observers(tree, experiment.tree.origin, binder)
-    core = {key: _core(cls, tree.get(key), key, binder) for key, cls in CORE_SECTIONS.items()}
-    _check_watched(tree, core, binder)
-    binder.notices += _unused_settings(core["model"], core["train"])
+    origin = experiment.tree.origin
+    core = {
+        k: core_section(cls, tree.get(k), k, origin, binder) for k, cls in CORE_SECTIONS.items()
+    }
+    check_watched(tree, core, binder)
+    binder.notices += unused_settings(core["model"], core["train"])
     corpus_keys = binder.core_keys(CorpusKeys, tree.get("corpus"), "corpus")
     optimizer_keys = binder.core_keys(OptimizerKeys, tree.get("optimizer"), "optimizer")
     wrong = {complaint.key.split(".")[0] for complaint in binder.complaints}
@@ -155,6 +174,8 @@ def resolve_partially(experiment: Experiment, registry: Registry) -> tuple[Resol
         **{k: None if k in wrong else bound.get(k) for k in SINGLE},  # type: ignore[arg-type] # None where there is a complaint
         **core,
         written=experiment.tree,
+        embedding=embedding_of(core["model"], tree, binder),
+        head=core["model"] and core["model"].head,
         observers=() if "observers" in wrong else tuple(observers),
         corpus_keys=corpus_keys,
         optimizer_keys=optimizer_keys,
@@ -236,57 +257,3 @@ def _bind_observers(
         added = binder.bind(kind, "observers", Located(always, section.origin))
         bound += [added] if added else []
     return bound
-
-
-def _core(cls: type, section: Located | None, key: str, binder: SectionBinder) -> Any:
-    """A section that the core reads itself; one that is not written has its defaults."""
-    if section is None:
-        return None if key in (*OPTIONAL_SECTIONS, *REQUIRED_SECTIONS) else cls()
-    if not isinstance(section.value, dict):
-        binder.complain(section.origin, key, "should be a mapping")
-        return None
-
-    checked = check_options(
-        read_signature(cls).options, section, key, f"section '{key}'", binder.bind_part
-    )
-    binder.complaints += checked.complaints
-    if checked.complaints:
-        return None
-    if key == "train":
-        _check_train(checked.values, section, binder)
-    return cls(**checked.values)
-
-
-def _check_train(values: Mapping[str, Any], section: Located, binder: SectionBinder) -> None:
-    given = [key for key in ("epochs", "steps") if values[key] is not None]
-    if not given:
-        binder.complain(section.origin, "train", "needs epochs or steps")
-    if len(given) == 2:
-        message = "has epochs and steps; set one of them to null"
-        binder.complain(section.at(["steps"]).origin, "train", message)
-    stop = values["stop"]
-    if stop is not None and stop.patience is None and stop.target is None:
-        binder.complain(section.at(["stop"]).origin, "train.stop", "needs patience or target")
-
-
-def _check_watched(
-    tree: Mapping[str, Located], core: Mapping[str, Any], binder: SectionBinder
-) -> None:
-    """The split that `train.stop` watches must be evaluated."""
-    train, evaluation = core["train"], core["evaluation"]
-    if train is None or train.stop is None:
-        return
-    if train.stop.split not in ("train", evaluation and evaluation.split):
-        message = f"split '{train.stop.split}' is never scored; add a section `evaluation`"
-        binder.complain(tree["train"].at(["stop"]).origin, "train.stop.split", message)
-
-
-def _unused_settings(model: Model | None, train: Train | None) -> Iterator[str]:
-    """One notice for each setting without effect; None: a section with complaints."""
-    if model and model.residual and model.layers == 1 and model.embedding == "one_hot":
-        yield (
-            "model.residual has no effect: the only layer reads one-hots, which are never added to"
-            " its outputs; set model.layers or a size of model.embedding"
-        )
-    if train and train.stop and train.stop.min_delta and train.stop.patience is None:
-        yield "train.stop.min_delta has no effect without train.stop.patience"

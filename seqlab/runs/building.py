@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer, offered
+from seqlab.contracts import Batch, Decoder, Sampler, SearchDecoder, Tokenizer, offered
 from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.splits import Source
@@ -36,6 +37,8 @@ from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
 from seqlab.training.metrics import TokenSizes, has_text
+from seqlab.training.objective import ModelObjective
+from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +100,9 @@ def build(
     checked = weights if weights is not None else later_weights
     where = train.initial.run if train.initial and weights is not None else "the checkpoint"
     if tokenizer is not None and checked is not None:
-        check_weights(resolved, tokenizer.size, checked, where)
+        check_weights(resolved, Vocabulary.of(tokenizer), checked, where)
     prepared = prepare(resolved, tokenizer, progress, fingerprint)
-    vocabulary = prepared.tokenizer.size
+    vocabulary = prepared.vocabulary
     evaluated = _evaluated(resolved, prepared)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     if model_outline := outline(resolved, vocabulary):
@@ -116,7 +119,9 @@ def build(
     total_steps = count_steps(resolved, sampler)
     if len(sampler):
         with resolved.sampler.attributed():
-            sampler.batch(0, 0)  # raises its errors before the first step
+            batch = sampler.batch(0, 0)  # raises its errors before the first step
+        with resolved.objective.attributed():
+            check_objective(model, batch)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)
@@ -194,7 +199,7 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor], where: str
 
 
 def check_weights(
-    resolved: Resolved, vocabulary: int, weights: Mapping[str, Tensor], where: str
+    resolved: Resolved, vocabulary: Vocabulary, weights: Mapping[str, Tensor], where: str
 ) -> None:
     """Raise DifferentModel unless weights fit, before memory is allocated for the model."""
     model = outline(resolved, vocabulary)
@@ -202,7 +207,7 @@ def check_weights(
         raise DifferentModel(f"{where}: the weights do not fit this model: {problem}")
 
 
-def outline(resolved: Resolved, vocabulary: int) -> LanguageModel | None:
+def outline(resolved: Resolved, vocabulary: Vocabulary) -> LanguageModel | None:
     """Build a model without memory for its numbers; None: its cell does not allow that.
 
     Raises:
@@ -236,16 +241,23 @@ def _difference(model: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> str
     return f"{names[0]} was {was} and is {is_now}{rest}"
 
 
-def build_model(resolved: Resolved, vocabulary: int, device: torch.device) -> LanguageModel:
+def build_model(resolved: Resolved, vocabulary: Vocabulary, device: torch.device) -> LanguageModel:
     """Build the model with initial weights from the seed."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
     with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
         return _model(resolved, vocabulary).to(device)
 
 
-def _model(resolved: Resolved, vocabulary: int) -> LanguageModel:
+def _model(resolved: Resolved, vocabulary: Vocabulary) -> LanguageModel:
     with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
-        return LanguageModel(vocabulary, resolved.cell.build, resolved.model)
+        return LanguageModel(
+            vocabulary,
+            resolved.model,
+            embedding=resolved.embedding.build,
+            cell=resolved.cell.build,
+            head=resolved.head.build,
+            objective=resolved.objective.build,
+        )
 
 
 def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
@@ -253,6 +265,16 @@ def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
     if resolved.train.average is not None and offered(optimizer, "eval") is not None:
         message = f"{resolved.optimizer.component.label} averages weights itself; leave this out"
         raise ExperimentError([resolved.complaint(message, "train", "average")])
+
+
+def check_objective(model: LanguageModel, batch: Batch) -> None:
+    """Raise the errors of an objective before the first step."""
+    begin = offered(model.objective, "before_training")
+    if begin is not None:
+        begin()
+    objective = ModelObjective(model)
+    if objective.prepare is not None:
+        objective.prepared(batch, np.zeros(tuple(batch.inputs.shape)))
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from seqlab.contracts import Document, Ids, Tokenizer
+from seqlab.contracts import Document, Ids, Tokenizer, offered
 from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
 from seqlab.data.tokens import Tokens, encode
 from seqlab.documents import text_pieces
@@ -34,9 +35,10 @@ from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
+from seqlab.vocabulary import Vocabulary
 
 MAX_READ = 1 << 20  # characters (or ids) of each split
-DEFAULT_VOCABULARY = 64  # where the vocabulary is not known
+DEFAULT_VOCABULARY = 64  # where the tokenizer cannot be fitted
 
 
 @dataclass
@@ -110,7 +112,7 @@ def _build_parts(resolved: Resolved) -> DryRun:
                 check_split(resolved, source, resolved.evaluation.split)
     tokenizer = _fit_tokenizer(result, resolved, samples.get(TRAIN))
     steps = _check_samples(result, resolved, samples, tokenizer)
-    vocabulary = tokenizer.size if tokenizer else DEFAULT_VOCABULARY
+    vocabulary = _vocabulary(tokenizer, samples.get(TRAIN)) if tokenizer else _unknown(resolved)
     _build_textless_parts(result, resolved, vocabulary, steps)
     _build_decoder(result, resolved, tokenizer)
     if tokenizer and samples[TRAIN].whole and resolved.samples:
@@ -127,7 +129,7 @@ def check_parts(resolved: Resolved) -> None:
     result = DryRun()
     with result.collecting(resolved, "tokenizer"):
         resolved.tokenizer.build()
-    _build_textless_parts(result, resolved, DEFAULT_VOCABULARY, resolved.train.steps)
+    _build_textless_parts(result, resolved, _unknown(resolved), resolved.train.steps)
     _build_decoder(result, resolved)
     if not result.lines:
         return
@@ -141,12 +143,12 @@ def check_parts(resolved: Resolved) -> None:
 
 
 def _build_textless_parts(
-    result: DryRun, resolved: Resolved, vocabulary: int, steps: int | None
+    result: DryRun, resolved: Resolved, vocabulary: Vocabulary, steps: int | None
 ) -> None:
     """Build the parts that need no text: model, optimizer, schedule, observers."""
     model, refused = None, True
     with result.collecting(resolved, "model"):
-        if resolved.cell:
+        if resolved.cell and resolved.embedding and resolved.head and resolved.objective:
             model, refused = outline(resolved, vocabulary), False
     spare_compiler()
     optimizer: Optimizer | None = None
@@ -222,6 +224,23 @@ def _fit_tokenizer(result: DryRun, resolved: Resolved, train: _Sample | None) ->
             tokenizer.fit(train.documents)
         fitted = tokenizer
     return fitted  # noqa: RET504 # an error that is collected leaves the block early
+
+
+def _unknown(resolved: Resolved) -> Vocabulary:
+    """A vocabulary before there is any text: what the tokenizer reserves is known."""
+    reserved = None
+    with suppress(SeqlabError):
+        reserved = offered(resolved.tokenizer.build(), "reserved") if resolved.tokenizer else None
+    return Vocabulary.unknown(DEFAULT_VOCABULARY, reserved or ())
+
+
+def _vocabulary(tokenizer: Tokenizer, train: _Sample | None) -> Vocabulary:
+    def count() -> NDArray[np.int64]:
+        parts = encode(iter(train.documents if train else ()), tokenizer)
+        ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
+        return np.bincount(ids.astype(np.int64), minlength=tokenizer.size)
+
+    return Vocabulary.of(tokenizer, count)
 
 
 def _check_samples(

@@ -78,7 +78,13 @@ def _too_large(resolved: Resolved, sizes: Mapping[str, Any], task: str, size: st
 def model_sizes(resolved: Resolved, vocabulary: int) -> dict[str, Any]:
     """Return the numbers that the size of the model depends on, by their keys."""
     model = {f"model.{key}": getattr(resolved.model, key) for key in ("embedding", "layers")}
-    return {"tokenizer": vocabulary, **_options(resolved, "cell"), **model}
+    parts = {
+        f"model.{kind}.{key}": value
+        for kind in ("embedding", "head")
+        if kind not in model or model[f"model.{kind}"] is getattr(resolved, kind)
+        for key, value in getattr(resolved, kind).options.items()
+    }
+    return {"tokenizer": vocabulary, **_options(resolved, "cell"), **model, **parts}
 
 
 def training_sizes(resolved: Resolved, vocabulary: int) -> dict[str, Any]:

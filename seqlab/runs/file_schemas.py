@@ -17,7 +17,7 @@ _strict = with_config(ConfigDict(strict=True, extra="allow"))
 NotNegativeInt: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Loss: TypeAlias = Annotated[float, Field(ge=-1e-3, allow_inf_nan=False)]  # rounding may go below 0
+Loss: TypeAlias = Finite  # that of an objective may be negative
 Perplexity: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Proportion: TypeAlias = Annotated[float, Field(ge=0, le=1 + 1e-6, allow_inf_nan=False)]
 Short: TypeAlias = Annotated[str, Field(max_length=10_000)]
@@ -106,7 +106,7 @@ class Description(TypedDict):
 
 @_strict
 class MetricsRow(TypedDict):
-    """A row of `metrics.jsonl` (see `seqlab.records.Measured`)."""
+    """A row of `metrics.jsonl` (see `seqlab.records.Measured`); other columns are parts."""
 
     step: NotNegativeInt
     epoch: NotNegativeInt

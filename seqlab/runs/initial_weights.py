@@ -21,6 +21,7 @@ from seqlab.errors import CheckpointError
 from seqlab.registry import Resolved
 from seqlab.runs.building import build_model, outline
 from seqlab.runs.loaded_run import Run
+from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _tokens(tokenizer: Tokenizer) -> Iterator[tuple[bytes, int]]:
 
 def _token_axes(resolved: Resolved, vocabulary: int) -> dict[str, list[int]]:
     """The axes of each weight that have an entry for each token: one more token, one more entry."""
-    grown = vocabulary, vocabulary + 1
+    grown = Vocabulary.unknown(vocabulary), Vocabulary.unknown(vocabulary + 1)
     shapes, larger = (_shapes(resolved, size) for size in grown)
     pairs = {name: zip(shape, larger[name], strict=True) for name, shape in shapes.items()}
     return {
@@ -119,7 +120,7 @@ def _token_axes(resolved: Resolved, vocabulary: int) -> dict[str, list[int]]:
     }
 
 
-def _shapes(resolved: Resolved, vocabulary: int) -> dict[str, tuple[int, ...]]:
+def _shapes(resolved: Resolved, vocabulary: Vocabulary) -> dict[str, tuple[int, ...]]:
     model = outline(resolved, vocabulary)
     if model is None:  # its cell computes with its new weights
         model = build_model(resolved, vocabulary, torch.device("cpu"))

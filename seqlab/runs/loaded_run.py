@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -30,8 +30,10 @@ from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
 from seqlab.runs.saved_parts import Which, load_chosen, restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
-from seqlab.training.evaluation import check_scorable, evaluate
+from seqlab.training.evaluation import check_scorable
+from seqlab.training.measuring import measure
 from seqlab.training.metrics import TokenSizes
+from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -199,12 +201,17 @@ class Run:
     @cached_property
     def model(self) -> LanguageModel:
         """The model with the weights of the checkpoint."""
-        size, weights = self.tokenizer.size, self.checkpoint.weights
-        check_weights(self.resolved, size, weights, str(self.path))
+        vocabulary, weights = self._vocabulary, self.checkpoint.weights
+        check_weights(self.resolved, vocabulary, weights, str(self.path))
         device = pick_device(self.resolved.train.device)
-        model = build_model(self.resolved, size, device)
+        model = build_model(self.resolved, vocabulary, device)
         load_weights(model, weights, str(self.path))
         return model
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        counts = self.checkpoint.state.get("counts")
+        return Vocabulary.of(self.tokenizer, None if counts is None else counts.numpy)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -258,19 +265,16 @@ class Run:
         settings = self.resolved.evaluation or Evaluation()
         fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
         check_scorable(tokens, split, fresh=fresh)
-        start = time.perf_counter()
-        sums = evaluate(
+        rows = settings.rows if rows is None else rows
+        metrics = measure(
             self.model,
             tokens,
-            TokenSizes.of(self.tokenizer, self.model.head.weight.device),
-            rows=settings.rows if rows is None else rows,
+            TokenSizes.of(self.tokenizer, self.model.device),
+            replace(settings, rows=rows, window=window),
             fresh=fresh,
             batch_size=batch_size,
-            window=window,
         )
-        seconds = time.perf_counter() - start
-        metrics = sums.metrics(seconds=seconds, accuracy=tokens.weights is not None)
-        return {"split": split, "step": self.checkpoint.step, **metrics}
+        return {"split": split, "step": self.checkpoint.step, **metrics, **metrics.pop("parts")}
 
     @cached_property
     def resolved(self) -> Resolved:

@@ -24,7 +24,7 @@ from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.observers import Observers
-from seqlab.training.evaluation import evaluate
+from seqlab.training.measuring import measure
 from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self._start = time.monotonic()
         self._prefixes = self._valid_prefixes()
-        self.epoch = RunningEpoch()
+        self.epoch = RunningEpoch(self.parts.training.columns)
 
     def started(self) -> None:
         training, total = self.parts.training, self.parts.total_steps
@@ -72,25 +72,22 @@ class Recorder:
         """Score the evaluated split, and write its row."""
         settings, tokens = self.resolved.evaluation, self.parts.evaluated
         assert settings and tokens is not None  # noqa: S101, PT018 # called if there is a section
-        start = time.perf_counter()
         with self.parts.training.evaluating():
-            sums = evaluate(
+            metrics = measure(
                 self.parts.model,
                 tokens,
                 self.parts.sizes,
-                rows=settings.rows,
+                settings,
                 fresh=self.resolved.fresh_documents,
-                window=settings.window,
                 precision=self.parts.training.precision,
             )
-        seconds = time.perf_counter() - start
         record = Evaluated(
             step=step.number,
             epoch=step.epoch,
             split=settings.split,
             lr=step.lr,
             gradient_norm=None,
-            **sums.metrics(seconds=seconds, accuracy=tokens.weights is not None),
+            **metrics,
         )
         self._write(self.folder.metrics, "seqlab_evaluated", record)
         return record

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from seqlab.errors import Interrupted, Override, StoppedByHand
 from seqlab.experiment.interval import interval
 from seqlab.interrupts import forbidding_exit
@@ -111,7 +113,7 @@ class Session:
         self.recorder.step_ended(step)
         if step.ends_epoch:
             self.stopping.update(self._write_epoch(step))
-            self.recorder.epoch = RunningEpoch()
+            self.recorder.epoch = RunningEpoch(self.training.columns)
             if self._samples_due(step):
                 self.recorder.sampled(step.epoch)
         improved = self._evaluation_due(step) and self._evaluate(step)
@@ -193,6 +195,7 @@ class Session:
         model = self.parts.model
         state = {
             "tokenizer": self.parts.prepared.tokenizer.state_dict(),
+            "counts": torch.from_numpy(self.parts.prepared.vocabulary.counts),
             "training": self.training.state_dict(),
             "epoch": self.recorder.epoch.state_dict(),
             "last": self.last and self.last.state_dict(),
@@ -213,7 +216,7 @@ class Session:
         state = checkpoint.state
         self.parts.model.load_state_dict(state.get("weights", checkpoint.weights))
         self.training.load_state_dict(state["training"], total_steps_changed)
-        self.recorder.epoch = RunningEpoch.from_state(state["epoch"])
+        self.recorder.epoch = RunningEpoch.from_state(state["epoch"], self.training.columns)
         last = state["last"]
         self.last = last and Step.from_state(last)
         self.best = self._saved_best(Best(**state["best"]))

@@ -30,6 +30,11 @@ __all__ = [
     "check_cell",
     "check_corpus",
     "check_decoder",
+    "check_embedding",
+    "check_evaluation_method",
+    "check_head",
+    "check_metric",
+    "check_objective",
     "check_observer",
     "check_optimizer",
     "check_sampler",
@@ -59,6 +64,11 @@ check_corpus = _check_function("corpus")
 check_tokenizer = _check_function("tokenizer")
 check_sampler = _check_function("sampler")
 check_cell = _check_function("cell")
+check_embedding = _check_function("embedding")
+check_head = _check_function("head")
+check_objective = _check_function("objective")
+check_metric = _check_function("metric")
+check_evaluation_method = _check_function("evaluation_method")
 check_optimizer = _check_function("optimizer")
 check_schedule = _check_function("schedule")
 check_decoder = _check_function("decoder")

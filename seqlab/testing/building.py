@@ -11,6 +11,7 @@ import torch
 from seqlab.data.tokens import Tokens
 from seqlab.testing.parts import INPUT_SIZE
 from seqlab.testing.promises import Subject
+from seqlab.testing.vocabularies import letters
 from seqlab.training.eager_optimizers import spare_compiler
 
 TOKENS = 10_000
@@ -23,7 +24,8 @@ def build(subject: Subject) -> Any:
     Raises:
         NotApplicable: an option without a default was not given.
     """
-    return subject.build(*_ARGUMENTS.get(subject.kind, tuple)())
+    offered = {"vocabulary": letters(), "hidden_size": INPUT_SIZE}
+    return subject.build(*_ARGUMENTS.get(subject.kind, tuple)(), **offered)
 
 
 def _tokens_and_seed() -> tuple[Any, ...]:
@@ -43,6 +45,8 @@ def _optimizer_and_steps() -> tuple[Any, ...]:
 _ARGUMENTS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "sampler": _tokens_and_seed,
     "cell": lambda: (INPUT_SIZE,),
+    "embedding": lambda: (letters(),),
+    "head": lambda: (INPUT_SIZE, letters()),
     "optimizer": _parameters,
     "schedule": _optimizer_and_steps,
 }

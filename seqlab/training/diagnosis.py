@@ -12,10 +12,12 @@ from seqlab.contracts import State
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stack import Layer
 from seqlab.model.state import carry
-from seqlab.training.gradients import Window
+from seqlab.training.gradients import DeviceBatch
 
 
-def first_nonfinite(model: LanguageModel, windows: Sequence[Window], before: State | None) -> str:
+def first_nonfinite(
+    model: LanguageModel, windows: Sequence[DeviceBatch], before: State | None
+) -> str:
     """Name the first weight, output or gradient that is not finite; empty: all are.
 
     Weights come first, then outputs in the order of the forward pass, then gradients in the order
@@ -38,8 +40,8 @@ def _outputs(
     model: LanguageModel, ids: Tensor, state: State | None
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the outputs of each part, without the dropout between layers."""
+    values, _, state = model.embedded(ids, state)
     states = state if isinstance(state, tuple) else (None,) * len(model.layers)
-    values = model.embed(ids)
     yield "embedding", values
     layers = cast("list[Layer]", list(model.layers))
     for number, (layer, before) in enumerate(zip(layers, states, strict=True)):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from seqlab.contracts import Batch, State
+from seqlab import kernels
+from seqlab.contracts import Batch, Head, Metric, State, Window
 from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import CorpusError
 from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, detach_state, map_state
-from seqlab.training.loss import score
+from seqlab.randomness import uniforms
 from seqlab.training.metrics import Sums, TokenSizes
+from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import autocast
+
+SEED = 0  # of what an objective draws in evaluations: the same in every one
+Placed: TypeAlias = tuple[NDArray[np.int64], Batch]
+"""The position of each row's first input, and the batch."""
 
 
 @torch.inference_mode()
@@ -31,6 +39,7 @@ def evaluate(
     batch_size: int | None = None,
     window: int = 128,
     precision: torch.dtype = torch.float32,
+    metrics: Sequence[Metric] = (),
 ) -> Sums:
     """Score a split; the model is left in evaluation mode.
 
@@ -45,30 +54,63 @@ def evaluate(
         batch_size: the number of streams that are scored at once; None: all.
         window: T, the number of tokens of each stream that are read at once.
         precision: of the model's computations.
+        metrics: are told of every target besides.
 
     Raises:
         CorpusError: there is nothing to score.
     """
     check_scorable(tokens, fresh=fresh)
-    batch_size = batch_size or rows
-    if fresh:
-        batches = document_batches(tokens, batch_size, window)
-    else:
-        batches = stream_batches(tokens, rows, batch_size, window)
     model.eval()
-    device, dtype = model.head.weight.device, model.head.weight.dtype
-    total = Sums.zero()
+    scored = ModelObjective(model)
+    total = Sums.zero(len(scored.columns.parts))
     state: State | None = None
-    for batch in batches:
-        batch = on_device(batch, device)
+    for start, batch in batches_of(tokens, rows, fresh, batch_size, window):
+        batch = on_device(batch, model.device)
+        if scored.prepare is not None:
+            positions = start[:, None] + np.arange(batch.inputs.shape[1])
+            batch = scored.prepared(batch, uniforms(SEED, positions, np.zeros_like(positions)))
         if state is not None:  # rows at the end may be dropped
             state = map_state(itemgetter(slice(len(batch.inputs))), state)
-        with autocast(device, precision):
-            hidden, state = model.hidden(batch.inputs, carry(state, batch.continues))
-            nats, right = score(model.head, hidden, batch.targets)
-        state = detach_state(state, dtype)
-        total += Sums.of(nats, batch.targets, batch.weights, sizes, right)
+        before, own = scored.split(carry(state, batch.continues))
+        scored_window = Window(batch.inputs, batch.targets, batch.weights, _shares(batch))
+        with autocast(model.device, precision):
+            hidden, after = model.hidden(batch.inputs, before)
+            _tell(metrics, model.head, hidden, scored_window)
+            _, terms, own = scored.score(hidden, scored_window, _weight(batch), own)
+        state = detach_state(scored.joined(after, own), model.dtype)
+        total += Sums.of(terms, scored_window, sizes)
     return total
+
+
+def batches_of(
+    tokens: Tokens, rows: int, fresh: bool, batch_size: int | None, window: int
+) -> Iterator[Placed]:
+    """Yield the windows of a split in which every target is scored once; see `evaluate`."""
+    if fresh:
+        return document_batches(tokens, batch_size or rows, window)
+    return stream_batches(tokens, rows, batch_size or rows, window)
+
+
+def _tell(metrics: Sequence[Metric], head: Head, hidden: Tensor, window: Window) -> None:
+    """Tell metrics of a window, some rows of logits at a time."""
+    rows, targets = hidden.flatten(0, 1), window.targets.flatten()
+    weights = torch.ones_like(targets, dtype=torch.float32)
+    if window.weights is not None:
+        weights = window.weights.flatten()
+    for chunk in kernels.chunks(rows, head(rows[:1]).shape[-1]) if metrics else ():
+        if not weights[chunk].any():
+            continue
+        logits = head(rows[chunk])
+        for metric in metrics:
+            metric.update(logits, targets[chunk], weights[chunk])
+
+
+def _shares(batch: Batch) -> Tensor | float:
+    return 1.0 if batch.weights is None else batch.weights
+
+
+def _weight(batch: Batch) -> Tensor | float:
+    return float(batch.targets.numel()) if batch.weights is None else batch.weights.sum()
 
 
 def check_scorable(tokens: Tokens, split: str = "", *, fresh: bool) -> None:
@@ -90,7 +132,7 @@ def document_targets(tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int6
     return starts, np.append(starts[1:], len(tokens)) - starts - 1
 
 
-def document_batches(tokens: Tokens, rows: int, window: int) -> Iterator[Batch]:
+def document_batches(tokens: Tokens, rows: int, window: int) -> Iterator[Placed]:
     """Yield whole documents, the longest first; a row is dropped when its document has ended.
 
     A batch is `rows` windows, or more short documents of the same total length, up to a limit, as
@@ -107,10 +149,10 @@ def document_batches(tokens: Tokens, rows: int, window: int) -> Iterator[Batch]:
             rest = group[: np.count_nonzero(targets[group] > done)]
             begin, stops = starts[rest] + done, starts[rest] + targets[rest]
             length = min(window, longest - done)
-            yield tokens.windows(begin, length, continues=done > 0, stops=stops)
+            yield begin, tokens.windows(begin, length, continues=done > 0, stops=stops)
 
 
-def stream_batches(tokens: Tokens, rows: int, batch_size: int, window: int) -> Iterator[Batch]:
+def stream_batches(tokens: Tokens, rows: int, batch_size: int, window: int) -> Iterator[Placed]:
     """Cut the split into contiguous streams, and yield the windows of a batch of them at a time."""
     targets = len(tokens) - 1
     stride = -(-targets // rows)
@@ -121,4 +163,4 @@ def stream_batches(tokens: Tokens, rows: int, batch_size: int, window: int) -> I
         for done in range(0, stride, window):
             length = min(window, stride - done)
             begin = starts[group] + done
-            yield tokens.windows(begin, length, continues=done > 0, stops=stops[group])
+            yield begin, tokens.windows(begin, length, continues=done > 0, stops=stops[group])

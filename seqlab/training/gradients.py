@@ -10,16 +10,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqlab.contracts import State
+from seqlab.contracts import State, Window
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, detach_state, reset_unless
-from seqlab.training.loss import head_loss
 from seqlab.training.metrics import Sums, TokenSizes
+from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import autocast
 from seqlab.training.profiling import Phase
 
 
-class Window(NamedTuple):
+class DeviceBatch(NamedTuple):
     """A batch on the model's device; `continues` is one bool if all rows are equal."""
 
     inputs: Tensor
@@ -28,6 +28,7 @@ class Window(NamedTuple):
     weights: Tensor | None
 
     def total_weight(self) -> Tensor | float:
+        """The sum of the weights of the targets."""
         if self.weights is None:
             return float(self.targets.numel())
         return self.weights.sum(dtype=torch.float64)
@@ -36,8 +37,8 @@ class Window(NamedTuple):
 class StepResult(NamedTuple):
     """What a step computed besides the gradients.
 
-    `report` (8,) float64: the values of `Sums`, the gradient norm before clipping, and 1 if loss
-    and norm are finite. `nonfinite`: 1.0 if they are not, for torch's fused optimizers, which then
+    `report` float64: the values of `Sums`, the gradient norm before clipping, and 1 if loss and
+    norm are finite. `nonfinite`: 1.0 if they are not, for torch's fused optimizers, which then
     skip the step. `state`: after the last batch.
     """
 
@@ -51,6 +52,7 @@ class Gradients:
     """Forward and backward pass of a step, as a function of tensors."""
 
     model: LanguageModel
+    objective: ModelObjective
     sizes: TokenSizes
     precision: torch.dtype
     clip_norm: float | None
@@ -62,23 +64,25 @@ class Gradients:
         self._hidden = torch.compile(self.model.hidden) if self.compiled else self.model.hidden
 
     def __call__(
-        self, phase: Phase, windows: tuple[Window, ...], state: State | None
+        self, phase: Phase, batches: tuple[DeviceBatch, ...], state: State | None
     ) -> StepResult:
-        """Leave the gradients of all windows in the parameters, which must have none before."""
-        head = self.model.head
-        total = sum(window.total_weight() for window in windows)
+        """Leave the gradients of all batches in the parameters, which must have none before."""
+        model, objective = self.model, self.objective
+        own_weights = [batch.total_weight() for batch in batches]
+        total = sum(own_weights)
         if isinstance(total, Tensor):
             total = total.clamp(min=1e-12)
         batch_sums = []
-        for inputs, targets, continues, weights in windows:
-            with phase("forward"), autocast(head.weight.device, self.precision):
-                hidden, after = self._hidden(inputs, carry(state, continues))
-                shares = (1 if weights is None else weights) / total
-                loss, nats = head_loss(head, hidden, targets, shares)
+        for (inputs, targets, continues, weights), weight in zip(batches, own_weights, strict=True):
+            window = Window(inputs, targets, weights, (1 if weights is None else weights) / total)
+            before, own = objective.split(carry(state, continues))
+            with phase("forward"), autocast(model.device, self.precision):
+                hidden, after = self._hidden(inputs, before)
+                loss, terms, own = objective.loss(hidden, window, weight / total, own)
             with phase("backward"):
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own
-            state = detach_state(after, head.weight.dtype)
-            batch_sums.append(Sums.of(nats, targets, weights, self.sizes).values)
+            state = detach_state(objective.joined(after, own), model.dtype)
+            batch_sums.append(Sums.of(terms, window, self.sizes, total).values)
         with phase("clip"):
             grad_norm = self._clip()
         sums = reduce(add, batch_sums)

@@ -9,26 +9,28 @@ from dataclasses import KW_ONLY, dataclass
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Batch, Sampler, State, offered
+from seqlab.contracts import Sampler, State, offered
 from seqlab.data.tokens import on_device
 from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import as_bool, map_state
-from seqlab.randomness import derive, reseed
+from seqlab.randomness import derive, reseed, uniforms
 from seqlab.training.average import Average, in_eval_mode
 from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.eager_optimizers import eager_step
-from seqlab.training.gradients import Gradients, Window
+from seqlab.training.gradients import DeviceBatch, Gradients
 from seqlab.training.metrics import TokenSizes
+from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
 from seqlab.training.step import Step
@@ -56,7 +58,7 @@ class Training:
         self.state: State | None = None
         model, settings = self.model, self.settings
         self.average = Average(model, settings.average) if settings.average else None
-        self.device = model.head.weight.device
+        self.device = model.device
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
@@ -66,8 +68,11 @@ class Training:
         self._state_before: State | None = None
         late = self.device.type == "cuda" if self.check_late is None else self.check_late
         self._checks_late = late and is_fused(self.optimizer)  # which skips a step by a flag
+        self._objective = ModelObjective(model)
+        self.columns = self._objective.columns
         gradients = Gradients(
             model,
+            self._objective,
             self.sizes,
             precision=self.precision,
             clip_norm=self.clip_norm,
@@ -162,21 +167,26 @@ class Training:
         windows = self._windows(step.epoch - 1, step.number_in_epoch - 1)
         return first_nonfinite(self.model, windows, self._state_before)
 
-    def _windows(self, epoch: int, group: int) -> tuple[Window, ...]:
+    def _windows(self, epoch: int, group: int) -> tuple[DeviceBatch, ...]:
         """Draw the batches of a step, and seed the random numbers that the model draws."""
         first = group * self.settings.accumulate
         indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
-        windows = tuple(self._window(self.sampler.batch(epoch, index)) for index in indices)
         number = epoch * len(self.sampler) + first
+        windows = tuple(self._window(epoch, index) for index in indices)
         reseed(derive(self.settings.seed, "batch", number), self.device)
         return windows
 
-    def _window(self, batch: Batch) -> Window:
-        inputs, targets, rows, weights = on_device(batch, self.device)
+    def _window(self, epoch: int, index: int) -> DeviceBatch:
+        batch = on_device(self.sampler.batch(epoch, index), self.device)
+        if self._objective.prepare is not None:
+            seed = derive(self.settings.seed, "objective", epoch * len(self.sampler) + index)
+            places = np.indices(tuple(batch.inputs.shape))
+            batch = self._objective.prepared(batch, uniforms(seed, *places))
+        inputs, targets, rows, weights = batch
         continues = as_bool(rows)
         if isinstance(continues, Tensor):
             continues = continues.to(self.device, non_blocking=True)
-        return Window(inputs, targets, continues, weights)
+        return DeviceBatch(inputs, targets, continues, weights)
 
     def _update(self, finite: Tensor | None = None) -> None:
         """Step the optimizer and the average."""
@@ -224,10 +234,11 @@ class Training:
         """Move a saved state to the model's device, if its structure is that of the model's."""
         if state is None:
             return None
+        state_of_model, _ = self._objective.split(state)
         ids = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
         with torch.no_grad():
             model_state = self.model.eval()(ids, None)[1]
-        if _structure(state) != _structure(model_state):
+        if state_of_model and _structure(state_of_model) != _structure(model_state):
             raise ValueError("the carried state has another structure than those of this model")
         return map_state(lambda tensor: tensor.to(self.device), state)
 

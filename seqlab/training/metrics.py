@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Tokenizer, offered
+from seqlab.contracts import Terms, Tokenizer, Window, offered
 from seqlab.training.loss import perplexity
+from seqlab.training.objective import Columns
 
 REPLACEMENT = "\ufffd".encode()  # Unicode's replacement character
 
@@ -68,15 +69,16 @@ class TokenSizes:
 class Sums:
     """Sums over targets, on the model's device.
 
-    `values` (6,) float64: weighted nats, weight, characters, bytes, weight of right guesses,
-    weight of unknown targets.
+    `values` (6 + P,) float64: weighted nats (or losses of an objective without), weight,
+    characters, bytes, weight of right guesses (NaN: it is not known), weight of unknown targets;
+    weighted parts.
     """
 
     values: Tensor
 
     @classmethod
-    def zero(cls) -> Sums:
-        return cls(torch.zeros(6, dtype=torch.float64))
+    def zero(cls, parts: int = 0) -> Sums:
+        return cls(torch.zeros(6 + parts, dtype=torch.float64))
 
     @classmethod
     def saved(cls, values: Sequence[float] | Tensor) -> Sums:
@@ -95,33 +97,45 @@ class Sums:
     @classmethod
     def of(
         cls,
-        nats: Tensor,
-        targets: Tensor,
-        weights: Tensor | None,
+        terms: Terms,
+        window: Window,
         sizes: TokenSizes,
-        right: Tensor | None = None,
+        step_weight: Tensor | float = 1.0,
     ) -> Sums:
-        """Sum up one batch; all arguments but `sizes` are (B, T)."""
-        weight = (torch.ones_like(nats) if weights is None else weights).double()
-        right_weight = weight.new_zeros(()) if right is None else (right * weight).sum()
+        """Sum up one window; `step_weight` is what its shares were divided by."""
+        targets, weights = window.targets, window.weights
+        ones = torch.ones_like(targets, dtype=torch.float64)
+        weight = ones if weights is None else weights.double()
+        if terms.nats is None:
+            total = terms.loss.detach().double() * step_weight
+        else:
+            total = (terms.nats.detach() * weight).sum()
+        unguessed = weight.new_full((), math.nan if terms.nats is None else 0)
+        right = unguessed if terms.right is None else (terms.right * weight).sum()
         characters, size, unknown = sizes.count(targets, weights)
-        total = (nats.detach() * weight).sum()
-        return cls(torch.stack([total, weight.sum(), characters, size, right_weight, unknown]))
+        parts = [part.detach().double() * step_weight for part in terms.parts]
+        sums = [total, weight.sum(), characters, size, right, unknown, *parts]
+        return cls(torch.stack(sums))
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.values.to(other.values.device) + other.values)
 
-    def metrics(self, *, seconds: float, accuracy: bool) -> dict[str, Any]:
+    def metrics(self, columns: Columns, *, seconds: float, accuracy: bool) -> dict[str, Any]:
         """Return the metrics as fields of a record."""
-        nats, weight, characters, size, right, unknown = self.values.tolist()
+        nats, weight, characters, size, right, unknown, *parts = self.values.tolist()
         loss = nats / weight if weight else math.nan
         bits = nats / math.log(2)
+        if not columns.predicts_next:
+            characters = size = math.nan
+        measured = accuracy or not columns.predicts_next
+        means = (part / weight if weight and math.isfinite(part) else None for part in parts)
         return {
             "loss": loss,
-            "perplexity": perplexity(loss),
+            "perplexity": perplexity(loss) if columns.predicts_next else None,
             "bits_per_character": bits / characters if characters > 0 else None,
             "bits_per_byte": bits / size if size > 0 else None,
-            "accuracy": right / weight if accuracy and weight else None,
+            "parts": dict(zip(columns.parts, means, strict=True)),
+            "accuracy": right / weight if measured and weight and not math.isnan(right) else None,
             "tokens": weight,
             "seconds": seconds,
             "tokens_per_second": weight / seconds if seconds else 0.0,

@@ -13,6 +13,7 @@ import torch
 from seqlab.records import EpochEnded
 from seqlab.training.device import HostCopy
 from seqlab.training.metrics import Sums
+from seqlab.training.objective import Columns
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Step:
 class RunningEpoch:
     """The sums and the wall time of an epoch so far."""
 
-    def __init__(self, sums: Sums | None = None, seconds: float = 0.0) -> None:
-        self._sums = sums or Sums.zero()
+    def __init__(self, columns: Columns, sums: Sums | None = None, seconds: float = 0.0) -> None:
+        self._columns, self._sums = columns, sums or Sums.zero(len(columns.parts))
         self._latest: Step | None = None
         self._begun = time.perf_counter() - seconds
 
@@ -101,12 +102,12 @@ class RunningEpoch:
             split="train",
             lr=last.lr,
             gradient_norm=last.gradient_norm if math.isfinite(last.gradient_norm) else None,
-            **self._add_latest().metrics(seconds=self.seconds, accuracy=False),
+            **self._add_latest().metrics(self._columns, seconds=self.seconds, accuracy=False),
         )
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": self._add_latest().values.tolist(), "seconds": self.seconds}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> RunningEpoch:
-        return cls(Sums.saved(state["sums"]), state["seconds"])
+    def from_state(cls, state: dict[str, Any], columns: Columns) -> RunningEpoch:
+        return cls(columns, Sums.saved(state["sums"]), state["seconds"])

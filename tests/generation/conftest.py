@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from plain_models import language_model
 from seqlab_plugins.tokenizers.basic import Bytes, Characters
 from seqlab_plugins.tokenizers.bpe import BytePairs
 
 import seqlab
-from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate, stream
 from seqlab.model.language_model import LanguageModel
 
@@ -68,7 +68,7 @@ def any_decoder(request, registry):
 def make_model(registry: seqlab.Registry, cell: str, size: int) -> LanguageModel:
     torch.manual_seed(0)
     factory = registry.find("cell", cell).factory
-    model = LanguageModel(size, lambda inputs: factory(inputs, hidden_size=16), Model(layers=2))
+    model = language_model(size, lambda inputs: factory(inputs, hidden_size=16), layers=2)
     for parameter in model.double().parameters():
         parameter.data *= 6 if parameter.dim() == 2 else 0
     return model

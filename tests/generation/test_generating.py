@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from plain_models import language_model
 from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN
 from seqlab_plugins.decoders.sampling import Greedy
 from seqlab_plugins.tokenizers.basic import Characters
@@ -12,9 +13,7 @@ from seqlab_plugins.tokenizers.basic import Characters
 import seqlab
 from seqlab import Continuation, select_rows
 from seqlab.errors import UsageError
-from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate, stream
-from seqlab.model.language_model import LanguageModel
 
 LETTERS = "abcdefgh分开不"
 PREFIXES = ["分开", "不分开", "a", "hgfedcba", "分开", "开分"]
@@ -31,8 +30,8 @@ def tokenizer():
 def model(request, tokenizer):
     """An untrained model that hardly repeats itself, in double precision."""
     torch.manual_seed(0)
-    net = LanguageModel(
-        tokenizer.size, lambda size: request.param(size, hidden_size=16), Model(layers=2)
+    net = language_model(
+        tokenizer.size, lambda size: request.param(size, hidden_size=16), layers=2
     ).double()
     for parameter in net.parameters():
         parameter.data *= 6 if parameter.dim() == 2 else 0
@@ -176,8 +175,8 @@ def test_searching_together_finds_what_searching_alone_does(text):
 
 
 def test_dropout_is_off(tokenizer):
-    net = LanguageModel(
-        tokenizer.size, lambda size: RNN(size, hidden_size=16), Model(embedding=8, dropout=0.9)
+    net = language_model(
+        tokenizer.size, lambda size: RNN(size, hidden_size=16), embedding=8, dropout=0.9
     )
     texts = {generate(net.train(), tokenizer, Greedy(), ["a"], length=9)[0].text for _ in range(3)}
     assert len(texts) == 1

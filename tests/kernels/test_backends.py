@@ -79,7 +79,7 @@ TABLE = [
     *(("scan", kernels.scan, scanned, (s,)) for s in SCANS),
     *(("softmax errors", kernels.softmax_errors, logits, (s,)) for s in (FEW, (40, 1, 1027))),
     *(
-        ("head loss", kernels.head_loss, lambda s, w, dtype: head(s, dtype, w), (s, w))
+        ("linear loss", kernels.linear_loss, lambda s, w, dtype: head(s, dtype, w), (s, w))
         for s in (FEW, MANY)
         for w in ("one for all", "each its own")
     ),

@@ -6,15 +6,14 @@ from itertools import islice
 
 import pytest
 import torch
+from plain_models import language_model
 from seqlab_plugins.decoders.sampling import Greedy
 from seqlab_plugins.tokenizers.basic import Characters
 from torch import nn
 
 import seqlab
-from seqlab.experiment.sections import Model
 from seqlab.generation.generating import generate, stream
 from seqlab.kernels import has_numba_and_blas, tuning, use_kernels
-from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps
 
 LETTERS = "".join(chr(0x4E00 + place) for place in range(53))
@@ -37,7 +36,7 @@ def make(registry):
         torch.manual_seed(0)
         factory = registry.find("cell", cell).factory
         options = {"num_layers": settings.pop("num_layers", 1), "hidden_size": 24}
-        model = LanguageModel(53, lambda size: factory(size, **options), Model(**settings))
+        model = language_model(53, lambda size: factory(size, **options), **settings)
         for parameter in model.parameters():
             parameter.data *= 2  # so that it hardly repeats itself
         return model.eval()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqlab.training.loss import head_loss, score, token_nats
+from seqlab.training.loss import head_loss, head_scores, token_nats
 
 B, T, O, V = 3, 7, 5, 11  # noqa: E741 # the letters of the docs
 
@@ -110,6 +110,6 @@ def test_a_second_backward_is_refused_rather_than_wrong():
 @chunked
 def test_scores_are_those_of_whole_logits(vocabulary):
     head, hidden, targets, _ = drawn(vocabulary=vocabulary)
-    nats, right = score(head, hidden, targets)
+    nats, right = head_scores(head, hidden, targets)
     torch.testing.assert_close(nats, whole(head, hidden, targets, 1.0)[1])
     assert right.equal(head(hidden).argmax(-1) == targets)

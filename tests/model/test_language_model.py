@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from plain_models import language_model
 from seqlab_plugins.cells.recurrent import GRU, LSTM
+from seqlab_plugins.embeddings import OneHot
 from torch import nn
 
 from seqlab import ExperimentError, unroll
-from seqlab.experiment.sections import Model
-from seqlab.model.language_model import LanguageModel, OneHot
+from seqlab.model.language_model import LanguageModel
 
 V, H, B, T = 11, 6, 2, 5
 IDS = torch.randint(V, (B, T), generator=torch.Generator().manual_seed(0))
@@ -53,7 +54,7 @@ class WithoutIds(nn.Module):
 
 def model(cell=Plain, **settings) -> LanguageModel:
     torch.manual_seed(0)
-    return LanguageModel(V, cell, Model(**settings)).eval()
+    return language_model(V, cell, **settings).eval()
 
 
 def gru(input_size):

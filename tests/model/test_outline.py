@@ -6,21 +6,20 @@ import resource
 
 import pytest
 import torch
+from plain_models import language_model
 
-from seqlab.experiment.sections import Model
-from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 
 SETTINGS = [
-    Model(),
-    Model(embedding=16, layers=2, residual=True, norm="rms"),
-    Model(embedding=16, layers=2, norm="layer", tie_weights=True),
+    {},
+    {"embedding": 16, "layers": 2, "residual": True, "norm": "rms"},
+    {"embedding": 16, "layers": 2, "norm": "layer", "tie_weights": True},
 ]
 
 
 def model(registry, cell, settings):
     component = registry.find("cell", cell)
-    return LanguageModel(11, lambda size: component.factory(size, hidden_size=16), settings)
+    return language_model(11, lambda size: component.factory(size, hidden_size=16), **settings)
 
 
 def shapes(built):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from plain_models import language_model
 
-from seqlab.experiment.sections import Model
-from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import stepper
 
 
 def test_a_step_may_begin_where_a_model_with_gradients_ended(registry):
     factory = registry.find("cell", "gru").factory
-    model = LanguageModel(29, lambda size: factory(size, hidden_size=16), Model()).eval()
+    model = language_model(29, lambda size: factory(size, hidden_size=16)).eval()
     ids = torch.tensor([[3, 4]])
     expected, _ = model(ids, None)
     _, state = model(ids[:, :1], None)
@@ -21,10 +20,10 @@ def test_a_step_may_begin_where_a_model_with_gradients_ended(registry):
 
 
 MODELS = [
-    Model(),
-    Model(layers=3, residual=True, norm="rms"),
-    Model(embedding=12, dropout=0.5, norm="layer"),
-    Model(embedding=16, tie_weights=True),
+    {},
+    {"layers": 3, "residual": True, "norm": "rms"},
+    {"embedding": 12, "dropout": 0.5, "norm": "layer"},
+    {"embedding": 16, "tie_weights": True},
 ]
 MANY_ROWS = 16
 CELLS = ["rnn", "lstm", "gru", "causal_attention", "min_gru"]
@@ -35,7 +34,7 @@ CELLS = ["rnn", "lstm", "gru", "causal_attention", "min_gru"]
 @pytest.mark.parametrize("rows", [1, 3, MANY_ROWS + 1])
 def test_a_step_is_what_the_model_does_with_one_token(registry, cell, settings, rows):
     factory = registry.find("cell", cell).factory
-    model = LanguageModel(29, lambda size: factory(size, hidden_size=16), settings).eval()
+    model = language_model(29, lambda size: factory(size, hidden_size=16), **settings).eval()
     ids = torch.randint(29, (rows, 5), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         _, state = model(ids[:, :4], None)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from plain_models import language_model
 from torch import nn
 from torch.nn import functional
 
 import seqlab
 from seqlab.errors import ExperimentError
-from seqlab.experiment.sections import Model
 from seqlab.kernels import use_kernels
-from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import stepper
 from seqlab.registry import resolve
 from seqlab.testing import Subject, checks_of, look_at
@@ -50,7 +49,7 @@ def model(tiny, registry):
     def model(cell, **settings):
         resolved = resolve(seqlab.read_experiment({**tiny, "cell": cell}), registry)
         torch.manual_seed(0)
-        return LanguageModel(11, resolved.cell.build, Model(**settings))
+        return language_model(11, resolved.cell.build, **settings)
 
     return model
 

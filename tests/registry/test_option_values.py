@@ -86,7 +86,7 @@ def says(picky, refused):
 
 def test_everything_that_is_wrong_is_said_at_once(complaints):
     keys = {re.split(": ", line)[1] for line in complaints(WRONG)}
-    core = {"corpus.max_characters", "optimizer.clip_norm", "model.embedding", "model.layer"}
+    core = {"corpus.max_characters", "optimizer.clip_norm", "model.embedding.name", "model.layer"}
     core |= {"optimiser", "train.device", "samples.prefixes.1"}
     names = {"sampler.name", "observers.0.name", "observers.1.evry"}
     assert keys == core | names | {"cell.hiden_size", "cell.dropout", "optimizer.lr"}
@@ -107,7 +107,7 @@ def test_every_complaint_says_where_and_in_one_line(complaints):
         'e.yaml:8:29: optimizer.lr: should be a valid number; it is "fast"',
         "e.yaml:8:46: optimizer.clip_norm: should be greater than 0; it is -1",
         "e.yaml:11:13: observers.0.name: unknown observer 'consol'; did you mean 'console'?",
-        "e.yaml:9:20: model.embedding: should be 'one_hot' or a valid integer; it is \"two\"",
+        "e.yaml:9:20: model.embedding.name: unknown embedding 'two'; there are: learned, one_hot",
     ],
 )
 def test_a_complaint_names_the_place_the_key_and_what_would_be_right(complaints, line):

@@ -94,7 +94,7 @@ def test_a_section_that_has_a_default_may_be_left_out(registry, resolved, sectio
 
 def test_a_model_that_is_not_described_has_its_defaults(registry, resolved):
     model = resolved(registry).model
-    assert (model.embedding, model.layers, model.dropout) == ("one_hot", 1, 0.0)
+    assert (model.embedding.component.name, model.layers, model.dropout) == ("one_hot", 1, 0.0)
 
 
 def test_no_samples_are_drawn_unless_asked_for(registry, resolved):

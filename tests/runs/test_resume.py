@@ -31,6 +31,7 @@ COMPOSED = {
     "short_convolution": {},
 }
 AVERAGING = {"schedule_free_adamw"}  # by itself
+CELLS = [cell for cell in CELLS if cell != "bidirectional"]  # not for the next token
 OPTIONS = {"sgd": {"momentum": 0.9, "lr": 0.1}, "rmsprop": {"momentum": 0.5}}
 
 

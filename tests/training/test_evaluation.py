@@ -10,6 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_models import objective
+from seqlab_plugins.embeddings import OneHot
+from seqlab_plugins.heads import Linear
 from torch.nn import functional
 
 import seqlab
@@ -67,7 +70,9 @@ class Uniform(LanguageModel):
     """Holds every token for equally likely, and has no state to speak of."""
 
     def __init__(self, vocabulary: int) -> None:
-        super().__init__(vocabulary, lambda size: Nothing(size), Model())
+        super().__init__(
+            vocabulary, Model(), embedding=OneHot, cell=Nothing, head=Linear, objective=objective
+        )
         torch.nn.init.zeros_(self.head.bias)
 
     def hidden(self, ids, state):

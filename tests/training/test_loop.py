@@ -13,6 +13,7 @@ from torch.nn import functional
 import seqlab
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
+from seqlab.training.objective import Columns
 from seqlab.training.step import RunningEpoch
 
 DICE = """
@@ -38,12 +39,12 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "muon")
 
 
 def perplexities(training, epochs) -> list[float]:
-    results, epoch = [], RunningEpoch()
+    results, epoch = [], RunningEpoch(Columns())
     for step in training.steps(epochs * len(training.sampler)):
         epoch.add(step)
         if step.ends_epoch:
             results.append(epoch.record(step).perplexity)
-            epoch = RunningEpoch()
+            epoch = RunningEpoch(Columns())
     return results
 
 

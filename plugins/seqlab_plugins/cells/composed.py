@@ -113,6 +113,24 @@ class Parallel(nn.Module):
         return (total / len(outputs) if self.combine == "mean" else total), after
 
 
+class BothWays(seqlab.Bidirectional):
+    """A cell in both directions of a window, for objectives that do not predict the next token."""
+
+    def __init__(self, input_size: int, *, inner: CellFactory) -> None:
+        """Build two cells.
+
+        Args:
+            input_size: I.
+            inner: Required. The cell; outputs have twice its size.
+        """
+        super().__init__(input_size, inner)
+
+
 @hookimpl
 def seqlab_register_cells() -> dict[str, type[Cell]]:
-    return {"stack": StackedCells, "residual": Residual, "parallel": Parallel}
+    return {
+        "stack": StackedCells,
+        "residual": Residual,
+        "parallel": Parallel,
+        "bidirectional": BothWays,
+    }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
+from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, Weighted, hookimpl
 from seqlab_plugins.corpora.split_files import Files, SplitFiles
 from seqlab_plugins.corpora.text_files import Fingerprint, check_ratio, read_pieces
 
@@ -19,14 +20,33 @@ ROWS = 64  # of a Parquet file that are in memory at a time
 MAX_BRACKETS = 1_000_000  # in a line of JSON; each takes about sixty bytes of memory
 BUFFER = 1 << 20  # bytes; without a buffer a whole row group would be read at once
 
+Pair: TypeAlias = tuple[str, str]
 _TYPES = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Two fields, of which the second continues the first.
+
+    Args:
+        prompt: the field with what is given; its tokens are no targets (their weight is 0).
+        completion: the field with what is to follow.
+    """
+
+    prompt: str = "prompt"
+    completion: str = "completion"
 
 
 class _Records(SplitFiles, ABC):
     """Records of files for each split, or of files whose records name their splits."""
 
     def __init__(
-        self, path: Files, valid: Files | None, test: Files | None, text: str, split: str | None
+        self,
+        path: Files,
+        valid: Files | None,
+        test: Files | None,
+        text: str | Answer,
+        split: str | None,
     ) -> None:
         if split is not None and (valid is not None or test is not None):
             raise ValueError("`split` takes the splits from `path`; leave out valid and test")
@@ -42,9 +62,17 @@ class _Records(SplitFiles, ABC):
     def splits(self) -> tuple[str, ...]:
         return super().splits if self._split is None else self._content.splits
 
-    def documents(self, split: str) -> Iterator[str]:
+    def documents(self, split: str) -> Iterator[Document]:
         files = self._files if self._split is not None else {split: self._files[split]}
-        return (text for name, text in self._texts(files) if name == split)
+        texts = (text for name, text in self._texts(files) if name == split)
+        return (text if isinstance(text, str) else _with_weights(*text) for text in texts)
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of the fields that are read."""
+        text = self._text
+        texts = [text] if isinstance(text, str) else [text.prompt, text.completion]
+        return texts if self._split is None else [*texts, self._split]
 
     def fingerprint(self) -> str:
         return str(self._content)
@@ -53,16 +81,27 @@ class _Records(SplitFiles, ABC):
     def _content(self) -> Fingerprint:
         content = Fingerprint()
         for split, text in self._texts(self._files):
-            content.add(split, text)
+            for part in [text] if isinstance(text, str) else text:
+                content.add(split, part)
         return content
 
-    def _texts(self, files: Mapping[str, list[Path]]) -> Iterator[tuple[str, str]]:
+    def _texts(self, files: Mapping[str, list[Path]]) -> Iterator[tuple[str, str | Pair]]:
         """Read the texts of files, each with the name of its split."""
         for name, paths in files.items():
             for path in paths:
                 for where, record in self.records(path):
                     split = name if self._split is None else _field(record, self._split, where)
-                    yield split, _field(record, self._text, where)
+                    yield split, self._text_of(record, where)
+
+    def _text_of(self, record: Mapping[str, Any], where: str) -> str | Pair:
+        text = self._text
+        if isinstance(text, str):
+            return _field(record, text, where)
+        return _field(record, text.prompt, where), _field(record, text.completion, where)
+
+
+def _with_weights(prompt: str, completion: str) -> Document:
+    return [Weighted(prompt, 0), completion]
 
 
 def _field(record: Mapping[str, Any], name: str, where: str) -> str:
@@ -93,7 +132,8 @@ class Jsonl(_Records):
 
     Args:
         path: Required: a file, a glob such as parts/*.jsonl, or a list of these.
-        text: the field with the text.
+        text: the field with the text; `{prompt: …, completion: …}` names two, of which the second
+            alone is trained.
         split: the field with the split of each document, one of them train; null: all are train.
         valid: files of the split `valid`.
         test: files of the split `test`.
@@ -104,7 +144,7 @@ class Jsonl(_Records):
         self,
         *,
         path: Path | list[Path],
-        text: str = "text",
+        text: str | Answer = "text",
         split: str | None = None,
         valid: Path | list[Path] | None = None,
         test: Path | list[Path] | None = None,
@@ -164,7 +204,8 @@ class Parquet(_Records):
 
     Args:
         path: Required: a file, a glob such as parts/*.parquet, or a list of these.
-        text: the column with the texts.
+        text: the column with the texts; `{prompt: …, completion: …}` names two, of which the second
+            alone is trained.
         split: the column with the split of each document, one of them train; null: all are train.
         valid: files of the split `valid`.
         test: files of the split `test`.
@@ -174,7 +215,7 @@ class Parquet(_Records):
         self,
         *,
         path: Path | list[Path],
-        text: str = "text",
+        text: str | Answer = "text",
         split: str | None = None,
         valid: Path | list[Path] | None = None,
         test: Path | list[Path] | None = None,
@@ -191,7 +232,7 @@ class Parquet(_Records):
         super().__init__(path, valid, test, text, split)
 
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        columns = [self._text] if self._split is None else [self._text, self._split]
+        columns = self.fields
         number = 0
         try:
             with self._open(path, pre_buffer=False, buffer_size=BUFFER) as file:

@@ -1,4 +1,4 @@
-"""The loss of an output layer, whose logits are never whole.
+"""The loss of a linear head, whose logits are never whole.
 
 Shapes: N tokens, O size of what the head is applied to, V vocabulary size.
 """
@@ -62,20 +62,20 @@ def _in_chunks(
     inputs = [hidden, weight, bias]
     if not torch.is_grad_enabled():
         inputs = [tensor.detach() for tensor in inputs]  # then no gradients are computed
-    dtype, apply = product_dtype(weight), cast("Any", _HeadLoss.apply)
+    dtype, apply = product_dtype(weight), cast("Any", _LinearLoss.apply)
     with torch.autocast(hidden.device.type, enabled=False):
         return cast("tuple[Tensor, Tensor]", apply(*inputs, targets, shares, dtype))
 
 
-def chunks(rows: int, weight: Tensor) -> Iterator[slice]:
-    """Cut rows into chunks of nearly equal size, whose logits fit; `weight` is (V, O)."""
-    room = tuning.LOGITS_AT_ONCE_CPU if weight.is_cpu else tuning.LOGITS_AT_ONCE
-    parts = -(-rows // max(room // len(weight), tuning.LOGIT_ROWS))
+def chunks(hidden: Tensor, vocabulary: int) -> Iterator[slice]:
+    """Cut rows (N, …) into chunks of nearly equal size, whose logits fit."""
+    rows, room = len(hidden), tuning.LOGITS_AT_ONCE_CPU if hidden.is_cpu else tuning.LOGITS_AT_ONCE
+    parts = -(-rows // max(room // vocabulary, tuning.LOGIT_ROWS))
     size = -(-rows // parts) if parts else 1
     return (slice(first, first + size) for first in range(0, rows, size))
 
 
-class _HeadLoss(torch.autograd.Function):
+class _LinearLoss(torch.autograd.Function):
     """The gradient of the nats with respect to the logits is p - 1 at the target, p elsewhere.
 
     The divisor of p and the share of a token are factors of a row, so they multiply the narrow
@@ -98,7 +98,7 @@ class _HeadLoss(torch.autograd.Function):
         nats = hidden.new_empty(len(hidden), dtype=exact)
         counts = shares.to(exact) if isinstance(shares, Tensor) else None
         grad_hidden, grad_bias, grad_weight = torch.empty_like(hidden), torch.zeros_like(bias), None
-        for chunk in chunks(len(hidden), weight):
+        for chunk in chunks(hidden, len(weight)):
             rows = hidden[chunk]
             logits = product_in_lines(rows.to(dtype), matrix.t()).to(exact)
             nats[chunk], errors, sums = softmax_errors(logits, bias, targets[chunk])
@@ -131,7 +131,7 @@ def _add_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
 
 
 BACKENDS = (Backend("chunks", _in_chunks, None, ()),)
-head_loss = Operation(
+linear_loss = Operation(
     _from_logits,
     shapes=("N O", "V O", "V", "N", "N"),
     work="N V O",

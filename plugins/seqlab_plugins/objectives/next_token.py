@@ -1,0 +1,113 @@
+"""Objectives that predict the next token, and nothing but their weights differs.
+
+Shapes: B rows in a batch, T window, O size of hidden outputs, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+import seqlab
+
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class NextToken:
+    """The next token, by maximum likelihood.
+
+    Args:
+        label_smoothing: share of each target that all tokens have in equal parts (Szegedy et al.,
+            2016); what is then minimised is reported as `smoothed`.
+        z_loss: factor of the squared logarithm of the softmax's divisor, which keeps logits small
+            (Chowdhery et al., 2022).
+    """
+
+    def __init__(self, *, label_smoothing: seqlab.Share = 0.0, z_loss: Factor = 0.0) -> None:
+        self._smoothing, self._z_loss = label_smoothing, z_loss
+        names = {"smoothed": label_smoothing, "z_loss": z_loss}
+        self.parts = tuple(name for name, factor in names.items() if factor)
+
+    def loss(self, hidden: Tensor, head: seqlab.Head, window: seqlab.Window) -> seqlab.Terms:
+        if not self.parts:
+            return seqlab.Terms(*seqlab.head_loss(head, hidden, window.targets, window.shares))
+        logits = head(hidden).float()  # (B, T, V)
+        divisor = logits.logsumexp(-1)
+        nats = divisor - logits.gather(-1, window.targets.unsqueeze(-1)).squeeze(-1)
+        smoothed = nats.lerp(divisor - logits.mean(-1), self._smoothing)
+        parts = {
+            "smoothed": (window.shares * smoothed).sum(),
+            "z_loss": (window.shares * self._z_loss * divisor.square()).sum(),
+        }
+        total = parts["smoothed"] + parts["z_loss"]
+        return seqlab.Terms(total, nats.detach(), tuple(parts[name] for name in self.parts))
+
+    def score(self, hidden: Tensor, head: seqlab.Head, window: seqlab.Window) -> seqlab.Terms:
+        nats, right = seqlab.head_scores(head, hidden, window.targets)
+        if not self.parts:
+            return seqlab.Terms((nats * window.shares).sum(), nats, (), right)
+        return self.loss(hidden, head, window)._replace(nats=nats, right=right)
+
+
+class AnswersOnly(NextToken):
+    """The next token of answers: a corpus says which tokens these are, by weights.
+
+    Corpora with a prompt and a completion, as `jsonl` has them, weight prompts by 0. In any other
+    corpus every token would be an answer, which is refused.
+
+    Args:
+        label_smoothing: as in `next_token`.
+        z_loss: as in `next_token`.
+    """
+
+    def prepare(self, batch: seqlab.Batch, uniform: Tensor) -> seqlab.Batch:
+        if batch.weights is None:
+            raise seqlab.CorpusError(
+                "objective 'answers_only' needs a corpus that says what is an answer, such as"
+                " `jsonl` with `text: {prompt: …, completion: …}`; this one weights all tokens"
+                " alike (`next_token` trains them all)"
+            )
+        return batch
+
+
+class Unlikelihood:
+    """The next token, and less of what was said before (Welleck et al., 2020).
+
+    At each token, those that the window has up to it, but for the target, are made less probable.
+
+    Args:
+        factor: of -ln(1 - p) of every such token.
+    """
+
+    parts = ("unlikelihood",)
+
+    def __init__(self, *, factor: Factor = 1.0) -> None:
+        self._factor = factor
+
+    def loss(self, hidden: Tensor, head: seqlab.Head, window: seqlab.Window) -> seqlab.Terms:
+        logits = head(hidden).float().log_softmax(-1)  # (B, T, V)
+        nats = -logits.gather(-1, window.targets.unsqueeze(-1)).squeeze(-1)
+        length = window.inputs.shape[1]
+        seen = window.inputs.unsqueeze(1).expand(-1, length, -1)  # (B, T, T): what came up to T
+        less = -torch.log1p(-logits.gather(-1, seen).exp().clamp(max=1 - 1e-6))
+        penalty = self._factor * (less * self._negative(window)).sum(-1)
+        part = (window.shares * penalty).sum()
+        return seqlab.Terms((window.shares * nats).sum() + part, nats.detach(), (part,))
+
+    @staticmethod
+    def _negative(window: seqlab.Window) -> Tensor:
+        """(B, T, T): whether a token so far counts, each one once and no target."""
+        inputs, length = window.inputs, window.inputs.shape[1]
+        same = inputs.unsqueeze(1) == inputs.unsqueeze(2)  # (B, T, T)
+        first = ~(same & torch.ones_like(same).tril(-1)).any(-1)  # (B, T)
+        so_far = torch.ones(length, length, dtype=torch.bool, device=inputs.device).tril()
+        target = inputs.unsqueeze(1) == window.targets.unsqueeze(2)
+        return so_far & first.unsqueeze(1) & ~target
+
+
+@seqlab.hookimpl
+def seqlab_register_objectives() -> dict[str, type]:
+    return {"next_token": NextToken, "answers_only": AnswersOnly, "unlikelihood": Unlikelihood}

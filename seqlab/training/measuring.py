@@ -1,0 +1,154 @@
+"""All numbers of one evaluation: the loss, further metrics, and methods that score differently.
+
+Shapes: B rows, T window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqlab.contracts import Batch
+from seqlab.data.tokens import Tokens, on_device
+from seqlab.errors import PluginError
+from seqlab.experiment.sections import Evaluation
+from seqlab.model.language_model import LanguageModel
+from seqlab.registry.binding import Bound
+from seqlab.training.evaluation import batches_of, evaluate
+from seqlab.training.loss import perplexity
+from seqlab.training.metrics import TokenSizes
+from seqlab.training.objective import ModelObjective
+
+
+def measure(
+    model: LanguageModel,
+    tokens: Tokens,
+    sizes: TokenSizes,
+    settings: Evaluation,
+    *,
+    fresh: bool,
+    batch_size: int | None = None,
+    precision: torch.dtype = torch.float32,
+) -> dict[str, Any]:
+    """Score a split, and return the metrics as fields of a record.
+
+    Args:
+        model: the model; its weights stay as they are, whatever a method does to them.
+        tokens: the split.
+        sizes: of every token, for bits per character and byte.
+        settings: the section `evaluation`.
+        fresh: whether each document starts with a fresh state.
+        batch_size: the number of streams that are scored at once; None: all.
+        precision: of the model's computations.
+
+    Raises:
+        CorpusError: there is nothing to score.
+        PluginError: a metric or a method does not keep its promise.
+    """
+    start = time.perf_counter()
+    built = [metric() for metric in settings.metrics]
+    sums = evaluate(
+        model,
+        tokens,
+        sizes,
+        rows=settings.rows,
+        fresh=fresh,
+        batch_size=batch_size,
+        window=settings.window,
+        precision=precision,
+        metrics=built,
+    )
+    further: list[Mapping[str, float | None]] = [metric.compute() for metric in built]
+    for name, method in _named(settings.methods):
+        batches = batches_of(tokens, settings.rows, fresh, batch_size, settings.window)
+        loss = _loss(model, method, (batch for _, batch in batches), name)
+        further.append({f"{name}_loss": loss, f"{name}_perplexity": perplexity(loss)})
+    columns = ModelObjective(model).columns
+    seconds = time.perf_counter() - start
+    fields = sums.metrics(columns, seconds=seconds, accuracy=tokens.weights is not None)
+    for numbers in further:
+        _add(fields, numbers)
+    return fields
+
+
+def _named(methods: Sequence[Any]) -> Iterator[tuple[str, Bound]]:
+    """Name the columns of each method by its component; several of one are numbered."""
+    seen: Counter[str] = Counter()
+    for method in methods:
+        name = method.component.name
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}_{seen[name]}", method
+
+
+def _add(fields: dict[str, Any], numbers: Mapping[str, Any]) -> None:
+    """Add numbers to a row: each is a column of its own, or fills one that is empty."""
+    for name, value in numbers.items():
+        if name in fields and fields[name] is None:
+            fields[name] = value
+        elif name != "accuracy" and (name in fields or name in fields["parts"]):
+            raise PluginError(f"evaluation.metrics: two of the numbers are called '{name}'")
+        elif name not in fields:
+            fields["parts"][name] = value
+
+
+def _loss(model: LanguageModel, method: Bound, batches: Iterator[Batch], name: str) -> float:
+    """Return the mean nats of a method's own pass; the model is as before afterwards."""
+    total = weight = 0.0
+    given: list[Batch] = []
+
+    def watched() -> Iterator[Batch]:
+        for batch in batches:
+            batch = on_device(batch, model.device)
+            given.append(batch)
+            yield batch
+
+    with method.attributed(), _restored(model):
+        for nats in method().nats(model, watched()):
+            batch = given.pop(0)
+            _check(nats, batch, name)
+            counts = torch.ones_like(nats) if batch.weights is None else batch.weights
+            total += float((nats.detach().double() * counts).sum())
+            weight += float(counts.double().sum())
+    return total / weight if weight else math.nan
+
+
+def _check(nats: Any, batch: Batch, name: str) -> None:
+    shape = tuple(batch.targets.shape)
+    if not isinstance(nats, Tensor) or tuple(nats.shape) != shape:
+        raise PluginError(f"method '{name}' should yield nats of the shape {shape} for this batch")
+
+
+@contextmanager
+def _restored(model: LanguageModel) -> Iterator[None]:
+    """Give the model back as it was: weights, buffers, gradients and modes."""
+    kept = {key: value.detach().clone() for key, value in model.state_dict().items()}
+    before = _hash_of(kept)
+    needed = [parameter.requires_grad for parameter in model.parameters()]
+    model.eval()
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        model.load_state_dict(kept)
+        for parameter, needs in zip(model.parameters(), needed, strict=True):
+            parameter.grad = None
+            parameter.requires_grad_(needs)
+        model.eval()
+        if _hash_of(model.state_dict()) != before:
+            raise PluginError("a method of evaluation has changed the model beyond repair")
+
+
+def _hash_of(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in weights.items():
+        data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(name.encode() + bytes(data.numpy()))
+    return digest.hexdigest()
