@@ -7,10 +7,14 @@ optional is looked up with `offered`. Optional for every kind: `condition_here()
 
 from seqlab.contracts.data import Batch, Corpus, Document, Ids, Sampler, Tokenizer
 from seqlab.contracts.decoding import (
+    COMPLETE,
+    ENDINGS,
+    STUCK,
     Advance,
     Continuation,
     Decoder,
     Limits,
+    RemembersChoices,
     SearchDecoder,
     Start,
 )
@@ -19,6 +23,9 @@ from seqlab.contracts.observing import Observer
 from seqlab.contracts.optional import offered
 
 __all__ = [
+    "COMPLETE",
+    "ENDINGS",
+    "STUCK",
     "Advance",
     "Batch",
     "Cell",
@@ -32,6 +39,7 @@ __all__ = [
     "Limits",
     "NamedParameters",
     "Observer",
+    "RemembersChoices",
     "Sampler",
     "SearchDecoder",
     "Start",

@@ -108,7 +108,6 @@ IMPOSSIBLE = [
     (("--set", "decoder.temprature=1"), "did you mean 'temperature'?"),
     (("--set", "cell.hidden_size=3"), "generating changes the decoder only"),
     (("--set", "decoder={name: beam, beams: 2}", "--num", 3), "found 2 continuations, not 3"),
-    (("--prefix", "do", "--stream"), "--stream is for one prefix; there are 2"),
     (("--json", "--stream"), "choose one"),
     (("--prefix", "分"), "prefix '分': character '分'"),
     (("--prefix", ""), "the prefix is empty"),

@@ -13,7 +13,8 @@ import seqlab
 from seqlab import Continuation, select_rows
 from seqlab.errors import UsageError
 from seqlab.experiment.sections import Model
-from seqlab.generation.generating import generate, stream
+from seqlab.generation.generating import generate
+from seqlab.generation.streaming import stream
 from seqlab.model.language_model import LanguageModel
 
 LETTERS = "abcdefgh分开不"

@@ -12,7 +12,8 @@ from torch import nn
 
 import seqlab
 from seqlab.experiment.sections import Model
-from seqlab.generation.generating import generate, stream
+from seqlab.generation.generating import generate
+from seqlab.generation.streaming import stream
 from seqlab.kernels import has_numba_and_blas, tuning, use_kernels
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps
