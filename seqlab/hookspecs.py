@@ -16,6 +16,7 @@ from seqlab.contracts import (
     Corpus,
     Decoder,
     Observer,
+    RemembersChoices,
     Sampler,
     SearchDecoder,
     Tokenizer,
@@ -46,7 +47,7 @@ message.
 hookimpl = pluggy.HookimplMarker("seqlab")
 hookspec = pluggy.HookspecMarker("seqlab")
 
-AnyDecoder: TypeAlias = Decoder | SearchDecoder
+AnyDecoder: TypeAlias = Decoder | RemembersChoices | SearchDecoder
 
 
 @hookspec
