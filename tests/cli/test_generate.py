@@ -40,6 +40,21 @@ def test_what_is_streamed_is_what_is_printed_otherwise(generate, more):
     assert (whole.code, generate("--prefix", "the", "--stream", *more).out) == (0, whole.out)
 
 
+@pytest.mark.parametrize("more", [(), ("--num", 3), ("--stop", "o"), ("--set", "decoder=beam")])
+def test_several_texts_are_streamed_one_below_another_as_they_are_printed(generate, more):
+    prefixes = ("-p", "the", "-p", "do", "-p", "the", "-p", "and so")
+    whole = generate(*prefixes, *more)
+    assert (whole.code, generate(*prefixes, "--stream", *more).out) == (0, whole.out)
+
+
+def test_the_first_text_is_shown_as_it_comes_and_the_others_wait(generate, monkeypatch):
+    shown = []
+    monkeypatch.setattr("seqlab.cli.generate.generated", lambda text, end="\n": shown.append(text))
+    generate("-p", "the", "-p", "do", "--length", 4, "--stream", "--set", "decoder=greedy")
+    assert shown[0] == "the"
+    assert [len(piece) for piece in shown[1:] if piece] == [1, 1, 1, 1, 6]
+
+
 def test_set_changes_the_decoder_as_it_does_elsewhere(generate):
     greedy = generate("--prefix", "the", "--set", "decoder=greedy")
     cold = generate("--prefix", "the", "--set", "decoder.temperature=1e-9")
