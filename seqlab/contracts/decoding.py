@@ -109,8 +109,10 @@ class Continuation:
         return sum(self.log_probabilities)
 
 
-COMPLETE, STUCK = -1, -2
-"""What `choose` gives in place of an id to end a row: nothing may follow, or nothing can."""
+COMPLETE: int = -1
+"""What `choose` gives in place of an id to end a row behind which nothing should follow."""
+STUCK: int = -2
+"""What `choose` gives in place of an id to end a row behind which something should, and cannot."""
 ENDINGS = {COMPLETE: "complete", STUCK: "stuck"}
 Window: TypeAlias = Callable[["Tensor", "State | None"], tuple["Tensor", State]]
 """A window of the model: ids (B, T) and state -> hidden outputs (B, T, O) and state."""

@@ -215,18 +215,15 @@ def test_rows_that_others_end_go_on_as_alone():
     assert search([0, 4, 8], Limits(9, frozenset({3})), EndsAt()) == alone
 
 
+IDS = torch.zeros(2, dtype=torch.int64)
+
+
 @pytest.mark.parametrize(
     ("returned", "problem"),
     [
-        (
-            torch.zeros(2).long(),
-            r"names `memory`, so it should return \(ids, memory\); it returned",
-        ),
-        (
-            (torch.zeros(2).long(), 3),
-            "a memory of tensors that have the 2 rows .*; it returned int",
-        ),
-        ((torch.zeros(2).long(), torch.zeros(1, 2)), r"it returned float32 \(1, 2\)"),
+        (IDS, r"names `memory`, so it should return ids and memory, not int64 \(2,\)"),
+        ((IDS, 3), "a memory of tensors that have the 2 rows of the batch .*; it returned int"),
+        ((IDS, torch.zeros(1, 2)), r"it returned float32 \(1, 2\)"),
     ],
 )
 def test_a_memory_that_is_no_state_of_the_rows_is_refused(returned, problem):

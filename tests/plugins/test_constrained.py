@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -267,3 +268,18 @@ def test_from_an_experiment_and_the_command_line(full_once, registry, monkeypatc
     monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
     with pytest.raises(ExperimentError, match=r"pip install 'seqlab\[constrained\]'"):
         run.generate("the", overrides=["decoder=constrained"])
+
+
+def test_the_experiment_draws_poems_and_resumes_to_the_bit():
+    experiment = Path(__file__).parents[2] / "experiments" / "constrained.yaml"
+    small = ["corpus.max_characters=900", "sampler.batch_size=4", "samples.every=1"]
+    small += ["corpus.name=original_lyrics", "corpus.if_unavailable=null", "cell.hidden_size=16"]
+    small += ["corpus.newlines=space", "train.cuda_graphs=false", "samples.prefixes=[我]"]
+    with seqlab.use_kernels("reference"):
+        whole = seqlab.run(experiment, overrides=[*small, "train.epochs=2"], run_dir="whole")
+        seqlab.run(experiment, overrides=[*small, "train.epochs=1"], run_dir="half")
+        again = seqlab.resume("half", overrides=["train.epochs=2"])
+    assert [row["loss"] for row in again.metrics] == [row["loss"] for row in whole.metrics]
+    assert again.samples == whole.samples
+    assert len(whole.samples) == 2
+    assert all(re.fullmatch("我( [一-鿿]{7}){4}", row["text"]) for row in whole.samples)
