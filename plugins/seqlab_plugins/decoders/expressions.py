@@ -56,8 +56,7 @@ class Expression:
         vocabulary = library.LLTokenizer(library.TokenizerWrapper(_Vocabulary([*slots])), slices=[])
         self._fresh = library.LLMatcher(vocabulary, grammar, log_level=0)
         if self._fresh.is_error():
-            lines = [line.strip() for line in self._fresh.get_error().splitlines()]
-            raise ValueError(": ".join(dict.fromkeys(line for line in lines if line))[:300])
+            raise ValueError(_reason(self._fresh.get_error()))
         self._kept: OrderedDict[tuple[int, ...], _Place] = OrderedDict()
 
     def after(self, text: tuple[int, ...]) -> tuple[Mask, bool]:
@@ -83,6 +82,13 @@ class Expression:
 
     def text(self, ids: Sequence[int]) -> str:
         return b"".join(self._bytes[token] for token in ids).decode("utf-8", "replace")
+
+
+def _reason(message: str) -> str:
+    """The line of a message of the library that says what is wrong."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return f"the expression is not valid: {(errors or lines or ['unknown'])[0][:300]}"
 
 
 class _Place:

@@ -36,6 +36,8 @@ from seqlab_plugins.decoders.speculation import (
     Text,
 )
 
+WINDOW = 512  # tokens of a prefix that the draft reads at once
+
 
 class Speculative:
     """Draw from the model, of which a smaller one proposes tokens: Leviathan et al., 2023.
@@ -124,11 +126,13 @@ def _advancing(advance: Advance, start: Start) -> Draft:
 def _reading(model: Any, start: Start) -> Draft:
     """The draft after the prefixes, on the device of the model that decides."""
     model = model.to(start.logits.device)
-    hidden, state = model.hidden(start.history, None)
+    state: Any = None
+    for window in torch.split(start.history, WINDOW, 1):  # which bounds the memory
+        hidden, state = model.hidden(window, state)
 
     def step(ids: Tensor, state: State) -> tuple[Tensor, State]:
-        logits, after = model(ids[:, None], state)
-        return logits[:, 0], after
+        outputs, after = model.hidden(ids[:, None], state)
+        return model.head(outputs[:, 0]), after
 
     return Draft(step, model.head(hidden[:, -1]), state)
 
