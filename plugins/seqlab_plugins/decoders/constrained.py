@@ -26,7 +26,7 @@ from seqlab import (
 )
 from seqlab_plugins.decoders.expressions import Expression, Mask, of_pattern, of_schema
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("seqlab.constrained")
 
 ANY_TEXT = r"(?s:.*)"
 GREEDY = component("greedy")
