@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
+    from seqlab.contracts import COMPLETE as COMPLETE
+    from seqlab.contracts import STUCK as STUCK
     from seqlab.contracts import Advance as Advance
     from seqlab.contracts import Batch as Batch
     from seqlab.contracts import Cell as Cell
@@ -28,6 +30,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import NamedParameters as NamedParameters
     from seqlab.contracts import Objective as Objective
     from seqlab.contracts import Observer as Observer
+    from seqlab.contracts import RemembersChoices as RemembersChoices
     from seqlab.contracts import Sampler as Sampler
     from seqlab.contracts import SearchDecoder as SearchDecoder
     from seqlab.contracts import Start as Start
@@ -62,6 +65,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.factories import TokenizerFactory as TokenizerFactory
     from seqlab.factories import component as component
     from seqlab.factories import factory_of as factory_of
+    from seqlab.generation.choosing import chooser as chooser
     from seqlab.hookspecs import hookimpl as hookimpl
     from seqlab.kernels import linear_loss as linear_loss
     from seqlab.kernels import on_all_cores as on_all_cores
@@ -69,6 +73,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.kernels import why_not_compiled as why_not_compiled
     from seqlab.model.bidirectional import Bidirectional as Bidirectional
     from seqlab.model.stack import Stack as Stack
+    from seqlab.model.state import join_rows as join_rows
     from seqlab.model.state import map_state as map_state
     from seqlab.model.state import select_rows as select_rows
     from seqlab.model.unroll import unroll as unroll
@@ -87,9 +92,10 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
 
 _HOMES = {
     "seqlab.contracts": (
-        "Advance Batch Cell Continuation Corpus Decoder Document Embedding EvaluationMethod "
-        "GreedySteps Head Ids IdStep Limits Metric NamedParameters Objective Observer Sampler "
-        "SearchDecoder Start State Terms Tokenizer Weighted Window"
+        "COMPLETE STUCK Advance Batch Cell Continuation Corpus Decoder Document Embedding "
+        "EvaluationMethod GreedySteps Head Ids IdStep Limits Metric NamedParameters Objective "
+        "Observer RemembersChoices Sampler SearchDecoder Start State Terms Tokenizer Weighted "
+        "Window"
     ),
     "seqlab.data.permutation": "Permutation",
     "seqlab.documents": "text_pieces",
@@ -102,12 +108,13 @@ _HOMES = {
         "HeadFactory MetricFactory ObjectiveFactory ObserverFactory OptimizerFactory "
         "SamplerFactory ScheduleFactory TokenizerFactory component factory_of"
     ),
+    "seqlab.generation.choosing": "chooser",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.kernels": "linear_loss on_all_cores use_kernels why_not_compiled",
     "seqlab.options": "Count Share",
     "seqlab.model.bidirectional": "Bidirectional",
     "seqlab.model.stack": "Stack",
-    "seqlab.model.state": "map_state select_rows",
+    "seqlab.model.state": "join_rows map_state select_rows",
     "seqlab.model.unroll": "unroll",
     "seqlab.records": "Stop",
     "seqlab.registry": "Registry load_plugins",

@@ -21,6 +21,7 @@ from seqlab.contracts import (
     Metric,
     Objective,
     Observer,
+    RemembersChoices,
     Sampler,
     SearchDecoder,
     Tokenizer,
@@ -51,7 +52,7 @@ message.
 hookimpl = pluggy.HookimplMarker("seqlab")
 hookspec = pluggy.HookspecMarker("seqlab")
 
-AnyDecoder: TypeAlias = Decoder | SearchDecoder
+AnyDecoder: TypeAlias = Decoder | RemembersChoices | SearchDecoder
 
 
 @hookspec

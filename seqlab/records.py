@@ -19,7 +19,10 @@ class Record:
 
 @dataclass(frozen=True)
 class RunStarted(Record):
-    """`step` is 0, or where a resumed run continues; `samples_every` is in epochs, 0: never."""
+    """`step` is 0, or where a resumed run continues; `samples_every` is in epochs, 0: never.
+
+    `columns` are those that rows of `metrics.jsonl` may have.
+    """
 
     name: str
     folder: str
@@ -29,6 +32,7 @@ class RunStarted(Record):
     epochs: int
     parameters: int
     samples_every: int
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ class Measured(Record):
     tokens_per_second: float
     unknown: float | None = None
     parts: Mapping[str, float | None] = field(default_factory=dict)
+
+
+MEASURED = tuple(f.name for f in fields(Measured) if f.name != "parts")
+"""The columns that every row of `metrics.jsonl` has."""
 
 
 @dataclass(frozen=True)

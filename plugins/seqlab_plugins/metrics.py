@@ -26,6 +26,8 @@ class _Share:
 class Accuracy(_Share):
     """The share of the targets that are the most probable token."""
 
+    names = ("accuracy",)
+
     def update(self, logits: Tensor, targets: Tensor, weights: Tensor) -> None:
         self._add(logits.argmax(-1) == targets, weights)
 
@@ -42,14 +44,14 @@ class TopK(_Share):
 
     def __init__(self, *, k: seqlab.Count = 5) -> None:
         super().__init__()
-        self._k = k
+        self._k, self.names = k, (f"top_{k}",)
 
     def update(self, logits: Tensor, targets: Tensor, weights: Tensor) -> None:
         best = logits.topk(min(self._k, logits.shape[-1]), -1).indices  # (N, k)
         self._add((best == targets.unsqueeze(-1)).any(-1), weights)
 
     def compute(self) -> dict[str, float]:
-        return {f"top_{self._k}": self._share}
+        return {self.names[0]: self._share}
 
 
 class CalibrationError:
@@ -60,6 +62,8 @@ class CalibrationError:
     Args:
         bins: how many of equal width there are between 0 and 1.
     """
+
+    names = ("calibration_error",)
 
     def __init__(self, *, bins: seqlab.Count = 15) -> None:
         self._sums = torch.zeros(3, bins, dtype=torch.float64)  # weight, probability, right

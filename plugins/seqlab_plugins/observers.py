@@ -10,7 +10,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -147,10 +146,10 @@ class Csv:
     def __init__(self) -> None:
         self._path: Path | None = None
         self._size = 0  # of the file, from the checkpoint of a resumed run
-        self._columns = [field.name for field in fields(Measured)]
+        self._columns: list[str] = []
 
     def seqlab_run_started(self, record: RunStarted) -> None:
-        self._path = Path(record.folder, "metrics.csv")
+        self._path, self._columns = Path(record.folder, "metrics.csv"), list(record.columns)
         if self._size and self._path.exists():
             cut(self._path, self._size)
             with open_to_read(self._path) as file:  # an older version may have had fewer

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.command("generate")
 @click.argument("run")
-@click.option("--prefix", "prefixes", multiple=True, help="A text to continue; repeatable.")
+@click.option("-p", "--prefix", "prefixes", multiple=True, help="A text to continue; repeatable.")
 @click.option(
     "--prefixes-file",
     "file",
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option("--past-end", is_flag=True, help="Continue past the end of a document.")
 @set_option("decoder=sample or decoder.temperature=0.8")
-@click.option("--stream", is_flag=True, help="Print the text as it is generated.")
+@click.option("--stream", is_flag=True, help="Print texts as they come.")
 @checkpoint_option
 @json_option
 @root_option
@@ -104,8 +104,7 @@ def command(
         opened.generate([], num=num, **settings)  # wrong settings fail before the first prompt
         _prompt(opened, num, settings)
     elif stream:
-        for repeat in range(num):
-            _stream(opened, texts[0], repeat, settings)
+        _stream_all(opened, texts, num, settings)
     else:
         results = opened.generate(texts, num=num, **settings)
         if as_json:
@@ -117,8 +116,6 @@ def command(
 def _check_use(prefixes: list[str], stream: bool, as_json: bool) -> None:
     if stream and as_json:
         raise UsageError("--stream and --json exclude each other: choose one")
-    if stream and len(prefixes) > 1:
-        raise UsageError(f"--stream is for one prefix; there are {len(prefixes)}")
     if not prefixes and (as_json or not is_terminal(sys.stdin)):
         raise UsageError("no prefix: give --prefix TEXT, or --prefixes-file FILE (- is stdin)")
 
@@ -140,13 +137,38 @@ def _read_prefixes(path: Path) -> list[str]:
     return prefixes
 
 
-def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:
+def _stream_all(opened: Run, texts: list[str], num: int, settings: dict[str, Any]) -> None:
+    """Print texts one below another, while all of them are generated together.
+
+    The first one that has not ended is shown as it comes; of those behind it, what is there waits.
+    """
+    pieces = opened.stream(texts, num=num, **settings)
+    waiting = [[_decoded(opened, prefix)] for prefix in texts for _ in range(num)]
+    ended, shown = [False] * len(waiting), 0
+    generated(waiting[0].pop(), end="")
+    for index, piece in pieces:
+        ended[index] |= not piece
+        waiting[index].append(piece)
+        while index == shown < len(waiting):
+            generated("".join(waiting[shown]), end="")
+            waiting[shown].clear()
+            if not ended[shown]:
+                break
+            out()
+            index = shown = shown + 1
+
+
+def _decoded(opened: Run, prefix: str) -> str:
+    """A prefix as its tokens say it."""
     from seqlab.data.tokens import decode
     from seqlab.generation.prefixes import encode_prefix
 
+    return decode(opened.tokenizer, encode_prefix(opened.tokenizer, prefix))
+
+
+def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:
     pieces = opened.stream(prefix, repeat=repeat, **settings)
-    before = decode(opened.tokenizer, encode_prefix(opened.tokenizer, prefix))
-    generated(before, end="")
+    generated(_decoded(opened, prefix), end="")
     for piece in pieces:
         generated(piece, end="")
     out()

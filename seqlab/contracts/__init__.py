@@ -7,10 +7,14 @@ optional is looked up with `offered`. Optional for every kind: `condition_here()
 
 from seqlab.contracts.data import Batch, Corpus, Document, Ids, Sampler, Tokenizer, Weighted
 from seqlab.contracts.decoding import (
+    COMPLETE,
+    ENDINGS,
+    STUCK,
     Advance,
     Continuation,
     Decoder,
     Limits,
+    RemembersChoices,
     SearchDecoder,
     Start,
 )
@@ -28,6 +32,9 @@ from seqlab.contracts.optional import offered
 from seqlab.contracts.training import EvaluationMethod, Metric, Objective, Terms, Window
 
 __all__ = [
+    "COMPLETE",
+    "ENDINGS",
+    "STUCK",
     "Advance",
     "Batch",
     "Cell",
@@ -46,6 +53,7 @@ __all__ = [
     "NamedParameters",
     "Objective",
     "Observer",
+    "RemembersChoices",
     "Sampler",
     "SearchDecoder",
     "Start",

@@ -6,7 +6,8 @@ Shapes: B rows, V vocabulary size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from seqlab.contracts.model import State
@@ -45,21 +46,62 @@ class Limits:
 class Start:
     """Where a search begins: the prefixes are read, no token is chosen yet.
 
-    `rows` are numbers to derive randomness from, one for each row, whatever the batch.
+    `rows` are numbers to derive randomness from, one for each row, whatever the batch; `seed` is
+    that of the generation, and `num` the number of continuations that are wanted of each row.
     """
 
     logits: Tensor  # (B, V), of the first token to choose
     state: State
     history: Tensor  # (B, P) int64: the tokens of the prefixes, all of one length
     rows: Tensor  # (B,) int64
+    seed: int = 0
+    num: int = 1
+    window: Window | None = field(default=None, repr=False)
+    head: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)  # (…, O) -> (…, V)
+
+    def read(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """Read a window of ids (B, T), of any number of rows; a state of None is fresh.
+
+        Returns:
+            Logits (B, T, V), each of the token after; hidden outputs (B, T, O); the state after.
+        """
+        if self.window is None or self.head is None:
+            raise TypeError("this start was made without a model: it has no `window` and `head`")
+        hidden, after = self.window(ids, state)
+        return self.head(hidden), hidden, after
+
+    @cached_property
+    def hidden(self) -> Tensor:
+        """Hidden outputs of the prefixes, (B, P, O): they are read again when this is asked for."""
+        if self.window is None:
+            raise TypeError("this start was made without a model: it has no `window`")
+        return self.window(self.history, None)[0]
+
+    def uniform(self, number: int | Tensor) -> Tensor:
+        """Return a number in [0, 1) for each row, (B,) float64: the chance of a search.
+
+        `number` says which: one for all rows, or (B,) int64. It follows from seed, row and number.
+        """
+        import torch
+
+        from seqlab.randomness import uniforms
+
+        rows = self.rows.cpu()
+        numbers = torch.as_tensor(number).cpu().expand_as(rows)
+        drawn = uniforms(self.seed, rows.numpy(), numbers.numpy())
+        return torch.from_numpy(drawn).to(self.rows.device)
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """Chosen tokens of one row, with their log-probabilities in nats."""
+    """Chosen tokens of one row, with their log-probabilities in nats.
+
+    `ended` says why a decoder itself ended it: `complete` or `stuck`; empty: it did not.
+    """
 
     ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
+    ended: str = ""
 
     @property
     def score(self) -> float:
@@ -67,16 +109,23 @@ class Continuation:
         return sum(self.log_probabilities)
 
 
+COMPLETE: int = -1
+"""What `choose` gives in place of an id to end a row behind which nothing should follow."""
+STUCK: int = -2
+"""What `choose` gives in place of an id to end a row behind which something should, and cannot."""
+ENDINGS = {COMPLETE: "complete", STUCK: "stuck"}
+Window: TypeAlias = Callable[["Tensor", "State | None"], tuple["Tensor", State]]
+"""A window of the model: ids (B, T) and state -> hidden outputs (B, T, O) and state."""
 Advance: TypeAlias = Callable[["Tensor", State], tuple["Tensor", State]]
 """One step of the model: ids (B,) and state -> logits (B, V) and state."""
 
 
 @runtime_checkable
 class Decoder(Protocol):
-    """Chooses the next token of every row. Factory: `(*, options)`.
+    """Chooses the next token of every row. Factory: `(*, options)`, or `(tokenizer, *, options)`.
 
     Optional: `greedy: bool`. True: it always chooses the most probable token, of equals the lowest
-    id, so it need not be called for each token.
+    id, so it need not be called for each token. `may_end: bool`. True: `choose` may end a row.
     """
 
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
@@ -84,7 +133,24 @@ class Decoder(Protocol):
 
         `history` (B, t) holds the tokens so far, prefix included; `uniform` (B,), float64 in
         [0, 1), is the only source of randomness, derived from the seed, the row's prefix and the
-        step. The ids are int64, on the device of the logits.
+        step. The ids are int64, on the device of the logits. A decoder with `may_end` may give
+        `COMPLETE` or `STUCK` in place of an id: the row ends there, without a further token.
+
+        It may have two more parameters, which are passed by name: `prefix_lengths`, (B,) int64,
+        how much of the history is the prefix; and `memory` (`RemembersChoices`).
+        """
+
+
+class RemembersChoices(Protocol):
+    """The form of a decoder with a memory: a state of its own, by the rules of states."""
+
+    def choose(
+        self, logits: Tensor, history: Tensor, uniform: Tensor, memory: State | None
+    ) -> tuple[Tensor, State]:
+        """Return ids (B,), and what to remember of these rows: the next call is given it.
+
+        The batch is the first dimension of every tensor of the memory, and its shape stays. None
+        is fresh, and so is a row of zeros. Rows that have ended are dropped from it.
         """
 
 

@@ -68,11 +68,15 @@ class Objective(Protocol):
 class Metric(Protocol):
     """A number beside the loss of an evaluation. Factory: `(*, options)`; anew for each pass."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its numbers: columns in `metrics.jsonl`."""
+
     def update(self, logits: Tensor, targets: Tensor, weights: Tensor) -> None:
         """Take some targets: logits (N, V), targets (N,) and their weights (N,), not all 0."""
 
     def compute(self) -> Mapping[str, float]:
-        """Return numbers by name: columns in `metrics.jsonl`."""
+        """Return a number for each name."""
 
 
 class EvaluationMethod(Protocol):

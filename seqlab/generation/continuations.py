@@ -5,7 +5,7 @@ Shapes: B active rows, N steps, V vocabulary size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -33,11 +33,17 @@ class Steps(NamedTuple):
     log_probabilities: Tensor  # (B, N), natural
 
 
-def scored(steps: Iterable[Step | Steps]) -> Iterator[Steps]:
+class Ended(NamedTuple):
+    """Rows that the decoder has ended, and why: they have no further token."""
+
+    reasons: Mapping[int, str]
+
+
+def scored(steps: Iterable[Step | Steps | Ended]) -> Iterator[Steps | Ended]:
     """Join single steps of the same rows, to compute the log-probabilities of many at once."""
     joined: list[Step] = []
     for step in steps:
-        if isinstance(step, Steps):
+        if not isinstance(step, Step):
             yield step
             continue
         is_full = (len(joined) + 1) * step.logits.numel() > tuning.LOGARITHMS_AT_ONCE
@@ -58,17 +64,30 @@ def _join(steps: Sequence[Step]) -> Steps:
     return Steps(steps[0].rows, ids, log_probabilities(logits, ids))
 
 
-def continuations(steps: Iterable[Steps]) -> list[Continuation]:
+def continuations(steps: Iterable[Steps | Ended]) -> list[Continuation]:
     """Return a continuation for each row; steps of the same rows are read from the device once."""
     ids: dict[int, list[int]] = {}
     scores: dict[int, list[float]] = {}
-    for rows, group in groupby(steps, key=itemgetter(0)):
+    reasons: dict[int, str] = {}
+    for rows, group in groupby(_steps_of(steps, reasons), key=itemgetter(0)):
         _, group_ids, group_scores = zip(*group, strict=True)
         lists = torch.cat(group_ids, 1).tolist(), torch.cat(group_scores, 1).tolist()
         for row, row_ids, row_scores in zip(rows, *lists, strict=True):
             ids.setdefault(row, []).extend(row_ids)
             scores.setdefault(row, []).extend(row_scores)
-    return [Continuation(tuple(ids[row]), tuple(scores[row])) for row in sorted(ids)]
+    return [
+        Continuation(tuple(ids.get(row, ())), tuple(scores.get(row, ())), reasons.get(row, ""))
+        for row in sorted({*ids, *reasons})
+    ]
+
+
+def _steps_of(steps: Iterable[Steps | Ended], reasons: dict[int, str]) -> Iterator[Steps]:
+    """Yield the steps; why rows have ended is added to `reasons`."""
+    for step in steps:
+        if isinstance(step, Ended):
+            reasons.update(step.reasons)
+        else:
+            yield step
 
 
 def log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:

@@ -19,15 +19,20 @@ from seqlab.contracts import (
     offered,
 )
 from seqlab.errors import UsageError
-from seqlab.generation.continuations import Step, Steps, continuations, scored
+from seqlab.generation.continuations import Ended, Step, Steps, continuations, scored
 from seqlab.generation.greedy import choose_greedily
-from seqlab.generation.prefixes import by_length, encode_prefix, read_prefixes, row_numbers
+from seqlab.generation.prefixes import (
+    by_length,
+    encode_prefix,
+    read_prefixes,
+    ready_to_predict,
+    row_numbers,
+)
 from seqlab.generation.search import choose_stepwise
-from seqlab.generation.stops import StopText, TextStream, limits
+from seqlab.generation.stops import StopText, limits
 from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps, stepper
-from seqlab.randomness import derive
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class Generated:
     """A prefix and its continuation; `text` is both together.
 
     `ids`, `tokens` (the text of each) and `log_probabilities` (natural) are those of all generated
-    tokens. `ended` is `length` or `stop`; a stop text is in the tokens, but neither in
-    `continuation` nor in `text`. `score` is the sum of the log-probabilities.
+    tokens. `ended` is `length`, `stop`, or what the decoder says: `complete` (nothing may follow)
+    or `stuck` (nothing can). A stop text is in the tokens, but neither in `continuation` nor in
+    `text`. `score` is the sum of the log-probabilities.
     """
 
     prefix: str
@@ -73,85 +79,20 @@ def generate(
     num, seed = whole_number(num, "num", 1, MOST_TEXTS), whole_number(seed, "seed", 0, LARGEST)
     prefixes = texts(prefixes, "prefix")
     encoded = [encode_prefix(tokenizer, prefix) for prefix in prefixes]
-    model.eval()
+    ready_to_predict(model)
     if isinstance(decoder, SearchDecoder):
-        beams = _search(model, decoder, encoded, bounds)
-        for prefix, beam in zip(prefixes, beams, strict=True):
-            _check_count(prefix, beam, num)
-        best = [continuation for beam in beams for continuation in beam[:num]]
+        best = search_best(model, decoder, seed, prefixes, encoded, num, bounds)
     else:
         repeated = [ids for ids in encoded for _ in range(num)]
         best = _choose(model, decoder, seed, repeated, bounds)
-    finish = _Finisher(tokenizer, bounds, stop_text)
+    finish = Finisher(tokenizer, bounds, stop_text)
     owners = [pair for pair in zip(prefixes, encoded, strict=True) for _ in range(num)]
     return [finish(*owner, continuation) for owner, continuation in zip(owners, best, strict=True)]
 
 
-def stream(
-    model: LanguageModel,
-    tokenizer: Tokenizer,
-    decoder: Decoder | SearchDecoder,
-    prefix: str,
-    *,
-    length: int,
-    seed: int = 0,
-    repeat: int = 0,
-    stop: Sequence[str] = (),
-    stop_tokens: Sequence[int] = (),
-) -> Iterator[str]:
-    """Yield the continuation of one prefix as it is generated, in whole characters.
-
-    Joined, the pieces are the `continuation` of `generate`; `repeat` is the index among its `num`.
-    A decoder that searches gives one piece at the end.
-
-    Raises:
-        UsageError: as `generate` does, before the first piece.
-    """
-    bounds, stop_text = limits(tokenizer, length, stop, stop_tokens)
-    repeat = whole_number(repeat, "repeat", 0, MOST_TEXTS)
-    seed = whole_number(seed, "seed", 0, LARGEST)
-    (prefix,) = texts([prefix], "prefix")
-    ids = encode_prefix(tokenizer, prefix)
-    model.eval()
-    if isinstance(decoder, SearchDecoder):
-        with torch.inference_mode():
-            (beam,) = _search(model, decoder, [ids], bounds)
-        _check_count(prefix, beam, repeat + 1)
-        finish = _Finisher(tokenizer, bounds, stop_text)
-        return iter([finish(prefix, ids, beam[repeat]).continuation])
-    tokens = _tokens(model, decoder, seed, ids, repeat, bounds)
-    return _pieces(tokenizer, tokens, bounds, TextStream(stop_text))
-
-
-def _tokens(
-    model: LanguageModel, decoder: Decoder, seed: int, ids: list[int], repeat: int, bounds: Limits
-) -> Iterator[int]:
-    with torch.inference_mode():
-        starts = [read_prefixes(model, [ids], [derive(repeat, *ids)])]
-        chosen = _chooser(model, decoder, seed, bounds)(starts)
-    while True:
-        with torch.inference_mode():  # left before each yield: it is a setting of the thread
-            step = next(chosen, None)
-        if step is None:
-            return
-        yield from step.ids.flatten().tolist()
-
-
-def _pieces(
-    tokenizer: Tokenizer, tokens: Iterator[int], bounds: Limits, text: TextStream
-) -> Iterator[str]:
-    chosen: list[int] = []
-    for token in tokens:
-        chosen.append(token)
-        data = tokenizer.token_bytes(token)
-        piece = text.end(data) if bounds.ended(chosen) else text.add(data)
-        if piece:
-            yield piece
-
-
-def _chooser(
+def steps_of(
     model: LanguageModel, decoder: Decoder, seed: int, bounds: Limits
-) -> Callable[[Sequence[Start]], Iterator[Step | Steps]]:
+) -> Callable[[Sequence[Start]], Iterator[Step | Steps | Ended]]:
     """Return a function that continues the rows of some starts."""
     is_greedy = offered(decoder, "greedy") is True
     take_steps = greedy_steps(model, bounds.length) if is_greedy else None
@@ -161,15 +102,44 @@ def _chooser(
     return lambda starts: choose_stepwise(decoder, seed, advance, starts, bounds)
 
 
+def search_best(
+    model: LanguageModel,
+    decoder: SearchDecoder,
+    seed: int,
+    prefixes: Sequence[str],
+    encoded: Sequence[list[int]],
+    num: int,
+    bounds: Limits,
+) -> list[Continuation]:
+    """Return the best `num` continuations of each prefix.
+
+    Raises:
+        UsageError: the decoder finds fewer.
+    """
+    beams = _search(model, decoder, seed, encoded, num, bounds)
+    for prefix, beam in zip(prefixes, beams, strict=True):
+        if len(beam) < num:
+            raise UsageError(
+                f"prefix {prefix!r}: the decoder found {len(beam)} continuations, not {num}"
+            )
+    return [continuation for beam in beams for continuation in beam[:num]]
+
+
 def _search(
-    model: LanguageModel, decoder: SearchDecoder, encoded: Sequence[list[int]], bounds: Limits
+    model: LanguageModel,
+    decoder: SearchDecoder,
+    seed: int,
+    encoded: Sequence[list[int]],
+    num: int,
+    bounds: Limits,
 ) -> list[list[Continuation]]:
     """Search for prefixes of the same length together, at most `tuning.ROWS_AT_ONCE`."""
     results: dict[int, list[Continuation]] = {}
     advance = stepper(model)
     numbers = row_numbers(encoded)
-    for rows in (part for same in by_length(encoded) for part in _split(same)):
-        start = read_prefixes(model, [encoded[row] for row in rows], [numbers[row] for row in rows])
+    for rows in (part for same in by_length(encoded) for part in split(same)):
+        own = [encoded[row] for row in rows], [numbers[row] for row in rows]
+        start = read_prefixes(model, *own, seed, num)
         for row, beam in zip(rows, decoder.search(advance, start, bounds), strict=True):
             results[row] = [_cut(continuation, bounds) for continuation in beam]
     return [results[row] for row in range(len(encoded))]
@@ -185,8 +155,8 @@ def _choose(
     """Continue all rows together, those of one length side by side, as many as fit."""
     results: dict[int, Continuation] = {}
     numbers = row_numbers(encoded)
-    choose = _chooser(model, decoder, seed, bounds)
-    for rows in _split([row for same in by_length(encoded) for row in same]):
+    choose = steps_of(model, decoder, seed, bounds)
+    for rows in split([row for same in by_length(encoded) for row in same]):
         own = [encoded[row] for row in rows]
         starts = [
             read_prefixes(model, [own[i] for i in same], [numbers[rows[i]] for i in same])
@@ -197,7 +167,7 @@ def _choose(
     return [results[row] for row in range(len(encoded))]
 
 
-def _split(rows: list[int]) -> Iterator[list[int]]:
+def split(rows: list[int]) -> Iterator[list[int]]:
     return (
         rows[first : first + tuning.ROWS_AT_ONCE]
         for first in range(0, len(rows), tuning.ROWS_AT_ONCE)
@@ -211,17 +181,12 @@ def _cut(continuation: Continuation, bounds: Limits) -> Continuation:
         kept.append(token)
         if bounds.ended(kept):
             break
-    return Continuation(tuple(kept), continuation.log_probabilities[: len(kept)])
+    whole = len(kept) == len(continuation.ids)
+    scores = continuation.log_probabilities[: len(kept)]
+    return Continuation(tuple(kept), scores, continuation.ended if whole else "")
 
 
-def _check_count(prefix: str, beam: Sequence[Continuation], num: int) -> None:
-    if len(beam) < num:
-        raise UsageError(
-            f"prefix {prefix!r}: the decoder found {len(beam)} continuations, not {num}"
-        )
-
-
-class _Finisher:
+class Finisher:
     """Turns continuations into results; the bytes of each token are looked up once."""
 
     def __init__(self, tokenizer: Tokenizer, bounds: Limits, stop_text: StopText) -> None:
@@ -231,7 +196,7 @@ class _Finisher:
         self._stop_text = stop_text
 
     def __call__(self, prefix: str, ids: list[int], continuation: Continuation) -> Generated:
-        stopped = self._bounds.stopped(continuation.ids)
+        stopped = bool(continuation.ids) and self._bounds.stopped(continuation.ids)
         data = b"".join(map(self._bytes, continuation.ids))
         kept = self._stop_text.cut(data) if stopped else data
         before = b"".join(map(self._bytes, ids))
@@ -243,5 +208,5 @@ class _Finisher:
             continuation=kept.decode("utf-8", "replace"),
             tokens=tuple(map(self._text, continuation.ids)),
             score=continuation.score,
-            ended="stop" if stopped else "length",
+            ended="stop" if stopped else continuation.ended or "length",
         )

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from seqlab.contracts import Decoder, GreedySteps, Limits, Start
 from seqlab.errors import PluginError
+from seqlab.generation.choosing import check_ids
 from seqlab.generation.continuations import Steps, log_probabilities
-from seqlab.generation.search import Ends, check_ids
+from seqlab.generation.search import Ends
 from seqlab.model.state import join_rows, select_rows
 
 
@@ -47,7 +48,7 @@ def choose_greedily(
 def _first_ids(decoder: Decoder, start: Start) -> Tensor:
     uniform = torch.zeros(len(start.rows), dtype=torch.float64, device=start.logits.device)
     ids = decoder.choose(start.logits, start.history, uniform)
-    check_ids(decoder, ids, len(start.rows))
+    check_ids(ids, len(start.rows), f"decoder {type(decoder).__name__}: `choose`")
     return ids
 
 

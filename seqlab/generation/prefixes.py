@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from seqlab.contracts import Start, Tokenizer
+from seqlab.contracts import Start, State, Tokenizer
 from seqlab.errors import UsageError
 from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
@@ -23,6 +26,16 @@ def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
     if not ids:
         raise UsageError("the prefix is empty; it needs at least one character")
     return ids
+
+
+def ready_to_predict(model: LanguageModel) -> LanguageModel:
+    """Put a model into evaluation mode; raise UsageError if it does not predict the next token."""
+    if not model.predicts_next:
+        raise UsageError(
+            f"objective '{type(model.objective).__name__}' does not predict the next token, so"
+            " there are neither texts nor surprisals; `seqlab eval` scores the model"
+        )
+    return model.eval()
 
 
 def row_numbers(encoded: Sequence[list[int]]) -> list[int]:
@@ -42,13 +55,28 @@ def by_length(encoded: Sequence[list[int]]) -> Iterator[list[int]]:
 
 
 def read_prefixes(
-    model: LanguageModel, encoded: Sequence[list[int]], numbers: Sequence[int]
+    model: LanguageModel,
+    encoded: Sequence[list[int]],
+    numbers: Sequence[int],
+    seed: int = 0,
+    num: int = 1,
 ) -> Start:
-    """Read prefixes of the same length, in windows, which bounds the memory."""
+    """Read prefixes of the same length; `seed` and `num` are for decoders that search."""
     device = model.device
     ids = torch.tensor(encoded, device=device)
-    state = None
-    for window in torch.split(ids, tuning.PREFIX_WINDOW, 1):
-        hidden, state = model.hidden(window, state)
-    assert state is not None  # noqa: S101 # a prefix has at least one token
-    return Start(model.head(hidden[:, -1]), state, ids, torch.tensor(numbers, device=device))
+    state: Any = None
+    for part in torch.split(ids, tuning.PREFIX_WINDOW, 1):  # which bounds the memory
+        hidden, state = model.hidden(part, state)
+    rows = torch.tensor(numbers, device=device)
+    window = partial(_read_window, model)
+    return Start(model.head(hidden[:, -1]), state, ids, rows, seed, num, window, model.head)
+
+
+def _read_window(model: LanguageModel, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """Return hidden outputs (B, T, O) for ids (B, T), in parts that bound the memory inside."""
+    outputs = []
+    for part in torch.split(ids, tuning.PREFIX_WINDOW, 1):
+        hidden, state = model.hidden(part, state)
+        outputs.append(hidden)
+    assert state is not None  # noqa: S101 # a window has at least one token
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1), state

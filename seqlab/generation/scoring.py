@@ -10,6 +10,7 @@ import torch
 
 from seqlab.contracts import Tokenizer
 from seqlab.errors import UsageError
+from seqlab.generation.prefixes import ready_to_predict
 from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.training.loss import perplexity, token_nats
@@ -48,7 +49,7 @@ def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
     if len(ids) < 2:
         raise UsageError(f"a text to score needs at least 2 tokens; this one has {len(ids)}")
     parts = [tokenizer.token_bytes(token) for token in ids]
-    surprisal = _surprisal(model.eval(), ids)
+    surprisal = _surprisal(ready_to_predict(model), ids)
     nats = math.fsum(surprisal)
     loss = nats / len(surprisal)
     characters = sum(TokenSize.of(tokenizer, token).characters for token in ids[1:])

@@ -11,9 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Advance, Continuation, Decoder, Limits, SearchDecoder, Start
-from seqlab.errors import PluginError
-from seqlab.generation.continuations import Step, continuations, scored
+from seqlab.contracts import (
+    ENDINGS,
+    Advance,
+    Continuation,
+    Decoder,
+    Limits,
+    SearchDecoder,
+    Start,
+    State,
+    offered,
+)
+from seqlab.generation.choosing import Choose, chooser
+from seqlab.generation.continuations import Ended, Step, continuations, scored
 from seqlab.kernels import tuning
 from seqlab.model.state import join_rows, select_rows
 from seqlab.randomness import uniforms
@@ -35,47 +45,78 @@ def as_search(decoder: Decoder | SearchDecoder, seed: int) -> Search:
 
 def choose_stepwise(
     decoder: Decoder, seed: int, advance: Advance, starts: Sequence[Start], limits: Limits
-) -> Iterator[Step]:
+) -> Iterator[Step | Ended]:
     """Choose a token for every active row, step by step.
 
-    Nothing is read back from the device unless `limits` has stops.
+    Nothing is read back from the device unless `limits` has stops, or the decoder may end rows.
     """
-    groups = [_Group(start) for start in starts]
-    random = _Uniforms(seed, torch.cat([start.rows for start in starts]))
-    rows: Sequence[int] = range(sum(len(group) for group in groups))
-    logits = torch.cat([start.logits for start in starts])
-    state = join_rows([start.state for start in starts])
-    ends = Ends(limits, len(rows)) if limits.may_stop else None
-    ids = logits.new_empty(0, dtype=torch.int64)
+    active = _Active(seed, starts)
+    choose, may_end = chooser(decoder), offered(decoder, "may_end") is True
+    ends = Ends(limits, len(active.rows)) if limits.may_stop else None
     for step in range(limits.length):
         if step:
-            logits, state = advance(ids, state)
-        ids = _choose(decoder, groups, logits, random.at(step, logits.device))
-        yield Step(rows, ids, logits)
-        active = ends.active(rows, ids) if ends else None
-        if active is None:
-            continue
-        if not active:
+            active.advance(advance)
+        active.choose(choose, step)
+        if may_end and (reasons := active.ended()):
+            yield Ended({active.rows[i]: reason for i, reason in reasons.items()})
+            active.keep([i for i in range(len(active.rows)) if i not in reasons])
+            if not active.rows:
+                return
+        yield Step(active.rows, active.ids, active.logits)
+        going = ends.active(active.rows, active.ids) if ends else None
+        if going is not None:
+            active.keep(going)
+            if not active.rows:
+                return
+
+
+class _Active:
+    """The rows that have not ended: what they chose last, and what they choose from."""
+
+    def __init__(self, seed: int, starts: Sequence[Start]) -> None:
+        self._groups = [_Group(start) for start in starts]
+        self._random = _Uniforms(seed, torch.cat([start.rows for start in starts]))
+        self._state = join_rows([start.state for start in starts])
+        self.logits = torch.cat([start.logits for start in starts])  # (B, V)
+        self.rows: Sequence[int] = range(len(self.logits))  # among those of all starts
+        self.ids = self.logits.new_empty(0, dtype=torch.int64)  # (B,)
+
+    def advance(self, advance: Advance) -> None:
+        self.logits, self._state = advance(self.ids, self._state)
+
+    def choose(self, choose: Choose, step: int) -> None:
+        """Call the decoder once for each length of history, so that none needs padding."""
+        uniform = self._random.at(step, self.logits.device)
+        if len(self._groups) == 1:
+            self.ids = self._groups[0].choose(choose, self.logits, uniform)
             return
-        kept = torch.tensor(active, device=ids.device)
-        rows, ids, state = [rows[i] for i in active], ids[kept], select_rows(state, kept)
-        random.keep(active)
-        groups = list(_keep(groups, active))
+        sizes = [len(group) for group in self._groups]
+        inputs = zip(torch.split(self.logits, sizes), torch.split(uniform, sizes), strict=True)
+        parts = zip(self._groups, inputs, strict=True)
+        self.ids = torch.cat([group.choose(choose, *pair) for group, pair in parts])
 
+    def ended(self) -> dict[int, str]:
+        """The indices of the rows that the decoder has ended, and why."""
+        return {i: ENDINGS[token] for i, token in enumerate(self.ids.tolist()) if token in ENDINGS}
 
-def _choose(decoder: Decoder, groups: Sequence[_Group], logits: Tensor, uniform: Tensor) -> Tensor:
-    """Call the decoder once for each length of history, so that none needs padding."""
-    if len(groups) == 1:
-        return groups[0].choose(decoder, logits, uniform)
-    sizes = [len(group) for group in groups]
-    parts = zip(groups, torch.split(logits, sizes), torch.split(uniform, sizes), strict=True)
-    return torch.cat([group.choose(decoder, *inputs) for group, *inputs in parts])
+    def keep(self, indices: list[int]) -> None:
+        self.rows = [self.rows[i] for i in indices]
+        if not indices:
+            return
+        kept = torch.tensor(indices, device=self.ids.device)
+        self.ids, self.logits = self.ids[kept], self.logits[kept]
+        self._state = select_rows(self._state, kept)
+        self._random.keep(indices)
+        self._groups = list(_keep(self._groups, indices))
 
 
 class _Group:
     """Rows whose histories have the same length: the first `_filled` columns of `_tokens`."""
 
     def __init__(self, start: Start) -> None:
+        rows, length = start.history.shape
+        self._lengths = start.history.new_full((rows,), length)  # of the prefixes
+        self._memory: State | None = None
         self._allocate(start.history)
 
     def _allocate(self, history: Tensor) -> None:
@@ -87,10 +128,9 @@ class _Group:
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def choose(self, decoder: Decoder, logits: Tensor, uniform: Tensor) -> Tensor:
+    def choose(self, choose: Choose, logits: Tensor, uniform: Tensor) -> Tensor:
         history = self._tokens.narrow(1, 0, self._filled)
-        ids = decoder.choose(logits, history, uniform)
-        check_ids(decoder, ids, len(self))
+        ids, self._memory = choose(logits, history, uniform, self._lengths, self._memory)
         column = next(self._free, None)
         if column is None:
             self._allocate(history)
@@ -101,20 +141,10 @@ class _Group:
 
     def keep(self, indices: list[int]) -> None:
         rows = torch.tensor(indices, device=self._tokens.device)
+        self._lengths = self._lengths[rows]
+        if self._memory is not None:
+            self._memory = select_rows(self._memory, rows)
         self._allocate(self._tokens[rows, : self._filled])
-
-
-def check_ids(decoder: Decoder, ids: object, rows: int) -> None:
-    """Raise PluginError unless a decoder returned int64 ids (B,)."""
-    returned = type(ids).__name__
-    if isinstance(ids, Tensor):
-        if ids.shape == (rows,) and ids.dtype == torch.int64:
-            return
-        returned = f"{str(ids.dtype).removeprefix('torch.')} {tuple(ids.shape)}"
-    raise PluginError(
-        f"decoder {type(decoder).__name__}: `choose` should return the ids of {rows} rows, int64"
-        f" ({rows},); it returned {returned}"
-    )
 
 
 def _keep(groups: Sequence[_Group], active: Sequence[int]) -> Iterator[_Group]:

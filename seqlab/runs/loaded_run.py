@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, overload
 
 from seqlab.arguments import MOST_ROWS, expect_decoder_overrides, named_path, texts, whole_number
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
@@ -17,8 +17,9 @@ from seqlab.data.splits import open_source
 from seqlab.errors import UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.sections import Evaluation
-from seqlab.generation.generating import Generated, generate, stream
+from seqlab.generation.generating import Generated, generate
 from seqlab.generation.scoring import Scored, score
+from seqlab.generation.streaming import stream, stream_all
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
@@ -36,6 +37,7 @@ from seqlab.training.metrics import TokenSizes
 from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
+Texts: TypeAlias = list[str] | tuple[str, ...]
 
 
 def open_run(
@@ -144,33 +146,24 @@ class Run:
             stop_tokens=self._stop_tokens(stop_tokens),
         )
 
-    def stream(
-        self,
-        prefix: str,
-        *,
-        length: int = 50,
-        seed: int = 0,
-        repeat: int = 0,
-        stop: Sequence[str] = (),
-        stop_tokens: Sequence[int] | None = None,
-        overrides: Sequence[str] = (),
-    ) -> Iterator[str]:
+    @overload
+    def stream(self, prefix: str, **settings: Any) -> Iterator[str]: ...
+    @overload
+    def stream(self, prefix: Texts, **settings: Any) -> Iterator[tuple[int, str]]: ...
+    def stream(self, prefix: str | Texts, **settings: Any) -> Iterator[Any]:
         """Continue one prefix, and yield the text as it is generated, in whole characters.
 
-        Joined it is the `continuation` of `generate`, with the same arguments; `repeat` (from 0)
-        is the index among its `num`.
+        Arguments and errors are those of `generate`. For one prefix there is `repeat` (from 0) in
+        place of `num`: the index among them. Several are continued together, as (index, piece);
+        the index counts the results of `generate`. The pieces joined are their `continuation`; of
+        several, each ends with an empty piece.
         """
-        return stream(
-            self.model,
-            self.tokenizer,
-            self.decoder_with(overrides),
-            prefix,
-            length=length,
-            seed=seed,
-            repeat=repeat,
-            stop=stop,
-            stop_tokens=self._stop_tokens(stop_tokens),
-        )
+        decoder = self.decoder_with(settings.pop("overrides", ()))
+        settings["stop_tokens"] = self._stop_tokens(settings.pop("stop_tokens", None))
+        settings.setdefault("length", 50)
+        if isinstance(prefix, str):
+            return stream(self.model, self.tokenizer, decoder, prefix, **settings)
+        return stream_all(self.model, self.tokenizer, decoder, prefix, **settings)
 
     @forbidding_exit()
     def score(self, text: str) -> Scored:

@@ -11,6 +11,7 @@ from seqlab.errors import UsageError
 from seqlab.generation.generating import generate
 from seqlab.generation.prefixes import encode_prefix
 from seqlab.records import (
+    MEASURED,
     CheckpointSaved,
     EpochEnded,
     Evaluated,
@@ -24,7 +25,7 @@ from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.observers import Observers
-from seqlab.training.measuring import measure
+from seqlab.training.measuring import further_columns, measure
 from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self._start = time.monotonic()
         self._prefixes = self._valid_prefixes()
+        self._further = further_columns(self.resolved.evaluation)
         self.epoch = RunningEpoch(self.parts.training.columns)
 
     def started(self) -> None:
@@ -56,6 +58,7 @@ class Recorder:
             epochs=-(-total // training.steps_per_epoch),
             parameters=sum(p.numel() for p in self.parts.model.parameters()),
             samples_every=samples.every if samples else 0,
+            columns=tuple(dict.fromkeys([*MEASURED, *training.columns.parts, *self._further])),
         )
         self.observers.notify("seqlab_run_started", record)
 
@@ -135,7 +138,10 @@ class Recorder:
 
     def _valid_prefixes(self) -> list[str]:
         """Return the prefixes that can be encoded; warn of the rest."""
-        valid = []
+        valid: list[str] = []
+        if self.resolved.samples and not self.parts.model.predicts_next:
+            log.warning("samples: there are none, as the objective does not predict the next token")
+            return valid
         for prefix in self.resolved.samples.prefixes if self.resolved.samples else []:
             try:
                 encode_prefix(self.parts.prepared.tokenizer, prefix)

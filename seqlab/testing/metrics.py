@@ -32,6 +32,8 @@ def _measured(subject: Subject, *scored: Scored) -> Mapping[str, Any]:
         metric.update(logits, targets, weights)
     numbers = metric.compute()
     expect(isinstance(numbers, Mapping), "numbers by name", type(numbers).__name__)
+    names = tuple(metric.names)
+    expect(tuple(numbers) == names, f"a number for each of {names}", tuple(numbers))
     return dict(numbers)
 
 

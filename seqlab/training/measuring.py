@@ -21,6 +21,7 @@ from seqlab.data.tokens import Tokens, on_device
 from seqlab.errors import PluginError
 from seqlab.experiment.sections import Evaluation
 from seqlab.model.language_model import LanguageModel
+from seqlab.records import MEASURED
 from seqlab.registry.binding import Bound
 from seqlab.training.evaluation import batches_of, evaluate
 from seqlab.training.loss import perplexity
@@ -79,6 +80,26 @@ def measure(
     return fields
 
 
+def further_columns(settings: Evaluation | None) -> list[str]:
+    """Return the columns of metrics and methods, which evaluations alone have.
+
+    Raises:
+        PluginError: two have one name.
+    """
+    if settings is None:
+        return []
+    names = [name for metric in settings.metrics for name in metric().names]
+    for method, _ in _named(settings.methods):
+        names += [f"{method}_loss", f"{method}_perplexity"]
+    taken = {*MEASURED} - {"accuracy"}
+    if wrong := [n for n in names if n in taken or names.count(n) > 1 or not n.isidentifier()]:
+        raise PluginError(
+            f"evaluation: a number is called {wrong[0]!r}; that should be a name of its own, of"
+            " letters, digits and _"
+        )
+    return names
+
+
 def _named(methods: Sequence[Any]) -> Iterator[tuple[str, Bound]]:
     """Name the columns of each method by its component; several of one are numbered."""
     seen: Counter[str] = Counter()
@@ -91,12 +112,10 @@ def _named(methods: Sequence[Any]) -> Iterator[tuple[str, Bound]]:
 def _add(fields: dict[str, Any], numbers: Mapping[str, Any]) -> None:
     """Add numbers to a row: each is a column of its own, or fills one that is empty."""
     for name, value in numbers.items():
-        if name in fields and fields[name] is None:
-            fields[name] = value
-        elif name != "accuracy" and (name in fields or name in fields["parts"]):
-            raise PluginError(f"evaluation.metrics: two of the numbers are called '{name}'")
-        elif name not in fields:
+        if name not in fields:
             fields["parts"][name] = value
+        elif fields[name] is None:
+            fields[name] = value
 
 
 def _loss(model: LanguageModel, method: Bound, batches: Iterator[Batch], name: str) -> float:

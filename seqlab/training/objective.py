@@ -19,7 +19,7 @@ from seqlab.errors import PluginError
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.signature import takes_state
 from seqlab.model.state import checked_rows
-from seqlab.records import Measured
+from seqlab.records import MEASURED
 
 _BELOW_ONE = 1 - 2**-24  # the largest float32 below 1
 
@@ -137,8 +137,7 @@ def _losses_of(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _wrong_names(names: tuple[str, ...]) -> Iterator[str]:
-    taken = {*Measured.__dataclass_fields__}
-    return (n for n in names if n in taken or names.count(n) > 1 or not n.isidentifier())
+    return (n for n in names if n in MEASURED or names.count(n) > 1 or not n.isidentifier())
 
 
 def _problems(

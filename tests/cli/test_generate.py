@@ -40,6 +40,34 @@ def test_what_is_streamed_is_what_is_printed_otherwise(generate, more):
     assert (whole.code, generate("--prefix", "the", "--stream", *more).out) == (0, whole.out)
 
 
+@pytest.mark.parametrize("more", [(), ("--num", 3), ("--stop", "o"), ("--set", "decoder=beam")])
+def test_several_texts_are_streamed_one_below_another_as_they_are_printed(generate, more):
+    prefixes = ("-p", "the", "-p", "do", "-p", "the", "-p", "and so")
+    whole = generate(*prefixes, *more)
+    assert (whole.code, generate(*prefixes, "--stream", *more).out) == (0, whole.out)
+
+
+def test_the_first_text_is_shown_as_it_comes_and_the_others_wait(generate, monkeypatch):
+    shown = []
+    monkeypatch.setattr("seqlab.cli.generate.generated", lambda text, end="\n": shown.append(text))
+    generate("-p", "the", "-p", "do", "--length", 4, "--stream", "--set", "decoder=greedy")
+    assert shown[0] == "the"
+    assert [len(piece) for piece in shown[1:] if piece] == [1, 1, 1, 1, 6]
+
+
+def test_a_text_that_cannot_go_on_ends_with_a_line_and_others_do_not(generate):
+    pytest.importorskip("llguidance")
+    stuck = "decoder={name: constrained, pattern: '(the|do)Q|fox', inner: sample}"
+    result = generate("-p", "the", "-p", "do", "--num", 20, "--set", stuck, "--json")
+    ended = {(each["continuation"], each["ended"]) for each in json.loads(result.out)}
+    assert result.code == 0
+    assert ended == {("the", "stuck"), ("do", "stuck"), ("fox", "complete")}
+    lines = result.err.splitlines()
+    assert len(lines) == sum(each["ended"] == "stuck" for each in json.loads(result.out))
+    warning = "seqlab: warning: decoder 'constrained': no token of the vocabulary fits"
+    assert all(line.startswith(warning) for line in lines)
+
+
 def test_set_changes_the_decoder_as_it_does_elsewhere(generate):
     greedy = generate("--prefix", "the", "--set", "decoder=greedy")
     cold = generate("--prefix", "the", "--set", "decoder.temperature=1e-9")
@@ -108,7 +136,6 @@ IMPOSSIBLE = [
     (("--set", "decoder.temprature=1"), "did you mean 'temperature'?"),
     (("--set", "cell.hidden_size=3"), "generating changes the decoder only"),
     (("--set", "decoder={name: beam, beams: 2}", "--num", 3), "found 2 continuations, not 3"),
-    (("--prefix", "do", "--stream"), "--stream is for one prefix; there are 2"),
     (("--json", "--stream"), "choose one"),
     (("--prefix", "分"), "prefix '分': character '分'"),
     (("--prefix", ""), "the prefix is empty"),

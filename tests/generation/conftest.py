@@ -9,7 +9,8 @@ from seqlab_plugins.tokenizers.basic import Bytes, Characters
 from seqlab_plugins.tokenizers.bpe import BytePairs
 
 import seqlab
-from seqlab.generation.generating import generate, stream
+from seqlab.generation.generating import generate
+from seqlab.generation.streaming import stream
 from seqlab.model.language_model import LanguageModel
 
 LETTERS = "abcdefgh分开不"

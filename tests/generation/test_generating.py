@@ -13,7 +13,8 @@ from seqlab_plugins.tokenizers.basic import Characters
 import seqlab
 from seqlab import Continuation, select_rows
 from seqlab.errors import UsageError
-from seqlab.generation.generating import generate, stream
+from seqlab.generation.generating import generate
+from seqlab.generation.streaming import stream
 
 LETTERS = "abcdefgh分开不"
 PREFIXES = ["分开", "不分开", "a", "hgfedcba", "分开", "开分"]

@@ -12,7 +12,8 @@ from seqlab_plugins.tokenizers.basic import Characters
 from torch import nn
 
 import seqlab
-from seqlab.generation.generating import generate, stream
+from seqlab.generation.generating import generate
+from seqlab.generation.streaming import stream
 from seqlab.kernels import has_numba_and_blas, tuning, use_kernels
 from seqlab.model.stepping import greedy_steps
 

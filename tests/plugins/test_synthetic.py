@@ -191,7 +191,7 @@ def test_every_target_that_counts_is_trained_in_the_row_of_its_sequence(make, na
 
 @every_task
 def test_every_row_of_an_evaluation_is_one_whole_sequence_with_a_fresh_state(make, name):
-    (batch,) = stream_batches(encoded(make(name), "valid"), rows=5, batch_size=5, window=128)
+    ((_, batch),) = stream_batches(encoded(make(name), "valid"), rows=5, batch_size=5, window=128)
     assert not batch.continues.any()
     assert batch.inputs.tolist() == [d.ids.tolist() for d in make(name).documents("valid")]
     assert batch.weights.sum() == 5 * (3 if name == "copy" else 2)

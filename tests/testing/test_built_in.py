@@ -30,6 +30,15 @@ BUILT_IN = {
         ("beam", {}),
         ("beam", {"beams": 1}),
         ("beam", {"beams": 9, "length_penalty": 0.8}),
+        ("mirostat", {}),
+        ("mirostat", {"surprisal": 0.5, "rate": 1.0, "temperature": 0.5}),
+        ("contrastive", {}),
+        ("contrastive", {"candidates": 3, "penalty": 0.0}),
+        ("constrained", {}),
+        ("constrained", {"inner": "mirostat"}),
+        ("constrained", {"pattern": "[一-鿿]{3,7}(丁|七)?", "inner": "sample"}),
+        ("speculative", {}),
+        ("speculative", {"tokens": 2, "temperature": 0.0}),
     ],
     "observer": [
         ("console", {}),
@@ -69,6 +78,8 @@ BUILT_IN = {
 def test_every_option_keeps_every_promise(registry, kind, name, options):
     if name == "tensorboard":
         pytest.importorskip("tensorboard")
+    if name == "constrained":
+        pytest.importorskip("llguidance")
     subject = Subject.of_component(registry.find(kind, name), options)
     checks = checks_in(MODULES[kind])
     assert [r for check in checks if (r := look_at(check, subject)).verdict == "broken"] == []

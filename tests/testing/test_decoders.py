@@ -423,6 +423,85 @@ class SaysOneScore(Beam):
         ]
 
 
+class Remembers:
+    """Draws, and is the colder the more it has said: the memory counts the tokens of a row."""
+
+    def choose(self, logits, history, uniform, memory):
+        said = self.before(logits) if memory is None else memory
+        sums = (logits.double() * (1 + said)).softmax(-1).cumsum(-1)
+        ids = torch.searchsorted(sums, uniform[:, None] * sums[:, -1:], right=True)[:, 0]
+        return ids, self.after(said)
+
+    def before(self, logits):
+        return logits.new_zeros(len(logits), 1)
+
+    def after(self, said):
+        return said + 1
+
+
+class RemembersInAColumn(Remembers):
+    """The batch is not the first dimension."""
+
+    def choose(self, logits, history, uniform, memory):
+        ids, said = super().choose(logits, history, uniform, None if memory is None else memory.T)
+        return ids, said.T
+
+
+class RemembersAll(Remembers):
+    """Grows with the text."""
+
+    def choose(self, logits, history, uniform, memory):
+        ids, _ = super().choose(logits, history, uniform, None)
+        return ids, history.double()
+
+
+class ReturnsIdsOnly(Remembers):
+    def choose(self, logits, history, uniform, memory):
+        return super().choose(logits, history, uniform, memory)[0]
+
+
+class BeginsAtOne(Remembers):
+    """None is one, so a row of zeros is not fresh."""
+
+    def before(self, logits):
+        return logits.new_ones(len(logits), 1)
+
+
+class CountsForTheBatch(Remembers):
+    """What rows have said is mixed."""
+
+    def after(self, said):
+        return said + torch.arange(len(said))[:, None]
+
+
+class CountsInPlace(Remembers):
+    def after(self, said):
+        return said.add_(1)
+
+
+class CountsInItself(Remembers):
+    """The memory is beside the point."""
+
+    count = 0
+
+    def after(self, said):
+        self.count += 1
+        return said + self.count
+
+
+class LooksBehindThePrefix:
+    """Takes for granted that all prefixes have one length."""
+
+    def choose(self, logits, history, uniform, prefix_lengths):
+        said = history[:, int(prefix_lengths[0]) :]
+        return (logits.argmax(-1) + said.sum(1)) % logits.shape[1]
+
+
+class EndsWithoutSayingSo(Draws):
+    def choose(self, logits, history, uniform):
+        return super().choose(logits, history, uniform).where(uniform > 0.2, -1)
+
+
 CHECKS = {check.__name__: check for check in checks_in(decoders)}
 DEFECTS = [
     (NeitherForm, "what_a_decoder_is_given_is_left_alone", "a method `choose` or `search`"),
@@ -451,6 +530,16 @@ DEFECTS = [
     (TurnedOver, "certain_token_is_chosen", "which is certain"),
     (EvenAmongTheBest, "certain_token_is_chosen", "which is certain"),
     (ClampsLogits, "certain_token_is_chosen", "which is certain"),
+    (LooksBehindThePrefix, "rows_are_chosen_for_as_if_alone", "that each row has alone"),
+    (EndsWithoutSayingSo, "ids_are_tokens_of_the_vocabulary", "ids from 0 to"),
+    (ReturnsIdsOnly, "ids_are_tokens_of_the_vocabulary", "as it names `memory`"),
+    (ReturnsIdsOnly, "memory_is_a_state_of_one_shape", "as it names `memory`"),
+    (RemembersInAColumn, "memory_is_a_state_of_one_shape", "rows first in all of it"),
+    (RemembersAll, "memory_is_a_state_of_one_shape", "one shape and type at every step"),
+    (BeginsAtOne, "zeros_are_a_fresh_memory", "that None leads to"),
+    (CountsForTheBatch, "memory_goes_with_its_row", "to go on as alone"),
+    (CountsInPlace, "memory_holds_all_that_is_remembered", "that was given, as it was"),
+    (CountsInItself, "memory_holds_all_that_is_remembered", "after the same choice"),
     (SaysGreedy, "greedy_is_the_most_probable", "the first of the largest"),
     (LastOfTheLargest, "greedy_is_the_most_probable", "the first of the largest"),
     (Multinomial, "seed_decides_the_text", "torch's random state"),
@@ -478,7 +567,8 @@ DEFECTS = [
     (ProbabilitiesWithoutLogarithm, "log_probabilities_are_the_models", "differs by"),
     (SaysOneScore, "log_probabilities_are_the_models", "one for each id"),
 ]
-OF_CHOOSING = [*CHECKS][:5] + [*CHECKS][6:9]
+OF_CHOOSING = [*CHECKS][:5] + [*CHECKS][6:13]
+OF_MEMORY = [*CHECKS][9:13]
 
 
 @pytest.mark.parametrize(("decoder", "check", "message"), DEFECTS)
@@ -494,7 +584,16 @@ def test_every_check_catches_something():
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_decoder_that_chooses_as_one_would_write_it_keeps_every_promise(check):
     greedily = check == "greedy_is_the_most_probable"
-    verify(CHECKS[check], Subject.of("decoder", Largest if greedily else Draws, {}))
+    written = Remembers if check in OF_MEMORY else Largest if greedily else Draws
+    verify(CHECKS[check], Subject.of("decoder", written, {}))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_decoder_with_a_memory_keeps_every_promise(check):
+    try:
+        verify(CHECKS[check], Subject.of("decoder", Remembers, {}))
+    except NotApplicable as reason:
+        assert "greedy" in str(reason)  # noqa: PT017 # every other check applies
 
 
 @pytest.mark.parametrize("check", CHECKS)

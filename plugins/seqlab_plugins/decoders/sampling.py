@@ -92,7 +92,7 @@ class Sample:
         logits = self._penalise(logits.double(), history)
         # The largest becomes 0 first, so that no temperature makes a logit infinite.
         scaled = (logits - logits.amax(-1, keepdim=True)) / self._temperature
-        return _draw(self._truncate(scaled), uniform)
+        return draw(self._truncate(scaled), uniform)
 
     def _penalise(self, logits: Tensor, history: Tensor) -> Tensor:
         if self._repetition != 1 or self._presence or self._frequency:
@@ -153,7 +153,7 @@ class Typical:
         ordered = shares.gather(-1, ids)
         surplus = ordered.cumsum(-1) - ordered >= self._mass  # without the token itself
         left_out = torch.zeros_like(surplus).scatter_(-1, ids, surplus)
-        return _draw(scaled.masked_fill(left_out, -torch.inf), uniform)
+        return draw(scaled.masked_fill(left_out, -torch.inf), uniform)
 
 
 def _repeating(history: Tensor, size: int, vocabulary: int) -> Tensor:
@@ -173,7 +173,7 @@ def _mask(logits: Tensor, tokens: Tensor) -> Tensor:
     return torch.where(left.amax(-1, keepdim=True) > -torch.inf, left, logits)
 
 
-def _draw(logits: Tensor, uniform: Tensor) -> Tensor:
+def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     """Draw ids (B,) by inverse transform sampling from logits (B, V) and uniform (B,), float64.
 
     The id is the first whose cumulative probability exceeds the number, so its own is above 0. The

@@ -1,5 +1,5 @@
-"""What a decoder promises: of one choice, and of whole continuations."""
+"""What a decoder promises: of one choice, of its memory, and of whole continuations."""
 
-from seqlab.testing.decoders import choosing, searching
+from seqlab.testing.decoders import choosing, remembering, searching
 
-MODULES = (choosing, searching)
+MODULES = (choosing, remembering, searching)

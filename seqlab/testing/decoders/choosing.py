@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Limits, SearchDecoder, offered
+from seqlab.contracts import ENDINGS, STUCK, Limits, SearchDecoder, offered
 from seqlab.generation.search import as_search
 from seqlab.testing.decoders.inputs import (
     HISTORY,
@@ -16,8 +16,11 @@ from seqlab.testing.decoders.inputs import (
     SIZE,
     Arguments,
     ToyModel,
+    build_choosing,
     build_decoder,
+    call_choose,
     draw_arguments,
+    names_of_choose,
 )
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
@@ -29,39 +32,37 @@ REPEATED = 1  # fills a history, so that the tokens to choose from are new
 LENGTH = 24
 
 
-def _build_choosing(subject: Subject) -> Any:
-    decoder = build_decoder(subject)
-    if isinstance(decoder, SearchDecoder):
-        raise NotApplicable("it searches instead of choosing")
-    return decoder
-
-
 def _choose(decoder: Any, arguments: Arguments) -> Tensor:
     """Call `choose` and check the form of its result."""
-    logits = arguments[0]
-    ids: Tensor = decoder.choose(*arguments)
+    logits = arguments.logits
+    result = call_choose(decoder, arguments)
+    remembers = "memory" in names_of_choose(decoder)
+    pair = not remembers or (isinstance(result, tuple) and len(result) == 2)
+    expect(pair, "(ids, memory), as it names `memory`", type(result).__name__)
+    ids: Tensor = result[0] if remembers else result
     expect(isinstance(ids, Tensor), "a tensor of ids", type(ids).__name__)
     form = tuple(ids.shape), ids.dtype, ids.device
     right = (len(logits),), torch.int64, logits.device
     expect(form == right, f"ids: shape, type and device {right}", form)
-    size = logits.shape[1]
-    inside = bool(((ids >= 0) & (ids < size)).all())
-    expect(inside, f"ids from 0 to {size - 1}", ids.tolist())
+    size, least = logits.shape[1], STUCK if offered(decoder, "may_end") is True else 0
+    inside = bool(((ids >= least) & (ids < size)).all())
+    expect(inside, f"ids from {least} to {size - 1}", ids.tolist())
     return ids
 
 
 @torch.no_grad()
 def ids_are_tokens_of_the_vocabulary(subject: Subject) -> None:
     """`choose` gives int64 ids (B,) from 0 to V - 1, for V from 2 to 1000 and any chance."""
-    decoder = _build_choosing(subject)
-    for size, uniform, rows in product(SIZES, UNIFORMS, (1, ROWS)):
-        _choose(decoder, draw_arguments(rows, size, uniform=uniform))
+    for size in SIZES:
+        decoder = build_choosing(subject, size)
+        for uniform, rows in product(UNIFORMS, (1, ROWS)):
+            _choose(decoder, draw_arguments(rows, size, uniform=uniform))
 
 
 @torch.no_grad()
 def history_may_have_any_length(subject: Subject) -> None:
     """`choose` works after one token as after fifty."""
-    decoder = _build_choosing(subject)
+    decoder = build_choosing(subject)
     for length in range(1, 51):
         _choose(decoder, draw_arguments(length=length))
 
@@ -69,32 +70,28 @@ def history_may_have_any_length(subject: Subject) -> None:
 @torch.no_grad()
 def logits_of_any_precision_do(subject: Subject) -> None:
     """`choose` takes float32, bfloat16 and float64 logits."""
-    decoder = _build_choosing(subject)
+    decoder = build_choosing(subject)
     for dtype in (torch.float32, torch.bfloat16, torch.float64):
-        logits, history, uniform = draw_arguments()
-        _choose(decoder, (logits.to(dtype), history, uniform))
+        arguments = draw_arguments()
+        _choose(decoder, arguments._replace(logits=arguments.logits.to(dtype)))
 
 
 @torch.no_grad()
 def rows_are_chosen_for_as_if_alone(subject: Subject) -> None:
     """`choose` gives a row the same id alone, among others, and in another order of them."""
-    decoder, arguments = _build_choosing(subject), draw_arguments()
+    decoder, arguments = build_choosing(subject), draw_arguments()
     together = _choose(decoder, arguments).tolist()
     rows = torch.arange(ROWS)
-    alone = [int(_choose(decoder, _select(arguments, row))[0]) for row in torch.split(rows, 1)]
+    alone = [int(_choose(decoder, arguments.rows(row))[0]) for row in torch.split(rows, 1)]
     expect(alone == together, f"the ids that each row has alone: {alone}", together)
-    reversed_ids = _choose(decoder, _select(arguments, rows.flip(0))).tolist()
+    reversed_ids = _choose(decoder, arguments.rows(rows.flip(0))).tolist()
     expect(reversed_ids == together[::-1], "the same ids for rows in another order", reversed_ids)
-
-
-def _select(arguments: Arguments, rows: Tensor) -> Arguments:
-    return arguments[0][rows], arguments[1][rows], arguments[2][rows]
 
 
 @torch.no_grad()
 def uniform_is_all_the_chance(subject: Subject) -> None:
     """The same arguments give the same ids: no generator matters or changes, nothing is kept."""
-    decoder = _build_choosing(subject)
+    decoder = build_choosing(subject)
     with random_states_left_alone():
         first = _choose(decoder, draw_arguments()).tolist()
     for length in (3, HISTORY + 1):
@@ -113,7 +110,7 @@ def what_a_decoder_is_given_is_left_alone(subject: Subject) -> None:
     before = [tensor.clone() for tensor in given]
     as_search(decoder, 0)(model, start, Limits(LENGTH))
     if not isinstance(decoder, SearchDecoder):
-        decoder.choose(*arguments)
+        call_choose(decoder, arguments)
     kept = all(tensor.equal(old) for tensor, old in zip(given, before, strict=True))
     expect(kept, "arguments that are as they were", "a tensor was changed in place")
 
@@ -121,38 +118,39 @@ def what_a_decoder_is_given_is_left_alone(subject: Subject) -> None:
 @torch.no_grad()
 def impossible_tokens_are_never_chosen(subject: Subject) -> None:
     """A token whose logit is -inf is not chosen, whatever the chance."""
-    decoder = _build_choosing(subject)
+    decoder = build_choosing(subject)
     for chance, possible in product(UNIFORMS, ([SIZE // 2], [0], [SIZE - 1], [3, 8])):
-        logits, history, uniform = draw_arguments(uniform=chance)
-        masked = torch.full_like(logits, -torch.inf)
-        masked[:, possible] = logits[:, possible]
-        history = torch.full_like(history, REPEATED)
-        ids = set(_choose(decoder, (masked, history, uniform)).tolist())
+        drawn = draw_arguments(uniform=chance)
+        masked = torch.full_like(drawn.logits, -torch.inf)
+        masked[:, possible] = drawn.logits[:, possible]
+        history = torch.full_like(drawn.history, REPEATED)
+        ids = set(_choose(decoder, drawn._replace(logits=masked, history=history)).tolist())
         seen = f"{sorted(ids)} with a chance of {chance}"
-        expect(ids <= set(possible), f"ids whose logit is not -inf: {possible}", seen)
+        expect(ids <= {*possible, *ENDINGS}, f"ids whose logit is not -inf: {possible}", seen)
 
 
 @torch.no_grad()
 def certain_token_is_chosen(subject: Subject) -> None:
     """A token whose logit is far above all others, and that was not said yet, is chosen."""
-    decoder = _build_choosing(subject)
+    decoder = build_choosing(subject)
     for chance, token in product(UNIFORMS, (0, SIZE // 2, SIZE - 1)):
-        logits, history, uniform = draw_arguments(uniform=chance)
-        logits[:, token] += CERTAIN
-        ids = _choose(decoder, (logits, torch.full_like(history, REPEATED), uniform)).tolist()
+        drawn = draw_arguments(uniform=chance)
+        drawn.logits[:, token] += CERTAIN
+        history = torch.full_like(drawn.history, REPEATED)
+        ids = _choose(decoder, drawn._replace(history=history)).tolist()
         seen = f"{ids} with a chance of {chance}"
-        expect(ids == [token] * ROWS, f"token {token}, which is certain", seen)
+        expect({*ids} <= {token, *ENDINGS}, f"token {token}, which is certain", seen)
 
 
 @torch.no_grad()
 def greedy_is_the_most_probable(subject: Subject) -> None:
     """A decoder that says `greedy` takes the largest logit, of equals the lowest id, always."""
-    decoder = _build_choosing(subject)
+    decoder = build_choosing(subject)
     if offered(decoder, "greedy") is not True:
         raise NotApplicable("it does not say that it is `greedy`")
     for chance, length in product(UNIFORMS, (1, HISTORY, 50)):
-        drawn, history, uniform = draw_arguments(length=length, uniform=chance)
-        for logits in (drawn, drawn.round()):  # of the rounded ones many are equal
+        drawn = draw_arguments(length=length, uniform=chance)
+        for logits in (drawn.logits, drawn.logits.round()):  # of the rounded ones many are equal
             first = (logits == logits.amax(-1, keepdim=True)).int().argmax(-1).tolist()
-            ids = _choose(decoder, (logits, history, uniform)).tolist()
+            ids = _choose(decoder, drawn._replace(logits=logits)).tolist()
             expect(ids == first, f"the first of the largest logits: {first}", ids)
