@@ -23,11 +23,12 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import as_bool, map_state
 from seqlab.randomness import derive, reseed
 from seqlab.training.average import Average, in_eval_mode
+from seqlab.training.closure import Closure, needs_closure, step_with_closure
 from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.eager_optimizers import eager_step
-from seqlab.training.gradients import Gradients, Window
+from seqlab.training.gradients import Gradients, StepResult, Window
 from seqlab.training.metrics import TokenSizes
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
@@ -61,11 +62,12 @@ class Training:
             keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
         self._step_optimizer = eager_step(self.optimizer)
+        self._needs_closure = needs_closure(self.optimizer)
         self._steps_schedule = not wants_metric(self.schedule)
         self._unchecked: Step | None = None
         self._state_before: State | None = None
         late = self.device.type == "cuda" if self.check_late is None else self.check_late
-        self._checks_late = late and is_fused(self.optimizer)  # which skips a step by a flag
+        self._checks_late = late and skips_by_flag(self.optimizer)
         gradients = Gradients(
             model,
             self.sizes,
@@ -110,12 +112,10 @@ class Training:
             epoch, group = divmod(self.done, self.steps_per_epoch)
             if not self.model.training:  # train() walks over all modules, which takes time
                 self.model.train()
-            for parameter in self._parameters:
-                parameter.grad = None
             with self.phase("data"):
                 windows = self._windows(epoch, group)
             self._state_before = self.state if windows[0].continues is not False else None
-            result = self._gradients(self.phase, windows, self._state_before)
+            result, evaluation = self._evaluated(epoch, group, windows)
             self.check()  # the previous step, while a GPU works on this one
             self.state = result.state
             step = self._unchecked = Step(
@@ -125,6 +125,7 @@ class Training:
                 ends_epoch=group + 1 == self.steps_per_epoch,
                 lr=float(self.optimizer.param_groups[0]["lr"]),
                 report=HostCopy(result.report),
+                evaluation=evaluation,
             )
             if self._checks_late:  # a fused optimizer skips the step itself
                 self.optimizer.found_inf = result.nonfinite  # type: ignore[attr-defined]
@@ -139,15 +140,44 @@ class Training:
                 self.schedule.step()
             yield step
 
+    def _evaluated(
+        self, epoch: int, group: int, windows: tuple[Window, ...]
+    ) -> tuple[StepResult, int]:
+        """Compute gradients, which the optimizer does itself if it needs a closure.
+
+        Returns:
+            The result, and the number of that evaluation: 1, or of one that is not finite.
+        """
+
+        def evaluate() -> StepResult:
+            for parameter in self._parameters:
+                parameter.grad = None
+            self._seed(epoch, group)
+            result: StepResult = self._gradients(self.phase, windows, self._state_before)
+            return result
+
+        if not self._needs_closure:
+            return evaluate(), 1
+        closure = Closure(evaluate, list(self.model.buffers()))
+        result = step_with_closure(
+            self._step_optimizer,
+            closure,
+            self.optimizer,
+            self._parameters,
+            restore_state=self.settings.on_nonfinite == "skip",
+        )
+        return result, closure.evaluations if closure.failed else 1
+
     def check(self) -> None:
         """Check that the latest step was finite, unless that is already known."""
         step, self._unchecked = self._unchecked, None
         if step is None or step.finite:
             return
+        again = f" in its evaluation {step.evaluation}" if step.evaluation > 1 else ""
         message = (
             f"step {step.number} (number {step.number_in_epoch} of epoch {step.epoch}) is not"
-            f" finite: its loss is {step.loss:g}, the gradient norm {step.gradient_norm:g}, the"
-            f" learning rate {step.lr:g}"
+            f" finite{again}: its loss is {step.loss:g}, the gradient norm"
+            f" {step.gradient_norm:g}, the learning rate {step.lr:g}"
         )
         if self.settings.on_nonfinite == "stop":
             cause = f"; {cause}" if (cause := self._diagnosis(step)) else ""
@@ -157,19 +187,23 @@ class Training:
 
     def _diagnosis(self, step: Step) -> str:
         """Name the first part of the model that was not finite; empty where it is not known."""
-        if self._checks_late:  # the weights and the state are already those of the next step
+        if self._checks_late or step.evaluation > 1:  # the weights were others
             return ""
-        windows = self._windows(step.epoch - 1, step.number_in_epoch - 1)
+        place = step.epoch - 1, step.number_in_epoch - 1
+        windows = self._windows(*place)
+        self._seed(*place)
         return first_nonfinite(self.model, windows, self._state_before)
 
     def _windows(self, epoch: int, group: int) -> tuple[Window, ...]:
-        """Draw the batches of a step, and seed the random numbers that the model draws."""
+        """Draw the batches of a step."""
         first = group * self.settings.accumulate
         indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
-        windows = tuple(self._window(self.sampler.batch(epoch, index)) for index in indices)
-        number = epoch * len(self.sampler) + first
+        return tuple(self._window(self.sampler.batch(epoch, index)) for index in indices)
+
+    def _seed(self, epoch: int, group: int) -> None:
+        """Seed the random numbers that the model draws in a step."""
+        number = epoch * len(self.sampler) + group * self.settings.accumulate
         reseed(derive(self.settings.seed, "batch", number), self.device)
-        return windows
 
     def _window(self, batch: Batch) -> Window:
         inputs, targets, rows, weights = on_device(batch, self.device)
@@ -179,9 +213,10 @@ class Training:
         return Window(inputs, targets, continues, weights)
 
     def _update(self, finite: Tensor | None = None) -> None:
-        """Step the optimizer and the average."""
+        """Step the optimizer, unless it has done so while it evaluated, and the average."""
         with self.phase("optimizer"):
-            self._step_optimizer()
+            if not self._needs_closure:
+                self._step_optimizer()
             if self.average is not None:
                 self.average.update(finite)
 
@@ -244,6 +279,10 @@ def wants_metric(schedule: LRScheduler) -> bool:
     return "metrics" in signature(schedule.step).parameters
 
 
-def is_fused(optimizer: Optimizer) -> bool:
-    """Whether torch's fused kernels update every parameter group."""
-    return all(group.get("fused") for group in optimizer.param_groups)
+def skips_by_flag(optimizer: Optimizer) -> bool:
+    """Whether a flag on the device makes it skip a step: torch's fused kernels update all groups.
+
+    One that evaluates by itself must know at once whether an evaluation is finite.
+    """
+    fused = all(group.get("fused") for group in optimizer.param_groups)
+    return fused and not needs_closure(optimizer)

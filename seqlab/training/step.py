@@ -19,7 +19,8 @@ from seqlab.training.metrics import Sums
 class Step:
     """One optimizer step; all numbers count from 1.
 
-    `report` is that of `StepResult`; to read it is to wait for the gradients of this step.
+    `report` is that of `StepResult`; to read it is to wait for the gradients of this step. It is
+    of the first evaluation, or of a later `evaluation` that was not finite.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Step:
     ends_epoch: bool
     lr: float
     report: HostCopy
+    evaluation: int = 1
 
     @property
     def sums(self) -> Sums:
