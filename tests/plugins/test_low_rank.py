@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -218,3 +219,20 @@ def test_fine_tuning_is_resumed_to_the_bit(tuned, facts, registry):
     shutil.rmtree("pretrained")
     copied = shutil.copytree(run.path, "copy")
     assert facts(seqlab.resume(copied, checkpoint=10, registry=registry)) == facts(run)
+
+
+def test_the_experiment_runs_after_its_first_command_and_resumes_to_the_bit():
+    experiments = Path(__file__).parents[2] / "experiments"
+    small = ["corpus={name: original_lyrics, max_characters: 2000, holdout: 0.1}", "samples=null"]
+    small += ["sampler.batch_size=4", "sampler.window=16", "evaluation.rows=4", "train.steps=20"]
+    plain = [*small, "cell.hidden_size=16"]
+    seqlab.run(experiments / "standard_library.yaml", overrides=plain, run_dir="runs/python")
+    other = ["corpus.max_characters=3000", "evaluation.every=10", "train.checkpoint.every=10"]
+    overrides = [*small, *other, "cell.inner.hidden_size=16"]
+    whole = seqlab.run(experiments / "lora.yaml", overrides=overrides, run_dir="whole")
+    copied = shutil.copytree("whole", "copy")
+    again = seqlab.resume(copied, checkpoint=10)
+    assert [row["loss"] for row in again.metrics] == [row["loss"] for row in whole.metrics]
+    noted = whole.description["init_from"]
+    assert noted["tokens"] < whole.tokenizer.size  # some characters are new
+    assert len(noted["fresh"]) == 4
