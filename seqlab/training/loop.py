@@ -115,7 +115,11 @@ class Training:
             with self.phase("data"):
                 windows = self._windows(epoch, group)
             self._state_before = self.state if windows[0].continues is not False else None
-            result, evaluation = self._evaluated(epoch, group, windows)
+            if self._needs_closure:
+                result, evaluation = self._evaluated_by_optimizer(epoch, group, windows)
+            else:
+                self._before_gradients(epoch, group)
+                result, evaluation = self._gradients(self.phase, windows, self._state_before), 1
             self.check()  # the previous step, while a GPU works on this one
             self.state = result.state
             step = self._unchecked = Step(
@@ -140,24 +144,20 @@ class Training:
                 self.schedule.step()
             yield step
 
-    def _evaluated(
+    def _evaluated_by_optimizer(
         self, epoch: int, group: int, windows: tuple[Window, ...]
     ) -> tuple[StepResult, int]:
-        """Compute gradients, which the optimizer does itself if it needs a closure.
+        """Take a step of an optimizer that needs a closure.
 
         Returns:
-            The result, and the number of that evaluation: 1, or of one that is not finite.
+            The result of the first evaluation, or of the one that was not finite, and its number.
         """
 
         def evaluate() -> StepResult:
-            for parameter in self._parameters:
-                parameter.grad = None
-            self._seed(epoch, group)
+            self._before_gradients(epoch, group)
             result: StepResult = self._gradients(self.phase, windows, self._state_before)
             return result
 
-        if not self._needs_closure:
-            return evaluate(), 1
         closure = Closure(evaluate, list(self.model.buffers()))
         result = step_with_closure(
             self._step_optimizer,
@@ -167,6 +167,12 @@ class Training:
             restore_state=self.settings.on_nonfinite == "skip",
         )
         return result, closure.evaluations if closure.failed else 1
+
+    def _before_gradients(self, epoch: int, group: int) -> None:
+        """Clear the gradients, and seed the random numbers that the model draws in a step."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        self._seed(epoch, group)
 
     def check(self) -> None:
         """Check that the latest step was finite, unless that is already known."""
