@@ -26,9 +26,8 @@ from seqlab.testing.parameters import SHAPES, Parameters, draw_parameters
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 from seqlab.testing.saving import saved_and_loaded
-from seqlab.training.closure import needs_closure
+from seqlab.training.closure import needs_closure, skips_by_flag
 from seqlab.training.eager_optimizers import eager_step, spare_compiler
-from seqlab.training.loop import skips_by_flag
 
 STEPS, HALF = 6, 3
 MANY_STEPS = 200

@@ -27,6 +27,15 @@ def needs_closure(optimizer: Optimizer) -> bool:
     return bool(offered(optimizer, "needs_closure"))
 
 
+def skips_by_flag(optimizer: Optimizer) -> bool:
+    """Whether a flag on the device makes it skip a step: torch's fused kernels update all groups.
+
+    One that needs a closure must know at once whether an evaluation is finite.
+    """
+    fused = all(group.get("fused") for group in optimizer.param_groups)
+    return fused and not needs_closure(optimizer)
+
+
 @dataclass
 class Closure:
     """Evaluates the batches of one step, each time from the same state and with the same chance.
@@ -107,8 +116,10 @@ def step_with_closure(
 
 def _kept(result: StepResult) -> StepResult:
     """A copy of a result: the next evaluation may overwrite it."""
-    report, nonfinite, state = result
-    return StepResult(report.clone(), nonfinite.clone(), map_state(torch.clone, state))
+    report, nonfinite, state, norms = result
+    state = map_state(torch.clone, state)
+    norms = norms if norms is None else norms.clone()
+    return StepResult(report.clone(), nonfinite.clone(), state, norms)
 
 
 def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:

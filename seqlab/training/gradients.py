@@ -15,6 +15,7 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, detach_state, reset_unless
 from seqlab.training.loss import head_loss
 from seqlab.training.metrics import Sums, TokenSizes
+from seqlab.training.norms import norms_of
 from seqlab.training.precision import autocast
 from seqlab.training.profiling import Phase
 
@@ -38,12 +39,14 @@ class StepResult(NamedTuple):
 
     `report` (8,) float64: the values of `Sums`, the gradient norm before clipping, and 1 if loss
     and norm are finite. `nonfinite`: 1.0 if they are not, for torch's fused optimizers, which then
-    skip the step. `state`: after the last batch.
+    skip the step. `state`: after the last batch. `norms` (P,) float64: of each gradient before
+    clipping, if they are asked for.
     """
 
     report: Tensor
     nonfinite: Tensor
     state: State
+    norms: Tensor | None = None
 
 
 @dataclass
@@ -62,9 +65,16 @@ class Gradients:
         self._hidden = torch.compile(self.model.hidden) if self.compiled else self.model.hidden
 
     def __call__(
-        self, phase: Phase, windows: tuple[Window, ...], state: State | None
+        self,
+        phase: Phase,
+        windows: tuple[Window, ...],
+        state: State | None,
+        measured: bool = False,
     ) -> StepResult:
-        """Leave the gradients of all windows in the parameters, which must have none before."""
+        """Leave the gradients of all windows in the parameters, which must have none before.
+
+        Where it is `measured`, the norm of each gradient is in the result.
+        """
         head = self.model.head
         total = sum(window.total_weight() for window in windows)
         if isinstance(total, Tensor):
@@ -79,6 +89,7 @@ class Gradients:
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own
             state = detach_state(after, head.weight.dtype)
             batch_sums.append(Sums.of(nats, targets, weights, self.sizes).values)
+        norms = self._norms() if measured else None
         with phase("clip"):
             grad_norm = self._clip()
         sums = reduce(add, batch_sums)
@@ -87,7 +98,12 @@ class Gradients:
         if self.guarded:
             state = reset_unless(finite, state)
         report = torch.cat((sums, torch.stack((grad_norm.double(), finite.double()))))
-        return StepResult(report, finite.logical_not().float(), state)
+        return StepResult(report, finite.logical_not().float(), state, norms)
+
+    def _norms(self) -> Tensor:
+        """The norm of each gradient; 0 where there is none."""
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        return norms_of(grads)
 
     def _clip(self) -> Tensor:
         """Clip the gradients to the largest norm; return the norm before."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from inspect import signature
 from typing import Any
 
@@ -23,13 +23,14 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import as_bool, map_state
 from seqlab.randomness import derive, reseed
 from seqlab.training.average import Average, in_eval_mode
-from seqlab.training.closure import Closure, needs_closure, step_with_closure
+from seqlab.training.closure import Closure, needs_closure, skips_by_flag, step_with_closure
 from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.eager_optimizers import eager_step
 from seqlab.training.gradients import Gradients, StepResult, Window
 from seqlab.training.metrics import TokenSizes
+from seqlab.training.norms import BeforeStep
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
 from seqlab.training.step import Step
@@ -51,6 +52,7 @@ class Training:
     settings: Train
     check_late: bool | None = None  # check a step while the next one runs; None: on a GPU
     phase: Phase = unmeasured  # entered around each part of a step
+    wants_norms: Callable[[int], bool] = lambda _step: False  # whether a step's are measured
 
     def __post_init__(self) -> None:
         self.done = 0
@@ -77,6 +79,7 @@ class Training:
             guarded=self._checks_late,
         )
         self._parameters = gradients.parameters
+        self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         as_graph = settings.cuda_graphs and self.device.type == "cuda"
         self._gradients = GraphReplay(gradients, self._parameters) if as_graph else gradients
 
@@ -115,11 +118,14 @@ class Training:
             with self.phase("data"):
                 windows = self._windows(epoch, group)
             self._state_before = self.state if windows[0].continues is not False else None
+            measured = self.wants_norms(self.done + 1)
+            before = BeforeStep(self._trained) if measured else None
             if self._needs_closure:
-                result, evaluation = self._evaluated_by_optimizer(epoch, group, windows)
+                result, evaluation = self._evaluated_by_optimizer(epoch, group, windows, measured)
             else:
                 self._before_gradients(epoch, group)
-                result, evaluation = self._gradients(self.phase, windows, self._state_before), 1
+                given = windows, self._state_before, measured
+                result, evaluation = self._gradients(self.phase, *given), 1
             self.check()  # the previous step, while a GPU works on this one
             self.state = result.state
             step = self._unchecked = Step(
@@ -142,10 +148,10 @@ class Training:
             self.done += 1
             if self._steps_schedule:
                 self.schedule.step()
-            yield step
+            yield step if before is None else replace(step, norms=before.norms(result.norms))
 
     def _evaluated_by_optimizer(
-        self, epoch: int, group: int, windows: tuple[Window, ...]
+        self, epoch: int, group: int, windows: tuple[Window, ...], measured: bool
     ) -> tuple[StepResult, int]:
         """Take a step of an optimizer that needs a closure.
 
@@ -155,7 +161,8 @@ class Training:
 
         def evaluate() -> StepResult:
             self._before_gradients(epoch, group)
-            result: StepResult = self._gradients(self.phase, windows, self._state_before)
+            given = windows, self._state_before, measured
+            result: StepResult = self._gradients(self.phase, *given)
             return result
 
         closure = Closure(evaluate, list(self.model.buffers()))
@@ -283,12 +290,3 @@ def _structure(state: State) -> object:
 def wants_metric(schedule: LRScheduler) -> bool:
     """Whether `step` takes the loss of an evaluation, as ReduceLROnPlateau's does."""
     return "metrics" in signature(schedule.step).parameters
-
-
-def skips_by_flag(optimizer: Optimizer) -> bool:
-    """Whether a flag on the device makes it skip a step: torch's fused kernels update all groups.
-
-    One that evaluates by itself must know at once whether an evaluation is finite.
-    """
-    fused = all(group.get("fused") for group in optimizer.param_groups)
-    return fused and not needs_closure(optimizer)

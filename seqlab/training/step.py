@@ -13,6 +13,7 @@ import torch
 from seqlab.records import EpochEnded
 from seqlab.training.device import HostCopy
 from seqlab.training.metrics import Sums
+from seqlab.training.norms import NormsOfStep
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Step:
     lr: float
     report: HostCopy
     evaluation: int = 1
+    norms: NormsOfStep | None = None
 
     @property
     def sums(self) -> Sums:
