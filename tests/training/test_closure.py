@@ -11,6 +11,7 @@ import torch
 
 import seqlab
 from seqlab.errors import ExperimentError, PluginError, RunFailed
+from seqlab.training.closure import skips_by_flag
 
 OPTIMIZERS = """
     import json
@@ -243,3 +244,10 @@ def test_lookahead_passes_the_closure_on(tiny):
     runs = [seqlab.run(tiny | {"optimizer": o}, run_dir=o["name"]) for o in (base, slow)]
     first, second = (run.checkpoint.weights for run in runs)
     assert all(weight.equal(second[name]) for name, weight in first.items())
+
+
+def test_an_optimizer_with_a_closure_is_not_told_to_skip_but_checked_at_once():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, fused=True)
+    assert skips_by_flag(optimizer)
+    optimizer.needs_closure = True
+    assert not skips_by_flag(optimizer)
