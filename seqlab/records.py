@@ -36,8 +36,20 @@ class RunStarted(Record):
 
 
 @dataclass(frozen=True)
+class Norms:
+    """L2 norms of one parameter after a step, its gradient before clipping, and its change."""
+
+    parameter: float
+    gradient: float
+    update: float
+
+
+@dataclass(frozen=True)
 class StepEnded(Record):
-    """`epoch` counts from 1; `gradient_norm` is before clipping."""
+    """`epoch` counts from 1; `gradient_norm` is before clipping.
+
+    `norms` has those of each trained parameter by its name, for observers with `wants_norms`.
+    """
 
     step: int
     epoch: int
@@ -46,6 +58,7 @@ class StepEnded(Record):
     lr: float
     tokens: int
     seconds: float
+    norms: Mapping[str, Norms] | None = None
 
 
 @dataclass(frozen=True)

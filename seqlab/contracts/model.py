@@ -102,4 +102,11 @@ class Head(Protocol):
 
 
 NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
-"""The first argument of an optimizer's factory `(parameters, *, options)`: names and parameters."""
+"""The first argument of an optimizer's factory `(parameters, *, options)`: names and parameters.
+
+It returns a `torch.optim.Optimizer`. Optional:
+
+- `train()` and `eval()`: it has other weights for use than for training.
+- `needs_closure: bool`: its `step(closure)` evaluates by itself. The closure leaves the gradients
+  of the step's batches and returns their loss; the first call is at the weights as they were.
+"""

@@ -120,6 +120,13 @@ def reset_unless(finite: Tensor, state: State) -> State:
     return map_state(lambda tensor: torch.where(finite, tensor, torch.zeros_like(tensor)), state)
 
 
+def structure(state: State) -> object:
+    """Return the nesting of a state, with the shape of one row of each tensor."""
+    if isinstance(state, Tensor):
+        return tuple(state.shape[1:])
+    return [structure(part) for part in state] if isinstance(state, tuple) else state
+
+
 def zero_state(shape: object, rows: int, like: Tensor) -> State:
     """Return a fresh state of `shape`: a tuple of sizes without the batch, or of such tuples."""
     if isinstance(shape, tuple) and all(isinstance(size, int) for size in shape):

@@ -54,13 +54,27 @@ class Observers:
             with self._switched_off_if_it_fails(name):
                 self._take(method(record), name)
 
-    def step_ended(self, step: int, record: Callable[[], StepEnded]) -> None:
-        """Call those observers whose interval falls on this step; others need no record."""
+    def step_ended(self, step: int, record: Callable[[bool], StepEnded]) -> None:
+        """Call those observers whose interval falls on this step; others need no record.
+
+        `record` makes one, with or without norms.
+        """
+        for name, method in self._due(step):
+            with self._switched_off_if_it_fails(name):
+                self._take(method(record(self._wants_norms(name))), name)
+
+    def want_norms(self, step: int) -> bool:
+        """Whether an observer that is called for a step asks for its norms."""
+        return any(self._wants_norms(name) for name, _ in self._due(step))
+
+    def _wants_norms(self, name: str) -> bool:
+        return bool(offered(self._observers[name], "wants_norms"))
+
+    def _due(self, step: int) -> Iterator[tuple[str, Any]]:
         for name, method in self._methods("seqlab_step_ended"):
             interval = offered(self._observers[name], "step_interval")
             if step % (1 if interval is None else interval) == 0:
-                with self._switched_off_if_it_fails(name):
-                    self._take(method(record()), name)
+                yield name, method
 
     def _take(self, returned: Any, name: str) -> None:
         """Note that an observer asks for the end of the run; the first one counts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from seqlab.errors import UsageError
@@ -64,7 +65,7 @@ class Recorder:
 
     def step_ended(self, step: Step) -> None:
         self.epoch.add(step)
-        self.observers.step_ended(step.number, lambda: self._step_record(step))
+        self.observers.step_ended(step.number, partial(self._step_record, step))
 
     def epoch_ended(self, last: Step) -> EpochEnded:
         record = self.epoch.record(last)
@@ -125,7 +126,7 @@ class Recorder:
         self.folder.append(file, record.as_row())
         self.observers.notify(event, record)
 
-    def _step_record(self, step: Step) -> StepEnded:
+    def _step_record(self, step: Step, norms: bool) -> StepEnded:
         return StepEnded(
             step=step.number,
             epoch=step.epoch,
@@ -134,6 +135,7 @@ class Recorder:
             lr=step.lr,
             tokens=int(step.sums.values[1]),
             seconds=time.monotonic() - self._start,
+            norms=step.norms.read() if norms and step.norms else None,
         )
 
     def _valid_prefixes(self) -> list[str]:

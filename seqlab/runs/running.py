@@ -13,7 +13,7 @@ import torch
 from seqlab.arguments import named_path
 from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
-from seqlab.errors import CheckpointError
+from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
@@ -121,7 +121,10 @@ def _build(resolved: Resolved, registry: Registry, root: Path, progress: Progres
     initial = resolved.train.initial
     if initial is None:
         return build(resolved, progress=progress)
-    other = open_run(initial.run, root=root, registry=registry)
+    try:
+        other = open_run(initial.run, root=root, registry=registry)
+    except UsageError as error:  # there is no such run
+        raise UsageError(str(resolved.complaint(str(error), "train", "init_from"))) from None
     if initial.take == "fitting":
         return build(resolved, progress=progress, begin=FittingWeights(resolved, other))
     saved = other.checkpoint

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ from seqlab.records import (
     CheckpointSaved,
     EpochEnded,
     Evaluated,
+    Norms,
     Record,
     RunEnded,
     RunStarted,
@@ -68,6 +70,7 @@ TEXTS = (
     "\x00\x1b[31m\u2028",
     "long " * 2000,
 )
+NORMS = {"layers.0.weight": Norms(3.0, 0.1, 1e-3), "head.bias": Norms(0.0, NAN, INFINITY)}
 STATUSES = ("finished", "interrupted", "failed", "stopped")
 
 
@@ -140,6 +143,8 @@ def _notify(observer: Any, events: Iterable[Event]) -> None:
         method = offered(observer, name)
         if method is None:
             continue
+        if isinstance(record, StepEnded) and offered(observer, "wants_norms"):
+            record = replace(record, norms=NORMS)
         try:
             method(record)
         except BaseException as error:

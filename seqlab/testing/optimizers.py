@@ -5,18 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from seqlab.testing.descending import (
+    clear,
+    descend,
+    expect_same,
+    gradients_of,
+    losses,
+    set_gradients,
+    take_step,
+    values_of,
+)
 from seqlab.testing.parameters import SHAPES, Parameters, draw_parameters
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 from seqlab.testing.saving import saved_and_loaded
+from seqlab.training.closure import needs_closure, skips_by_flag
 from seqlab.training.eager_optimizers import eager_step, spare_compiler
-from seqlab.training.loop import is_fused
 
 STEPS, HALF = 6, 3
 MANY_STEPS = 200
@@ -27,45 +38,6 @@ def _build(subject: Subject, weights: Parameters) -> Any:
     optimizer = subject.build(list(weights.items()))
     expect(isinstance(optimizer, Optimizer), "a torch.optim.Optimizer", type(optimizer).__name__)
     return optimizer
-
-
-def _losses(weights: Parameters) -> list[Tensor]:
-    """A quadratic for each parameter, which starts at a distance of about 1 from the minimum."""
-    return [
-        (torch.linspace(0.5, 1, p.shape[-1], dtype=p.dtype) * (p - p.numel() ** -0.5) ** 2).sum()
-        for p in weights.values()
-    ]
-
-
-def _gradients(weights: Parameters) -> list[Tensor]:
-    return list(torch.autograd.grad(_losses(weights), list(weights.values())))
-
-
-def _set_gradients(weights: Parameters, gradients: list[Tensor]) -> None:
-    for parameter, gradient in zip(weights.values(), gradients, strict=True):
-        parameter.grad = gradient
-
-
-def _descend(optimizer: Optimizer, weights: Parameters, steps: int = 1) -> None:
-    """Take steps as the training loop takes them."""
-    step = eager_step(optimizer)
-    for _ in range(steps):
-        _set_gradients(weights, _gradients(weights))
-        step()
-
-
-def _values(weights: Parameters) -> list[Tensor]:
-    return [p.detach().clone() for p in weights.values()]
-
-
-def _expect_same(actual: list[Tensor], expected: list[Tensor], promise: str) -> None:
-    """Compare parameters to the bit."""
-    differences = [
-        f"{name} differs by {float((a - b).abs().max()):.1e}"
-        for name, a, b in zip(SHAPES, actual, expected, strict=True)
-        if not a.equal(b)
-    ]
-    expect(not differences, promise, ", ".join(differences))
 
 
 def every_parameter_is_held_once(subject: Subject) -> None:
@@ -83,9 +55,9 @@ def every_parameter_is_held_once(subject: Subject) -> None:
 def quadratic_falls(subject: Subject) -> None:
     """Two hundred steps bring each parameter nearer to the minimum of a quadratic."""
     weights = draw_parameters()
-    before = [float(loss.detach()) for loss in _losses(weights)]
-    _descend(_build(subject, weights), weights, MANY_STEPS)
-    after = [float(loss.detach()) for loss in _losses(weights)]
+    before = [float(loss.detach()) for loss in losses(weights)]
+    descend(_build(subject, weights), weights, MANY_STEPS)
+    after = [float(loss.detach()) for loss in losses(weights)]
     risen = [
         f"{name}: from {old:.3g} to {new:.3g}"
         for name, old, new in zip(SHAPES, before, after, strict=True)
@@ -97,32 +69,32 @@ def quadratic_falls(subject: Subject) -> None:
 def gradients_count_as_they_are_at_the_step(subject: Subject) -> None:
     """A gradient that is clipped after `backward` is used as it was clipped."""
     clipped, plain = draw_parameters(), draw_parameters()
-    clipped_step = eager_step(_build(subject, clipped))
-    plain_step = eager_step(_build(subject, plain))
+    clipping, scaling = _build(subject, clipped), _build(subject, plain)
     for factor in (0.01, -1.0, 0.5):  # a sign is seen where a size is normalised away
-        _clear(clipped)
-        torch.stack(_losses(clipped)).sum().backward()  # type: ignore[no-untyped-call] # torch's own
-        _set_gradients(plain, [gradient * factor for gradient in _gradients(plain)])
-        for parameter in clipped.values():
-            assert parameter.grad is not None  # noqa: S101 # backward was just called
-            parameter.grad.mul_(factor)
-        clipped_step()
-        plain_step()
+        take_step(clipping, clipped, partial(_clip, clipped, factor))
+        take_step(scaling, plain, partial(_scale, plain, factor))
         promise = "the update of the gradient that was clipped"
-        _expect_same(_values(clipped), _values(plain), promise)
+        expect_same(values_of(clipped), values_of(plain), promise)
 
 
-def _clear(weights: Parameters) -> None:
-    """Remove the gradients, as the training loop does before each step."""
+def _clip(weights: Parameters, factor: float) -> None:
+    """Leave gradients by `backward`, and change them afterwards."""
+    clear(weights)
+    torch.stack(losses(weights)).sum().backward()  # type: ignore[no-untyped-call] # torch's own
     for parameter in weights.values():
-        parameter.grad = None
+        assert parameter.grad is not None  # noqa: S101 # backward was just called
+        parameter.grad.mul_(factor)
+
+
+def _scale(weights: Parameters, factor: float) -> None:
+    set_gradients(weights, [gradient * factor for gradient in gradients_of(weights)])
 
 
 def saved_optimizer_goes_on_to_the_bit(subject: Subject) -> None:
     """With a `state_dict` that was saved, another optimizer goes on, with the same `lr`."""
     straight = draw_parameters()
     first = _build(subject, straight)
-    _descend(first, straight, HALF)
+    descend(first, straight, HALF)
     for group in first.param_groups:
         group["lr"] = float(group["lr"]) / 2  # as a schedule would have
     resumed = {name: nn.Parameter(p.detach().clone()) for name, p in straight.items()}
@@ -131,9 +103,11 @@ def saved_optimizer_goes_on_to_the_bit(subject: Subject) -> None:
     rates = [[group["lr"] for group in opt.param_groups] for opt in (first, second)]
     expect(rates[0] == rates[1], f"the rates that were saved: {rates[0]}", rates[1])
     for _ in range(HALF):
-        _descend(first, straight)
-        _descend(second, resumed)
-        _expect_same(_values(resumed), _values(straight), "a loaded optimizer to go on to the bit")
+        descend(first, straight)
+        descend(second, resumed)
+        expect_same(
+            values_of(resumed), values_of(straight), "a loaded optimizer to go on to the bit"
+        )
 
 
 def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
@@ -142,62 +116,92 @@ def parameters_without_gradient_are_left_alone(subject: Subject) -> None:
         for name in SHAPES:
             weights = draw_parameters()
             optimizer = _build(subject, weights)
-            _descend(optimizer, weights, warm)
-            weights[name].grad, before = None, weights[name].detach().clone()
-            eager_step(optimizer)()
+            descend(optimizer, weights, warm)
+            before = weights[name].detach().clone()
+            take_step(optimizer, weights, partial(_leave_out, weights, name))
             expect(weights[name].equal(before), f"{name} without gradient to stay", "it changed")
-    _clear(weights)
-    eager_step(optimizer)()
+    take_step(optimizer, weights, partial(clear, weights))
+
+
+def _leave_out(weights: Parameters, name: str) -> None:
+    """Leave gradients, but none of one parameter."""
+    set_gradients(weights, gradients_of(weights))
+    weights[name].grad = None
 
 
 def training_twice_gives_the_same(subject: Subject) -> None:
     """The same gradients give the same weights; nothing is drawn from a global generator."""
     with random_states_left_alone():
         first = _trained(subject)
-    _expect_same(_trained(subject), first, "the same weights from the same gradients")
+    expect_same(_trained(subject), first, "the same weights from the same gradients")
 
 
 def _trained(subject: Subject) -> list[Tensor]:
     weights = draw_parameters()
-    _descend(_build(subject, weights), weights, STEPS)
-    return _values(weights)
+    descend(_build(subject, weights), weights, STEPS)
+    return values_of(weights)
 
 
 def only_weights_change(subject: Subject) -> None:
     """A step leaves the gradients as they are: the same tensors with the same values."""
     weights = draw_parameters()
     optimizer = _build(subject, weights)
+    left: list[list[Tensor]] = []  # of the latest evaluation: gradients, and their values
+
+    def evaluate() -> None:
+        gradients = gradients_of(weights)
+        set_gradients(weights, gradients)
+        left[:] = gradients, [gradient.clone() for gradient in gradients]
+
     for _ in range(HALF):
-        gradients = _gradients(weights)
-        _set_gradients(weights, gradients)
-        before = [gradient.clone() for gradient in gradients]
-        eager_step(optimizer)()
+        take_step(optimizer, weights, evaluate)
+        gradients, before = left
         expect(
             all(p.grad is g for p, g in zip(weights.values(), gradients, strict=True)),
             "the gradients to be the tensors that they were",
             "others, or none",
         )
-        _expect_same(gradients, before, "the gradients to be as they were before the step")
+        expect_same(gradients, before, "the gradients to be as they were before the step")
+
+
+def first_evaluation_is_at_the_weights(subject: Subject) -> None:
+    """An optimizer that needs a closure calls it first with the weights as they were."""
+    weights = draw_parameters()
+    optimizer = _build(subject, weights)
+    if not needs_closure(optimizer):
+        raise NotApplicable("it does not say `needs_closure`, so it is given none")
+    seen: list[list[Tensor]] = []
+
+    def evaluate() -> None:
+        seen.append(values_of(weights))
+        set_gradients(weights, gradients_of(weights))
+
+    for _ in range(HALF):
+        before = values_of(weights)
+        seen.clear()
+        take_step(optimizer, weights, evaluate)
+        expect(bool(seen), "a step that calls its closure", "it calls none")
+        expect_same(seen[0], before, "the first evaluation at the weights before the step")
 
 
 def told_of_infinity_a_fused_step_does_nothing(subject: Subject) -> None:
     """Where every group says `fused`, `found_inf` of 1 leaves weights and state alone."""
-    if not is_fused(_build(subject, draw_parameters())):
+    if not skips_by_flag(_build(subject, draw_parameters())):
         raise NotApplicable("not every group says `fused`, so it is not asked to skip a step")
     for warm in (0, 1):
         skipped, plain = draw_parameters(), draw_parameters()
         skipping, stepping = _build(subject, skipped), _build(subject, plain)
-        _descend(skipping, skipped, warm)
-        _descend(stepping, plain, warm)
+        descend(skipping, skipped, warm)
+        descend(stepping, plain, warm)
         with _fill_uninitialised_memory():
             _skip(skipping, skipped)
         promise = "weights that a step with found_inf left alone"
-        _expect_same(_values(skipped), _values(plain), promise)
+        expect_same(values_of(skipped), values_of(plain), promise)
         skipping.found_inf = torch.tensor(0.0)
-        _descend(skipping, skipped)
-        _descend(stepping, plain)
+        descend(skipping, skipped)
+        descend(stepping, plain)
         promise = "the next step as if none was skipped before it"
-        _expect_same(_values(skipped), _values(plain), promise)
+        expect_same(values_of(skipped), values_of(plain), promise)
 
 
 def _skip(optimizer: Any, weights: Parameters) -> None:
@@ -222,13 +226,13 @@ def rate_in_the_groups_is_used(subject: Subject) -> None:
     """An `lr` of 0 in the groups stops every weight at once; the old one moves them again."""
     weights = draw_parameters()
     optimizer = _build(subject, weights)
-    _descend(optimizer, weights)
-    before, rates = _values(weights), [group["lr"] for group in optimizer.param_groups]
+    descend(optimizer, weights)
+    before, rates = values_of(weights), [group["lr"] for group in optimizer.param_groups]
     _set_rates(optimizer, [0.0 for _ in rates])
-    _descend(optimizer, weights)
-    _expect_same(_values(weights), before, "no change of any weight with an `lr` of 0")
+    descend(optimizer, weights)
+    expect_same(values_of(weights), before, "no change of any weight with an `lr` of 0")
     _set_rates(optimizer, rates)
-    _descend(optimizer, weights, STEPS)
+    descend(optimizer, weights, STEPS)
     still = _unmoved(weights, before)
     expect(not still, "every weight to move once `lr` is what it was", f"still: {still}")
 
@@ -246,8 +250,8 @@ def _unmoved(weights: Parameters, before: list[Tensor]) -> list[str]:
 def double_precision_is_kept(subject: Subject) -> None:
     """Parameters of float64 are trained, and stay float64."""
     weights = draw_parameters(torch.float64)
-    before = _values(weights)
-    _descend(_build(subject, weights), weights, STEPS)
+    before = values_of(weights)
+    descend(_build(subject, weights), weights, STEPS)
     kinds = {p.dtype for p in weights.values()}
     expect(kinds == {torch.float64}, "parameters that stay float64", kinds)
     finite = all(bool(p.isfinite().all()) for p in weights.values())

@@ -31,8 +31,8 @@ def spare_compiler() -> None:
             vars(function).setdefault("__dynamo_disable", function)
 
 
-def eager_step(optimizer: Optimizer) -> Callable[[], Any]:
-    """Return the optimizer's step without torch's wrapper.
+def eager_step(optimizer: Optimizer) -> Callable[..., Any]:
+    """Return the optimizer's step, which may take a closure, without torch's wrapper.
 
     Optimizers with step hooks, or of an unknown form, keep their own step.
     """
@@ -42,9 +42,9 @@ def eager_step(optimizer: Optimizer) -> Callable[[], Any]:
         return optimizer.step
     optimizer._opt_called = True  # type: ignore[attr-defined] # schedules look for it and warn
 
-    def step() -> Any:
+    def step(*closure: Any) -> Any:
         with torch.no_grad():
-            return plain(optimizer)
+            return plain(optimizer, *closure)
 
     return step
 

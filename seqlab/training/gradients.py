@@ -14,6 +14,7 @@ from seqlab.contracts import State, Window
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.state import carry, detach_state, reset_unless
 from seqlab.training.metrics import Sums, TokenSizes
+from seqlab.training.norms import norms_of
 from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import autocast
 from seqlab.training.profiling import Phase
@@ -39,12 +40,15 @@ class StepResult(NamedTuple):
 
     `report` float64: the values of `Sums`, the gradient norm before clipping, and 1 if loss and
     norm are finite. `nonfinite`: 1.0 if they are not, for torch's fused optimizers, which then
-    skip the step. `state`: after the last batch.
+    skip the step. `state`: after the last batch. `minimised`: what the gradients are of, float64.
+    `norms` (P,) float64: of each gradient before clipping, if they are asked for.
     """
 
     report: Tensor
     nonfinite: Tensor
     state: State
+    minimised: Tensor
+    norms: Tensor | None = None
 
 
 @dataclass
@@ -64,15 +68,22 @@ class Gradients:
         self._hidden = torch.compile(self.model.hidden) if self.compiled else self.model.hidden
 
     def __call__(
-        self, phase: Phase, batches: tuple[DeviceBatch, ...], state: State | None
+        self,
+        phase: Phase,
+        batches: tuple[DeviceBatch, ...],
+        state: State | None,
+        measured: bool = False,
     ) -> StepResult:
-        """Leave the gradients of all batches in the parameters, which must have none before."""
+        """Leave the gradients of all batches in the parameters, which must have none before.
+
+        Where it is `measured`, the norm of each gradient is in the result.
+        """
         model, objective = self.model, self.objective
         own_weights = [batch.total_weight() for batch in batches]
         total = sum(own_weights)
         if isinstance(total, Tensor):
             total = total.clamp(min=1e-12)
-        batch_sums = []
+        batch_sums, minimised = [], []
         for (inputs, targets, continues, weights), weight in zip(batches, own_weights, strict=True):
             window = Window(inputs, targets, weights, (1 if weights is None else weights) / total)
             before, own = objective.split(carry(state, continues))
@@ -83,6 +94,8 @@ class Gradients:
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own
             state = detach_state(objective.joined(after, own), model.dtype)
             batch_sums.append(Sums.of(terms, window, self.sizes, total).values)
+            minimised.append(loss.detach().double())
+        norms = self._norms() if measured else None
         with phase("clip"):
             grad_norm = self._clip()
         sums = reduce(add, batch_sums)
@@ -91,7 +104,13 @@ class Gradients:
         if self.guarded:
             state = reset_unless(finite, state)
         report = torch.cat((sums, torch.stack((grad_norm.double(), finite.double()))))
-        return StepResult(report, finite.logical_not().float(), state)
+        nonfinite = finite.logical_not().float()
+        return StepResult(report, nonfinite, state, reduce(add, minimised), norms)
+
+    def _norms(self) -> Tensor:
+        """The norm of each gradient; 0 where there is none."""
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        return norms_of(grads)
 
     def _clip(self) -> Tensor:
         """Clip the gradients to the largest norm; return the norm before."""

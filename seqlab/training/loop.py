@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from inspect import signature
 from typing import Any
 
@@ -21,15 +21,17 @@ from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import as_bool, map_state
+from seqlab.model.state import as_bool, map_state, structure
 from seqlab.randomness import derive, reseed, uniforms
 from seqlab.training.average import Average, in_eval_mode
+from seqlab.training.closure import Closure, needs_closure, skips_by_flag, step_with_closure
 from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.eager_optimizers import eager_step
-from seqlab.training.gradients import DeviceBatch, Gradients
+from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
 from seqlab.training.metrics import TokenSizes
+from seqlab.training.norms import BeforeStep
 from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
@@ -52,6 +54,7 @@ class Training:
     settings: Train
     check_late: bool | None = None  # check a step while the next one runs; None: on a GPU
     phase: Phase = unmeasured  # entered around each part of a step
+    wants_norms: Callable[[int], bool] = lambda _step: False  # whether a step's are measured
 
     def __post_init__(self) -> None:
         self.done = 0
@@ -63,11 +66,12 @@ class Training:
             keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
         self._step_optimizer = eager_step(self.optimizer)
+        self._needs_closure = needs_closure(self.optimizer)
         self._steps_schedule = not wants_metric(self.schedule)
         self._unchecked: Step | None = None
         self._state_before: State | None = None
         late = self.device.type == "cuda" if self.check_late is None else self.check_late
-        self._checks_late = late and is_fused(self.optimizer)  # which skips a step by a flag
+        self._checks_late = late and skips_by_flag(self.optimizer)
         self._objective = ModelObjective(model)
         self.columns = self._objective.columns
         gradients = Gradients(
@@ -80,6 +84,7 @@ class Training:
             guarded=self._checks_late,
         )
         self._parameters = gradients.parameters
+        self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         as_graph = settings.cuda_graphs and self.device.type == "cuda"
         self._gradients = GraphReplay(gradients, self._parameters) if as_graph else gradients
 
@@ -115,12 +120,17 @@ class Training:
             epoch, group = divmod(self.done, self.steps_per_epoch)
             if not self.model.training:  # train() walks over all modules, which takes time
                 self.model.train()
-            for parameter in self._parameters:
-                parameter.grad = None
             with self.phase("data"):
                 windows = self._windows(epoch, group)
             self._state_before = self.state if windows[0].continues is not False else None
-            result = self._gradients(self.phase, windows, self._state_before)
+            measured = self.wants_norms(self.done + 1)
+            before = BeforeStep(self._trained) if measured else None
+            if self._needs_closure:
+                result, evaluation = self._evaluated_by_optimizer(epoch, group, windows, measured)
+            else:
+                self._before_gradients(epoch, group)
+                given = windows, self._state_before, measured
+                result, evaluation = self._gradients(self.phase, *given), 1
             self.check()  # the previous step, while a GPU works on this one
             self.state = result.state
             step = self._unchecked = Step(
@@ -130,6 +140,7 @@ class Training:
                 ends_epoch=group + 1 == self.steps_per_epoch,
                 lr=float(self.optimizer.param_groups[0]["lr"]),
                 report=HostCopy(result.report),
+                evaluation=evaluation,
             )
             if self._checks_late:  # a fused optimizer skips the step itself
                 self.optimizer.found_inf = result.nonfinite  # type: ignore[attr-defined]
@@ -142,17 +153,49 @@ class Training:
             self.done += 1
             if self._steps_schedule:
                 self.schedule.step()
-            yield step
+            yield step if before is None else replace(step, norms=before.norms(result.norms))
+
+    def _evaluated_by_optimizer(
+        self, epoch: int, group: int, windows: tuple[DeviceBatch, ...], measured: bool
+    ) -> tuple[StepResult, int]:
+        """Take a step of an optimizer that needs a closure.
+
+        Returns:
+            The result of the first evaluation, or of the one that was not finite, and its number.
+        """
+
+        def evaluate() -> StepResult:
+            self._before_gradients(epoch, group)
+            given = windows, self._state_before, measured
+            result: StepResult = self._gradients(self.phase, *given)
+            return result
+
+        closure = Closure(evaluate, list(self.model.buffers()))
+        result = step_with_closure(
+            self._step_optimizer,
+            closure,
+            self.optimizer,
+            self._parameters,
+            restore_state=self.settings.on_nonfinite == "skip",
+        )
+        return result, closure.evaluations if closure.failed else 1
+
+    def _before_gradients(self, epoch: int, group: int) -> None:
+        """Clear the gradients, and seed the random numbers that the model draws in a step."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        self._seed(epoch, group)
 
     def check(self) -> None:
         """Check that the latest step was finite, unless that is already known."""
         step, self._unchecked = self._unchecked, None
         if step is None or step.finite:
             return
+        again = f" in its evaluation {step.evaluation}" if step.evaluation > 1 else ""
         message = (
             f"step {step.number} (number {step.number_in_epoch} of epoch {step.epoch}) is not"
-            f" finite: its loss is {step.loss:g}, the gradient norm {step.gradient_norm:g}, the"
-            f" learning rate {step.lr:g}"
+            f" finite{again}: its loss is {step.loss:g}, the gradient norm"
+            f" {step.gradient_norm:g}, the learning rate {step.lr:g}"
         )
         if self.settings.on_nonfinite == "stop":
             cause = f"; {cause}" if (cause := self._diagnosis(step)) else ""
@@ -162,19 +205,23 @@ class Training:
 
     def _diagnosis(self, step: Step) -> str:
         """Name the first part of the model that was not finite; empty where it is not known."""
-        if self._checks_late:  # the weights and the state are already those of the next step
+        if self._checks_late or step.evaluation > 1:  # the weights were others
             return ""
-        windows = self._windows(step.epoch - 1, step.number_in_epoch - 1)
+        place = step.epoch - 1, step.number_in_epoch - 1
+        windows = self._windows(*place)
+        self._seed(*place)
         return first_nonfinite(self.model, windows, self._state_before)
 
     def _windows(self, epoch: int, group: int) -> tuple[DeviceBatch, ...]:
-        """Draw the batches of a step, and seed the random numbers that the model draws."""
+        """Draw the batches of a step."""
         first = group * self.settings.accumulate
         indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
-        number = epoch * len(self.sampler) + first
-        windows = tuple(self._window(epoch, index) for index in indices)
+        return tuple(self._window(epoch, index) for index in indices)
+
+    def _seed(self, epoch: int, group: int) -> None:
+        """Seed the random numbers that the model draws in a step."""
+        number = epoch * len(self.sampler) + group * self.settings.accumulate
         reseed(derive(self.settings.seed, "batch", number), self.device)
-        return windows
 
     def _window(self, epoch: int, index: int) -> DeviceBatch:
         batch = on_device(self.sampler.batch(epoch, index), self.device)
@@ -189,9 +236,10 @@ class Training:
         return DeviceBatch(inputs, targets, continues, weights)
 
     def _update(self, finite: Tensor | None = None) -> None:
-        """Step the optimizer and the average."""
+        """Step the optimizer, unless it has done so while it evaluated, and the average."""
         with self.phase("optimizer"):
-            self._step_optimizer()
+            if not self._needs_closure:
+                self._step_optimizer()
             if self.average is not None:
                 self.average.update(finite)
 
@@ -238,23 +286,12 @@ class Training:
         ids = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
         with torch.no_grad():
             model_state = self.model.eval()(ids, None)[1]
-        if state_of_model and _structure(state_of_model) != _structure(model_state):
+        known = state_of_model is not None
+        if known and structure(state_of_model) != structure(model_state):
             raise ValueError("the carried state has another structure than those of this model")
         return map_state(lambda tensor: tensor.to(self.device), state)
-
-
-def _structure(state: State) -> object:
-    """Return the nesting of a state, with the shape of one row of each tensor."""
-    if isinstance(state, Tensor):
-        return tuple(state.shape[1:])
-    return [_structure(part) for part in state] if isinstance(state, tuple) else state
 
 
 def wants_metric(schedule: LRScheduler) -> bool:
     """Whether `step` takes the loss of an evaluation, as ReduceLROnPlateau's does."""
     return "metrics" in signature(schedule.step).parameters
-
-
-def is_fused(optimizer: Optimizer) -> bool:
-    """Whether torch's fused kernels update every parameter group."""
-    return all(group.get("fused") for group in optimizer.param_groups)

@@ -13,6 +13,7 @@ import torch
 from seqlab.records import EpochEnded
 from seqlab.training.device import HostCopy
 from seqlab.training.metrics import Sums
+from seqlab.training.norms import NormsOfStep
 from seqlab.training.objective import Columns
 
 
@@ -20,7 +21,8 @@ from seqlab.training.objective import Columns
 class Step:
     """One optimizer step; all numbers count from 1.
 
-    `report` is that of `StepResult`; to read it is to wait for the gradients of this step.
+    `report` is that of `StepResult`; to read it is to wait for the gradients of this step. It is
+    of the first evaluation, or of a later `evaluation` that was not finite.
     """
 
     number: int
@@ -29,6 +31,8 @@ class Step:
     ends_epoch: bool
     lr: float
     report: HostCopy
+    evaluation: int = 1
+    norms: NormsOfStep | None = None
 
     @property
     def sums(self) -> Sums:

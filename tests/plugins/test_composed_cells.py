@@ -26,6 +26,8 @@ WAYS = [
     ("residual", {"inner": GRU, "norm": "layer"}),
     ("parallel", {"branches": [GRU, "mlp"]}),
     ("parallel", {"branches": [GRU, GRU], "combine": "mean"}),
+    ("lora", {"inner": {"name": "lstm", "hidden_size": 8}, "rank": 2}),
+    ("lora", {"inner": {"name": "stack", "layers": STACK}, "match": ["*.weight*"]}),
     ("mlp", {}),
     ("mlp", {"activation": "swiglu", "expansion": 1.5, "dropout": 0.1}),
     ("short_convolution", {"kernel_size": 3}),

@@ -208,3 +208,32 @@ def test_patterns_are_not_held_against_made_up_names(tiny, drop):
     groups = {"name": "groups", "groups": [{"match": ["head.*"], "lr": 0.1}]}
     run = seqlab.run({**tiny, "cell": "computes", "optimizer": groups, "train": {"steps": 1}})
     assert run.description["status"] == "finished"
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_steps_of_sam_are_those_of_the_paper(part, adaptive):
+    """From w, with the gradients at w + e; the loss is a sum of fourth powers."""
+    lr, rho = 0.01, 0.3
+    weights = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    parameter = nn.Parameter(weights.clone())
+    section = {"name": "sam", "base": {"name": "sgd", "lr": lr}, "rho": rho, "adaptive": adaptive}
+    optimizer = part("optimizer", section, [("w", parameter)])
+
+    def closure():
+        parameter.grad = 4 * parameter.detach() ** 3
+        return (parameter.detach() ** 4).sum()
+
+    for _ in range(3):
+        gradient = 4 * weights**3
+        scale = weights.abs() if adaptive else torch.ones_like(weights)
+        e = rho * scale**2 * gradient / (scale * gradient).norm()
+        loss = optimizer.step(closure)
+        torch.testing.assert_close(loss, (weights**4).sum())
+        weights = weights - lr * 4 * (weights + e) ** 3
+        torch.testing.assert_close(parameter.detach(), weights)
+
+
+def test_sam_around_an_optimizer_that_evaluates_by_itself_is_refused(part, model):
+    section = {"name": "sam", "base": {"name": "lookahead", "base": "sam"}}
+    with pytest.raises(ExperimentError, match=r"Lookahead needs a closure itself"):
+        part("optimizer", section, list(model.named_parameters()))

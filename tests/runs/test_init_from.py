@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import seqlab
-from seqlab.errors import CheckpointError
+from seqlab.errors import CheckpointError, UsageError
 
 
 @pytest.fixture
@@ -53,6 +53,12 @@ def test_weights_of_another_model_are_refused_with_what_that_has(second):
         " {cell.hidden_size: 16} instead of {cell.hidden_size: 17}; use the same, or"
         " leave this out"
     )
+
+
+@pytest.mark.parametrize("init_from", ["nowhere", {"run": "nowhere", "take": "fitting"}])
+def test_a_run_that_is_not_there_is_told_with_the_place(tiny, init_from):
+    with pytest.raises(UsageError, match=r"^experiment: train.init_from: run 'nowhere': there is"):
+        seqlab.run(tiny | {"train": {"epochs": 1, "init_from": init_from}})
 
 
 WIDE = """

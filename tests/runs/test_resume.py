@@ -27,6 +27,7 @@ COMPOSED = {
     "stack": {"layers": [GRU, "mlp"]},
     "residual": {"inner": {"name": "mlp", "dropout": 0.1}},
     "parallel": {"branches": [GRU, "min_gru"]},
+    "lora": {"inner": GRU, "rank": 2},
     "mlp": {},
     "short_convolution": {},
 }

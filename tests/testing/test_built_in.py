@@ -59,6 +59,11 @@ BUILT_IN = {
         ("groups", {"groups": [{"match": ["*"], "lr": 0.1}]}),
         ("lookahead", {}),
         ("lookahead", {"base": "muon"}),
+        ("lookahead", {"base": "sam"}),
+        ("sam", {}),
+        ("sam", {"base": "muon", "rho": 0.5, "adaptive": True}),
+        ("sam", {"base": "groups"}),
+        ("sam", {"base": "schedule_free_adamw"}),
     ],
     "schedule": [
         *[(name, {}) for name in ("constant", "cosine", "linear", "one_cycle", "plateau")],

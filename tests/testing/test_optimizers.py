@@ -283,6 +283,32 @@ class LeavesWeightsInFloat32(Good):
         p.data = p.data.float() - group["lr"] * p.grad.float()
 
 
+class Evaluates(Good):
+    """Steps with the gradients of an evaluation of its own."""
+
+    needs_closure = True
+
+    def step(self, closure):
+        loss = closure()
+        super().step()
+        return loss
+
+
+class EvaluatesElsewhere(Evaluates):
+    """Looks ahead before its first evaluation, so that what is reported is of other weights."""
+
+    @torch.no_grad()
+    def step(self, closure):
+        for p in self.param_groups[0]["params"]:
+            p.add_(self.buffer(p), alpha=-self.param_groups[0]["lr"])
+        return super().step(closure)
+
+
+class NeverEvaluates(Evaluates):
+    def step(self, closure):
+        return Good.step(self)
+
+
 CHECKS = checks_in(optimizers)
 DEFECTS = [
     (NoOptimizer, optimizers.every_parameter_is_held_once, "a torch.optim.Optimizer; seen: NoOp"),
@@ -306,6 +332,8 @@ DEFECTS = [
     (DecaysInTheGradient, optimizers.only_weights_change, "as they were before the step"),
     (ClearsGradients, optimizers.only_weights_change, "others, or none"),
     (ClipsOnceMore, optimizers.only_weights_change, "others, or none"),
+    (EvaluatesElsewhere, optimizers.first_evaluation_is_at_the_weights, "before the step; seen"),
+    (NeverEvaluates, optimizers.first_evaluation_is_at_the_weights, "it calls none"),
     (SaysFused, optimizers.told_of_infinity_a_fused_step_does_nothing, "found_inf left alone"),
     (SkipsWeightsAlone, optimizers.told_of_infinity_a_fused_step_does_nothing, "the next step"),
     (SkipsAllButTheCount, optimizers.told_of_infinity_a_fused_step_does_nothing, "next step"),
@@ -328,15 +356,26 @@ def test_every_check_catches_something():
     assert {check for _, check, _ in DEFECTS} == set(CHECKS)
 
 
+SPECIAL = {
+    optimizers.told_of_infinity_a_fused_step_does_nothing: "not every group says `fused`",
+    optimizers.first_evaluation_is_at_the_weights: "it does not say `needs_closure`",
+}
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("check", CHECKS)
 def test_an_optimizer_as_one_would_write_it_keeps_every_promise(check, momentum):
     subject = Subject.of("optimizer", Good, {"momentum": momentum})
-    if check is optimizers.told_of_infinity_a_fused_step_does_nothing:
-        with pytest.raises(NotApplicable, match="not every group says `fused`"):
+    if check in SPECIAL:
+        with pytest.raises(NotApplicable, match=SPECIAL[check]):
             check(subject)
     else:
         verify(check, subject)
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check is not next(iter(SPECIAL))])
+def test_one_that_evaluates_by_itself_keeps_every_promise(check):
+    verify(check, Subject.of("optimizer", Evaluates, {}))
 
 
 def test_how_a_process_treats_determinism_is_as_it_was_after_a_check(registry):

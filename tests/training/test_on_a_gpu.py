@@ -120,7 +120,7 @@ def test_replayed_steps_are_those_that_are_launched_one_by_one(cell, embedding, 
         {"model": {"embedding": 8, "dropout": 0.5, "layers": 2}},
         {"sampler": {"name": "random", "batch_size": 4, "window": 8}},
         {"sampler": {"name": "documents", "batch_size": 4, "window": 8}},
-        *({"optimizer": {"name": name}} for name in ("sgd", "rmsprop", "adagrad", "muon")),
+        *({"optimizer": {"name": name}} for name in ("sgd", "rmsprop", "adagrad", "muon", "sam")),
         {"optimizer": {"name": "adamw", "lr": 0.01, "clip_norm": 0.1}},
     ],
 )
@@ -128,6 +128,14 @@ def test_whatever_else_is_on_replaying_changes_no_loss(changes, losses):
     train = changes.get("train", {})
     result = losses(**changes | {"train": train | {"cuda_graphs": True}}, count=40)
     assert result == pytest.approx(losses(**changes, count=40), rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:RNN module weights")  # cuDNN copies the sums side by side
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+def test_low_rank_changes_are_those_of_the_cpu(embedding, losses):
+    cell = {"name": "lora", "inner": {"name": "gru", "hidden_size": 16}}
+    experiment = {"cell": cell, "model": {"embedding": embedding}}
+    assert losses(**experiment) == pytest.approx(losses("cpu", **experiment), rel=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")

@@ -146,6 +146,11 @@ class Lookahead(Optimizer):
         return loss
 
     @property
+    def needs_closure(self) -> bool:
+        """Whether the optimizer of the fast weights needs one."""
+        return getattr(self.fast, "needs_closure", False)
+
+    @property
     def eval(self) -> Callable[[], None] | None:
         """Offered if the optimizer of the fast weights has it."""
         return mode_of([self.fast], "eval")

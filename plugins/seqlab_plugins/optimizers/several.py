@@ -9,10 +9,19 @@ from torch.optim import Optimizer
 
 
 class Several(Optimizer):
-    """Optimizers of different parameters that step together; a schedule changes all of them."""
+    """Optimizers of different parameters that step together; a schedule changes all of them.
+
+    None of them may need a closure: each evaluation would be at weights that only it has chosen.
+    """
 
     def __init__(self, parts: Sequence[Optimizer]) -> None:
         self.parts = list(parts)
+        for part in self.parts:
+            if getattr(part, "needs_closure", False):
+                raise ValueError(
+                    f"{type(part).__name__} needs a closure, so it cannot be one of several"
+                    " optimizers; put it around them"
+                )
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         self._share_groups()
 

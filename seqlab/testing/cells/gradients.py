@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ def gradients_reach_every_parameter(subject: Subject) -> None:
     trained = trained_parameters(cell)
     if not trained:
         raise NotApplicable("the cell has no parameters that are trained, and need not have any")
+    _move_from_zero(trained)
     total = torch.zeros(())
     for number in range(WINDOWS):
         outputs, state = cell(draw_inputs(seed=number), state)
@@ -35,6 +37,14 @@ def gradients_reach_every_parameter(subject: Subject) -> None:
         total = total + (outputs * weights).sum()
     dead = [name for name, gradient in gradients_of(total, trained).items() if not gradient.any()]
     expect(not dead, "a gradient for every parameter", f"none for {', '.join(dead)}")
+
+
+@torch.no_grad()
+def _move_from_zero(parameters: Mapping[str, Tensor]) -> None:
+    """Draw what begins at zero, and so hides the parameter that it is multiplied with."""
+    for parameter in parameters.values():
+        if not parameter.any():
+            parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
 
 
 def gradients_are_right(subject: Subject) -> None:
