@@ -1,0 +1,104 @@
+"""All mistakes that show late: kind, component, and the check that catches it."""
+
+from __future__ import annotations
+
+import planted_late_cells as cells
+import planted_late_corpora as corpora
+import planted_late_decoders as decoders
+import planted_late_observers as observers
+import planted_late_optimizers as optimizers
+import planted_late_samplers as samplers
+import planted_late_schedules as schedules
+import planted_late_tokenizers as tokenizers
+import pytest
+
+
+def missed(*row):
+    """A mistake that the checks do not see yet."""
+    return pytest.param(*row, marks=pytest.mark.xfail(strict=True))
+
+
+MISTAKES = [
+    ("cell", cells.DividesByPowers, "long_windows_equal_their_pieces"),
+    ("cell", cells.RightUpTo64Tokens, "long_windows_equal_their_pieces"),
+    ("cell", cells.PadsItsLastChunk, "long_windows_equal_their_pieces"),
+    ("cell", cells.DetachesBetweenChunks, "long_windows_have_the_gradients_of_their_pieces"),
+    ("cell", cells.StatesOfTheFirst32Rows, "many_rows_do_not_mix"),
+    ("cell", cells.CachesByLength, "nothing_is_remembered_outside_the_state"),
+    ("cell", cells.KeepsItsDropoutMask, "nothing_is_remembered_outside_the_state"),
+    ("cell", cells.TypeOfTheStateFollowsTheWindow, "state_keeps_its_shapes"),
+    ("cell", cells.ExponentialsWithoutAMaximum, "inputs_may_be_small_or_large"),
+    ("cell", cells.ScalesLargeWindows, "inputs_may_be_small_or_large"),
+    ("cell", cells.SkipsSilence, "inputs_may_be_small_or_large"),
+    ("cell", cells.ModulesGenerator, "seed_decides_everything"),
+    ("cell", cells.AttendsBeyondItsContext, "long_windows_equal_their_pieces"),
+    ("cell", cells.CountsInBytes, "long_windows_equal_their_pieces"),
+    ("cell", cells.LooksFarAhead, "far_inputs_change_nothing_earlier"),
+    ("cell", cells.MaskOnTheCpuForLongWindows, "device_is_followed"),
+    ("cell", cells.MakesTensorsUnderAutocast, "device_is_followed"),
+    ("cell", cells.ForgetsItsBiasInEvaluation, "long_windows_equal_their_pieces"),
+    ("cell", cells.StepsUpTo64Rows, "id_stepper_equals_one_hots"),
+    missed("corpus", corpora.FingerprintIgnoresTheFilter, "fingerprint_follows_the_content"),
+    ("corpus", corpora.FingerprintOfTheUpperFolder, "fingerprint_follows_the_content"),
+    ("corpus", corpora.FingerprintOfNamesAndSizes, "fingerprint_follows_the_content"),
+    ("corpus", corpora.FingerprintHasTheFolder, "fingerprint_follows_the_content"),
+    missed("corpus", corpora.FingerprintInAnyOrder, "fingerprint_follows_the_content"),
+    missed("corpus", corpora.ReadsAFileOnce, "fingerprint_follows_the_content"),
+    missed("corpus", corpora.FilesOfTheUpperFolder, "files_are_all_that_is_read"),
+    ("corpus", corpora.MissingFolderIsEmpty, "missing_file_is_said"),
+    ("tokenizer", tokenizers.LosesRareCharacters, "texts_come_back"),
+    ("tokenizer", tokenizers.TiesInTheOrderOfASet, "hash_seed_does_not_matter"),
+    missed("tokenizer", tokenizers.CachesByLength, "texts_come_back"),
+    missed("tokenizer", tokenizers.LosesTheEndOfABlock, "texts_come_back"),
+    ("tokenizer", tokenizers.LineSeparatorsAreNewlines, "texts_come_back"),
+    ("tokenizer", tokenizers.ThinksInSixteenBits, "texts_come_back"),
+    ("tokenizer", tokenizers.LosesAByteOfFour, "texts_come_back"),
+    missed("tokenizer", tokenizers.IdsInABytes, "texts_come_back"),
+    ("tokenizer", tokenizers.ForgetsLaterPieces, "fitted_alike_is_alike"),
+    missed("tokenizer", tokenizers.SavesThePathOfItsFile, "vocabulary_survives_saving"),
+    missed("tokenizer", tokenizers.ReadsItsFileAgain, "vocabulary_survives_saving"),
+    missed("tokenizer", tokenizers.ReadsItsFileWhenAsked, "vocabulary_survives_saving"),
+    missed("sampler", samplers.KeepsTheFirstOrder, "batch_depends_on_epoch_and_index"),
+    ("sampler", samplers.KeepsBatchesByIndex, "batch_depends_on_epoch_and_index"),
+    missed("sampler", samplers.FourthEpochDrawsAgain, "epoch_covers_what_it_declares"),
+    missed("sampler", samplers.PositionsInSixteenBits, "epoch_covers_what_it_declares"),
+    missed("sampler", samplers.OnlyTheFirstThousandWindows, "epoch_covers_what_it_declares"),
+    missed("sampler", samplers.StreamsWrap, "rows_continue_truthfully"),
+    missed("sampler", samplers.LeftOutOfTheLastEpoch, "epoch_covers_what_it_declares"),
+    missed("sampler", samplers.WeighsTheFirstEpochs, "weights_are_those_of_the_tokens"),
+    missed("optimizer", optimizers.KeepsSlowWeightsToItself, "saved_optimizer_goes_on_to_the_bit"),
+    ("optimizer", optimizers.ReadsItsRateEachTenthStep, "rate_in_the_groups_is_used"),
+    missed("optimizer", optimizers.BuffersByPlace, "parameters_without_gradient_are_left_alone"),
+    missed("optimizer", optimizers.MatricesAndVectorsOnly, "quadratic_falls"),
+    missed("optimizer", optimizers.RateOfTheFirstGroup, "rate_in_the_groups_is_used"),
+    missed("optimizer", optimizers.DividesByTheNorm, "quadratic_falls"),
+    missed("optimizer", optimizers.CentresItsVariance, "quadratic_falls"),
+    missed("optimizer", optimizers.FlattensByView, "quadratic_falls"),
+    missed("optimizer", optimizers.MomentumIsTheFirstGradient, "only_weights_change"),
+    missed("schedule", schedules.table_of_a_thousand, "every_step_has_a_rate"),
+    missed("schedule", schedules.exponent_overflows, "every_step_has_a_rate"),
+    missed("schedule", schedules.ScalesTwoGroups, "groups_keep_their_ratio"),
+    missed("schedule", schedules.CountsCyclesToItself, "saved_schedule_goes_on"),
+    missed("schedule", schedules.ChanceAtRestarts, "same_steps_give_the_same_rates"),
+    missed("decoder", decoders.ChanceOfTheFirst32Rows, "rows_are_chosen_for_as_if_alone"),
+    ("decoder", decoders.SortsInPlace, "what_a_decoder_is_given_is_left_alone"),
+    ("decoder", decoders.ReadsTheNeighbour, "rows_are_chosen_for_as_if_alone"),
+    missed("decoder", decoders.WeighsAHundredTokens, "history_may_have_any_length"),
+    ("decoder", decoders.CachesByLength, "rows_are_chosen_for_as_if_alone"),
+    ("decoder", decoders.SumsInHalfPrecision, "impossible_tokens_are_never_chosen"),
+    ("decoder", decoders.ExponentialsWithoutAMaximum, "certain_token_is_chosen"),
+    missed("decoder", decoders.PenaltyInPlaceForLongTexts, "what_a_decoder_is_given_is_left_alone"),
+    ("observer", observers.DrawsWhenSaving, "observing_draws_nothing"),
+    missed("observer", observers.ChangesTheDefaultType, "observing_draws_nothing"),
+    missed("observer", observers.TurnsGradientsOff, "observing_draws_nothing"),
+    missed("observer", observers.SilencesWarnings, "observing_draws_nothing"),
+    missed("observer", observers.RaisesForNumpy, "observing_draws_nothing"),
+    missed("observer", observers.StepInAByte, "every_record_is_survived"),
+    missed("observer", observers.LeavesAThread, "run_may_end_at_any_time"),
+]
+
+
+def checks_that_catch(kind: str) -> set[str]:
+    """The checks of a kind that catch one of them."""
+    rows = [getattr(row, "values", row) for row in MISTAKES]
+    return {check for of, _, check in rows if of == kind}
