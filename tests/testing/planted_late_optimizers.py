@@ -106,8 +106,9 @@ class CentresItsVariance(Momentum):
     """The mean of squares less the square of the mean: rounded, it may lie below 0."""
 
     def move(self, p, group):
-        mean = self.buffer(p).lerp_(p.grad, 0.1)
-        squares = self.state[p].setdefault("squares", torch.zeros_like(p)).lerp_(p.grad**2, 0.1)
+        mean = self.buffer(p).mul_(0.9).add_(p.grad, alpha=0.1)
+        squares = self.state[p].setdefault("squares", torch.zeros_like(p))
+        squares.mul_(0.9).addcmul_(p.grad, p.grad, value=0.1)
         p.sub_(p.grad / ((squares - mean**2).sqrt() + 1), alpha=group["lr"])
 
 
