@@ -19,8 +19,10 @@ from seqlab.testing.promises import Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
 SEED = 3
-SEEDS, EPOCHS = (0, 2**63 - 1), (0, 1)  # the smallest and the largest seed of an experiment
+SEEDS = (0, 2**63 - 1)  # the smallest and the largest of an experiment
+EPOCHS = (0, 1, 4)
 SHORT_SIZES = range(1, 20)
+LARGE = 78_179  # tokens; more than 16 bits can number
 
 
 def _build(
@@ -152,17 +154,18 @@ def weights_are_those_of_the_tokens(subject: Subject) -> None:
     for make in (numbered, numbered_tokens.weighted):
         sampler, tokens = _build(subject, make)
         _check_coverage(sampler, tokens)
-        for batch in _batches(sampler, 0):
-            _check_weights(batch, tokens)
+        for epoch in EPOCHS:
+            for batch in _batches(sampler, epoch):
+                _check_weights(batch, tokens, epoch)
 
 
-def _check_weights(batch: Batch, tokens: Tokens) -> None:
+def _check_weights(batch: Batch, tokens: Tokens, epoch: int) -> None:
     counted = _counted(batch)
     weights = torch.ones(len(tokens)) if tokens.weights is None else torch.tensor(tokens.weights)
     expected = weights[batch.targets[counted]]
     actual = torch.ones(len(expected)) if batch.weights is None else batch.weights[counted]
     wrong = actual != expected
-    seen = f"{actual[wrong][:3].tolist()}, not {expected[wrong][:3].tolist()}"
+    seen = f"{actual[wrong][:3].tolist()}, not {expected[wrong][:3].tolist()}, in epoch {epoch}"
     expect(not wrong.any(), "targets that count as their tokens do, or not at all", seen)
 
 
@@ -194,6 +197,7 @@ def batch_depends_on_epoch_and_index(subject: Subject) -> None:
     sampler, tokens = _build(subject)
     ids = tokens.ids.copy()
     indices = [(epoch, index) for epoch in EPOCHS for index in range(len(sampler))]
+    _check_order_of_epochs(subject, sampler, tokens)
     expected = {index: sampler.batch(*index) for index in indices}
     random.Random(SEED).shuffle(indices)  # noqa: S311 # any order will do
     other = subject.build(tokens, SEED)
@@ -201,9 +205,19 @@ def batch_depends_on_epoch_and_index(subject: Subject) -> None:
         for instance in (other, sampler):
             promise = f"batch {index} to be the same"
             _expect_same(instance.batch(*index), expected[index], promise)
-    same = all(list(other.left_out(e)) == list(sampler.left_out(e)) for e in EPOCHS)
-    expect(same, "another instance to leave out the same", "other targets")
     expect(np.array_equal(tokens.ids, ids), "tokens to be left as they were", "others")
+
+
+def _check_order_of_epochs(subject: Subject, sampler: Any, tokens: Tokens) -> None:
+    """Compare an instance that begins with the first epoch with one that begins with the last."""
+    other, first = subject.build(tokens, SEED), {}
+    for epoch in EPOCHS:
+        first[epoch] = sampler.batch(epoch, 0), list(sampler.left_out(epoch))
+    for epoch in reversed(EPOCHS):
+        left_out, batch = list(other.left_out(epoch)), other.batch(epoch, 0)
+        _expect_same(batch, first[epoch][0], f"batch {(epoch, 0)} to be the same")
+        same = left_out == first[epoch][1]
+        expect(same, f"another instance to leave out the same in epoch {epoch}", "other targets")
 
 
 def _expect_same(actual: Batch, expected: Batch, promise: str) -> None:
@@ -240,6 +254,29 @@ def documents_may_be_few_or_many(subject: Subject) -> None:
     """One document is enough, and many small ones do no harm."""
     for make in (numbered_tokens.one_document, numbered_tokens.many_documents):
         _check_all(*_build(subject, make))
+
+
+def corpus_may_be_large(subject: Subject) -> None:
+    """A corpus of more tokens than 16 bits can number is trained like any other."""
+    tokens = numbered(LARGE)
+    _check_all(_OneEpoch(subject.build(tokens, SEED)), tokens)
+
+
+class _OneEpoch:
+    """The batches of one epoch of a sampler, made once and given as those of every epoch."""
+
+    def __init__(self, sampler: Any) -> None:
+        self._batches = _batches(sampler, 1)
+        self._left_out = list(sampler.left_out(1))
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def batch(self, _: int, index: int) -> Batch:
+        return self._batches[index]
+
+    def left_out(self, _: int) -> list[range]:
+        return self._left_out
 
 
 def documents_start_as_it_says(subject: Subject) -> None:
