@@ -671,6 +671,23 @@ def test_a_cell_without_a_defect_keeps_every_promise(good, unasked):
     assert {r.check for r in results if r.verdict == "skipped"} == unasked
 
 
+class MovesWhatItMakes(Good):
+    """What is made on the default device is moved, is a single number, or is an index."""
+
+    def forward(self, inputs, state):
+        if state is None:
+            state = torch.zeros(len(inputs), 5).to(inputs)
+        order = torch.arange(len(inputs))
+        outputs, state = super().forward(inputs[order] * torch.tensor(0.5), state)
+        return outputs * torch.ones(5).to(inputs.device, outputs.dtype), state
+
+
+def test_what_is_made_on_the_default_device_may_be_moved(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = look_at(CHECKS["device_is_followed"], Subject.of("cell", MovesWhatItMakes, {}))
+    assert result.verdict == "kept", result.message
+
+
 @pytest.mark.parametrize(
     "name", [c.name for c in seqlab.load_plugins(local=False).components("cell")]
 )
