@@ -5,10 +5,10 @@ python -m benchmarks.authoring
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import seqlab
@@ -32,7 +32,7 @@ def main() -> None:
     seconds = {name: kit_seconds(name) for name in cells}
     slowest = max(seconds, key=lambda name: seconds[name])
     listed = ", ".join(f"`{name}` {value:.1f}" for name, value in seconds.items())
-    print(f"| `seqlab plugins check` on one cell, the whole process | {listed} s |")
+    print(f"| `seqlab plugins check` on one cell, the whole process, on one core | {listed} s |")
     sys.exit(caught != planted or seconds[slowest] > 20)
 
 
@@ -61,10 +61,20 @@ def promises() -> str:
 
 
 def kit_seconds(name: str) -> float:
-    begun = time.perf_counter()
+    """Seconds of one core, which other work on the machine does not change."""
+    begun = processor_seconds()
     command = [sys.executable, "-m", "seqlab", "plugins", "check", name, "--kind", "cell"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+    subprocess.run(
+        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return processor_seconds() - begun
+
+
+def processor_seconds() -> float:
+    """Of all processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 from seqlab.contracts import Ids, offered
 from seqlab.data.splits import TRAIN
 from seqlab.errors import CorpusError, CorpusUnavailable, SeqlabError, UsageError
+from seqlab.testing.copied_files import change_files, change_letter, copied_files, files_of
 from seqlab.testing.corpus_digest import Content, Digest, content, content_bytes, document_bytes
 from seqlab.testing.corpus_variants import variants
 from seqlab.testing.other_process import fingerprint_and_digest, run_elsewhere
@@ -212,6 +213,49 @@ def files_are_all_that_is_read(subject: Subject) -> None:
     named = {path for paths in values for path in paths if isinstance(path, Path)}
     lost = sorted(path for path in named - set(files) if path.is_file())
     expect(not lost, "every file that an option names to be among `files`", lost)
+    with tempfile.TemporaryDirectory() as folder:
+        _expect_no_other_file(subject, Path(folder))
+
+
+def _expect_no_other_file(subject: Subject, folder: Path) -> None:
+    """Change the files of folders that options name, where they are not among `files`."""
+    copied = copied_files(subject, folder)
+    changed = subject.with_options({**subject.options, **copied})
+    folders = [path for path in copied.values() if isinstance(path, Path) and path.is_dir()]
+    if not folders:
+        return
+    corpus = changed.build()
+    before, listed = content(corpus), {file.resolve() for file in corpus.files}
+    others = [file for file in files_of(folders) if file.resolve() not in listed]
+    for file in others:
+        change_letter(file, last=False)
+    try:
+        same = content(changed.build()) == before
+    except (SeqlabError, ValueError):
+        same = False
+    names = [str(file.relative_to(folders[0])) for file in others[:3]]
+    expect(same, "every file that the content comes from to be among `files`", names)
+
+
+def changed_file_is_seen(subject: Subject) -> None:
+    """A file that has changed is read anew: another instance gives what another process gives."""
+    _build(subject)
+    with tempfile.TemporaryDirectory() as folder:
+        copied = copied_files(subject, Path(folder))
+        if not copied:
+            raise NotApplicable("no option is a file")
+        changed = subject.with_options({**subject.options, **copied})
+        content(changed.build())
+        change_files(copied)
+        try:
+            here = fingerprint_and_digest(changed.build())
+        except (SeqlabError, ValueError) as error:
+            raise NotApplicable(f"it does not take a changed file: {error}") from None
+        options = to_jsonable_python(dict(changed.options))
+        elsewhere = run_elsewhere("read", subject.factory, options=options)
+    for name, value in here.items():
+        promise = f"the {name} of a file as it is now, as in another process"
+        expect(elsewhere[name] == value, promise, "what the file was before")
 
 
 def same_in_every_process(subject: Subject) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -14,8 +16,10 @@ SHAPES = {
 Parameters = dict[str, nn.Parameter]
 
 
-def draw_parameters(dtype: torch.dtype = torch.float32) -> Parameters:
-    """Matrices, a vector and a single number, small and not zero."""
+def draw_parameters(
+    dtype: torch.dtype = torch.float32, shapes: Mapping[str, tuple[int, ...]] = SHAPES
+) -> Parameters:
+    """Matrices, a vector and a single number, or others; small and not zero."""
     generator = torch.Generator().manual_seed(0)
-    drawn = {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+    drawn = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
     return {name: nn.Parameter((values / 10).to(dtype)) for name, values in drawn.items()}

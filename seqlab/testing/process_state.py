@@ -10,7 +10,9 @@ import random
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,38 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def random_states() -> dict[str, str]:
     """A hash of the state of each global generator."""
     return {name: _hash(read()) for name, read in _GENERATORS.items()}
+
+
+def settings_of_others() -> dict[str, Any]:
+    """Global settings that computations or other code of a run depend on."""
+    return {name: _SETTINGS[name]() for name in _OF_OTHERS}
+
+
+@contextmanager
+def settings_restored() -> Iterator[None]:
+    """Undo what the block changes in `settings_of_others`."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    precision, deterministic = (
+        torch.get_float32_matmul_precision(),
+        torch.get_deterministic_debug_mode(),
+    )
+    excepthook, limit, folder = sys.excepthook, sys.getrecursionlimit(), Path.cwd()
+    with (
+        np.errstate(**np.geterr()),
+        warnings.catch_warnings(),
+        torch.set_grad_enabled(torch.is_grad_enabled()),
+        torch.autograd.set_detect_anomaly(torch.is_anomaly_enabled()),
+    ):
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            torch.set_num_threads(threads)
+            torch.set_float32_matmul_precision(precision)
+            torch.set_deterministic_debug_mode(deterministic)
+            sys.excepthook = excepthook
+            sys.setrecursionlimit(limit)
+            os.chdir(folder)
 
 
 def _hash(value: Any) -> str:
@@ -66,3 +100,17 @@ _SETTINGS: dict[str, Callable[[], Any]] = {
     "sys.path": lambda: list(sys.path),
     "sys.excepthook": lambda: sys.excepthook,
 }
+_OF_OTHERS = (
+    "torch's default dtype",
+    "torch's default device",
+    "torch's number of threads",
+    "whether torch records gradients",
+    "torch's deterministic mode",
+    "torch's precision of matrix products",
+    "torch's anomaly detection",
+    "numpy's error handling",
+    "the filters of warnings",
+    "the handler of Ctrl-C",
+    "the recursion limit",
+    "sys.excepthook",
+)

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from seqlab.contracts import Batch, offered
 from seqlab.data.tokens import Tokens
 from seqlab.errors import CorpusError
 from seqlab.testing import numbered_tokens
+from seqlab.testing.batches import (
+    OneEpoch,
+    check_continued,
+    check_shape,
+    counted,
+    expect_same,
+)
 from seqlab.testing.numbered_tokens import SIZES, MakeTokens, numbered
 from seqlab.testing.promises import Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
 SEED = 3
-SEEDS, EPOCHS = (0, 2**63 - 1), (0, 1)  # the smallest and the largest seed of an experiment
+SEEDS = (0, 2**63 - 1)  # the smallest and the largest of an experiment
+EPOCHS = (0, 1, 4)
+Epochs: TypeAlias = tuple[int, ...]
 SHORT_SIZES = range(1, 20)
+LARGE = 78_179  # tokens; more than 16 bits can number
 
 
 def _build(
@@ -46,18 +55,12 @@ def _batches(sampler: Any, epoch: int) -> list[Batch]:
     return [sampler.batch(epoch, index) for index in range(len(sampler))]
 
 
-def _counted(batch: Batch) -> Tensor:
-    """Which targets count (B, T)."""
-    everywhere = torch.ones_like(batch.targets, dtype=torch.bool)
-    return everywhere if batch.weights is None else batch.weights > 0
-
-
 def epoch_has_batches(subject: Subject) -> None:
     """`len()` says how many batches an epoch has: at least one."""
     _check_length(*_build(subject))
 
 
-def _check_length(sampler: Any, tokens: Tokens) -> None:
+def _check_length(sampler: Any, tokens: Tokens, _: Epochs = EPOCHS) -> None:
     seen = f"{len(sampler)} for {len(tokens)} tokens"
     expect(len(sampler) > 0, "a batch in every epoch", seen)
 
@@ -68,30 +71,10 @@ def batches_have_their_shapes(subject: Subject) -> None:
     _check_shapes(*_build(subject, numbered_tokens.weighted))
 
 
-def _check_shapes(sampler: Any, tokens: Tokens) -> None:
-    for epoch in EPOCHS:
+def _check_shapes(sampler: Any, tokens: Tokens, epochs: Epochs = EPOCHS) -> None:
+    for epoch in epochs:
         for batch in _batches(sampler, epoch):
-            _check_shape(batch, len(tokens))
-
-
-def _check_shape(batch: Batch, size: int) -> None:
-    shape = tuple(batch.inputs.shape)
-    expect(len(shape) == 2 and all(shape), "inputs (B, T) that are not empty", shape)
-    for name, part in (("inputs", batch.inputs), ("targets", batch.targets)):
-        _check_form(name, part, torch.int64, shape)
-        inside = bool(((part >= 0) & (part < size)).all())  # padding is embedded too
-        expect(inside, f"{name} that are ids of tokens, even where nothing counts", "others")
-    _check_form("continues", batch.continues, torch.bool, shape[:1])
-    if batch.weights is not None:
-        _check_form("weights", batch.weights, torch.float32, shape)
-        fit = bool((batch.weights.isfinite() & (batch.weights >= 0)).all())
-        expect(fit, "finite weights, none below 0", batch.weights)
-
-
-def _check_form(name: str, part: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    expect(isinstance(part, Tensor), f"a tensor of {name}", type(part).__name__)
-    seen = f"{part.dtype} {tuple(part.shape)}"
-    expect(seen == f"{dtype} {shape}", f"{name} of {dtype} {shape}", seen)
+            check_shape(batch, len(tokens))
 
 
 def targets_are_inputs_shifted(subject: Subject) -> None:
@@ -99,14 +82,14 @@ def targets_are_inputs_shifted(subject: Subject) -> None:
     _check_shift(*_build(subject))
 
 
-def _check_shift(sampler: Any, _: Tokens) -> None:
-    for epoch in EPOCHS:
+def _check_shift(sampler: Any, _: Tokens, epochs: Epochs = EPOCHS) -> None:
+    for epoch in epochs:
         for batch in _batches(sampler, epoch):
-            counted = _counted(batch)
-            wrong = counted & (batch.targets != batch.inputs + 1)
+            counts = counted(batch)
+            wrong = counts & (batch.targets != batch.inputs + 1)
             seen = f"{batch.targets[wrong][:3].tolist()} for {batch.inputs[wrong][:3].tolist()}"
             expect(not wrong.any(), "the next token as the target of each input", seen)
-            both = counted[:, 1:] & counted[:, :-1]  # where documents meet, one may not count
+            both = counts[:, 1:] & counts[:, :-1]  # where documents meet, one may not count
             gaps = both & (batch.inputs[:, 1:] != batch.targets[:, :-1])
             row = batch.inputs[gaps.any(1)][:1].tolist()
             expect(not gaps.any(), "rows without a gap between targets that count", row)
@@ -118,8 +101,8 @@ def epoch_covers_what_it_declares(subject: Subject) -> None:
         _check_coverage(*_build(subject, more=more))
 
 
-def _check_coverage(sampler: Any, tokens: Tokens) -> None:
-    for epoch in EPOCHS:
+def _check_coverage(sampler: Any, tokens: Tokens, epochs: Epochs = EPOCHS) -> None:
+    for epoch in epochs:
         trained = _trained(sampler, epoch)
         left_out = _left_out(sampler, epoch)
         both = sorted(trained & left_out)[:3]
@@ -135,7 +118,7 @@ def _check_coverage(sampler: Any, tokens: Tokens) -> None:
 def _trained(sampler: Any, epoch: int) -> set[int]:
     """The positions of the targets that count, which are their ids."""
     batches = _batches(sampler, epoch)
-    return {target for batch in batches for target in batch.targets[_counted(batch)].tolist()}
+    return {target for batch in batches for target in batch.targets[counted(batch)].tolist()}
 
 
 def _left_out(sampler: Any, epoch: int) -> set[int]:
@@ -152,17 +135,18 @@ def weights_are_those_of_the_tokens(subject: Subject) -> None:
     for make in (numbered, numbered_tokens.weighted):
         sampler, tokens = _build(subject, make)
         _check_coverage(sampler, tokens)
-        for batch in _batches(sampler, 0):
-            _check_weights(batch, tokens)
+        for epoch in EPOCHS:
+            for batch in _batches(sampler, epoch):
+                _check_weights(batch, tokens, epoch)
 
 
-def _check_weights(batch: Batch, tokens: Tokens) -> None:
-    counted = _counted(batch)
+def _check_weights(batch: Batch, tokens: Tokens, epoch: int) -> None:
+    counts = counted(batch)
     weights = torch.ones(len(tokens)) if tokens.weights is None else torch.tensor(tokens.weights)
-    expected = weights[batch.targets[counted]]
-    actual = torch.ones(len(expected)) if batch.weights is None else batch.weights[counted]
+    expected = weights[batch.targets[counts]]
+    actual = torch.ones(len(expected)) if batch.weights is None else batch.weights[counts]
     wrong = actual != expected
-    seen = f"{actual[wrong][:3].tolist()}, not {expected[wrong][:3].tolist()}"
+    seen = f"{actual[wrong][:3].tolist()}, not {expected[wrong][:3].tolist()}, in epoch {epoch}"
     expect(not wrong.any(), "targets that count as their tokens do, or not at all", seen)
 
 
@@ -171,22 +155,13 @@ def rows_continue_truthfully(subject: Subject) -> None:
     _check_rows(*_build(subject))
 
 
-def _check_rows(sampler: Any, _: Tokens) -> None:
-    for epoch in EPOCHS:
+def _check_rows(sampler: Any, _: Tokens, epochs: Epochs = EPOCHS) -> None:
+    for epoch in epochs:
         batches = _batches(sampler, epoch)
         expect(not batches[0].continues.any(), "no row to continue into an epoch", "one does")
         for before, batch in pairwise(batches):
             if batch.continues.any():
-                _check_continued(before, batch)
-
-
-def _check_continued(before: Batch, batch: Batch) -> None:
-    old, new = len(before.inputs), len(batch.inputs)
-    expect(old == new, "as many rows where one continues", f"{old}, then {new}")
-    rows = batch.continues & _counted(batch).any(1)  # a row may have come to its end
-    first, last = batch.inputs[rows, 0], before.targets[rows, -1]
-    seen = f"rows that begin with {first[:3].tolist()} after {last[:3].tolist()}"
-    expect(first.equal(last), "a row's last target as its next input", seen)
+                check_continued(before, batch)
 
 
 def batch_depends_on_epoch_and_index(subject: Subject) -> None:
@@ -194,24 +169,27 @@ def batch_depends_on_epoch_and_index(subject: Subject) -> None:
     sampler, tokens = _build(subject)
     ids = tokens.ids.copy()
     indices = [(epoch, index) for epoch in EPOCHS for index in range(len(sampler))]
+    _check_order_of_epochs(subject, sampler, tokens)
     expected = {index: sampler.batch(*index) for index in indices}
     random.Random(SEED).shuffle(indices)  # noqa: S311 # any order will do
     other = subject.build(tokens, SEED)
     for index in indices:
         for instance in (other, sampler):
             promise = f"batch {index} to be the same"
-            _expect_same(instance.batch(*index), expected[index], promise)
-    same = all(list(other.left_out(e)) == list(sampler.left_out(e)) for e in EPOCHS)
-    expect(same, "another instance to leave out the same", "other targets")
+            expect_same(instance.batch(*index), expected[index], promise)
     expect(np.array_equal(tokens.ids, ids), "tokens to be left as they were", "others")
 
 
-def _expect_same(actual: Batch, expected: Batch, promise: str) -> None:
-    for name, part, other in zip(Batch._fields, actual, expected, strict=True):
-        if part is None or other is None:
-            expect(part is other, promise, f"{name} only once")
-        else:
-            expect(torch.equal(part, other), promise, f"other {name}")
+def _check_order_of_epochs(subject: Subject, sampler: Any, tokens: Tokens) -> None:
+    """Compare an instance that begins with the first epoch with one that begins with the last."""
+    other, first = subject.build(tokens, SEED), {}
+    for epoch in EPOCHS:
+        first[epoch] = sampler.batch(epoch, 0), list(sampler.left_out(epoch))
+    for epoch in reversed(EPOCHS):
+        left_out, batch = list(other.left_out(epoch)), other.batch(epoch, 0)
+        expect_same(batch, first[epoch][0], f"batch {(epoch, 0)} to be the same")
+        same = left_out == first[epoch][1]
+        expect(same, f"another instance to leave out the same in epoch {epoch}", "other targets")
 
 
 def chance_comes_from_the_seed_alone(subject: Subject) -> None:
@@ -222,7 +200,7 @@ def chance_comes_from_the_seed_alone(subject: Subject) -> None:
         actual = _batches(subject.build(tokens, SEED), 1)
         sampler.left_out(1)
     for batch, other in zip(actual, expected, strict=True):
-        _expect_same(batch, other, "the same batches whatever the global random states are")
+        expect_same(batch, other, "the same batches whatever the global random states are")
 
 
 def any_seed_is_as_good(subject: Subject) -> None:
@@ -231,15 +209,21 @@ def any_seed_is_as_good(subject: Subject) -> None:
         _check_all(*_build(subject, seed=seed))
 
 
-def _check_all(sampler: Any, tokens: Tokens) -> None:
+def _check_all(sampler: Any, tokens: Tokens, epochs: Epochs = EPOCHS) -> None:
     for check in (_check_length, _check_shapes, _check_shift, _check_coverage, _check_rows):
-        check(sampler, tokens)
+        check(sampler, tokens, epochs)
 
 
 def documents_may_be_few_or_many(subject: Subject) -> None:
     """One document is enough, and many small ones do no harm."""
     for make in (numbered_tokens.one_document, numbered_tokens.many_documents):
         _check_all(*_build(subject, make))
+
+
+def corpus_may_be_large(subject: Subject) -> None:
+    """A corpus of more tokens than 16 bits can number is trained like any other."""
+    tokens = numbered(LARGE)
+    _check_all(OneEpoch(subject.build(tokens, SEED), 1), tokens, (1,))
 
 
 def documents_start_as_it_says(subject: Subject) -> None:

@@ -20,26 +20,25 @@ from seqlab.testing.saving import saved_and_loaded
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.loop import wants_metric
 
-TOTALS = (0, 1, 2, 10, 1000)
-RATE, SMALL_RATE = 0.5, 0.05
+TOTALS = (0, 1, 2, 10, 1000, 3000)
+RATES = (0.5, 0.05, 0.2)  # of three groups
 LOSS = 2.0  # of every evaluation, so that a schedule that waits for a better loss acts
-STEPS, HALF = 20, 9
+STEPS = 20
+RUNS = ((STEPS, 9), (400, 250))  # steps of a run, and where it is saved
 CLOSE = 1e-6
 
 Rates = list[float]
 
 
 def _optimizer() -> Optimizer:
-    """An optimizer before its first step: two groups with different rates, and gradients."""
+    """An optimizer before its first step: three groups with different rates, and gradients."""
     spare_compiler()
     weights = list(draw_parameters().values())
     for parameter in weights:
         parameter.grad = torch.ones_like(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": weights[:2]},
-        {"params": weights[2:], "lr": SMALL_RATE},
-    ]
-    optimizer = SGD(groups, lr=RATE, momentum=0.9)
+    parts = (weights[:2], weights[2:3], weights[3:])
+    groups = [{"params": part, "lr": rate} for part, rate in zip(parts, RATES, strict=True)]
+    optimizer = SGD(groups, lr=RATES[0], momentum=0.9)
     optimizer._opt_called = True  # type: ignore[attr-defined] # or torch warns of that
     return optimizer
 
@@ -82,7 +81,7 @@ def schedule_is_torchs(subject: Subject) -> None:
 
 
 def every_step_has_a_rate(subject: Subject) -> None:
-    """For runs of 0 to 1000 steps `lr` is finite and >= 0 at every step, and nothing is warned.
+    """For runs of 0 to 3000 steps `lr` is finite and >= 0 at every step, and nothing is warned.
 
     A run that is too short for an option may be refused by a ValueError that names the option.
     """
@@ -95,6 +94,9 @@ def every_step_has_a_rate(subject: Subject) -> None:
             if not any(option in str(refusal) for option in subject.options):
                 raise
             continue
+        except (ArithmeticError, LookupError) as error:
+            promise = f"a rate at every step of a run of {total}"
+            expect(False, promise, f"{type(error).__name__}: {error}")
         wrong = [
             f"{rate} at step {step} of {total}"
             for step, rates in enumerate(rates_by_step)
@@ -105,30 +107,34 @@ def every_step_has_a_rate(subject: Subject) -> None:
 
 
 def groups_keep_their_ratio(subject: Subject) -> None:
-    """Every group of the optimizer is scaled: two with different rates keep their ratio."""
-    for step, (large, small) in enumerate(_run(subject)):
-        kept = abs(large * SMALL_RATE - small * RATE) <= CLOSE * RATE * SMALL_RATE
-        promise = f"rates as {RATE} to {SMALL_RATE} in all steps"
-        expect(kept, promise, f"{large}, {small} at step {step}")
+    """Every group of the optimizer is scaled: three with different rates keep their ratios."""
+    for step, rates in enumerate(_run(subject)):
+        shares = [rate / first for rate, first in zip(rates, RATES, strict=True)]
+        kept = max(shares) - min(shares) <= CLOSE
+        expect(kept, f"rates as {RATES} in all steps", f"{rates} at step {step}")
 
 
 def saved_schedule_goes_on(subject: Subject) -> None:
     """With a `state_dict` that was saved, another schedule goes on with the same rates."""
-    optimizer = _optimizer()
-    schedule = _build(subject, optimizer)
-    rates = _rates_by_step(optimizer, schedule)
-    next(islice(rates, HALF, None))
-    resumed, loaded = _resume(subject, optimizer)
-    loaded.load_state_dict(saved_and_loaded(_state_dict(schedule)))
-    expected = [_rates(optimizer), *islice(rates, STEPS - HALF)]
-    actual = list(islice(_rates_by_step(resumed, loaded), len(expected)))
-    expect(actual == expected, f"a loaded schedule to go on with {expected[:3]} …", actual[:3])
+    for total, saved in RUNS:
+        optimizer = _optimizer()
+        schedule = _build(subject, optimizer, total)
+        rates = _rates_by_step(optimizer, schedule)
+        next(islice(rates, saved, None))
+        resumed, loaded = _resume(subject, optimizer, total)
+        loaded.load_state_dict(saved_and_loaded(_state_dict(schedule)))
+        expected = [_rates(optimizer), *islice(rates, total - saved)]
+        actual = list(islice(_rates_by_step(resumed, loaded), len(expected)))
+        pairs = enumerate(zip(actual, expected, strict=True))
+        step = next((n for n, (one, other) in pairs if one != other), 0)
+        promise = f"a loaded schedule to go on with {expected[step : step + 3]} …"
+        expect(actual == expected, promise, actual[step : step + 3])
 
 
-def _resume(subject: Subject, optimizer: Optimizer) -> tuple[Optimizer, Any]:
+def _resume(subject: Subject, optimizer: Optimizer, total: int) -> tuple[Optimizer, Any]:
     """Build a schedule over a new optimizer, and then load the optimizer, as the core does."""
     resumed = _optimizer()
-    schedule = _build(subject, resumed)
+    schedule = _build(subject, resumed, total)
     resumed.load_state_dict(saved_and_loaded(optimizer.state_dict()))
     return resumed, schedule
 
@@ -143,31 +149,38 @@ def stepping_up_to_a_step_is_being_there(subject: Subject) -> None:
 
     That is how a run goes on whose number of steps was changed: from the first rates.
     """
-    optimizer = _optimizer()
-    schedule = _build(subject, optimizer)
-    if wants_metric(schedule):
+    if wants_metric(_build(subject, _optimizer())):
         raise NotApplicable("it is stepped with losses, so it is always loaded")
-    expected = next(islice(_rates_by_step(optimizer, schedule), HALF, None))
-    resumed, stepped = _resume(subject, optimizer)
+    for total, step in RUNS:
+        _expect_rate_of_step(subject, total, step)
+
+
+def _expect_rate_of_step(subject: Subject, total: int, step: int) -> None:
+    optimizer = _optimizer()
+    rates = _rates_by_step(optimizer, _build(subject, optimizer, total))
+    expected = next(islice(rates, step, None))
+    resumed, stepped = _resume(subject, optimizer, total)
     for group, first in zip(resumed.param_groups, stepped.get_last_lr(), strict=True):
         group["lr"] = first
-    for _ in range(HALF):
+    for _ in range(step):
         _step(stepped)
     actual = _rates(resumed)
-    close = all(abs(a - b) <= CLOSE * RATE for a, b in zip(actual, expected, strict=True))
-    expect(close, f"the rates of step {HALF} after {HALF} steps: {expected}", actual)
+    close = all(abs(a - b) <= CLOSE * RATES[0] for a, b in zip(actual, expected, strict=True))
+    expect(close, f"the rates of step {step} after {step} steps: {expected}", actual)
 
 
 def same_steps_give_the_same_rates(subject: Subject) -> None:
     """Two schedules side by side have the same rates; nothing is drawn from a global generator."""
-    with random_states_left_alone():
-        alone = _run(subject)
-    optimizers = [_optimizer(), _optimizer()]
-    runs = [_rates_by_step(optimizer, _build(subject, optimizer)) for optimizer in optimizers]
-    pairs = islice(zip(*runs, strict=True), STEPS + 1)
-    for step, (expected, pair) in enumerate(zip(alone, pairs, strict=True)):
-        same = list(pair) == [expected, expected]
-        expect(same, f"the rates {expected} at step {step}, beside another too", pair)
+    for total, _ in RUNS:
+        with random_states_left_alone():
+            alone = _run(subject, total)
+        optimizers = [_optimizer(), _optimizer()]
+        schedules = [_build(subject, optimizer, total) for optimizer in optimizers]
+        runs = [_rates_by_step(*pair) for pair in zip(optimizers, schedules, strict=True)]
+        pairs = islice(zip(*runs, strict=True), total + 1)
+        for step, (expected, pair) in enumerate(zip(alone, pairs, strict=True)):
+            same = list(pair) == [expected, expected]
+            expect(same, f"the rates {expected} at step {step}, beside another too", pair)
 
 
 def weights_are_left_alone(subject: Subject) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError
+from seqlab.testing.copied_files import change_files, copied_files
 from seqlab.testing.other_process import fit_and_encode, run_elsewhere
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
@@ -26,6 +29,10 @@ TEXTS = (
 PIECES = ("Cafe", "\u0301 and caf\u00e9, na\u00efve; ", "👩\u200d", "👩\u200d👧 ✌🏽 🇨🇳 fi\x00\n")
 SAMPLES = (*TEXTS, *PIECES)
 UNSEEN = ("Ωμέγα ж 한글 ☃", "QUIZ 0123456789", "\x7f\ud800", "🦖\U0010ffff")
+# What a fast path may cut into blocks, and more characters than 8 bits can number.
+LONG_TEXT = TEXTS[0] * 900
+BLOCKS = (999, 1000, 1001, 1024, 4096, 4097, 65_537)  # characters
+MANY_LETTERS = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
 IDS = (Ids(np.array([0, 3, 1, 4])), Ids(np.array([2, 0]), np.array([0.0, 1.0])))
 
 # Texts without a sure end of a word: one run of the same characters.
@@ -103,8 +110,43 @@ def texts_come_back(subject: Subject) -> None:
     """The bytes of a text's tokens, joined, are the text in UTF-8, to the last newline."""
     tokenizer = _fitted_to_text(subject)
     for text in SAMPLES:
-        joined = b"".join(_bytes(tokenizer, _ids(tokenizer, text))).decode("utf-8", "replace")
+        joined = _joined(tokenizer, text)
         expect(joined == text, f"{text!r} to come back from its ids", repr(joined))
+
+
+def _joined(tokenizer: Any, text: str) -> str:
+    """A text that it was fitted to, as it comes back."""
+    try:
+        ids = _ids(tokenizer, text)
+    except ValueError as error:
+        expect(False, f"ids for {_shortened(text)!r}, which it was fitted to", error)
+        raise
+    return b"".join(_bytes(tokenizer, ids)).decode("utf-8", "replace")
+
+
+def long_texts_come_back(subject: Subject) -> None:
+    """So do long texts, of whatever length, and texts of more than 256 different characters."""
+    _fitted_to_text(subject)
+    texts = [*(LONG_TEXT[:length] for length in BLOCKS), MANY_LETTERS]
+    tokenizer = subject.build()
+    tokenizer.fit(iter(texts))
+    for text in texts:
+        joined = _joined(tokenizer, text)
+        place = next((n for n in range(len(joined)) if not text.startswith(joined[n], n)), 0)
+        seen = f"{len(joined)} characters, other ones from {place} on"
+        expect(joined == text, f"a text of {len(text)} characters to come back", seen)
+
+
+def encoding_depends_on_the_text_alone(subject: Subject) -> None:
+    """A text has the same ids whatever was encoded before it."""
+    first, second = _fitted_to_text(subject), _fitted_to_text(subject)
+    texts = [*SAMPLES, *UNSEEN]
+    texts += [text[:1] + text[-2:0:-1] + text[-1:] for text in texts]  # as long, with its ends
+    forwards = [_ids_or_none(first, text) for text in texts]
+    backwards = [_ids_or_none(second, text) for text in reversed(texts)]
+    for text, ids, other in zip(texts, forwards, reversed(backwards), strict=True):
+        seen = f"{_shortened(other)} after other texts"
+        expect(ids == other, f"the same ids for {text!r}: {_shortened(ids)}", seen)
 
 
 def tokens_stream_as_text(subject: Subject) -> None:
@@ -174,6 +216,25 @@ def vocabulary_survives_saving(subject: Subject) -> None:
     loaded.load_state_dict(saved_and_loaded(tokenizer.state_dict()))
     expected = _facts(tokenizer, texts)
     _expect_same(_facts(loaded, texts), expected, "the loaded one to have the same")
+
+
+def files_count_when_it_is_fitted(subject: Subject) -> None:
+    """What a file said when it was fitted counts, though the file is another one when it loads."""
+    with tempfile.TemporaryDirectory() as folder:
+        copied = copied_files(subject, Path(folder))
+        if not copied:
+            raise NotApplicable("no option is a file")
+        changed = subject.with_options({**subject.options, **copied})
+        tokenizer, texts = _fitted(changed)
+        expected, state = _facts(tokenizer, texts), saved_and_loaded(tokenizer.state_dict())
+        change_files(copied)
+        _expect_same(_facts(tokenizer, texts), expected, "the same though its file changed")
+        try:
+            loaded = changed.build()
+        except (OSError, ValueError) as error:
+            raise NotApplicable(f"it does not take a changed file: {error}") from None
+        loaded.load_state_dict(state)
+        _expect_same(_facts(loaded, texts), expected, "what was saved, though its file changed")
 
 
 def fitted_alike_is_alike(subject: Subject) -> None:

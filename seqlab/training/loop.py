@@ -286,8 +286,7 @@ class Training:
         ids = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
         with torch.no_grad():
             model_state = self.model.eval()(ids, None)[1]
-        known = state_of_model is not None
-        if known and structure(state_of_model) != structure(model_state):
+        if state_of_model is not None and structure(state_of_model) != structure(model_state):
             raise ValueError("the carried state has another structure than those of this model")
         return map_state(lambda tensor: tensor.to(self.device), state)
 

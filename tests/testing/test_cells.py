@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from planted_late import checks_that_catch
 from torch import Tensor, nn
 
 import seqlab
@@ -616,7 +617,8 @@ def test_a_failure_says_what_it_is(bad, check, message):
 
 
 def test_every_check_catches_something():
-    assert {check for _, check in DEFECTS} == set(CHECKS)
+    caught = {check for _, check in DEFECTS} | checks_that_catch("cell")
+    assert caught == set(CHECKS)
 
 
 class WithoutParameters(nn.Module):
@@ -667,6 +669,23 @@ def test_a_cell_without_a_defect_keeps_every_promise(good, unasked):
     results = [look_at(check, Subject.of("cell", good, {})) for check in CHECKS.values()]
     assert not [r for r in results if r.verdict == "broken"]
     assert {r.check for r in results if r.verdict == "skipped"} == unasked
+
+
+class MovesWhatItMakes(Good):
+    """What is made on the default device is moved, is a single number, or is an index."""
+
+    def forward(self, inputs, state):
+        if state is None:
+            state = torch.zeros(len(inputs), 5).to(inputs)
+        order = torch.arange(len(inputs))
+        outputs, state = super().forward(inputs[order] * torch.tensor(0.5), state)
+        return outputs * torch.ones(5).to(inputs.device, outputs.dtype), state
+
+
+def test_what_is_made_on_the_default_device_may_be_moved(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = look_at(CHECKS["device_is_followed"], Subject.of("cell", MovesWhatItMakes, {}))
+    assert result.verdict == "kept", result.message
 
 
 @pytest.mark.parametrize(

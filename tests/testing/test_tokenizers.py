@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import planted_tokenizers as planted
 import pytest
+from planted_late import checks_that_catch
+from planted_late_tokenizers import FromAFile
 
 from seqlab.testing import tokenizers
 from seqlab.testing.collection import checks_in
@@ -57,7 +59,10 @@ ABOUT_TEXT = {
     tokenizers.texts_come_back,
     tokenizers.tokens_stream_as_text,
     tokenizers.hash_seed_does_not_matter,
+    tokenizers.long_texts_come_back,
+    tokenizers.encoding_depends_on_the_text_alone,
 }
+WITHOUT_FILES = [check for check in CHECKS if check is not tokenizers.files_count_when_it_is_fitted]
 
 
 @pytest.mark.parametrize(("tokenizer", "check", "message"), DEFECTS)
@@ -67,16 +72,17 @@ def test_a_planted_mistake_is_caught_by_its_check(tokenizer, check, message):
 
 
 def test_every_check_catches_something():
-    assert {check for _, check, _ in DEFECTS} == set(CHECKS)
+    caught = {check.__name__ for _, check, _ in DEFECTS} | checks_that_catch("tokenizer")
+    assert caught == {check.__name__ for check in CHECKS}
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", WITHOUT_FILES)
 @pytest.mark.parametrize(("tokenizer", "options"), RIGHT)
 def test_what_is_right_keeps_every_promise(tokenizer, options, check):
     verify(check, Subject.of("tokenizer", tokenizer, options))
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", WITHOUT_FILES)
 def test_a_tokenizer_of_ids_is_not_asked_for_text(check):
     subject = Subject.of("tokenizer", planted.Numerals, {})
     if check not in ABOUT_TEXT:
@@ -84,6 +90,13 @@ def test_a_tokenizer_of_ids_is_not_asked_for_text(check):
         return
     with pytest.raises(NotApplicable, match="which have no text"):
         verify(check, subject)
+
+
+def test_a_tokenizer_with_a_file_that_it_saves_keeps_every_promise(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("the\nfox\nover\n", "utf-8")
+    for check in CHECKS:
+        verify(check, Subject.of("tokenizer", FromAFile, {"file": words}))
 
 
 def test_a_tokenizer_that_no_other_process_finds_is_not_asked_there():
@@ -94,7 +107,7 @@ def test_a_tokenizer_that_no_other_process_finds_is_not_asked_there():
         verify(tokenizers.hash_seed_does_not_matter, Subject.of("tokenizer", Inside, {}))
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", WITHOUT_FILES)
 def test_the_tokenizers_that_come_with_seqlab_keep_every_promise(registry, check):
     for component in registry.components("tokenizer"):
         for options in BUILT_IN.get(component.name, ({},)):

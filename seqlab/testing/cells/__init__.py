@@ -4,9 +4,10 @@ from seqlab.testing.cells import (
     devices_and_dtypes,
     gradients,
     reproducibility,
+    sizes,
     state,
     token_ids,
     windows,
 )
 
-MODULES = (windows, state, token_ids, gradients, devices_and_dtypes, reproducibility)
+MODULES = (windows, sizes, state, token_ids, gradients, devices_and_dtypes, reproducibility)

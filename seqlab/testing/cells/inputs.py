@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqlab.contracts import State, offered
 from seqlab.model.state import detach_state, map_state
-from seqlab.testing.promises import Subject, expect
+from seqlab.testing.promises import NotApplicable, Subject, expect
 
 ROWS, WINDOW, SIZE = 3, 9, 8
 CLOSE = 1e-5
@@ -26,6 +26,19 @@ def build_cell(subject: Subject, *, dtype: torch.dtype = torch.float32, seed: in
         cell = subject.build(SIZE)
     expect(isinstance(cell, nn.Module), "an nn.Module", type(cell).__name__)
     return cell.to(dtype).eval()
+
+
+def reads_ahead(cell: nn.Module) -> bool:
+    """Whether it says so, or a cell inside it."""
+    return any(offered(module, "reads_ahead") is True for module in cell.modules())
+
+
+def build_causal_cell(subject: Subject) -> Any:
+    """Build a cell whose outputs follow from what came before; raise NotApplicable otherwise."""
+    cell = build_cell(subject)
+    if reads_ahead(cell):
+        raise NotApplicable("it says `reads_ahead`, so a window is more than its pieces")
+    return cell
 
 
 def draw_inputs(
@@ -105,10 +118,10 @@ def entry_points(cell: Any, like: Tensor = FLOAT32) -> Iterator[EntryPoint]:
         yield EntryPoint("id_stepper", step, lambda seed: ids(seed)[:, 0], state, True)
 
 
-def call_seeded(call: Call, inputs: Tensor, state: State | None) -> Result:
+def call_seeded(call: Call, inputs: Tensor, state: State | None, *, seed: int = 7) -> Result:
     """Call with a fixed seed, so that dropout is the same each time."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
+        torch.manual_seed(seed)
         return call(inputs, state)
 
 
@@ -116,7 +129,8 @@ def expect_close(actual: Tensor, expected: Tensor, promise: str, *, close: float
     """Compare the shapes of two tensors, then their values."""
     shape, right = tuple(actual.shape), tuple(expected.shape)
     expect(shape == right, promise, f"the shape {shape}, not {right}")
-    difference = float((actual.double() - expected.double()).abs().max()) if actual.numel() else 0.0
+    gap = (actual.detach().double() - expected.detach().double()).abs()
+    difference = float(gap.max()) if gap.numel() else 0.0
     expect(difference <= close, promise, f"they differ by {difference:.1e}")
 
 
@@ -128,3 +142,36 @@ def expect_same(actual: Result, expected: Result, promise: str, *, close: float 
     expect(len(tensors) == len(right), promise, f"{len(tensors)} tensors, not {len(right)}")
     for tensor, other in zip(tensors, right, strict=True):
         expect_close(tensor, other, promise, close=close)
+
+
+def expect_near(actual: Result, expected: Result, promise: str, close: float = 10 * CLOSE) -> None:
+    """Compare outputs and state relative to the largest number in each tensor, if above 1."""
+    pairs = [(actual[0], expected[0], "outputs")]
+    tensors, right = state_tensors(actual[1]), state_tensors(expected[1])
+    expect(len(tensors) == len(right), promise, f"a state of {len(tensors)}, not {len(right)}")
+    pairs += [
+        (tensor, other, "the state after") for tensor, other in zip(tensors, right, strict=True)
+    ]
+    for tensor, other, what in pairs:
+        largest = float(other.abs().max()) if other.numel() else 0.0
+        expect_close(tensor, other, f"{promise}: {what}", close=close * max(1.0, largest))
+
+
+def weighted_sum(result: Result) -> Tensor:
+    """A sum of outputs and state in which every number has a weight of its own."""
+    generator = torch.Generator().manual_seed(5)
+    sums = [(t * torch.randn(t.shape, generator=generator)).sum() for t in float_tensors(result)]
+    return torch.stack(sums).sum()
+
+
+def change_weights(cell: nn.Module) -> Iterator[str]:
+    """Yield, and change the weights in between as a run does, so that caches must follow them."""
+    weights = trained_parameters(cell).values()
+    yield ""
+    with torch.no_grad():
+        for weight in weights:
+            weight.mul_(1.25).add_(0.01)
+    yield " after weights changed in place"
+    for weight in weights:  # as an evaluation puts in the average of the weights
+        weight.data = weight.data * 0.75
+    yield " after other weights were put in"

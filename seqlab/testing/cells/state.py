@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqlab.contracts import State
 from seqlab.model.state import carry, map_state
 from seqlab.packing import pack, unpack
 from seqlab.testing.cells.inputs import (
@@ -16,6 +17,7 @@ from seqlab.testing.cells.inputs import (
     Result,
     build_cell,
     call_seeded,
+    change_weights,
     draw_inputs,
     entry_points,
     expect_close,
@@ -24,6 +26,8 @@ from seqlab.testing.cells.inputs import (
     state_tensors,
 )
 from seqlab.testing.promises import Subject, expect
+
+LONG = 40  # longer than a buffer is likely to be made for
 
 
 @torch.no_grad()
@@ -50,10 +54,19 @@ def state_keeps_its_shapes(subject: Subject) -> None:
     """Shapes and types of a state do not depend on the window, nor on what came before."""
     cell, state = build_cell(subject), None
     forms = set()
-    for window in (1, 2, WINDOW, 1):
+    for window in (1, 2, WINDOW, LONG, 1):
         state = cell(draw_inputs(window=window), state)[1]
-        forms.add(str([(tuple(tensor.shape), tensor.dtype) for tensor in state_tensors(state)]))
+        forms.add(_form(state))
     expect(len(forms) == 1, "the same shapes and types after any window", forms)
+    for before in (None, state):
+        with torch.autocast("cpu", torch.bfloat16):
+            forms = {_form(cell(draw_inputs(window=w), before)[1]) for w in (1, 2, WINDOW)}
+        promise = "the same shapes and types after any window under bfloat16 autocast"
+        expect(len(forms) == 1, promise, forms)
+
+
+def _form(state: State) -> str:
+    return str([(tuple(tensor.shape), tensor.dtype) for tensor in state_tensors(state)])
 
 
 @torch.no_grad()
@@ -99,25 +112,37 @@ def inputs_are_left_alone(subject: Subject) -> None:
 @torch.no_grad()
 def nothing_is_remembered_outside_the_state(subject: Subject) -> None:
     """The same inputs and state give the same, whatever the cell was called with before."""
-    for entry in entry_points(build_cell(subject)):
+    cell = build_cell(subject)
+    for entry in entry_points(cell):
         inputs, state = entry.draw(1), entry.states[0]
         first = entry.call(inputs, state)
         entry.call(entry.draw(3), first[1])
         again = entry.call(inputs, state)
         expect_same(again, first, "the same inputs to give the same", close=0.0)
+    _expect_no_old_weights(cell, subject)
     for first, second in zip(*(_trained_after(subject, seed) for seed in (3, 4)), strict=True):
         promise = "the same inputs to give the same in training"
         expect_same(first, second, promise, close=0.0)
 
 
+def _expect_no_old_weights(cell: Any, subject: Subject) -> None:
+    """With other weights it gives what another cell gives that has them."""
+    inputs = draw_inputs()
+    for when in change_weights(cell):
+        loaded = build_cell(subject, seed=9)
+        loaded.load_state_dict({name: t.clone() for name, t in cell.state_dict().items()})
+        promise = f"what a new cell with the same weights gives{when}"
+        expect_same(cell(inputs, None), loaded(inputs, None), promise)
+
+
 def _trained_after(subject: Subject, seed: int) -> list[Result]:
-    """What a new cell gives in training after it was called with other inputs, those of a seed."""
+    """What a new cell gives in training after a call with other inputs and other chance."""
     cell = build_cell(subject)
     entries = [entry for entry in entry_points(cell) if not entry.evaluation_only]
     cell.train()
     results = []
     for entry in entries:
         for state in entry.states:
-            call_seeded(entry.call, entry.draw(seed), state)
+            call_seeded(entry.call, entry.draw(seed), state, seed=seed)
             results.append(call_seeded(entry.call, entry.draw(1), state))
     return results

@@ -17,20 +17,21 @@ from seqlab.testing.cells.inputs import (
     WINDOW,
     Result,
     build_cell,
+    change_weights,
     draw_ids,
     draw_inputs,
     expect_close,
     expect_same,
-    float_tensors,
     gradients_of,
     state_after,
     state_tensors,
     trained_parameters,
+    weighted_sum,
 )
 from seqlab.testing.promises import NotApplicable, Subject, expect
 
 STEPS = 300
-MANY_ROWS = 16
+MANY_ROWS = 65  # more than a buffer is likely to be made for
 
 
 def from_ids_equals_one_hots(subject: Subject) -> None:
@@ -39,7 +40,7 @@ def from_ids_equals_one_hots(subject: Subject) -> None:
     if offered(cell, "from_ids") is None:
         raise NotApplicable("the cell has no `from_ids`, and need not have it")
     ids = draw_ids(ROWS, WINDOW, seed=4)
-    for when in _change_weights(cell):
+    for when in change_weights(cell):
         for state in (None, state_after(cell, draw_inputs(seed=2))):
             with torch.no_grad():
                 actual, expected = cell.from_ids(ids, state), cell(_one_hots(ids), state)
@@ -54,7 +55,7 @@ def id_stepper_equals_one_hots(subject: Subject) -> None:
     cell = build_cell(subject)
     if offered(cell, "id_stepper") is None:
         raise NotApplicable("the cell has no `id_stepper`, and need not have it")
-    for when in _change_weights(cell):
+    for when in change_weights(cell):
         step = cell.id_stepper()
         for rows in (1, ROWS, MANY_ROWS):
             state = state_after(cell, draw_inputs(rows, seed=2))
@@ -74,7 +75,7 @@ def greedy_steps_equal_single_ones(subject: Subject) -> None:
         raise NotApplicable("the cell has no `id_stepper` with `greedy`, and need not have it")
     taken = [
         _expect_largest_logits(cell, head, vectors, when)
-        for when in _change_weights(cell)
+        for when in change_weights(cell)
         for vectors in (None, draw_inputs(1, SIZE, seed=6)[0])  # one-hots, or (V, I)
         for head in _heads(cell.output_size)
     ]
@@ -125,32 +126,10 @@ def _one_hots(ids: Tensor) -> Tensor:
     return nn.functional.one_hot(ids, SIZE).float()
 
 
-def _change_weights(cell: nn.Module) -> Iterator[str]:
-    """Yield, and change the weights in between as a run does, so that caches must follow them."""
-    weights = trained_parameters(cell).values()
-    yield ""
-    with torch.no_grad():
-        for weight in weights:
-            weight.mul_(1.25).add_(0.01)
-    yield " after weights changed in place"
-    for weight in weights:  # as an evaluation puts in the average of the weights
-        weight.data = weight.data * 0.75
-    yield " after other weights were put in"
-
-
 def _expect_same_gradients(cell: nn.Module, actual: Result, expected: Result, when: str) -> None:
     trained = trained_parameters(cell)
-    gradients = gradients_of(_weighted_sum(actual), trained)
-    for name, gradient in gradients_of(_weighted_sum(expected), trained).items():
+    gradients = gradients_of(weighted_sum(actual), trained)
+    for name, gradient in gradients_of(weighted_sum(expected), trained).items():
         close = CLOSE * max(1.0, float(gradient.abs().max()))
         promise = f"gradients for '{name}' through ids as through one-hot vectors{when}"
         expect_close(gradients[name], gradient, promise, close=close)
-
-
-def _weighted_sum(result: Result) -> Tensor:
-    """A sum of outputs and state in which every number has a weight of its own."""
-    generator = torch.Generator().manual_seed(5)
-    tensors = float_tensors(result)
-    return torch.stack(
-        [(t * torch.randn(t.shape, generator=generator)).sum() for t in tensors]
-    ).sum()

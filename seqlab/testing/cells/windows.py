@@ -9,6 +9,7 @@ from seqlab.testing.cells.inputs import (
     ROWS,
     WINDOW,
     Result,
+    build_causal_cell,
     build_cell,
     call_seeded,
     draw_inputs,
@@ -44,7 +45,7 @@ def one_row_and_one_token_are_enough(subject: Subject) -> None:
 @torch.no_grad()
 def window_equals_its_steps(subject: Subject) -> None:
     """A window gives what its tokens give one by one: outputs and state, within 1e-5."""
-    cell, inputs = build_cell(subject), draw_inputs()
+    cell, inputs = build_causal_cell(subject), draw_inputs()
     for before in (None, state_after(cell, draw_inputs(seed=2))):
         outputs, state = [], before
         for token in torch.split(inputs, 1, dim=1):
@@ -58,7 +59,7 @@ def window_equals_its_steps(subject: Subject) -> None:
 @torch.no_grad()
 def two_windows_equal_a_long_one(subject: Subject) -> None:
     """Two windows with the state carried over give what one long window gives."""
-    cell, inputs = build_cell(subject), draw_inputs()
+    cell, inputs = build_causal_cell(subject), draw_inputs()
     for cut in (1, WINDOW // 2, WINDOW - 1):
         first, between = cell(inputs[:, :cut], None)
         second, after = cell(inputs[:, cut:], between)
@@ -93,7 +94,7 @@ def _select(result: Result, rows: list[int]) -> Result:
 @torch.no_grad()
 def later_inputs_change_nothing_earlier(subject: Subject) -> None:
     """The cell is causal: an input changes no output before it."""
-    cell, inputs = build_cell(subject), draw_inputs()
+    cell, inputs = build_causal_cell(subject), draw_inputs()
     whole, _ = cell(inputs, None)
     for token in range(1, WINDOW):
         changed = inputs.clone()

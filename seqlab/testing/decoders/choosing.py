@@ -25,7 +25,9 @@ from seqlab.testing.decoders.inputs import (
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
-SIZES = (2, 3, 64, 1000)
+SIZES = (2, 3, 64, 1000, 50_000)
+MANY = 65  # rows
+LENGTHS = (*range(1, 51), 64, 65, 100, 129, 257, 1025)  # of histories
 UNIFORMS = (0.0, 0.5, 1 - 2**-53)  # the last is the largest float64 below 1
 CERTAIN = 1e6  # nats above the others, whose probability is then 0 at any usual temperature
 REPEATED = 1  # fills a history, so that the tokens to choose from are new
@@ -52,7 +54,7 @@ def _choose(decoder: Any, arguments: Arguments) -> Tensor:
 
 @torch.no_grad()
 def ids_are_tokens_of_the_vocabulary(subject: Subject) -> None:
-    """`choose` gives int64 ids (B,) from 0 to V - 1, for V from 2 to 1000 and any chance."""
+    """`choose` gives int64 ids (B,) from 0 to V - 1, for V from 2 to 50,000, any chance."""
     for size in SIZES:
         decoder = build_choosing(subject, size)
         for uniform, rows in product(UNIFORMS, (1, ROWS)):
@@ -61,10 +63,14 @@ def ids_are_tokens_of_the_vocabulary(subject: Subject) -> None:
 
 @torch.no_grad()
 def history_may_have_any_length(subject: Subject) -> None:
-    """`choose` works after one token as after fifty."""
+    """`choose` works after one token as after a thousand."""
     decoder = build_choosing(subject)
-    for length in range(1, 51):
-        _choose(decoder, draw_arguments(length=length))
+    for length in LENGTHS:
+        try:
+            _choose(decoder, draw_arguments(length=length))
+        except (RuntimeError, LookupError, ValueError) as error:
+            seen = f"{type(error).__name__}: {error}"
+            expect(False, f"an id after a history of {length} tokens", seen)
 
 
 @torch.no_grad()
@@ -79,13 +85,17 @@ def logits_of_any_precision_do(subject: Subject) -> None:
 @torch.no_grad()
 def rows_are_chosen_for_as_if_alone(subject: Subject) -> None:
     """`choose` gives a row the same id alone, among others, and in another order of them."""
-    decoder, arguments = build_choosing(subject), draw_arguments()
-    together = _choose(decoder, arguments).tolist()
-    rows = torch.arange(ROWS)
-    alone = [int(_choose(decoder, arguments.rows(row))[0]) for row in torch.split(rows, 1)]
-    expect(alone == together, f"the ids that each row has alone: {alone}", together)
-    reversed_ids = _choose(decoder, arguments.rows(rows.flip(0))).tolist()
-    expect(reversed_ids == together[::-1], "the same ids for rows in another order", reversed_ids)
+    decoder = build_choosing(subject)
+    for count in (ROWS, MANY):
+        arguments, rows = draw_arguments(count), torch.arange(count)
+        together = _choose(decoder, arguments).tolist()
+        alone = [int(_choose(decoder, arguments.rows(row))[0]) for row in torch.split(rows, 1)]
+        wrong = [row for row in range(count) if alone[row] != together[row]]
+        seen = f"others in rows {wrong[:3]} of {count}"
+        expect(not wrong, f"the ids that each row has alone: {alone[:9]}", seen)
+        reversed_ids = _choose(decoder, arguments.rows(rows.flip(0))).tolist()
+        same = reversed_ids == together[::-1]
+        expect(same, "the same ids for rows in another order", reversed_ids[:9])
 
 
 @torch.no_grad()
@@ -104,13 +114,14 @@ def uniform_is_all_the_chance(subject: Subject) -> None:
 def what_a_decoder_is_given_is_left_alone(subject: Subject) -> None:
     """Nothing is changed in place: logits, history and uniform, or the start of a search."""
     decoder, model = build_decoder(subject), ToyModel()
-    start, arguments = model.start(), draw_arguments()
+    start, arguments, long = model.start(), draw_arguments(), draw_arguments(length=300)
     state: Any = start.state
-    given = [start.logits, start.history, start.rows, state[0], state[1][0], *arguments]
+    given = [start.logits, start.history, start.rows, state[0], state[1][0], *arguments, *long]
     before = [tensor.clone() for tensor in given]
     as_search(decoder, 0)(model, start, Limits(LENGTH))
     if not isinstance(decoder, SearchDecoder):
         call_choose(decoder, arguments)
+        call_choose(decoder, long)
     kept = all(tensor.equal(old) for tensor, old in zip(given, before, strict=True))
     expect(kept, "arguments that are as they were", "a tensor was changed in place")
 

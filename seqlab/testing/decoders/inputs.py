@@ -16,7 +16,7 @@ from seqlab.testing.promises import NotApplicable, Subject, expect
 
 ROWS, SIZE = 6, 17
 HISTORY = 8
-FIRST = 0x4E00  # the character of token 0, in a row of thousands
+FIRST = 0x20000  # the character of token 0, in a row of tens of thousands
 
 
 class Arguments(NamedTuple):
