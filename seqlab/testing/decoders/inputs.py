@@ -16,7 +16,8 @@ from seqlab.testing.promises import NotApplicable, Subject, expect
 
 ROWS, SIZE = 6, 17
 HISTORY = 8
-FIRST = 0x20000  # the character of token 0, in a row of tens of thousands
+FIRST = 0x4E00  # the character of token 0
+SURROGATES = range(0xD800, 0xE000)  # no characters: half of one each
 
 
 class Arguments(NamedTuple):
@@ -83,13 +84,15 @@ class ToyTokenizer:
         pass
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        ids = np.array([ord(character) - FIRST for character in text], np.int64)
+        codes = np.array([ord(character) for character in text], np.int64)
+        ids = codes - FIRST - len(SURROGATES) * (codes >= SURROGATES.stop)
         if len(ids) and not 0 <= ids.min() <= ids.max() < self.size:
             raise ValueError(f"{text!r} has characters that are no tokens")
         return ids
 
     def token_bytes(self, token: int) -> bytes:
-        return chr(FIRST + token).encode()
+        code = FIRST + token
+        return chr(code if code < SURROGATES.start else code + len(SURROGATES)).encode()
 
     def state_dict(self) -> dict[str, Any]:
         return {"size": self.size}
