@@ -21,6 +21,8 @@ class Record:
 class RunStarted(Record):
     """`step` is 0, or where a resumed run continues; `samples_every` is in epochs, 0: never.
 
+    `steps_per_epoch` is that of the first epoch; samplers may have others.
+
     `columns` are those that rows of `metrics.jsonl` may have.
     """
 

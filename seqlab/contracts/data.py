@@ -44,13 +44,16 @@ class Batch(NamedTuple):
 
     `continues` says for each row whether it continues the same row of the previous batch: then its
     state is carried, else it starts fresh. Targets are inputs shifted by one. `weights` are those
-    of the targets (0: padding); None: all 1.
+    of the targets (0: padding); None: all 1. `starts` says where a document begins inside of a row,
+    before which the state is fresh again; such a row does not continue in the next batch. None:
+    nowhere.
     """
 
     inputs: Tensor  # (B, T) int64
     targets: Tensor  # (B, T) int64
     continues: Tensor  # (B,) bool
     weights: Tensor | None = None  # (B, T) float32
+    starts: Tensor | None = None  # (B, T) bool
 
     def share(self, number: int, of: int) -> Batch:
         """Rows `number`, `number + of`, …, for worker `number` (from 0) of `of`.
@@ -59,7 +62,8 @@ class Batch(NamedTuple):
         """
         rows = slice(number, None, of)
         weights = None if self.weights is None else self.weights[rows]
-        return Batch(self.inputs[rows], self.targets[rows], self.continues[rows], weights)
+        starts = None if self.starts is None else self.starts[rows]
+        return Batch(self.inputs[rows], self.targets[rows], self.continues[rows], weights, starts)
 
 
 class Corpus(Protocol):
@@ -137,14 +141,15 @@ class Tokenizer(Protocol):
 class Sampler(Protocol):
     """Draws training windows. Factory: `(tokens, seed, *, options)`.
 
-    `tokens` is a `seqlab.Tokens`, `seed` an int. Optional attribute of the factory:
-    `documents: Literal["fresh", "carried"]`. "fresh": every document is trained from a fresh state
-    and its first token is never a target, and evaluations do the same. "carried" (the default):
-    the state is carried from one document to the next.
+    `tokens` is a `seqlab.Tokens`, `seed` an int. Optional: `batches(epoch: int) -> int`, where
+    epochs have different numbers of batches; `len` is that of the first. Optional attribute of the
+    factory: `documents: Literal["fresh", "carried"]`. "fresh": every document is trained from a
+    fresh state and its first token is never a target, and evaluations do the same. "carried" (the
+    default): the state is carried from one document to the next.
     """
 
     def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
+        """Return the number of batches in an epoch (in the first one, if it has `batches`)."""
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Return batch `index` of `epoch` (both from 0): a pure function."""

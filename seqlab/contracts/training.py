@@ -22,6 +22,7 @@ class Window(NamedTuple):
     targets: Tensor  # (B, T) int64
     weights: Tensor | None  # (B, T), of the targets; None: all 1
     shares: Tensor | float  # (B, T) or of every target: its weight over that of the whole step
+    starts: Tensor | None = None  # (B, T) bool: where a document begins inside of a row
 
 
 class Terms(NamedTuple):

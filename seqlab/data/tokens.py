@@ -134,8 +134,8 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """Move a batch to a device, except `continues`, which the loop reads on the CPU."""
+    """Move a batch to a device, except `continues` and `starts`, which are read on the CPU."""
     weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
     inputs = batch.inputs.to(device, non_blocking=True)
     targets = batch.targets.to(device, non_blocking=True)
-    return Batch(inputs, targets, batch.continues, weights)
+    return Batch(inputs, targets, batch.continues, weights, batch.starts)

@@ -34,6 +34,7 @@ from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.runs.freezing import freeze, log_frozen
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
+from seqlab.training.epochs import Epochs
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
 from seqlab.training.metrics import TokenSizes, has_text
@@ -282,4 +283,4 @@ def count_steps(resolved: Resolved, sampler: Sampler) -> int:
     train = resolved.train
     if train.steps is not None:
         return train.steps
-    return (train.epochs or 0) * -(-len(sampler) // train.accumulate)
+    return Epochs(sampler, train.accumulate).steps_before(train.epochs or 0)

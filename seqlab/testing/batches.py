@@ -7,15 +7,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Batch
+from seqlab.contracts import Batch, offered
 from seqlab.testing.promises import expect
+
+
+def batches_of(sampler: Any, epoch: int) -> list[Batch]:
+    """Every batch of an epoch."""
+    ask = offered(sampler, "batches")
+    count = len(sampler) if ask is None else ask(epoch)
+    expect(type(count) is int and count > 0, "a batch in every epoch", f"{count!r} in {epoch}")
+    return [sampler.batch(epoch, index) for index in range(count)]
 
 
 class OneEpoch:
     """The batches of one epoch of a sampler, made once."""
 
     def __init__(self, sampler: Any, epoch: int) -> None:
-        self._batches: list[Batch] = [sampler.batch(epoch, index) for index in range(len(sampler))]
+        self._batches = batches_of(sampler, epoch)
         self._left_out = list(sampler.left_out(epoch))
 
     def __len__(self) -> int:
@@ -44,6 +52,8 @@ def check_shape(batch: Batch, size: int) -> None:
         inside = bool(((part >= 0) & (part < size)).all())  # padding is embedded too
         expect(inside, f"{name} that are ids of tokens, even where nothing counts", "others")
     check_form("continues", batch.continues, torch.bool, shape[:1])
+    if batch.starts is not None:
+        check_form("starts", batch.starts, torch.bool, shape)
     if batch.weights is not None:
         check_form("weights", batch.weights, torch.float32, shape)
         fit = bool((batch.weights.isfinite() & (batch.weights >= 0)).all())
@@ -57,6 +67,10 @@ def check_form(name: str, part: Any, dtype: torch.dtype, shape: tuple[int, ...])
 
 
 def check_continued(before: Batch, batch: Batch) -> None:
+    if before.starts is not None:
+        packed = before.starts[:, 1:].any(1)
+        wrong = packed[batch.continues[: len(packed)]].any()
+        expect(not wrong, "no row to continue one in which documents start", "one does")
     old, new = len(before.inputs), len(batch.inputs)
     expect(old == new, "as many rows where one continues", f"{old}, then {new}")
     rows = batch.continues & counted(batch).any(1)  # a row may have come to its end

@@ -15,6 +15,7 @@ from seqlab.errors import CorpusError
 from seqlab.testing import numbered_tokens
 from seqlab.testing.batches import (
     OneEpoch,
+    batches_of,
     check_continued,
     check_shape,
     counted,
@@ -51,10 +52,6 @@ def _build(
     return smallest or (subject.build(tokens, seed), tokens)
 
 
-def _batches(sampler: Any, epoch: int) -> list[Batch]:
-    return [sampler.batch(epoch, index) for index in range(len(sampler))]
-
-
 def epoch_has_batches(subject: Subject) -> None:
     """`len()` says how many batches an epoch has: at least one."""
     _check_length(*_build(subject))
@@ -73,7 +70,7 @@ def batches_have_their_shapes(subject: Subject) -> None:
 
 def _check_shapes(sampler: Any, tokens: Tokens, epochs: Epochs = EPOCHS) -> None:
     for epoch in epochs:
-        for batch in _batches(sampler, epoch):
+        for batch in batches_of(sampler, epoch):
             check_shape(batch, len(tokens))
 
 
@@ -84,13 +81,15 @@ def targets_are_inputs_shifted(subject: Subject) -> None:
 
 def _check_shift(sampler: Any, _: Tokens, epochs: Epochs = EPOCHS) -> None:
     for epoch in epochs:
-        for batch in _batches(sampler, epoch):
+        for batch in batches_of(sampler, epoch):
             counts = counted(batch)
             wrong = counts & (batch.targets != batch.inputs + 1)
             seen = f"{batch.targets[wrong][:3].tolist()} for {batch.inputs[wrong][:3].tolist()}"
             expect(not wrong.any(), "the next token as the target of each input", seen)
             both = counts[:, 1:] & counts[:, :-1]  # where documents meet, one may not count
             gaps = both & (batch.inputs[:, 1:] != batch.targets[:, :-1])
+            if batch.starts is not None:
+                gaps &= ~batch.starts[:, 1:]
             row = batch.inputs[gaps.any(1)][:1].tolist()
             expect(not gaps.any(), "rows without a gap between targets that count", row)
 
@@ -117,7 +116,7 @@ def _check_coverage(sampler: Any, tokens: Tokens, epochs: Epochs = EPOCHS) -> No
 
 def _trained(sampler: Any, epoch: int) -> set[int]:
     """The positions of the targets that count, which are their ids."""
-    batches = _batches(sampler, epoch)
+    batches = batches_of(sampler, epoch)
     return {target for batch in batches for target in batch.targets[counted(batch)].tolist()}
 
 
@@ -136,7 +135,7 @@ def weights_are_those_of_the_tokens(subject: Subject) -> None:
         sampler, tokens = _build(subject, make)
         _check_coverage(sampler, tokens)
         for epoch in EPOCHS:
-            for batch in _batches(sampler, epoch):
+            for batch in batches_of(sampler, epoch):
                 _check_weights(batch, tokens, epoch)
 
 
@@ -157,7 +156,7 @@ def rows_continue_truthfully(subject: Subject) -> None:
 
 def _check_rows(sampler: Any, _: Tokens, epochs: Epochs = EPOCHS) -> None:
     for epoch in epochs:
-        batches = _batches(sampler, epoch)
+        batches = batches_of(sampler, epoch)
         expect(not batches[0].continues.any(), "no row to continue into an epoch", "one does")
         for before, batch in pairwise(batches):
             if batch.continues.any():
@@ -168,7 +167,8 @@ def batch_depends_on_epoch_and_index(subject: Subject) -> None:
     """`batch(epoch, index)` is a function: in any order, twice, from another instance the same."""
     sampler, tokens = _build(subject)
     ids = tokens.ids.copy()
-    indices = [(epoch, index) for epoch in EPOCHS for index in range(len(sampler))]
+    counts = {epoch: len(batches_of(sampler, epoch)) for epoch in EPOCHS}
+    indices = [(epoch, index) for epoch, count in counts.items() for index in range(count)]
     _check_order_of_epochs(subject, sampler, tokens)
     expected = {index: sampler.batch(*index) for index in indices}
     random.Random(SEED).shuffle(indices)  # noqa: S311 # any order will do
@@ -195,9 +195,9 @@ def _check_order_of_epochs(subject: Subject, sampler: Any, tokens: Tokens) -> No
 def chance_comes_from_the_seed_alone(subject: Subject) -> None:
     """Global random states neither change a batch nor are changed by one."""
     sampler, tokens = _build(subject)
-    expected = _batches(sampler, 1)
+    expected = batches_of(sampler, 1)
     with random_states_left_alone():
-        actual = _batches(subject.build(tokens, SEED), 1)
+        actual = batches_of(subject.build(tokens, SEED), 1)
         sampler.left_out(1)
     for batch, other in zip(actual, expected, strict=True):
         expect_same(batch, other, "the same batches whatever the global random states are")

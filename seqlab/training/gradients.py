@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqlab.contracts import State, Window
 from seqlab.model.language_model import LanguageModel
+from seqlab.model.segments import Segments, in_segments
 from seqlab.model.state import carry, detach_state, reset_unless
 from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.norms import norms_of
@@ -27,6 +28,8 @@ class DeviceBatch(NamedTuple):
     targets: Tensor
     continues: bool | Tensor
     weights: Tensor | None
+    starts: Tensor | None = None
+    segments: Segments | None = None
 
     def total_weight(self) -> Tensor | float:
         """The sum of the weights of the targets."""
@@ -84,11 +87,13 @@ class Gradients:
         if isinstance(total, Tensor):
             total = total.clamp(min=1e-12)
         batch_sums, minimised = [], []
-        for (inputs, targets, continues, weights), weight in zip(batches, own_weights, strict=True):
-            window = Window(inputs, targets, weights, (1 if weights is None else weights) / total)
+        for batch, weight in zip(batches, own_weights, strict=True):
+            inputs, targets, continues, weights, starts, segments = batch
+            shares = (1 if weights is None else weights) / total
+            window = Window(inputs, targets, weights, shares, starts)
             before, own = objective.split(carry(state, continues))
             with phase("forward"), autocast(model.device, self.precision):
-                hidden, after = self._hidden(inputs, before)
+                hidden, after = in_segments(self._hidden, inputs, before, segments)
                 loss, terms, own = objective.loss(hidden, window, weight / total, own)
             with phase("backward"):
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own

@@ -21,6 +21,7 @@ from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
+from seqlab.model.segments import Segments
 from seqlab.model.state import as_bool, map_state, structure
 from seqlab.randomness import derive, reseed, uniforms
 from seqlab.training.average import Average, in_eval_mode
@@ -29,6 +30,7 @@ from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.eager_optimizers import eager_step
+from seqlab.training.epochs import Epochs
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
 from seqlab.training.metrics import TokenSizes
 from seqlab.training.norms import BeforeStep
@@ -60,6 +62,7 @@ class Training:
         self.done = 0
         self.state: State | None = None
         model, settings = self.model, self.settings
+        self.epochs = Epochs(self.sampler, settings.accumulate)
         self.average = Average(model, settings.average) if settings.average else None
         self.device = model.device
         if self.device.type == "cpu":
@@ -104,11 +107,6 @@ class Training:
             return in_eval_mode(self.optimizer, self._parameters)
         return nullcontext()
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps in an epoch; the last one may have fewer batches."""
-        return -(-len(self.sampler) // self.settings.accumulate)
-
     def steps(self, total: int) -> Iterator[Step]:
         """Train until `total` steps are done; yield after each.
 
@@ -117,7 +115,7 @@ class Training:
                 step is not taken.
         """
         while self.done < total:
-            epoch, group = divmod(self.done, self.steps_per_epoch)
+            epoch, group = self.epochs.place(self.done)
             if not self.model.training:  # train() walks over all modules, which takes time
                 self.model.train()
             with self.phase("data"):
@@ -137,7 +135,7 @@ class Training:
                 number=self.done + 1,
                 number_in_epoch=group + 1,
                 epoch=epoch + 1,
-                ends_epoch=group + 1 == self.steps_per_epoch,
+                ends_epoch=group + 1 == self.epochs.steps(epoch),
                 lr=float(self.optimizer.param_groups[0]["lr"]),
                 report=HostCopy(result.report),
                 evaluation=evaluation,
@@ -214,26 +212,28 @@ class Training:
 
     def _windows(self, epoch: int, group: int) -> tuple[DeviceBatch, ...]:
         """Draw the batches of a step."""
-        first = group * self.settings.accumulate
-        indices = range(first, min(first + self.settings.accumulate, len(self.sampler)))
+        indices = self.epochs.indices(epoch, group)
         return tuple(self._window(epoch, index) for index in indices)
 
     def _seed(self, epoch: int, group: int) -> None:
         """Seed the random numbers that the model draws in a step."""
-        number = epoch * len(self.sampler) + group * self.settings.accumulate
+        number = self.epochs.number(epoch, group * self.settings.accumulate)
         reseed(derive(self.settings.seed, "batch", number), self.device)
 
     def _window(self, epoch: int, index: int) -> DeviceBatch:
         batch = on_device(self.sampler.batch(epoch, index), self.device)
         if self._objective.prepare is not None:
-            seed = derive(self.settings.seed, "objective", epoch * len(self.sampler) + index)
+            seed = derive(self.settings.seed, "objective", self.epochs.number(epoch, index))
             places = np.indices(tuple(batch.inputs.shape))
             batch = self._objective.prepared(batch, uniforms(seed, *places))
-        inputs, targets, rows, weights = batch
+        inputs, targets, rows, weights, starts = batch
         continues = as_bool(rows)
         if isinstance(continues, Tensor):
             continues = continues.to(self.device, non_blocking=True)
-        return DeviceBatch(inputs, targets, continues, weights)
+        if starts is None:
+            return DeviceBatch(inputs, targets, continues, weights)
+        segments = Segments.of(starts, self.device)
+        return DeviceBatch(inputs, targets, continues, weights, starts.to(self.device), segments)
 
     def _update(self, finite: Tensor | None = None) -> None:
         """Step the optimizer, unless it has done so while it evaluated, and the average."""

@@ -78,7 +78,7 @@ class ModelObjective:
             raise PluginError(
                 f"{self._who}: `prepare` should change inputs, targets or weights, and no shape"
             )
-        return cast("Batch", made)
+        return cast("Batch", made._replace(starts=batch.starts))
 
     def split(self, state: State | None) -> tuple[State | None, State | None]:
         """Return what the model and what the objective carry."""

@@ -111,8 +111,8 @@ class FlagsInAColumn(Shuffled):
 
 class OneRowIsFlat(Shuffled):
     def batch(self, epoch, index):
-        inputs, targets, continues, weights = super().batch(epoch, index)
-        return Batch(inputs.squeeze(0), targets.squeeze(0), continues, weights)
+        batch = super().batch(epoch, index)
+        return batch._replace(inputs=batch.inputs.squeeze(0), targets=batch.targets.squeeze(0))
 
 
 class PaddedWithMinusAHundred(Shuffled):

@@ -13,6 +13,7 @@ from torch.nn import functional
 import seqlab
 from seqlab.errors import RunFailed
 from seqlab.experiment.sections import Train
+from seqlab.training.epochs import Epochs
 from seqlab.training.objective import Columns
 from seqlab.training.step import RunningEpoch
 
@@ -233,6 +234,7 @@ def test_accumulated_batches_count_by_their_weight_and_not_alike(training):
         first, second = (ours.sampler.batch(0, index) for index in (0, 1))
         weights = torch.full(second.targets.shape, empty)
         ours.sampler = Pair(first, second._replace(weights=weights))
+        ours.epochs = Epochs(ours.sampler, 2)
         results.append(next(ours.steps(1)))
     assert [float(step.sums.values[1]) for step in results] == [32, 64]
     assert results[0].loss != results[1].loss

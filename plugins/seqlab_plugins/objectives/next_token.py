@@ -101,11 +101,19 @@ class Unlikelihood:
     def _negative(window: seqlab.Window) -> Tensor:
         """(B, T, T): whether a token so far counts, each one once and no target."""
         inputs, length = window.inputs, window.inputs.shape[1]
-        same = inputs.unsqueeze(1) == inputs.unsqueeze(2)  # (B, T, T)
+        same = (inputs.unsqueeze(1) == inputs.unsqueeze(2)) & _one_document(window)  # (B, T, T)
         first = ~(same & torch.ones_like(same).tril(-1)).any(-1)  # (B, T)
         so_far = torch.ones(length, length, dtype=torch.bool, device=inputs.device).tril()
         target = inputs.unsqueeze(1) == window.targets.unsqueeze(2)
-        return so_far & first.unsqueeze(1) & ~target
+        return so_far & first.unsqueeze(1) & ~target & _one_document(window)
+
+
+def _one_document(window: seqlab.Window) -> Tensor:
+    """(B, T, T), or what broadcasts to it: whether two tokens are of one document of a row."""
+    if window.starts is None:
+        return torch.ones((), dtype=torch.bool, device=window.inputs.device)
+    document = window.starts.long().cumsum(1)
+    return document.unsqueeze(1) == document.unsqueeze(2)
 
 
 @seqlab.hookimpl

@@ -43,10 +43,13 @@ class MultiToken(nn.Module):
     def loss(self, hidden: Tensor, head: seqlab.Head, window: seqlab.Window) -> seqlab.Terms:
         loss, nats = seqlab.head_loss(head, hidden, window.targets, window.shares)
         shares = torch.as_tensor(window.shares, device=hidden.device).expand_as(nats)
+        inside = torch.zeros_like(window.inputs) if window.starts is None else window.starts
+        document = inside.long().cumsum(1)  # (B, T)
         further = []
         for ahead, layer in enumerate(self.layers, start=1):
             values = hidden + functional.silu(layer(hidden))  # (B, T, O)
             targets, own = window.targets[:, ahead:], shares[:, ahead:]
+            own = own * (document[:, ahead:] == document[:, : own.shape[1]])
             rows = values[:, : targets.shape[1]].contiguous()
             further.append(seqlab.head_loss(head, rows, targets.contiguous(), own.contiguous())[0])
         return seqlab.Terms(loss + self._factor * torch.stack(further).sum(), nats, tuple(further))
