@@ -68,7 +68,10 @@ class Judge:
 
     def _options(self, kind: str, name: str) -> Mapping[str, Any]:
         """The options of a component, by its branch of the schema."""
-        for branch in self._schema["else"]["properties"][kind]["anyOf"]:
+        section: dict[str, Any] = self._schema["else"]["properties"][kind]
+        if "$ref" in section:
+            section = self._schema["$defs"][section["$ref"].rpartition("/")[2]]
+        for branch in section["anyOf"]:
             options: dict[str, Any] = branch.get("properties", {})
             if options.get("name", {}).get("const") == name:
                 return options

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.contracts import Tokenizer
@@ -40,7 +41,11 @@ class Prepared:
     @property
     def vocabulary(self) -> Vocabulary:
         """What embedding and head are told of the token ids."""
-        return Vocabulary.of(self.tokenizer, lambda: np.array(self.tokens.counts))
+        return Vocabulary.of(self.tokenizer, self._counts)
+
+    def _counts(self) -> NDArray[np.int64]:
+        assert self.tokens.counts is not None  # noqa: S101 # the store was written by this version
+        return np.array(self.tokens.counts)
 
     def split(self, name: str) -> Tokens:
         """Encode another split with the same vocabulary; see `prepare_split`."""

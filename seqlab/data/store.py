@@ -152,7 +152,7 @@ def open_store(folder: Path, rebuild: Callable[[], None]) -> Tokens:
         name: StoredArray(column, partial(rebuilt, name))
         for name, column in _columns(folder).items()
     }
-    return Tokens(arrays["ids"], arrays["documents"], arrays.get("weights"), arrays["counts"])
+    return Tokens(arrays["ids"], arrays["documents"], arrays.get("weights"), arrays.get("counts"))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

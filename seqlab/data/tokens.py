@@ -23,7 +23,7 @@ class Tokens:
         ids: 1-D, of any integer type; in a run a file, of which an index reads only a part.
         documents: 1-D, the position of each document's first token; in a run a file too.
         weights: 1-D like `ids`, the weight of each token as a target; None: all 1.
-        counts: (V,) how often each id occurs; in a run always there.
+        counts: (V,) how often each id occurs; in a run always there, unless its store is older.
     """
 
     ids: NDArray[Any]

@@ -121,8 +121,7 @@ def build(
     if len(sampler):
         with resolved.sampler.attributed():
             batch = sampler.batch(0, 0)  # raises its errors before the first step
-        with resolved.objective.attributed():
-            check_objective(model, batch)
+        check_objective(resolved, model, batch)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)
@@ -268,14 +267,18 @@ def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
         raise ExperimentError([resolved.complaint(message, "train", "average")])
 
 
-def check_objective(model: LanguageModel, batch: Batch) -> None:
+def check_objective(resolved: Resolved, model: LanguageModel, batch: Batch) -> None:
     """Raise the errors of an objective before the first step."""
-    begin = offered(model.objective, "before_training")
-    if begin is not None:
-        begin()
-    objective = ModelObjective(model)
-    if objective.prepare is not None:
-        objective.prepared(batch, np.zeros(tuple(batch.inputs.shape)))
+    bound, begin = resolved.objective, offered(model.objective, "before_training")
+    with bound.attributed():
+        try:
+            if begin is not None:
+                begin()
+        except ValueError as error:
+            raise ExperimentError([Complaint(bound.where, bound.key, str(error))]) from error
+        objective = ModelObjective(model)
+        if objective.prepare is not None:
+            objective.prepared(batch, np.zeros(tuple(batch.inputs.shape)))
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqlab.experiment.located import Origin, plain
 from seqlab.experiment.yaml12 import dump_flow, load_yaml, read_text
+from seqlab.records import MEASURED
 from seqlab.registry import Resolved
 from seqlab.runs.loaded_run import Run
 
@@ -113,12 +114,15 @@ def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
     rows = [run.metrics for run in runs]
     numbers: dict[str, Any] = {"n": len(runs)} if len(runs) > 1 else {}
     for split in dict.fromkeys(row["split"] for run_rows in rows for row in run_rows):
-        for metric in METRICS:
+        for metric in METRICS if _has_perplexity(rows) else ("loss", *METRICS):
             series = _series(rows, split, metric)
             if series:
                 best = max if metric == "accuracy" else min
                 numbers |= _summary(f"{split} {metric}, best", [best(v) for v in series], metric)
                 numbers |= _summary(f"{split} {metric}, last", [v[-1] for v in series], metric)
+        for part in _further(rows, split):  # nobody knows which way is better
+            last = [values[-1] for values in _series(rows, split, part)]
+            numbers |= _summary(f"{split} {part}, last", last, part)
         shares = [values[-1] for values in _series(rows, split, "unknown")]
         if any(shares):
             numbers |= _summary(f"{split} unknown", shares, "unknown")
@@ -128,6 +132,26 @@ def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
     seconds = [float(sum(row["seconds"] for row in run_rows)) for run_rows in rows]
     numbers["seconds"] = round(statistics.median(seconds), 1)
     return numbers
+
+
+def _has_perplexity(rows: Sequence[Sequence[dict[str, Any]]]) -> bool:
+    """Whether any row has one; an objective may have none."""
+    return any(row.get("perplexity") is not None for run_rows in rows for row in run_rows)
+
+
+def _further(rows: Sequence[Sequence[dict[str, Any]]], split: str) -> list[str]:
+    """The columns beside those that every row has: parts of objectives, further metrics."""
+    names = [name for run_rows in rows for row in run_rows if row["split"] == split for name in row]
+    values = (name for name in dict.fromkeys(names) if name not in MEASURED)
+    return [name for name in values if all(map(_is_number, _flat(_series(rows, split, name))))]
+
+
+def _flat(series: Sequence[Sequence[Any]]) -> list[Any]:
+    return [value for values in series for value in values]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def _series(rows: Sequence[Sequence[dict[str, Any]]], split: str, key: str) -> list[list[float]]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from seqlab.data.tokens import Tokens
+from seqlab.testing.decoders.inputs import ToyTokenizer
 from seqlab.testing.parts import INPUT_SIZE
 from seqlab.testing.promises import Subject
 from seqlab.testing.vocabularies import letters
@@ -24,7 +25,12 @@ def build(subject: Subject) -> Any:
     Raises:
         NotApplicable: an option without a default was not given.
     """
-    offered = {"vocabulary": letters(), "hidden_size": INPUT_SIZE}
+    vocabulary = letters()
+    offered = {
+        "vocabulary": vocabulary,
+        "hidden_size": INPUT_SIZE,
+        "tokenizer": ToyTokenizer(vocabulary.size),
+    }
     return subject.build(*_ARGUMENTS.get(subject.kind, tuple)(), **offered)
 
 

@@ -6,6 +6,7 @@ Shapes: B rows in a batch, T window, O size of hidden outputs, V vocabulary size
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -22,7 +23,7 @@ class Distillation:
     that must be there as long as the student is trained; scores and texts need it no more.
 
     Args:
-        teacher: Required. The run: a folder, or a name under `runs`; it has the same vocabulary.
+        teacher: Required. The folder of a run with the same vocabulary.
         share: of the loss that the teacher's distribution has; the rest is the text's.
         temperature: both distributions are softened by it; the part `teacher` is its square times
             their divergence KL(teacher || student), in nats.
@@ -34,7 +35,7 @@ class Distillation:
         self,
         vocabulary: seqlab.Vocabulary,
         *,
-        teacher: str,
+        teacher: Path,
         share: Annotated[float, Field(gt=0, le=1)] = 0.5,
         temperature: Annotated[float, Field(gt=0, le=100)] = 2.0,
     ) -> None:
@@ -66,16 +67,18 @@ class Distillation:
 
     @cached_property
     def _teacher(self) -> Any:
-        run = seqlab.open_run(self._run)
+        try:
+            run = seqlab.open_run(self._run)
+        except seqlab.SeqlabError as error:
+            raise ValueError(f"teacher: {error}") from None
         own, its = self._vocabulary, run.tokenizer
         same = own.size == its.size and all(
             own.token_bytes(token) == its.token_bytes(token) for token in range(own.size)
         )
         if not same:
-            raise seqlab.CheckpointError(
-                f"objective.teacher: {run.path} has another vocabulary ({its.size:,} tokens) than"
-                f" this run ({own.size:,}); begin with its vocabulary (train.init_from), or train"
-                " both with the same tokenizer and corpus"
+            raise ValueError(
+                f"teacher: {run.path} has another vocabulary ({its.size:,} tokens) than this run"
+                f" ({own.size:,}); train both with the same tokenizer and corpus"
             )
         return run.model.eval().requires_grad_(False)
 
