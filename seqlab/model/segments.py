@@ -45,15 +45,12 @@ class Segments(NamedTuple):
 
 
 def in_segments(
-    hidden: Hidden, ids: Tensor, state: State | None, segments: Segments | None
+    hidden: Hidden, segments: Segments, ids: Tensor, state: State | None
 ) -> tuple[Tensor, State]:
     """Call a model with a row for each document: (B, T) ids -> hidden outputs (B, T, O), state.
 
-    The state after is right for rows of one document: others do not continue. None: rows are not
-    taken apart.
+    The state after is right for rows of one document: others do not continue.
     """
-    if segments is None:
-        return hidden(ids, state)
     before = None if state is None else map_state(lambda t: _given(t, segments), state)
     outputs, after = hidden(ids.flatten()[segments.place], before)
     return outputs.flatten(0, 1)[segments.inverse], select_rows(after, segments.last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
 
@@ -93,7 +93,12 @@ class Gradients:
             window = Window(inputs, targets, weights, shares, starts)
             before, own = objective.split(carry(state, continues))
             with phase("forward"), autocast(model.device, self.precision):
-                hidden, after = in_segments(self._hidden, inputs, before, segments)
+                read = (
+                    self._hidden
+                    if segments is None
+                    else partial(in_segments, self._hidden, segments)
+                )
+                hidden, after = read(inputs, before)
                 loss, terms, own = objective.loss(hidden, window, weight / total, own)
             with phase("backward"):
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own

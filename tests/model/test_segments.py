@@ -38,7 +38,7 @@ def drawn():
 def test_a_packed_row_gives_what_its_documents_give(model):
     ids, starts = drawn()
     state = model.hidden(ids, None)[1]
-    hidden, _ = in_segments(model.hidden, ids, state, Segments.of(starts, ids.device))
+    hidden, _ = in_segments(model.hidden, Segments.of(starts, ids.device), ids, state)
     for row in range(ROWS):
         cuts = [0, *starts[row, 1:].nonzero().squeeze(1).add(1).tolist(), WINDOW]
         for begin, end in pairwise(cuts):
@@ -59,7 +59,7 @@ def model_state(state, row):
 def test_a_row_of_one_document_is_carried_on(model):
     ids, starts = drawn()
     before = model.hidden(ids.flip(1), None)[1]
-    _, after = in_segments(model.hidden, ids, before, Segments.of(starts, ids.device))
+    _, after = in_segments(model.hidden, Segments.of(starts, ids.device), ids, before)
     _, alone = model.hidden(ids[1:2], model_state(before, 1))
     found = model_state(after, 1)
     for one, other in zip(leaves_of(found), leaves_of(alone), strict=True):
