@@ -70,8 +70,7 @@ def _in_chunks(
 def chunks(hidden: Tensor, vocabulary: int) -> Iterator[slice]:
     """Cut rows (N, …) into chunks of nearly equal size, whose logits fit."""
     rows, room = len(hidden), tuning.LOGITS_AT_ONCE_CPU if hidden.is_cpu else tuning.LOGITS_AT_ONCE
-    parts = -(-rows // max(room // vocabulary, tuning.LOGIT_ROWS))
-    size = -(-rows // parts) if parts else 1
+    size = -(-rows // max(-(-rows // max(room // vocabulary, tuning.LOGIT_ROWS)), 1)) or 1
     return (slice(first, first + size) for first in range(0, rows, size))
 
 

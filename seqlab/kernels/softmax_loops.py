@@ -20,18 +20,18 @@ def errors(logits, bias, targets, nats, sums, first, last):
             row[j] += bias[j]
         top = largest(row)
         below = top - row[target]
-        total = _powers(row, top)
+        for j in range(len(row)):
+            row[j] = exp(row[j] - top)
+        total = _sum(row)
         nats[i] = below + np.log(total)
         row[target] -= total
         sums[i] = total
 
 
 @partial(by_numba, fastmath=IN_ANY_ORDER)
-def _powers(values, top):
-    """Write e^(value - top) over the values, and return their sum."""
+def _sum(values):
+    """With more in this loop, code from the cache would have other bits than code just compiled."""
     total = ZERO
     for j in range(len(values)):
-        power = exp(values[j] - top)
-        values[j] = power
-        total += power
+        total += values[j]
     return total

@@ -152,3 +152,27 @@ def test_loops_of_one_name_are_told_apart():
     for value in (1, 2, 1):
         seqlab.on_all_cores(writing(value), 9, numbers)
         assert numbers.tolist() == [value] * 9
+
+
+COMPARED = """
+import hashlib, torch
+from seqlab.kernels import linear_loss
+torch.manual_seed(0)
+weight, bias = torch.randn(1027, 256) / 20, torch.randn(1027) / 100
+hidden, targets = torch.randn(1120, 256), torch.randint(1027, (1120,))
+tensors = [t.requires_grad_() for t in (hidden, weight, bias)]
+loss, nats = linear_loss(*tensors, targets, 1 / 1120)
+for tensor in (nats, *torch.autograd.grad(loss, tensors)):
+    print(hashlib.sha256(tensor.numpy().tobytes()).hexdigest())
+"""
+
+
+def test_code_from_the_cache_has_the_bits_of_code_just_compiled(tmp_path, monkeypatch):
+    """Else a run that compiled its loops could not be gone on with to the bit."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    command = [sys.executable, "-c", COMPARED]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    )
+    assert first.count("\n") == 4
+    assert first == second
