@@ -26,6 +26,7 @@ BENCHMARKS = {
     "scaling": "training steps against corpus, window and vocabulary; memory",
     "lyrics": "seconds until the lyrics are known by heart",
     "shakespeare": "Tiny Shakespeare against nanoGPT's recipe for a CPU",
+    "packing": "short documents packed into rows",
     "generation": "greedy decoding against the reference's loop",
     "encoding": "characters to token ids",
     "stores": "token stores of 2 GB: memory, opening, cold reads",
