@@ -38,7 +38,7 @@ COMPONENTS = [
     ("schedule", "warmed_up", {}),
     ("schedule", "restarted", {}),
     ("sampler", "curriculum", {"batch_size": 4, "window": 9}),
-    ("sampler", "packed", {"batch_size": 4, "window": 9}),
+    ("sampler", "side_by_side", {"batch_size": 4, "window": 9}),
     ("sampler", "pairs", {"pairs": 3, "window": 9}),
     ("corpus", "deduplicated", {"inner": LYRICS}),
     ("corpus", "filtered", {"inner": LYRICS}),

@@ -77,7 +77,7 @@ class Curriculum:
         return first_tokens(self.tokens)
 
 
-class Packed:
+class SideBySide:
     """Short documents side by side in a window, the longest first into the first that has room.
 
     The first token of a document is no target; what is before it in the window is still read.
@@ -149,4 +149,4 @@ class Packed:
 
 @seqlab.hookimpl
 def seqlab_register_samplers() -> dict[str, Callable[..., seqlab.Sampler]]:
-    return {"curriculum": Curriculum, "packed": Packed}
+    return {"curriculum": Curriculum, "side_by_side": SideBySide}
