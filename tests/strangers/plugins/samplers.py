@@ -31,12 +31,12 @@ def first_tokens(tokens: seqlab.Tokens) -> list[range]:
 class Curriculum:
     """Whole documents, short ones first: Bengio et al., 2009.
 
-    After the first epochs groups of documents of like length come in any order.
+    In the first epochs long documents are left out, fewer in each; then all come in any order.
 
     Args:
         batch_size: B.
         window: T, at most.
-        epochs: in how many epochs short documents come first.
+        epochs: in how many epochs documents are left out.
     """
 
     documents = "fresh"
@@ -59,10 +59,13 @@ class Curriculum:
         self.windows = np.array([-(-length // window) for length in longest])
 
     def __len__(self) -> int:
-        return int(self.windows.sum())
+        return self.batches(0)
+
+    def batches(self, epoch: int) -> int:
+        return int(self.windows[: self._used(epoch)].sum())
 
     def batch(self, epoch: int, index: int) -> seqlab.Batch:
-        order = np.arange(len(self.groups))
+        order = np.arange(self._used(epoch))
         if epoch >= self.epochs:
             order = seqlab.Permutation(len(order), self.seed, epoch)(order)
         ends = self.windows[order].cumsum()
@@ -74,13 +77,17 @@ class Curriculum:
         return self.tokens.windows(begin, width, continues=within > 0, stops=lasts)
 
     def left_out(self, epoch: int) -> Sequence[range]:
-        return first_tokens(self.tokens)
+        rest = self.groups[self._used(epoch) :]
+        pairs = (pair for group in rest for pair in zip(*group, strict=True))
+        return first_tokens(self.tokens) + [range(int(a) + 1, int(b) + 1) for a, b in pairs]
+
+    def _used(self, epoch: int) -> int:
+        """How many groups are trained: all after the first epochs."""
+        return -(-len(self.groups) * min(epoch + 1, self.epochs + 1) // (self.epochs + 1))
 
 
 class SideBySide:
     """Short documents side by side in a window, the longest first into the first that has room.
-
-    The first token of a document is no target; what is before it in the window is still read.
 
     Args:
         batch_size: B.
@@ -130,18 +137,25 @@ class SideBySide:
         chosen = seqlab.Permutation(len(self.packs), self.seed, epoch)(numbers)
         places = np.zeros((len(chosen), self.window + 1), np.int64)
         counts = np.zeros(places.shape, np.float32)
+        begins = np.zeros(places.shape, bool)
         for row, pack in enumerate(chosen.tolist()):
             at = 0
             for first, last in self.packs[pack]:
                 length = last - first + 1
                 places[row, at : at + length] = np.arange(first, last + 1)
                 counts[row, at + 1 : at + length] = 1
+                begins[row, at] = at > 0
                 at += length
         if self.tokens.weights is not None:
             counts *= self.tokens.weights[places]
         ids = torch.from_numpy(self.tokens.ids[places].astype(np.int64))
-        continues = torch.zeros(len(chosen), dtype=torch.bool)
-        return seqlab.Batch(ids[:, :-1], ids[:, 1:], continues, torch.from_numpy(counts[:, 1:]))
+        return seqlab.Batch(
+            inputs=ids[:, :-1],
+            targets=ids[:, 1:],
+            continues=torch.zeros(len(chosen), dtype=torch.bool),
+            weights=torch.from_numpy(counts[:, 1:]),
+            starts=torch.from_numpy(begins[:, :-1]),
+        )
 
     def left_out(self, epoch: int) -> Sequence[range]:
         return first_tokens(self.tokens)
