@@ -96,7 +96,7 @@ def test_every_component_is_in_an_experiment():
     assert {name for _, name, _ in COMPONENTS} <= words
 
 
-@pytest.mark.parametrize("name", ["wrapped", "mixed", "hybrid", "tagged", "preferred"])
+@pytest.mark.parametrize("name", ["wrapped", "mixed", "hybrid", "tagged", "preferred", "twice"])
 def test_it_trains_and_goes_on_to_the_bit(strangers, experiments, facts, name):
     run = seqlab.run(experiments[name], run_dir=name, registry=strangers)
     assert run.description["status"] == "finished"
@@ -112,6 +112,15 @@ def test_what_strangers_measure_is_in_the_rows_of_the_run(strangers, experiments
     assert {"focal", "activation_size", "activation_change", "balance"} <= trained.keys()
     assert evaluated["reciprocal_rank"] < 1 < evaluated["mean_rank"]
     assert (run.path / "norms.jsonl").read_text().count("\n") == 1
+
+
+def test_a_sampler_around_another_one_begins_documents_as_that_one_does(strangers, experiments):
+    runs = [
+        seqlab.run(experiments["twice"], overrides=overrides, registry=strangers)
+        for overrides in ([], ["evaluation.documents=fresh"], ["evaluation.documents=carried"])
+    ]
+    loss, fresh, carried = [run.metrics[0]["loss"] for run in runs]
+    assert loss == fresh != carried
 
 
 def test_one_group_of_a_diverse_beam_is_a_beam(strangers, experiments):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import Tensor, nn
 
@@ -82,6 +84,36 @@ class Hashed(nn.Module):
         return (vectors * self.weights(ids).unsqueeze(-1)).sum(-2)
 
 
+class Bigrams(nn.Module):
+    """Another embedding, and a vector for each token with the one before it, found by a hash.
+
+    Args:
+        inner: the embedding.
+        buckets: how many vectors there are for pairs of tokens, which share them.
+    """
+
+    def __init__(
+        self,
+        vocabulary: seqlab.Vocabulary,
+        *,
+        inner: seqlab.EmbeddingFactory = seqlab.component("learned", size=64),  # noqa: B008 # nobody changes it
+        buckets: seqlab.Count = 4096,
+    ) -> None:
+        super().__init__()
+        self.inner, self.buckets = inner(vocabulary), buckets
+        if len(inspect.signature(self.inner.forward).parameters) > 1:
+            raise ValueError("inner: it carries a state")
+        self.output_size = self.inner.output_size
+        self.pairs = nn.Embedding(buckets, self.output_size)
+
+    def forward(self, ids: Tensor, state: seqlab.State | None) -> tuple[Tensor, Tensor]:
+        """The state is the last token, counted from 1; 0 is before the first one."""
+        last = ids.new_zeros(len(ids), 1) if state is None else state
+        before = torch.cat((last, ids[:, :-1] + 1), 1)
+        vectors = self.pairs((before * 1_000_003 + ids) % self.buckets)
+        return self.inner(ids) + vectors, ids[:, -1:] + 1
+
+
 @seqlab.hookimpl
 def seqlab_register_embeddings() -> dict[str, type[nn.Module]]:
-    return {"byte_convolution": ByteConvolution, "hashed": Hashed}
+    return {"byte_convolution": ByteConvolution, "hashed": Hashed, "bigrams": Bigrams}
