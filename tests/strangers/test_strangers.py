@@ -142,7 +142,7 @@ def test_preferences_stay_near_a_reference(strangers, experiments, facts):
 
 
 def test_tags_that_no_text_has_are_said_before_the_first_step(strangers, experiments):
-    with pytest.raises(seqlab.CorpusError, match="needs two of the tags ab in the training split"):
+    with pytest.raises(seqlab.ExperimentError, match="objective: the text has 0 of the tags ab"):
         seqlab.run(experiments["tagged"], overrides=["objective.tags=ab"], registry=strangers)
 
 

@@ -68,16 +68,9 @@ class Tagging:
     ) -> None:
         wanted = {tag.encode() for tag in tags}
         is_tag = [vocabulary.token_bytes(token) in wanted for token in range(vocabulary.size)]
-        self.is_tag, self.tags = torch.tensor(is_tag), tags  # (V,)
-
-    def before_training(self) -> None:
-        """Refuse a text without tags: an objective may be built before the vocabulary is known."""
-        found = int(self.is_tag.sum())
-        if found < 2:
-            raise seqlab.CorpusError(
-                f"objective 'tagging' needs two of the tags {self.tags} in the training split, such"
-                f" as the corpus `tagged` writes; it has {found}"
-            )
+        if sum(is_tag) < 2:
+            raise ValueError(f"the text has {sum(is_tag)} of the tags {tags}: two at least")
+        self.is_tag = torch.tensor(is_tag)  # (V,)
 
     def prepare(self, batch: seqlab.Batch, uniform: Tensor) -> seqlab.Batch:
         """Weight tags alone, and put the token before a tag in its place."""
