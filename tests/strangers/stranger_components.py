@@ -54,5 +54,5 @@ COMPONENTS = [
     ("metric", "mean_rank", {}),
     ("evaluation_method", "dynamic", {}),
 ]
-SLOW = {"curriculum", "zoneout"}
+SLOW = {"curriculum", "side_by_side", "zoneout"}
 """Those whose promises take seconds to check."""
