@@ -132,6 +132,18 @@ def test_one_group_of_a_diverse_beam_is_a_beam(strangers, experiments):
     assert texts[0] == texts[1]
 
 
+def test_inputs_are_corrupted_in_training_alone(strangers, experiments):
+    still = ["optimizer={name: sgd, lr: 1.0e-30}", "train.epochs=1", "train.steps=null"]
+    corrupted = "{name: corrupted, corruption: {name: other_tokens, share: 0.9}}"
+    losses = []
+    for objective in ("next_token", corrupted):
+        overrides = [*still, f"objective={objective}"]
+        run = seqlab.run(experiments["hybrid"], overrides=overrides, registry=strangers)
+        losses.append({row["split"]: row["loss"] for row in run.metrics})
+    assert losses[0]["train"] != losses[1]["train"]
+    assert losses[0]["valid"] == losses[1]["valid"]
+
+
 def test_preferences_stay_near_a_reference(strangers, experiments, facts):
     seqlab.run(experiments["preferred"], run_dir="reference", registry=strangers)
     overrides = ["objective.reference=reference"]

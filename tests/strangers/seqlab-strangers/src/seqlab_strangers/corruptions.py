@@ -63,7 +63,7 @@ OTHER_TOKENS = seqlab.component("other_tokens")
 
 
 class Corrupted(AroundObjective):
-    """Another objective whose inputs are corrupted, in training and where it is evaluated.
+    """Another objective whose inputs are corrupted in training, and as they are in evaluations.
 
     Args:
         corruption: what happens to the inputs.
@@ -87,6 +87,8 @@ class Corrupted(AroundObjective):
         first, second = (uniform * HALF).floor() / HALF, (uniform * HALF).frac()
         inner = super().prepare
         made = batch if inner is None else inner(batch, first)
+        if not self.training:  # a module of the model: evaluations put it into this mode
+            return made
         return made._replace(inputs=self.corruption.corrupt(made.inputs, second))
 
 
