@@ -42,11 +42,14 @@ if TYPE_CHECKING:
 
     from seqlab.experiment.kinds import Kind
 
-API = 1
+API = 2
 """The version of hooks and contracts. They only grow: a version includes all earlier ones.
 
-A plugin may declare `SEQLAB_API = 1` at its top; an older seqlab then refuses it with a clear
-message.
+A plugin may declare `SEQLAB_API = 2` at its top; an older seqlab then refuses it with a clear
+message. What API 2 adds to API 1: components as options of components, kinds of one's own, the
+kinds embedding, head, objective, metric and evaluation method; decoders that name `tokenizer`,
+`prefix_lengths` and `memory`, `Start.read`; optimizers with `train` and `eval`, or with closures;
+`Stop` and norms for observers.
 """
 
 hookimpl = pluggy.HookimplMarker("seqlab")

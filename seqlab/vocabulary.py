@@ -27,6 +27,8 @@ class Vocabulary(int):
     """
 
     reserved: Mapping[str, int]
+    is_known = True
+    """False: it is made up, for a component that is only tried; see `unknown`."""
     _spell: Callable[[int], bytes]
     _count: Count | None
 
@@ -53,7 +55,9 @@ class Vocabulary(int):
         import numpy as np
 
         ids = {name: token for token, name in enumerate(reserved)}
-        return cls(size, lambda _: b"", lambda: np.ones(size, dtype=np.int64), ids)
+        made_up = cls(size, lambda _: b"", lambda: np.ones(size, dtype=np.int64), ids)
+        made_up.is_known = False
+        return made_up
 
     @property
     def size(self) -> int:

@@ -145,7 +145,8 @@ class Sampler(Protocol):
     epochs have different numbers of batches; `len` is that of the first. Optional attribute of the
     factory: `documents: Literal["fresh", "carried"]`. "fresh": every document is trained from a
     fresh state and its first token is never a target, and evaluations do the same. "carried" (the
-    default): the state is carried from one document to the next.
+    default): the state is carried from one document to the next. A sampler around another one
+    whose factory does not say it has what that one says.
     """
 
     def __len__(self) -> int:

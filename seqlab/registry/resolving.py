@@ -103,7 +103,7 @@ class Resolved(Text):
     def fresh_documents(self) -> bool:
         """Whether evaluations start each document afresh: as the experiment says, or trains."""
         documents = self.evaluation.documents if self.evaluation else None
-        return (documents or document_mode(self.sampler.component.factory)) == "fresh"
+        return (documents or document_mode(self.sampler)) == "fresh"
 
     def as_experiment(self, *, later_keys: bool = False) -> dict[str, Any]:
         """The experiment with every default filled in; it runs as it is.
@@ -125,12 +125,21 @@ class Resolved(Text):
         return {**sections, "observers": [bound.as_section() for bound in self.observers]}
 
 
-def document_mode(factory: Any) -> str:
-    """How a sampler treats documents, by its factory: fresh or carried."""
+def document_mode(sampler: Bound) -> str:
+    """How a sampler treats documents: as its factory says, or else as that of one inside it."""
+    said = (_documents(p.component.factory) for p in sampler.everything() if _is_sampler(p))
+    return next(filter(None, said), "carried")
+
+
+def _is_sampler(part: Bound) -> bool:
+    return part.component.kind == "sampler"
+
+
+def _documents(factory: Any) -> str | None:
     while isinstance(factory, partial):
         factory = factory.func
     documents = offered(factory, "documents")
-    return documents if isinstance(documents, str) else "carried"
+    return documents if isinstance(documents, str) else None
 
 
 def resolve_text(experiment: Experiment, registry: Registry) -> Text:

@@ -29,6 +29,7 @@ from seqlab.errors import (
 from seqlab.experiment import Experiment
 from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
+from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, resolve_partially
 from seqlab.runs.building import check_average, check_split, count_steps, outline
 from seqlab.runs.freezing import freeze
@@ -149,7 +150,7 @@ def _build_textless_parts(
     model, refused = None, True
     with result.collecting(resolved, "model"):
         if resolved.cell and resolved.embedding and resolved.head and resolved.objective:
-            model, refused = outline(resolved, vocabulary), False
+            model, refused = _outline(resolved, vocabulary), False
     spare_compiler()
     optimizer: Optimizer | None = None
     with result.collecting(resolved, "optimizer"):
@@ -165,6 +166,27 @@ def _build_textless_parts(
             resolved.schedule.build(optimizer, steps)
     with result.collecting(resolved, "observers"):
         Observers(resolved.observers)
+
+
+def _outline(resolved: Resolved, vocabulary: Vocabulary) -> LanguageModel | None:
+    """Outline the model; None: that cannot be done, or not before the vocabulary is known.
+
+    What is given a vocabulary may refuse one that is made up, and take the one that the text has.
+    """
+    try:
+        return outline(resolved, vocabulary)
+    except ExperimentError as error:
+        keys = {complaint.key for complaint in error.complaints}
+        if vocabulary.is_known or not keys <= _given_vocabulary(resolved):
+            raise
+        return None
+
+
+def _given_vocabulary(resolved: Resolved) -> set[str]:
+    """The keys of the components that are built for a vocabulary."""
+    given = [*resolved.embedding.everything(), *resolved.head.everything()]
+    given += [part for part in resolved.objective.everything() if "vocabulary" in part.wants]
+    return {part.key for part in given}
 
 
 def _build_decoder(result: DryRun, resolved: Resolved, tokenizer: Tokenizer | None = None) -> None:

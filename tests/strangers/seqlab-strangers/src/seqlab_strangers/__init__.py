@@ -1,0 +1,1 @@
+"""Components that others would write: they use public names of seqlab alone."""
