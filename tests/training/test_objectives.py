@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -357,3 +358,24 @@ def test_metrics_and_methods_are_columns_of_evaluations(tmp_path):
     assert row["adapting_loss"] < row["loss"]
     for name, weight in weights(plain).items():
         assert torch.equal(weight, weights(measured)[name]), "a method changed the training"
+
+
+@pytest.mark.parametrize("name", ["masked", "distilled"])
+def test_the_shipped_experiment_runs_and_goes_on_to_the_bit(name, tmp_path):
+    folder = Path(__file__).parents[2] / "experiments"
+    small = [
+        *("corpus.max_characters=20000", "cell.hidden_size=8", "train.cuda_graphs=false"),
+        *("sampler.batch_size=4", "sampler.window=16", "evaluation.every=4", "samples=null"),
+    ]
+    if name == "distilled":
+        teacher = seqlab.run(
+            folder / "standard_library.yaml",
+            overrides=[*small, "train.steps=2"],
+            run_dir=tmp_path / "python",
+        )
+        small.append(f"objective.teacher={teacher.path}")
+    file = folder / f"{name}.yaml"
+    whole = seqlab.run(file, overrides=[*small, "train.steps=8"], run_dir=tmp_path / "whole")
+    seqlab.run(file, overrides=[*small, "train.steps=4"], run_dir=tmp_path / "part")
+    part = seqlab.resume(tmp_path / "part", overrides=["train.steps=8"])
+    assert all(torch.equal(w, weights(part)[name]) for name, w in weights(whole).items())
