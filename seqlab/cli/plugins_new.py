@@ -29,8 +29,8 @@ EXPERIMENT = Path("experiments/jay_rnn.yaml")
 def command(kind: str, name: str, package: bool, into: Path | None, plugins: PluginChoice) -> None:
     """Write a plugin file with a component of KIND that works as it is.
 
-    KIND is corpus, tokenizer, sampler, cell, optimizer, schedule, decoder or observer; NAME is
-    its name in experiments.
+    KIND is corpus, tokenizer, sampler, cell, embedding, head, objective, metric,
+    evaluation_method, optimizer, schedule, decoder or observer; NAME is its name in experiments.
     """
     from seqlab.scaffold import check_name, check_unused, scaffold
 
@@ -54,13 +54,18 @@ def _next_commands(kind: str, name: str, package: bool, into: Path) -> tuple[str
     experiment = EXPERIMENT if EXPERIMENT.exists() else "EXPERIMENT.yaml"
     folder_option = "" if into == PLUGINS else " " + pasted(["--plugins", into])
     return (
-        f"seqlab run {experiment} --set {_setting(kind, name)}{folder_option}",
+        f"seqlab run {experiment} {_settings(kind, name)}{folder_option}",
         pasted(["seqlab", "plugins", "check", f"{into / name}.py"]),
     )
 
 
-def _setting(kind: str, name: str) -> str:
-    """The override that selects a component; the samples in Chinese do not fit other corpora."""
-    if kind == "observer":
-        return f"'observers=[{name}]'"
-    return f"{kind}={name}" + (" --set samples=null" if kind == "corpus" else "")
+def _settings(kind: str, name: str) -> str:
+    """The overrides that select a component in an experiment like the one that is shipped."""
+    from seqlab.scaffold import setting
+
+    settings = [setting(kind, name)]
+    if kind in ("metric", "evaluation_method"):
+        settings.insert(0, "evaluation.split=train")
+    if kind == "corpus":  # the samples in Chinese do not fit other corpora
+        settings.append("samples=null")
+    return " ".join(pasted(["--set", value]) for value in settings)

@@ -86,7 +86,8 @@ class EvaluationMethod(Protocol):
     def nats(self, model: nn.Module, batches: Iterable[Batch]) -> Iterator[Tensor]:
         """Yield -ln p(target), (B, T), for each batch, in order.
 
-        `model.hidden(ids, state)` gives hidden outputs (B, T, O) and the state after, and
-        `model.head` logits. The method may train the model as it goes: weights and buffers are
-        restored afterwards. Rows of later batches may be fewer, those at the end being dropped.
+        `model.hidden(ids, state)` gives hidden outputs (B, T, O) and the state after, `model.head`
+        logits, and `model.vocabulary` is V. The method may train the model as it goes: weights and
+        buffers are restored afterwards. Rows of later batches may be fewer, those at the end being
+        dropped.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import requires
 from typing import Any
 
@@ -14,6 +14,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tokenizer": {"mark_ends": True},
     "sampler": {"batch_size": 4, "window": 16},
     "cell": {"hidden_size": 32},
+    "embedding": {"size": 24},
+    "head": {"rank": 8},
+    "objective": {"factor": 0.2},
+    "metric": {"depth": 5},
+    "evaluation_method": {"share": 0.2},
     "optimizer": {"lr": 0.5, "momentum": 0.5},
     "schedule": {"rising": 0.5},
     "decoder": {"candidates": 3},
@@ -25,27 +30,49 @@ SECTIONS: dict[str, Any] = {
     "corpus": {"name": "original_lyrics", "max_characters": 4000},
     "tokenizer": "characters",
     "sampler": {"name": "consecutive", "batch_size": 8, "window": 20},
+    "model": {"embedding": "one_hot"},
     "cell": {"name": "gru", "hidden_size": 32},
+    "objective": "next_token",
     "optimizer": {"name": "adam", "lr": 0.01, "clip_norm": 1.0},
     "schedule": "constant",
+    "train": {"epochs": 10, "seed": 0},
+    "evaluation": {"every": "5 epochs", "split": "train"},
     "decoder": "greedy",
     "observers": [],
+    "samples": {"every": 10, "prefixes": ["分开"], "length": 20},
 }
-"""Of a small experiment."""
+"""Of a small experiment, in order."""
+_LEFT_OUT = ("objective", "evaluation")
+_PLACES = {
+    "embedding": "model.embedding",
+    "head": "model.head",
+    "metric": "evaluation.metrics",
+    "evaluation_method": "evaluation.methods",
+    "observer": "observers",
+}
+_LISTED = ("metric", "evaluation_method", "observer")
 _LIBRARIES = ("numpy", "pydantic", "torch")
 
 
-def sections(kind: str, name: str) -> dict[str, str]:
-    """The sections of an experiment with the new component, each as YAML."""
-    values = dict(SECTIONS, **dict([_section(kind, name)]))
-    prefix = "2 + 3 =" if kind == "corpus" else "分开"
-    return {key: dump_flow(value) for key, value in values.items()} | {"prefix": prefix}
+def experiment(kind: str, name: str) -> str:
+    """An experiment with the new component in YAML, a line for each section."""
+    key, value = _section(kind, name)
+    values = {k: v for k, v in SECTIONS.items() if k not in _LEFT_OUT or k == key}
+    values[key] = value
+    if kind == "corpus":
+        values["samples"] = {**SECTIONS["samples"], "prefixes": ["2 + 3 ="]}
+    return "\n".join(f"{key}: {dump_flow(value)}" for key, value in values.items())
 
 
 def usage(kind: str, name: str) -> str:
     """The line of an experiment that names the component."""
     key, value = _section(kind, name)
     return f"{key}: {dump_flow(value)}"
+
+
+def setting(kind: str, name: str) -> str:
+    """The override that selects a component with its defaults, as in `cell=mine`."""
+    return f"{_PLACES.get(kind, kind)}={dump_flow(_listed(kind, name))}"
 
 
 def arguments(kind: str) -> str:
@@ -69,5 +96,11 @@ def _imported(source: str) -> Iterator[str]:
 
 
 def _section(kind: str, name: str) -> tuple[str, Any]:
-    value: Mapping[str, Any] = {"name": name, **OPTIONS[kind]}
-    return ("observers", [value]) if kind == "observer" else (kind, value)
+    """The section that names the component, and what stands there."""
+    value = _listed(kind, {"name": name, **OPTIONS[kind]})
+    key, _, inner = _PLACES.get(kind, kind).partition(".")
+    return key, {**SECTIONS[key], inner: value} if inner else value
+
+
+def _listed(kind: str, value: Any) -> Any:
+    return [value] if kind in _LISTED else value

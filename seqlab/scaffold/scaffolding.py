@@ -58,7 +58,8 @@ def _package(module: str, values: Mapping[str, str]) -> dict[str, str]:
     kind, name = values["kind"], values["name"]
     values = {
         **values,
-        **examples.sections(kind, name),
+        "words": kind.replace("_", " "),
+        "experiment": examples.experiment(kind, name),
         "arguments": examples.arguments(kind),
         "dashed": dashed(name),
         "dependencies": examples.dependencies(module, __version__),

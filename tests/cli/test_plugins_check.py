@@ -53,8 +53,8 @@ CELLS = '''
         (("echo", "--set", "factor=3"), "no option 'factor' of cell 'echo'; there are none"),
         (
             ("plugins/dropped.py", "--kind", "cel"),
-            "unknown kind 'cel'; there are: corpus, tokenizer, sampler, cell, optimizer, schedule,"
-            " decoder, observer",
+            "unknown kind 'cel'; there are: corpus, tokenizer, sampler, cell, embedding, head,"
+            " objective, metric, evaluation_method, optimizer, schedule, decoder, observer",
         ),
         (
             ("plugins/dropped.py", "--kind", "corpus"),

@@ -233,6 +233,8 @@ def test_a_package_is_written_whole_or_not_at_all(monkeypatch):
         ("cell", "cell=mine"),
         ("corpus", "corpus=mine --set samples=null"),
         ("observer", "'observers=[mine]'"),
+        ("head", "model.head=mine"),
+        ("metric", "evaluation.split=train --set 'evaluation.metrics=[mine]'"),
     ],
 )
 def test_a_file_comes_with_two_commands_to_try(kind, setting, new):
