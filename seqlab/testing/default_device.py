@@ -6,13 +6,16 @@ operation that takes it together with others would fail where the inputs are on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from weakref import ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from seqlab.kernels import use_kernels
+from seqlab.testing.promises import expect
 
 FACTORIES = frozenset(
     getattr(torch, name)
@@ -43,6 +46,12 @@ class OtherDefaultDevice(TorchFunctionMode):
         """Whether a tensor is still on the default device."""
         known = self._elsewhere.get(id(tensor))
         return known is not None and known() is tensor
+
+    def move(self, made: object) -> None:
+        """Take the parameters and buffers of a module from there, as `to` would."""
+        if isinstance(made, nn.Module):
+            for tensor in (*made.parameters(), *made.buffers()):
+                self._elsewhere.pop(id(tensor), None)
 
     def __torch_function__(
         self,
@@ -79,6 +88,22 @@ class OtherDefaultDevice(TorchFunctionMode):
         for tensor in _tensors((result,)):
             self._elsewhere[id(tensor)] = ref(tensor)
         return result
+
+
+def expect_nothing_elsewhere(
+    make: Callable[[], Any], call: Callable[[Any], Iterable[Tensor | None]]
+) -> None:
+    """Expect what a component makes to be where its arguments, parameters and buffers are."""
+    promise = "tensors made on the device of the arguments"
+    with use_kernels("reference"), OtherDefaultDevice() as mode:
+        made = make()
+        mode.move(made)
+        try:
+            results = list(call(made))
+        except MadeElsewhere as error:
+            expect(False, promise, error)
+        lost = [t.shape for t in results if t is not None and mode.is_elsewhere(t)]
+    expect(not lost, promise, f"results of {lost} made without a device")
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from seqlab.contracts import State, offered
 from seqlab.model.signature import takes_state
-from seqlab.model.state import leaves, select_rows
+from seqlab.model.state import leaves, map_state, select_rows
+from seqlab.testing.default_device import expect_nothing_elsewhere
 from seqlab.testing.modules import (
     Make,
     built,
@@ -23,7 +24,7 @@ from seqlab.testing.modules import (
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.vocabularies import SIZE, letters
 
-ROWS, WINDOW, CLOSE = 5, 33, 1e-5
+ROWS, WINDOW, LONG, CLOSE = 5, 33, 257, 1e-5
 
 
 def _maker(subject: Subject) -> Make:
@@ -57,7 +58,7 @@ def embedding_has_the_right_shapes(subject: Subject) -> None:
     embedding = built(_maker(subject))
     size = offered(embedding, "output_size")
     expect(isinstance(size, int), "an integer `output_size`", size)
-    for rows, window in ((ROWS, WINDOW), (1, 1), (65, 257)):
+    for rows, window in ((ROWS, WINDOW), (1, 1), (65, LONG)):
         shape, wanted = _embed(embedding, _ids(rows, window))[0].shape, (rows, window, size)
         expect(tuple(shape) == wanted, f"vectors of the shape {wanted}", tuple(shape))
 
@@ -71,11 +72,12 @@ def embedding_rows_are_independent(subject: Subject) -> None:
 
 def embedding_windows_join(subject: Subject) -> None:
     """Two windows that carry the state have the vectors of one, and nothing is read ahead."""
-    embedding, ids = built(_maker(subject)), _ids()
-    whole = _embed(embedding, ids)[0]
-    first, state = _embed(embedding, ids[:, :10])
-    second = _embed(embedding, ids[:, 10:], state)[0]
-    _close(torch.cat((first, second), 1), whole, "two windows to have the vectors of one")
+    embedding = built(_maker(subject))
+    for ids, cut in ((_ids(), 10), (_ids(2, LONG), 100)):
+        whole = _embed(embedding, ids)[0]
+        first, state = _embed(embedding, ids[:, :cut])
+        second = _embed(embedding, ids[:, cut:], state)[0]
+        _close(torch.cat((first, second), 1), whole, "two windows to have the vectors of one")
 
 
 def embedding_state_keeps_the_rules(subject: Subject) -> None:
@@ -86,13 +88,11 @@ def embedding_state_keeps_the_rules(subject: Subject) -> None:
     fresh, state = _embed(embedding, ids)
     sizes = {len(part) for part in leaves(state)}
     expect(sizes <= {ROWS}, f"{ROWS} rows first in every tensor of the state", sizes)
-    zeros = select_rows(state, torch.zeros(ROWS, dtype=torch.int64))
-    zeros = _zeroed(zeros)
+    zeros = map_state(torch.zeros_like, state)
     _close(_embed(embedding, ids, zeros)[0], fresh, "a state of zeros to be a fresh one")
-
-
-def _zeroed(state: State) -> State:
-    return state * 0 if isinstance(state, Tensor) else tuple(map(_zeroed, state))
+    turned = torch.arange(ROWS).flip(0)
+    after = _embed(embedding, ids[turned], select_rows(state, turned))[0]
+    _close(after[turned], _embed(embedding, ids, state)[0], "rows to go with their state")
 
 
 def table_is_what_it_says(subject: Subject) -> None:
@@ -117,6 +117,17 @@ def one_hots_are_one_hots(subject: Subject) -> None:
 def embedding_follows_the_dtype(subject: Subject) -> None:
     """Vectors have the dtype of the model."""
     expect_dtype(_maker(subject), lambda embedding, _: _vectors(embedding))
+
+
+def embedding_follows_the_device(subject: Subject) -> None:
+    """Tensors are made on the device of the ids, and those that are kept are buffers."""
+    ids = _ids()
+
+    def results(embedding: Any) -> list[Tensor]:
+        vectors, after = _embed(embedding, ids)
+        return [vectors, *leaves(after)]
+
+    expect_nothing_elsewhere(partial(built, _maker(subject)), results)
 
 
 def gradients_reach_the_embedding(subject: Subject) -> None:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from seqlab.contracts import Batch, State
 from seqlab.model.unroll import unroll
+from seqlab.testing.default_device import expect_nothing_elsewhere
 from seqlab.testing.promises import Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
-ROWS, WINDOW, SIZE, HIDDEN, WINDOWS = 3, 10, 13, 6, 4
+ROWS, WINDOW, SIZE, HIDDEN, WINDOWS, CLOSE = 3, 10, 13, 6, 4, 1e-5
 
 
 class _Cell(nn.Module):
@@ -78,12 +79,26 @@ def every_target_has_nats(subject: Subject) -> None:
 
 
 def nothing_is_read_ahead(subject: Subject) -> None:
-    """The nats of a target do not depend on later targets."""
-    batches = _batches()
-    later = batches[-1]
-    changed = [*batches[:-1], later._replace(targets=(later.targets + 1) % SIZE)]
-    found, other = (torch.cat(_nats(subject, b)[:-1]) for b in (batches, changed))
-    expect(torch.allclose(found, other), "earlier nats to stay as they are", "others")
+    """The nats of a target do not depend on later targets, of its window or of later ones."""
+    found, other = (_nats(subject, _ending_with(token)) for token in (0, 1))
+    earlier = [*zip(found[:-1], other[:-1], strict=True), (found[-1][:, :-1], other[-1][:, :-1])]
+    same = all(torch.allclose(one, two, atol=CLOSE) for one, two in earlier)
+    expect(same, "earlier nats to stay as they are", "others")
+
+
+def probabilities_add_up(subject: Subject) -> None:
+    """The probabilities that all tokens would have as a target are together at most 1."""
+    nats = torch.stack([_nats(subject, _ending_with(token))[-1][:, -1] for token in range(SIZE)])
+    sums = nats.double().neg().exp().sum(0)  # of each row
+    expect(bool((sums <= 1 + 1e-3).all()), "probabilities that add up to 1", sums.tolist())
+
+
+def _ending_with(token: int) -> list[Batch]:
+    """The batches, with another last target in each row."""
+    *batches, last = _batches()
+    targets = last.targets.clone()
+    targets[:, -1] = token
+    return [*batches, last._replace(targets=targets)]
 
 
 def evaluations_repeat(subject: Subject) -> None:
@@ -92,3 +107,9 @@ def evaluations_repeat(subject: Subject) -> None:
     with random_states_left_alone():
         again = _nats(subject, _batches())
     expect(all(map(torch.equal, first, again)), "the same nats in another pass", "others")
+
+
+def method_follows_the_device(subject: Subject) -> None:
+    """Tensors are made on the device of the batches."""
+    batches, model, method = _batches(), _model(), subject.build()
+    expect_nothing_elsewhere(lambda: method, lambda made: made.nats(model, iter(batches)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.contracts import offered
+from seqlab.testing.default_device import expect_nothing_elsewhere
 from seqlab.testing.modules import (
     Make,
     built,
@@ -92,6 +93,40 @@ def _compare_losses(head: Any, targets: Tensor, shares: Tensor | float) -> None:
 def head_follows_the_dtype(subject: Subject) -> None:
     """Logits have the dtype of the model."""
     expect_dtype(_maker(subject), lambda head, dtype: head(_hidden(dtype)))
+
+
+def head_follows_the_device(subject: Subject) -> None:
+    """Tensors are made on the device of the outputs, and those that are kept are buffers."""
+    hidden, targets = _hidden(), _targets()
+
+    def results(head: Any) -> list[Tensor]:
+        return [head(hidden), *head_loss(head, hidden, targets, 0.25)]
+
+    expect_nothing_elsewhere(partial(built, _maker(subject)), results)
+
+
+class _Table(nn.Embedding):
+    """A learned embedding that fits the outputs of a cell."""
+
+    is_table, output_size = True, INPUT_SIZE
+
+
+def tied_weights_are_shared(subject: Subject) -> None:
+    """`tie` gives head and embedding one parameter, or raises ValueError, as without a table."""
+    head = built(_maker(subject))
+    tie = offered(head, "tie")
+    if tie is None:
+        raise NotApplicable("it has no `tie`, and need not have it")
+    try:
+        tie(nn.Linear(SIZE, INPUT_SIZE))
+    except ValueError:
+        pass
+    else:
+        expect(False, "ValueError for an embedding that has no table", "it was taken")
+    table = _Table(SIZE, INPUT_SIZE)
+    tie(table)
+    shared = {*map(id, head.parameters())} & {*map(id, table.parameters())}
+    expect(bool(shared), "a parameter that both have", "none")
 
 
 def gradients_reach_the_head(subject: Subject) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqlab.testing.default_device import expect_nothing_elsewhere
 from seqlab.testing.promises import Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 
@@ -37,9 +38,11 @@ def _measured(subject: Subject, *scored: Scored) -> Mapping[str, Any]:
     return dict(numbers)
 
 
-def _close(found: Mapping[str, Any], wanted: Mapping[str, Any], promise: str) -> None:
+def _close(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], promise: str, within: float = CLOSE
+) -> None:
     same = found.keys() == wanted.keys() and all(
-        math.isclose(found[name], wanted[name], rel_tol=CLOSE, abs_tol=CLOSE) for name in wanted
+        math.isclose(found[name], wanted[name], rel_tol=within, abs_tol=within) for name in wanted
     )
     expect(same, promise, f"{dict(found)}, not {dict(wanted)}")
 
@@ -53,8 +56,36 @@ def numbers_have_names(subject: Subject) -> None:
     finite = all(isinstance(v, float | int) and math.isfinite(v) for v in numbers.values())
     expect(finite, "finite numbers", numbers)
     with random_states_left_alone():
+        logits, targets, weights = _scored()
+        _measured(subject, (logits.flip(0), targets, weights))
         again = _measured(subject, _scored())
     _close(again, numbers, "the same numbers in another pass")
+
+
+def few_tokens_are_enough(subject: Subject) -> None:
+    """One target is enough, and so is a vocabulary of two tokens."""
+    logits, targets, weights = _scored()
+    two = (logits[:, :2], targets % 2, weights)
+    one = (logits[1:2], targets[1:2], weights[1:2])
+    for scored in (two, one):
+        numbers = _measured(subject, scored)
+        expect(all(map(math.isfinite, numbers.values())), "finite numbers", numbers)
+
+
+def logits_may_have_any_precision(subject: Subject) -> None:
+    """Logits in bfloat16 and in float64 give the numbers of the same logits in float32."""
+    logits, targets, weights = _scored()
+    logits = logits.bfloat16()
+    wanted = _measured(subject, *_pieces(logits.float(), targets, weights))
+    for dtype in (torch.bfloat16, torch.float64):
+        found = _measured(subject, *_pieces(logits.to(dtype), targets, weights))
+        _close(found, wanted, f"the same numbers for logits in {dtype}", 0.01)
+
+
+def _pieces(logits: Tensor, targets: Tensor, weights: Tensor) -> list[Scored]:
+    """Three tokens at a time, each of them several times."""
+    parts = zip(logits.split(3), targets.split(3), weights.split(3), strict=True)
+    return [*parts] * 5
 
 
 def chunks_change_nothing(subject: Subject) -> None:
@@ -82,3 +113,9 @@ def metric_leaves_its_arguments(subject: Subject) -> None:
     kept = [part.clone() for part in scored]
     _measured(subject, scored)
     expect(all(map(torch.equal, kept, scored)), "its arguments to stay as they are", "changed")
+
+
+def metric_follows_the_device(subject: Subject) -> None:
+    """Tensors that `update` makes are on the device of the logits."""
+    scored, metric = _scored(), subject.build()
+    expect_nothing_elsewhere(lambda: metric, lambda made: [made.update(*scored)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from seqlab.contracts import Batch, State, Terms, Window, offered
 from seqlab.model.signature import takes_state
 from seqlab.model.state import leaves, map_state
+from seqlab.testing.default_device import expect_nothing_elsewhere
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 from seqlab.testing.vocabularies import SIZE, letters
@@ -59,6 +62,15 @@ def _hidden(rows: int = ROWS) -> Tensor:
 def _terms(
     objective: Any, hidden: Tensor, window: Window, state: State | None = None
 ) -> tuple[Terms, State]:
+    """Return what it makes of a window, drawing what it may draw by one seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return _called(objective, hidden, window, state)
+
+
+def _called(
+    objective: Any, hidden: Tensor, window: Window, state: State | None = None
+) -> tuple[Terms, State]:
     if takes_state(objective.loss, 3):
         terms, after = objective.loss(hidden, _head(), window, state)
         return terms, after
@@ -66,27 +78,41 @@ def _terms(
 
 
 def _loss(objective: Any) -> Terms:
-    window = _window(objective, _batch())
-    return _terms(objective, _hidden(), window)[0]
+    return _terms(objective, _hidden(), _window(objective, _batch()))[0]
+
+
+def _both(objective: Any) -> Iterator[tuple[str, Terms]]:
+    """What it makes of a window in training, and in an evaluation where that differs."""
+    yield "loss", _loss(objective)
+    score = offered(objective, "score")
+    if score is not None:
+        yield "score", score(_hidden(), _head(), _window(objective, _batch()))
 
 
 def loss_is_what_it_says(subject: Subject) -> None:
     """`loss` gives `seqlab.Terms` of the right shapes, with as many parts as it declares."""
     objective = _build(subject)
-    terms = _loss(objective)
-    expect(isinstance(terms, Terms), "seqlab.Terms", type(terms).__name__)
     parts = tuple(offered(objective, "parts") or ())
-    expect(len(terms.parts) == len(parts), f"a part for each of {parts}", len(terms.parts))
-    sums = (terms.loss, *terms.parts)
-    expect(all(t.dim() == 0 for t in sums), "sums of no dimension", [tuple(t.shape) for t in sums])
-    expect(bool(torch.stack(sums).isfinite().all()), "finite sums", sums)
-    nats = terms.nats is not None
     predicts = offered(objective, "predicts_next") is not False
-    expect(nats == predicts, "nats of the next token, or `predicts_next = False`", terms.nats)
-    if terms.nats is not None:
-        shape = tuple(terms.nats.shape)
-        expect(shape == (ROWS, WINDOW), f"nats of the shape {(ROWS, WINDOW)}", shape)
-        expect(not terms.nats.requires_grad, "nats without a gradient", "they have one")
+    for name, terms in _both(objective):
+        expect(isinstance(terms, Terms), f"seqlab.Terms of `{name}`", type(terms).__name__)
+        expect(len(terms.parts) == len(parts), f"a part for each of {parts}", len(terms.parts))
+        sums = (terms.loss, *terms.parts)
+        shapes = [tuple(t.shape) for t in sums]
+        expect(not any(shapes), f"sums of no dimension of `{name}`", shapes)
+        nats = terms.nats is not None
+        expect(nats == predicts, "nats of the next token, or `predicts_next = False`", terms.nats)
+        for of, value in (("nats", terms.nats), ("right", terms.right)):
+            _expect_one_a_target(of, value)
+    sums = (_loss(objective).loss, *_loss(objective).parts)
+    expect(bool(torch.stack(sums).isfinite().all()), "finite sums", sums)
+
+
+def _expect_one_a_target(of: str, value: Tensor | None) -> None:
+    if value is not None:
+        shape, wanted = tuple(value.shape), (ROWS, WINDOW)
+        expect(shape == wanted, f"{of} of the shape {wanted}", shape)
+        expect(not value.requires_grad, f"{of} without a gradient", "they have one")
 
 
 def nats_are_those_of_the_next_token(subject: Subject) -> None:
@@ -97,13 +123,9 @@ def nats_are_those_of_the_next_token(subject: Subject) -> None:
     window = _window(objective, _batch())
     logits = _head()(_hidden()).log_softmax(-1)
     right = -logits.gather(-1, window.targets.unsqueeze(-1)).squeeze(-1)
-    score = offered(objective, "score")
-    found = [_terms(objective, _hidden(), window)[0].nats]
-    if score is not None:
-        found.append(score(_hidden(), _head(), window).nats)
-    for nats in found:
-        same = nats is not None and torch.allclose(nats, right, atol=CLOSE)
-        expect(same, "nats of the head's logits", "others")
+    for name, terms in _both(objective):
+        same = terms.nats is not None and torch.allclose(terms.nats, right, atol=CLOSE)
+        expect(same, f"nats of the head's logits from `{name}`", "others")
 
 
 def shares_decide_what_counts(subject: Subject) -> None:
@@ -120,6 +142,22 @@ def shares_decide_what_counts(subject: Subject) -> None:
     after = _terms(objective, other, window)[0]
     same = torch.allclose(after.loss, terms.loss, rtol=CLOSE, atol=CLOSE)
     expect(same, "targets without a share to change nothing", f"{after.loss}, not {terms.loss}")
+
+
+def windows_of_any_size_weigh_alike(subject: Subject) -> None:
+    """A batch that comes twice, each time with half of the shares, has the loss of one.
+
+    What compares rows may differ a little, by a quarter at most.
+    """
+    objective = _build(subject)
+    window, hidden = _window(objective, _batch()), _hidden()
+    shares = torch.as_tensor(window.shares) / 2
+    halved = window._replace(shares=shares)
+    parts = [None if part is None else torch.cat((part, part)) for part in halved]  # type: ignore[arg-type] # its shares are a tensor here
+    one = _terms(objective, hidden, window)[0].loss
+    two = _terms(objective, torch.cat((hidden, hidden)), Window(*parts))[0].loss  # type: ignore[arg-type] # weights alone may be None
+    alike = bool((one - two).abs() <= one.abs() / 4 + CLOSE)
+    expect(alike, "the loss to be a sum over shares, of any number of targets", f"{two}, not {one}")
 
 
 def loss_reaches_the_model(subject: Subject) -> None:
@@ -166,12 +204,35 @@ def _same(one: Batch, other: Batch) -> bool:
 def objective_draws_by_torchs_seed(subject: Subject) -> None:
     """Under one seed a loss is the same, to the bit, and no seed is set."""
     objective = _build(subject)
+    window, hidden, losses = _window(objective, _batch()), _hidden(), []
     with torch.random.fork_rng(devices=[]):
-        losses = []
         for _ in range(2):
             torch.manual_seed(7)
-            losses.append(_loss(objective).loss)
+            losses.append(_called(objective, hidden, window)[0].loss)
+        expect(torch.initial_seed() == 7, "no seed to be set", torch.initial_seed())
     expect(torch.equal(*losses), "one seed to give one loss", losses)
+    score = offered(objective, "score")
+    if score is not None:
+        with random_states_left_alone():
+            score(hidden, _head(), window)
+
+
+def objective_follows_the_device(subject: Subject) -> None:
+    """Tensors are made on the device of the hidden outputs, and those that are kept are buffers."""
+    batch, hidden, head = _batch(), _hidden(), _head()
+    uniform, shares = _uniform(batch), torch.full(batch.inputs.shape, 0.01)
+
+    def results(objective: Any) -> list[Tensor | None]:
+        prepare = offered(objective, "prepare")
+        made = batch if prepare is None else prepare(batch, uniform)
+        window = Window(made.inputs, made.targets, made.weights, shares)
+        if takes_state(objective.loss, 3):
+            terms, after = objective.loss(hidden, head, window, None)
+        else:
+            terms, after = objective.loss(hidden, head, window), ()
+        return [*made, terms.loss, terms.nats, *terms.parts, *leaves(after)]
+
+    expect_nothing_elsewhere(partial(_build, subject), results)
 
 
 def objective_state_keeps_the_rules(subject: Subject) -> None:

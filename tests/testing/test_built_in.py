@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from seqlab.testing import Subject, decoders, look_at, observers, optimizers, schedules
+from seqlab.testing import (
+    Subject,
+    decoders,
+    embeddings,
+    heads,
+    look_at,
+    metrics,
+    objectives,
+    observers,
+    optimizers,
+    schedules,
+)
 from seqlab.testing.collection import checks_in
 
 MODULES = {
     "decoder": decoders,
+    "embedding": embeddings,
+    "head": heads,
+    "metric": metrics,
+    "objective": objectives,
     "observer": observers,
     "optimizer": optimizers,
     "schedule": schedules,
@@ -39,6 +54,27 @@ BUILT_IN = {
         ("constrained", {"pattern": "[一-鿿]{3,7}(丁|七)?", "inner": "sample"}),
         ("speculative", {}),
         ("speculative", {"tokens": 2, "temperature": 0.0}),
+    ],
+    "embedding": [("one_hot", {}), ("learned", {"size": 8})],
+    "head": [("linear", {})],
+    "metric": [
+        ("accuracy", {}),
+        ("calibration_error", {}),
+        ("calibration_error", {"bins": 3}),
+        ("top_k", {}),
+        ("top_k", {"k": 1}),
+    ],
+    "objective": [
+        ("answers_only", {}),
+        ("distillation", {}),  # which needs a teacher: tests/training/test_objectives.py
+        ("masked", {}),
+        ("masked", {"share": 0.9, "random": 0.5, "kept": 0.5}),
+        ("multi_token", {}),
+        ("multi_token", {"tokens": 2, "factor": 0.5}),
+        ("next_token", {}),
+        ("next_token", {"label_smoothing": 0.1, "z_loss": 0.001}),
+        ("unlikelihood", {}),
+        ("unlikelihood", {"factor": 0.0}),
     ],
     "observer": [
         ("console", {}),

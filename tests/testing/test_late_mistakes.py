@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from planted_late import MISTAKES
+from planted_late import MISTAKES, checks_that_catch
 
 from seqlab.experiment.kinds import KINDS
-from seqlab.testing import Subject, checks_of, look_at
+from seqlab.testing import Subject, checks_of, look_at, registration
+from seqlab.testing.collection import checks_in
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +35,9 @@ def test_a_planted_mistake_is_caught_by_its_check(kind, component, check):
 def test_there_are_sixty_mistakes_of_all_kinds():
     assert len({component for _, component, _ in MISTAKES}) >= 60
     assert {kind for kind, _, _ in MISTAKES} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", ["embedding", "head", "objective", "metric", "evaluation_method"])
+def test_every_check_of_these_kinds_catches_one(kind):
+    own = {*checks_of(kind)} - {*checks_in(registration)}
+    assert {check.__name__ for check in own} == checks_that_catch(kind)
