@@ -1,4 +1,4 @@
-"""The plugin author's day in figures: lines of a cell, seconds of the kit, defects that it catches.
+"""The plugin author's day in figures: lines of components, seconds of the kit, defects it catches.
 
 python -m benchmarks.authoring
 """
@@ -19,12 +19,20 @@ from seqlab.testing.collection import checks_in
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL = ROOT / "plugins" / "minimal_gated_unit.py"
+SHOWN = {
+    "objective `focal`": ("write-an-objective.md", "plugins/focal.py"),
+    "wrapper `gated`, a cell around any other": ("compose-components.md", "plugins/gated.py"),
+}
+"""Components of the documentation: a page in docs/how-to, and the file that it writes."""
 TESTS = ROOT / "tests" / "testing"
 
 
 def main() -> None:
     print(f"{describe()}\n\n| what | figure |\n|---|---|")
-    print(f"| lines of the cell `mgu`, below its imports, the hook aside | {lines_of(CELL)} |")
+    cell = lines_of(CELL.read_text("utf-8"))
+    print(f"| lines of the cell `mgu`, below its imports, the hook aside | {cell} |")
+    for what, (page, file) in SHOWN.items():
+        print(f"| lines of the {what}, in the same way | {lines_of(shown(page, file))} |")
     caught, planted = planted_defects()
     print(f"| planted defects that the kit catches | {caught} of {planted} |", flush=True)
     print(f"| promises that are checked | {promises()} |", flush=True)
@@ -36,11 +44,17 @@ def main() -> None:
     sys.exit(caught != planted or seconds[slowest] > 20)
 
 
-def lines_of(path: Path) -> int:
+def shown(page: str, file: str) -> str:
+    """The source of a file that a page writes."""
+    text = (ROOT / "docs" / "how-to" / page).read_text("utf-8")
+    return text.partition(f'```python\n"""{file}"""\n')[2].partition("\n```")[0]
+
+
+def lines_of(source: str) -> int:
     """Lines from the class to its end, as ruff formats them."""
     formatted = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--stdin-filename", path.name, "-"],
-        input=path.read_text("utf-8"), capture_output=True, text=True, check=True,
+        [sys.executable, "-m", "ruff", "format", "--stdin-filename", "plugin.py", "-"],
+        input=source, capture_output=True, text=True, check=True, cwd=ROOT,
     ).stdout  # fmt: skip
     _, _, below = formatted.partition("\nclass ")
     return len(below.partition("@seqlab.hookimpl")[0].strip().splitlines())

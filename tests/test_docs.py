@@ -218,10 +218,18 @@ def test_the_documented_cell_is_the_one_that_is_shipped(page):
     assert any(body in text for _, text in blocks(page))
 
 
-def test_the_new_cell_has_fifteen_lines_below_its_imports_the_hook_aside():
-    shipped = (ROOT / "plugins" / "minimal_gated_unit.py").read_text("utf-8")
-    cell = shipped[shipped.index("class ") : shipped.index("@seqlab.hookimpl")]
-    assert len([line for line in cell.splitlines() if line.strip()]) <= 15
+@pytest.mark.parametrize(
+    ("page", "file"),
+    [
+        ("plugins/README.md", "plugins/minimal_gated_unit.py"),
+        ("docs/how-to/write-an-objective.md", "plugins/focal.py"),
+        ("docs/how-to/compose-components.md", "plugins/gated.py"),
+    ],
+)
+def test_a_component_has_fifteen_lines_below_its_imports_the_hook_aside(page, file):
+    (source,) = [text for _, text in blocks(page) if named(text) == Path(file)]
+    body = source[source.index("\nclass ") : source.index("@seqlab.hookimpl")]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 15
 
 
 def test_every_check_has_its_section_and_every_section_its_check():
