@@ -267,7 +267,8 @@ class Run:
             fresh=fresh,
             batch_size=batch_size,
         )
-        return {"split": split, "step": self.checkpoint.step, **metrics, **metrics.pop("parts")}
+        parts = metrics.pop("parts")
+        return {"split": split, "step": self.checkpoint.step, **metrics, **parts}
 
     @cached_property
     def resolved(self) -> Resolved:

@@ -73,6 +73,7 @@ def test_parts_are_columns_and_the_loss_stays_nats_of_the_next_token(name, tmp_p
     again = finished.evaluate("train", rows=1)
     assert again["loss"] == pytest.approx(finished.score(text).loss, rel=1e-4)
     assert {*parts} <= again.keys()
+    assert "parts" not in again
 
 
 def test_smoothing_and_z_loss_are_those_of_torch(tmp_path):
