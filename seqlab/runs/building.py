@@ -37,6 +37,7 @@ from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.epochs import Epochs
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
+from seqlab.training.measuring import further_columns
 from seqlab.training.metrics import TokenSizes, has_text
 from seqlab.training.objective import ModelObjective
 from seqlab.vocabulary import Vocabulary
@@ -122,6 +123,10 @@ def build(
         with resolved.sampler.attributed():
             batch = sampler.batch(0, 0)  # raises its errors before the first step
         check_objective(resolved, model, batch)
+    try:
+        further_columns(resolved.evaluation)
+    except ValueError as error:
+        raise ExperimentError([resolved.complaint(str(error), "evaluation", "metrics")]) from None
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)

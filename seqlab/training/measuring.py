@@ -84,7 +84,7 @@ def further_columns(settings: Evaluation | None) -> list[str]:
     """Return the columns of metrics and methods, which evaluations alone have.
 
     Raises:
-        PluginError: two have one name.
+        ValueError: two have one name, or one has that of a column that every row has.
     """
     if settings is None:
         return []
@@ -93,10 +93,9 @@ def further_columns(settings: Evaluation | None) -> list[str]:
         names += [f"{method}_loss", f"{method}_perplexity"]
     taken = {*MEASURED} - {"accuracy"}
     if wrong := [n for n in names if n in taken or names.count(n) > 1 or not n.isidentifier()]:
-        raise PluginError(
-            f"evaluation: a number is called {wrong[0]!r}; that should be a name of its own, of"
-            " letters, digits and _"
-        )
+        twice = names.count(wrong[0]) > 1
+        problem = "is measured twice" if twice else "is no name for a column of its own"
+        raise ValueError(f"'{wrong[0]}' {problem}")
     return names
 
 

@@ -152,13 +152,6 @@ def test_training_takes_no_more_than_one_of_epochs_and_steps(registry, refused):
     assert str(refused(registry, train={"epochs": 1, "steps": 1})) == message
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_a_cell_that_reads_backwards_is_refused_with_the_reason(registry, refused, cell):
-    error = refused(registry, cell={"name": cell, "bidirectional": True})
-    assert "has seen the token that it should predict" in str(error)
-    assert error.complaints[0].key == "cell.bidirectional"
-
-
 def test_a_cell_may_say_that_it_does_not_read_backwards(registry, resolved):
     assert resolved(registry, cell={"name": "rnn", "bidirectional": False})
 

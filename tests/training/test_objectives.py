@@ -34,6 +34,11 @@ OBJECTIVES = {
         "tokenizer": RESERVED,
         "model": {"bidirectional": True, "embedding": 8},
     },
+    "masked by lstm": {
+        "objective": {"name": "masked", "share": 0.3, "kept": 0.0},
+        "tokenizer": RESERVED,
+        "cell": {"name": "lstm", "hidden_size": 6, "num_layers": 2, "bidirectional": True},
+    },
 }
 
 
@@ -158,6 +163,7 @@ def test_cells_that_read_ahead_are_refused_where_the_next_token_is_predicted(tmp
     for sections in (
         {"model": {"bidirectional": True}},
         {"cell": {"name": "bidirectional", "inner": {"name": "gru", "hidden_size": 4}}},
+        {"cell": {"name": "lstm", "hidden_size": 4, "bidirectional": True}},
     ):
         with pytest.raises(seqlab.ExperimentError, match="read ahead, and objective NextToken"):
             run(tmp_path, **sections)
@@ -295,7 +301,7 @@ def test_strangers_objectives_report_their_parts_and_go_on_to_the_bit(tmp_path):
 
 def test_the_kit_holds_objectives_and_metrics_to_their_promises():
     check_objective(Queue)
-    for name in OBJECTIVES.keys() - {"masked"}:
+    for name in ("next_token", "unlikelihood", "multi_token"):
         registry = seqlab.load_plugins(local=False)
         check_objective(registry.find("objective", name).factory)
     for name in ("accuracy", "top_k", "calibration_error"):
@@ -380,3 +386,12 @@ def test_the_shipped_experiment_runs_and_goes_on_to_the_bit(name, tmp_path):
     seqlab.run(file, overrides=[*small, "train.steps=4"], run_dir=tmp_path / "part")
     part = seqlab.resume(tmp_path / "part", overrides=["train.steps=8"])
     assert all(torch.equal(w, weights(part)[name]) for name, w in weights(whole).items())
+
+
+def test_a_number_that_is_measured_twice_is_refused_before_there_is_a_run(tmp_path):
+    evaluation = {**EXPERIMENT["evaluation"], "metrics": ["top_k", "top_k"]}
+    with pytest.raises(
+        seqlab.ExperimentError, match=r"evaluation.metrics: 'top_5' is measured twi"
+    ):
+        run(tmp_path, evaluation=evaluation)
+    assert not (tmp_path / "run").exists()

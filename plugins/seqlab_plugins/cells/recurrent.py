@@ -8,10 +8,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 import torch
-from pydantic import AfterValidator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,17 +21,6 @@ from seqlab_plugins.kernels import Kernels, kernels_of
 
 Window: TypeAlias = Operation[Tensor, Any, Tensor, Tensor, tuple[Tensor, Any]]
 Layer: TypeAlias = Any  # an nn.RNNBase of one layer, whose weights a type checker cannot see
-
-
-def _refuse_bidirectional(bidirectional: bool) -> bool:
-    if bidirectional:
-        raise ValueError(
-            "false: a cell that reads backwards has seen the token that it should predict"
-        )
-    return bidirectional
-
-
-OneDirection = Annotated[bool, AfterValidator(_refuse_bidirectional)]
 
 
 class Recurrent(nn.Module, ABC):
@@ -80,7 +68,7 @@ class Recurrent(nn.Module, ABC):
         hidden_size: Count = 256,
         num_layers: Layers = 1,
         dropout: Share = 0.0,
-        bidirectional: OneDirection = False,
+        bidirectional: bool = False,
     ) -> None:
         """Stack the layers.
 
@@ -89,21 +77,25 @@ class Recurrent(nn.Module, ABC):
             hidden_size: H, the size of the outputs and of each part of the state.
             num_layers: how many layers are stacked in the cell.
             dropout: share of the outputs between layers that is set to zero in training.
-            bidirectional: refused; a language model reads forward only.
+            bidirectional: read each window backwards, too, with weights of its own, so that outputs
+                have twice the size; for objectives that do not predict the next token.
         """
         super().__init__()
-        _refuse_bidirectional(bidirectional)
         if dropout and num_layers == 1:
             raise ValueError(
                 "dropout acts between the layers of the cell, so it does nothing with num_layers"
                 " 1; model.dropout acts on the outputs of the cell"
             )
-        self.output_size = hidden_size
-        sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(
-            self.torch_layer(size, hidden_size, batch_first=True) for size in sizes
+        self.reads_ahead, self.hidden_size = bidirectional, hidden_size
+        self.output_size = hidden_size * (1 + bidirectional)
+        sizes = [input_size] + [self.output_size] * (num_layers - 1)
+        self.layers, self.back = (
+            nn.ModuleList(self.torch_layer(size, hidden_size, batch_first=True) for size in way)
+            for way in (sizes, sizes * bidirectional)
         )
         self.dropout = nn.Dropout(dropout)
+        if bidirectional:  # ids are then read as one-hots, and texts not generated
+            self.from_ids = self.id_stepper = None  # type: ignore[assignment,method-assign] # offers neither
 
     @staticmethod
     @abstractmethod
@@ -124,9 +116,23 @@ class Recurrent(nn.Module, ABC):
     condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        first, *above = self._states(inputs, state)
+        first, *above = states = self._states(inputs, state)
+        if self.reads_ahead:
+            return self._both_ways(inputs, states)
         outputs, after = self.layer(self.layers[0], inputs, first)
         return self._run_above(outputs, after, above)
+
+    def _both_ways(self, inputs: Tensor, states: Sequence[Any]) -> tuple[Tensor, State]:
+        """Run layers that read on from their states, and back from the end of the window."""
+        after: list[State] = []
+        ways = zip(self.layers, self.back, states, self._states(inputs, None), strict=True)
+        for onward, back, before, fresh in ways:
+            read = self.dropout(inputs) if after else inputs
+            outputs, state = self.layer(onward, read, before)
+            backwards, _ = self.layer(back, read.flip(1), fresh)
+            inputs = torch.cat((outputs, backwards.flip(1)), -1)
+            after.append(state)
+        return inputs, tuple(after)
 
     def from_ids(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """As for one-hot vectors: W times the one-hot vector of i is column i of W."""
@@ -152,7 +158,7 @@ class Recurrent(nn.Module, ABC):
         if state is not None:
             return cast("Sequence[Any]", state)
         layer: Layer = self.layers[0]
-        zeros = layer.weight_hh_l0.new_zeros(len(inputs), self.output_size)
+        zeros = layer.weight_hh_l0.new_zeros(len(inputs), self.hidden_size)
         return [(zeros,) * self.state_parts if self.state_parts > 1 else zeros] * len(self.layers)
 
     def _run_above(
