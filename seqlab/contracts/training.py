@@ -52,6 +52,7 @@ class Objective(Protocol):
       no text is generated.
     - `before_training() -> None`, called once before the first step of a run: what it needs besides
       is looked for here, so that texts and scores can do without.
+    - `needs_weights: bool`, True if it makes no sense of a corpus whose tokens all count alike.
     - `prepare(batch: Batch, uniform: Tensor) -> Batch`, with other inputs, targets or weights.
       Pure: `uniform`, (B, T) float32 in [0, 1), is its only source of chance.
     - `score(hidden, head, window) -> Terms`, in place of `loss` in evaluations.

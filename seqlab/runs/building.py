@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seqlab.contracts import Batch, Decoder, Sampler, SearchDecoder, Tokenizer, offered
+from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer
 from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress
 from seqlab.data.splits import Source
@@ -30,6 +28,7 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Resolved
+from seqlab.runs.early_checks import check_average, check_columns, check_objective
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.runs.freezing import freeze, log_frozen
 from seqlab.training.device import pick_device
@@ -37,9 +36,7 @@ from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.epochs import Epochs
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.loop import Training, wants_metric
-from seqlab.training.measuring import further_columns
 from seqlab.training.metrics import TokenSizes, has_text
-from seqlab.training.objective import ModelObjective
 from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -122,11 +119,8 @@ def build(
     if len(sampler):
         with resolved.sampler.attributed():
             batch = sampler.batch(0, 0)  # raises its errors before the first step
-        check_objective(resolved, model, batch)
-    try:
-        further_columns(resolved.evaluation)
-    except ValueError as error:
-        raise ExperimentError([resolved.complaint(str(error), "evaluation", "metrics")]) from None
+        check_objective(resolved, model, batch, prepared.tokens)
+    check_columns(resolved)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)
@@ -263,27 +257,6 @@ def _model(resolved: Resolved, vocabulary: Vocabulary) -> LanguageModel:
             head=resolved.head.build,
             objective=resolved.objective.build,
         )
-
-
-def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
-    """Refuse `train.average` beside an optimizer that averages."""
-    if resolved.train.average is not None and offered(optimizer, "eval") is not None:
-        message = f"{resolved.optimizer.component.label} averages weights itself; leave this out"
-        raise ExperimentError([resolved.complaint(message, "train", "average")])
-
-
-def check_objective(resolved: Resolved, model: LanguageModel, batch: Batch) -> None:
-    """Raise the errors of an objective before the first step."""
-    bound, begin = resolved.objective, offered(model.objective, "before_training")
-    with bound.attributed():
-        try:
-            if begin is not None:
-                begin()
-        except ValueError as error:
-            raise ExperimentError([Complaint(bound.where, bound.key, str(error))]) from error
-        objective = ModelObjective(model)
-        if objective.prepare is not None:
-            objective.prepared(batch, np.zeros(tuple(batch.inputs.shape)))
 
 
 def count_steps(resolved: Resolved, sampler: Sampler) -> int:

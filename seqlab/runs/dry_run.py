@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from seqlab.contracts import Document, Ids, Tokenizer, offered
+from seqlab.contracts import Document, Ids, Tokenizer
 from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
 from seqlab.data.tokens import Tokens, encode
 from seqlab.documents import text_pieces
@@ -31,7 +31,8 @@ from seqlab.experiment.sections import Model, Train
 from seqlab.generation.prefixes import encode_prefix
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, resolve_partially
-from seqlab.runs.building import check_average, check_split, count_steps, outline
+from seqlab.runs.building import check_split, count_steps, outline
+from seqlab.runs.early_checks import check_average, check_columns
 from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
@@ -108,8 +109,9 @@ def _build_parts(resolved: Resolved) -> DryRun:
         for split in source.corpus.splits:
             with result.collecting(resolved, "corpus"), locating_errors(resolved):
                 samples[split] = _read_sample(source, split)
-        if resolved.evaluation is not None:
-            with result.collecting(resolved, "evaluation"):
+        with result.collecting(resolved, "evaluation"):
+            check_columns(resolved)
+            if resolved.evaluation is not None:
                 check_split(resolved, source, resolved.evaluation.split)
     tokenizer = _fit_tokenizer(result, resolved, samples.get(TRAIN))
     steps = _check_samples(result, resolved, samples, tokenizer)
@@ -250,10 +252,9 @@ def _fit_tokenizer(result: DryRun, resolved: Resolved, train: _Sample | None) ->
 
 def _unknown(resolved: Resolved) -> Vocabulary:
     """A vocabulary before there is any text: what the tokenizer reserves is known."""
-    reserved = None
-    with suppress(SeqlabError):
-        reserved = offered(resolved.tokenizer.build(), "reserved") if resolved.tokenizer else None
-    return Vocabulary.unknown(DEFAULT_VOCABULARY, reserved or ())
+    with suppress(SeqlabError, AttributeError):  # it is None where it has complaints
+        return Vocabulary.unknown(DEFAULT_VOCABULARY, resolved.tokenizer.build().reserved)
+    return Vocabulary.unknown(DEFAULT_VOCABULARY)
 
 
 def _vocabulary(tokenizer: Tokenizer, train: _Sample | None) -> Vocabulary:

@@ -63,14 +63,7 @@ class AnswersOnly(NextToken):
         z_loss: as in `next_token`.
     """
 
-    def prepare(self, batch: seqlab.Batch, uniform: Tensor) -> seqlab.Batch:
-        if batch.weights is None:
-            raise seqlab.CorpusError(
-                "objective 'answers_only' needs a corpus that says what is an answer, such as"
-                " `jsonl` with `text: {prompt: …, completion: …}`; this one weights all tokens"
-                " alike (`next_token` trains them all)"
-            )
-        return batch
+    needs_weights = True
 
 
 class Unlikelihood:

@@ -1,0 +1,50 @@
+"""What is refused of built parts before there is a run folder, and before the first step."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch.optim import Optimizer
+
+from seqlab.contracts import Batch, offered
+from seqlab.data.tokens import Tokens
+from seqlab.errors import Complaint, ExperimentError
+from seqlab.model.language_model import LanguageModel
+from seqlab.registry import Resolved
+from seqlab.training.measuring import further_columns
+from seqlab.training.objective import ModelObjective
+
+NO_WEIGHTS = (
+    "needs a corpus that says which tokens count, such as `jsonl` with `text: {prompt: …,"
+    " completion: …}`; in this one all count alike"
+)
+
+
+def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
+    """Refuse `train.average` beside an optimizer that averages."""
+    if resolved.train.average is not None and offered(optimizer, "eval") is not None:
+        message = f"{resolved.optimizer.component.label} averages weights itself; leave this out"
+        raise ExperimentError([resolved.complaint(message, "train", "average")])
+
+
+def check_columns(resolved: Resolved) -> None:
+    """Refuse metrics and methods that measure a number twice."""
+    try:
+        further_columns(resolved.evaluation)
+    except ValueError as error:
+        raise ExperimentError([resolved.complaint(str(error), "evaluation", "metrics")]) from None
+
+
+def check_objective(resolved: Resolved, model: LanguageModel, batch: Batch, tokens: Tokens) -> None:
+    """Raise the errors of an objective before the first step."""
+    bound, begin = resolved.objective, offered(model.objective, "before_training")
+    with bound.attributed():
+        try:
+            if offered(model.objective, "needs_weights") and tokens.weights is None:
+                raise ValueError(NO_WEIGHTS)
+            if begin is not None:
+                begin()
+        except ValueError as error:
+            raise ExperimentError([Complaint(bound.where, bound.key, str(error))]) from error
+        objective = ModelObjective(model)
+        if objective.prepare is not None:
+            objective.prepared(batch, np.zeros(tuple(batch.inputs.shape)))
