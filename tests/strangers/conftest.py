@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGE, DROPPED_IN = HERE / "seqlab-strangers", HERE / "plugins"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # after it nobody else finds them
 def strangers(tmp_path_factory):
     """All plugins, with those of strangers: their package lies on the path as pip leaves it."""
     site, before = tmp_path_factory.mktemp("site"), set(sys.modules)
