@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import logging
 import re
@@ -51,7 +52,14 @@ def given_plugin(given: Iterable[Given]) -> Found:
                     " given again",
                     name,
                 )
-    home = Home(NAME, source=_source(offers).encode())
+    source = _source(offers)
+    if beside := ", ".join(sorted(_names_beside(source))):
+        log.warning(
+            "what is given uses %s, which its kept source does not have: a run with it is resumed"
+            " only where it is given again",
+            beside,
+        )
+    home = Home(NAME, source=source.encode())
     return Plugin(NAME, Path(f"{NAME}.py"), home=home), partial(_module, offers)
 
 
@@ -118,6 +126,23 @@ def _source(offers: Offers) -> str:
     sources = dict.fromkeys(filter(None, map(_own_source, everything)))
     hooks = [_hook_source(plural, factories) for plural, factories in offers.items()]
     return "\n\n".join(["\n".join([*imports, "import seqlab"]), *sources, *hooks]) + "\n"
+
+
+def _names_beside(source: str) -> set[str]:
+    """The names that a source uses without a definition: helpers beside it, what it closes over."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # such as a lambda out of the middle of a line
+        return set()
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    defined = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    for node in nodes:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.alias):
+            defined.add((node.asname or node.name).partition(".")[0])
+    return {node.id for node in names} - defined - {*dir(builtins)}
 
 
 def _own_source(factory: Any) -> str:

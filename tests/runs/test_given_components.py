@@ -97,3 +97,21 @@ def test_what_is_no_component_is_refused(given, message):
     with pytest.raises(UsageError) as caught:
         seqlab.load_plugins(given=[given])
     assert message in str(caught.value)
+
+
+def smallest(logits):
+    return logits.argmin(-1)
+
+
+class Quietest:
+    """The least probable token, by a function beside it."""
+
+    def choose(self, logits, history, uniform):
+        return smallest(logits)
+
+
+def test_what_its_source_lacks_is_said(caplog):
+    seqlab.load_plugins(given=GIVEN)
+    assert "which its kept source does not have" not in caplog.text
+    seqlab.load_plugins(given=[Quietest])
+    assert "what is given uses smallest, which its kept source does not have" in caplog.text
