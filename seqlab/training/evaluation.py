@@ -75,7 +75,8 @@ def evaluate(
         scored_window = Window(batch.inputs, batch.targets, batch.weights, _shares(batch))
         with autocast(model.device, precision):
             hidden, after = model.hidden(batch.inputs, before)
-            _tell(metrics, model.head, hidden, scored_window)
+            if metrics:
+                _tell(metrics, model.head, hidden, scored_window)
             _, terms, own = scored.score(hidden, scored_window, _weight(batch), own)
         state = detach_state(scored.joined(after, own), model.dtype)
         total += Sums.of(terms, scored_window, sizes)
@@ -97,7 +98,7 @@ def _tell(metrics: Sequence[Metric], head: Head, hidden: Tensor, window: Window)
     weights = torch.ones_like(targets, dtype=torch.float32)
     if window.weights is not None:
         weights = window.weights.flatten()
-    for chunk in kernels.chunks(rows, head(rows[:1]).shape[-1]) if metrics else ():
+    for chunk in kernels.chunks(rows, head(rows[:1]).shape[-1]):
         if not weights[chunk].any():
             continue
         logits = head(rows[chunk])

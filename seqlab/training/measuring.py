@@ -68,12 +68,12 @@ def measure(
         metrics=built,
     )
     further: list[Mapping[str, float | None]] = [metric.compute() for metric in built]
+    seconds = time.perf_counter() - start  # of the pass that the tokens are counted in
     for name, method in _named(settings.methods):
         batches = batches_of(tokens, settings.rows, fresh, batch_size, settings.window)
         loss = _loss(model, method, (batch for _, batch in batches), name)
         further.append({f"{name}_loss": loss, f"{name}_perplexity": perplexity(loss)})
     columns = ModelObjective(model).columns
-    seconds = time.perf_counter() - start
     fields = sums.metrics(columns, seconds=seconds, accuracy=tokens.weights is not None)
     for numbers in further:
         _add(fields, numbers)
@@ -135,6 +135,8 @@ def _loss(model: LanguageModel, method: Bound, batches: Iterator[Batch], name: s
             counts = torch.ones_like(nats) if batch.weights is None else batch.weights
             total += float((nats.detach().double() * counts).sum())
             weight += float(counts.double().sum())
+    if given or next(batches, None) is not None:
+        raise PluginError(f"method '{name}' should yield nats for every batch; it left some out")
     return total / weight if weight else math.nan
 
 

@@ -396,3 +396,19 @@ def test_a_number_that_is_measured_twice_is_refused_before_there_is_a_run(tmp_pa
     ):
         run(tmp_path, evaluation=evaluation)
     assert not (tmp_path / "run").exists()
+
+
+class Lazy:
+    """Scores the first window alone."""
+
+    def nats(self, model, batches):
+        batch = next(iter(batches))
+        hidden, _ = model.hidden(batch.inputs, None)
+        yield seqlab.head_loss(model.head, hidden, batch.targets, 1.0)[1]
+
+
+def test_a_method_that_leaves_targets_out_is_refused(tmp_path):
+    plugins = [{"evaluation_methods": {"lazy": Lazy}}]
+    evaluation = {**EXPERIMENT["evaluation"], "methods": ["lazy"], "window": 32}
+    with pytest.raises(seqlab.SeqlabError, match="'lazy' should yield nats for every batch"):
+        run(tmp_path, plugins=plugins, evaluation=evaluation)
