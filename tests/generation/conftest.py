@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from plain_models import language_model
 from seqlab_plugins.tokenizers.basic import Bytes, Characters
 from seqlab_plugins.tokenizers.bpe import BytePairs
 
 import seqlab
+from benchmarks.plain_model import language_model
 from seqlab.generation.generating import generate
 from seqlab.generation.streaming import stream
 from seqlab.model.language_model import LanguageModel

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from plain_models import language_model
 from seqlab_plugins.cells.recurrent import GRU, LSTM, RNN
 from seqlab_plugins.decoders.sampling import Greedy
 from seqlab_plugins.tokenizers.basic import Characters
 
 import seqlab
+from benchmarks.plain_model import language_model
 from seqlab import Continuation, select_rows
 from seqlab.errors import UsageError
 from seqlab.generation.generating import generate

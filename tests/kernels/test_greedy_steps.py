@@ -6,12 +6,12 @@ from itertools import islice
 
 import pytest
 import torch
-from plain_models import language_model
 from seqlab_plugins.decoders.sampling import Greedy
 from seqlab_plugins.tokenizers.basic import Characters
 from torch import nn
 
 import seqlab
+from benchmarks.plain_model import language_model
 from seqlab.generation.generating import generate
 from seqlab.generation.streaming import stream
 from seqlab.kernels import has_numba_and_blas, tuning, use_kernels

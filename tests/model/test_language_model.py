@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from plain_models import language_model
 from seqlab_plugins.cells.recurrent import GRU, LSTM
 from seqlab_plugins.embeddings import OneHot
 from torch import nn
 
+from benchmarks.plain_model import language_model
 from seqlab import ExperimentError, unroll
 from seqlab.model.language_model import LanguageModel
 

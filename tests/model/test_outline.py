@@ -6,8 +6,8 @@ import resource
 
 import pytest
 import torch
-from plain_models import language_model
 
+from benchmarks.plain_model import language_model
 from seqlab.model.outline import Outline
 
 SETTINGS = [

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from plain_models import language_model
 from seqlab_plugins.cells.causal_attention import CausalAttention
 from seqlab_plugins.cells.recurrent import GRU, LSTM
 
+from benchmarks.plain_model import language_model
 from seqlab.model.segments import Segments, in_segments
 
 ROWS, WINDOW, SIZE = 4, 12, 9

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from plain_models import language_model
 
+from benchmarks.plain_model import language_model
 from seqlab.model.stepping import stepper
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_models import language_model
 from torch import nn
 from torch.nn import functional
 
 import seqlab
+from benchmarks.plain_model import language_model
 from seqlab.errors import ExperimentError
 from seqlab.kernels import use_kernels
 from seqlab.model.stepping import stepper

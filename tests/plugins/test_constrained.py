@@ -11,13 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_models import language_model
 from seqlab_plugins.decoders.sampling import Greedy, Sample
 from seqlab_plugins.tokenizers.basic import Bytes, Characters
 from seqlab_plugins.tokenizers.bpe import BytePairs
 from seqlab_plugins.tokenizers.words import Words
 
 import seqlab
+from benchmarks.plain_model import language_model
 from seqlab.errors import ExperimentError
 from seqlab.generation.generating import generate
 from seqlab.generation.streaming import stream

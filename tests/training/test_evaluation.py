@@ -10,12 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_models import objective
 from seqlab_plugins.embeddings import OneHot
 from seqlab_plugins.heads import Linear
 from torch.nn import functional
 
 import seqlab
+from benchmarks.plain_model import objective
 from seqlab import CorpusError, Tokens, read_experiment
 from seqlab.experiment.sections import Model
 from seqlab.model.language_model import LanguageModel

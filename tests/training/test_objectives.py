@@ -82,8 +82,9 @@ def test_parts_are_columns_and_the_loss_stays_nats_of_the_next_token(name, tmp_p
 
 
 def test_smoothing_and_z_loss_are_those_of_torch(tmp_path):
-    from plain_models import language_model
     from seqlab_plugins.objectives.next_token import NextToken
+
+    from benchmarks.plain_model import language_model
 
     model = language_model(11, lambda size: seqlab_gru(size))
     hidden = torch.randn(2, 5, model.hidden_size)
