@@ -15,6 +15,7 @@ from seqlab.experiment.interval import Every
 from seqlab.experiment.later_keys import LATER
 from seqlab.factories import (
     CorpusFactory,
+    Default,
     EmbeddingFactory,
     EvaluationMethodFactory,
     HeadFactory,
@@ -52,6 +53,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Pattern = Annotated[str, Field(min_length=1)]
 _ONE_HOT, _LINEAR = component("one_hot"), component("linear")
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
+
+
+def learned(size: int) -> Default:
+    """The embedding that a number in `model.embedding` is short for."""
+    return Default(name="learned", size=size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS
 from seqlab.experiment.located import Located, Origin, locate
-from seqlab.experiment.sections import OPTIONAL_SECTIONS, Model, Train
+from seqlab.experiment.sections import OPTIONAL_SECTIONS, Model, Train, learned
 from seqlab.registry.binding import as_written
 from seqlab.registry.option_values import check_options
 from seqlab.registry.section_binding import SectionBinder
@@ -41,7 +41,7 @@ def embedding_of(model: Model | None, tree: Mapping[str, Located], binder: Secti
     if model is None or not isinstance(model.embedding, int):
         return model and model.embedding
     origin = tree["model"].at(["embedding"]).origin
-    section = locate({"name": "learned", "size": model.embedding}, origin)
+    section = locate(learned(model.embedding), origin)
     return binder.bind(KINDS["embedding"], "model.embedding", section)
 
 
