@@ -166,6 +166,11 @@ def _remove_leftover(folder: Path) -> None:
         _remove(folder)
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether the name of a folder is that of one that is being made, replaced or removed."""
+    return bool(_TEMPORARY.fullmatch(folder.name) or _OLD.fullmatch(folder.name))
+
+
 def _hidden(path: Path, suffix: str) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.{suffix}")
 

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from seqlab.errors import CheckpointError
 
 FORMAT = 1
+MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 100, 64, 10_000  # characters
 
 _strict = with_config(ConfigDict(strict=True, extra="allow"))
 
@@ -102,6 +103,7 @@ class Description(TypedDict):
     resumed: NotRequired[list[NotNegativeInt]]
     profile: NotRequired[dict[Short, NotNegative]]
     init_from: NotRequired[InitialWeights]
+    settings: NotRequired[dict[str, Any]]
 
 
 @_strict
@@ -132,6 +134,27 @@ class SampleRow(TypedDict):
     epoch: NotNegativeInt
     prefix: str
     text: str
+
+
+class Cost(TypedDict):
+    """What of a row of `metrics.jsonl` says how good it is; the rest is not looked at."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="ignore")  # type: ignore[misc]
+
+    split: Short
+    loss: Loss | None
+    perplexity: Perplexity | None
+
+
+@_strict
+class NotesFile(TypedDict):
+    """The content of `notes.json`."""
+
+    format: Literal[1]
+    tags: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MOST_TAGS)
+    ]
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)]
 
 
 @cache

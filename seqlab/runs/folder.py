@@ -26,16 +26,17 @@ from seqlab.files import (
     size_of,
     sync_file,
 )
-from seqlab.runs.file_schemas import Description, MetricsRow, SampleRow, parse
+from seqlab.runs.file_schemas import Cost, Description, MetricsRow, SampleRow, parse
 
 ROOT = Path("runs")
 MAX_DESCRIPTION = 16 << 20  # bytes
 FOLDERS = frozenset({"checkpoints", "plugins", "tensorboard"})
 FILES = frozenset(
     {"experiment.yaml", "resolved.yaml", "run.json", "metrics.jsonl", "samples.jsonl", "log.txt"}
-    | {"run.lock", "run.lock.json", "profile.json", "metrics.csv"}
+    | {"run.lock", "run.lock.json", "profile.json", "metrics.csv", "notes.json"}
 )
 MAX_LINE = 64 << 20  # bytes, of a row
+_OWN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 
 
 class RunFolder:
@@ -48,6 +49,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.samples = path / "samples.jsonl"
         self.profile = path / "profile.json"
+        self.notes = path / "notes.json"
         self.log = path / "log.txt"
         self.plugins = path / "plugins"
         self.checkpoints = path / "checkpoints"
@@ -97,6 +99,14 @@ class RunFolder:
     def metrics_rows(self) -> list[dict[str, Any]]:
         """Read `metrics.jsonl`; raises CheckpointError if it is damaged."""
         return list(self._rows(self.metrics, MetricsRow))
+
+    def costs(self) -> Iterator[dict[str, Any]]:
+        """Read `split`, `loss` and `perplexity` of each row of `metrics.jsonl`, which is faster.
+
+        Raises:
+            CheckpointError: one of these is damaged.
+        """
+        return self._rows(self.metrics, Cost)
 
     def sample_rows(self) -> list[dict[str, Any]]:
         """Read `samples.jsonl`; raises CheckpointError if it is damaged."""
@@ -172,6 +182,11 @@ def check_free(folder: Path) -> None:
         raise UsageError(f"{folder}: already holds a run; give another `run_dir`")
     if content:
         raise UsageError(f"{folder}: is not empty; a run needs a folder of its own")
+
+
+def is_given_name(folder_name: str) -> bool:
+    """Whether a person named the folder of a run; else it has its time and its id."""
+    return not _OWN_NAME.fullmatch(folder_name)
 
 
 def choose_path(name: str, run_dir: Path | None, root: Path) -> Path:

@@ -21,7 +21,7 @@ from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.registry.given import Given
 from seqlab.runs.building import DifferentModel, Parts, build
 from seqlab.runs.comparison import model_difference
-from seqlab.runs.description import describe_run, used_plugins
+from seqlab.runs.description import describe_run, used_plugins, used_settings
 from seqlab.runs.dry_run import check_parts
 from seqlab.runs.folder import (
     ROOT,
@@ -163,12 +163,7 @@ def _write_first_files(
 
 def resolved_text(resolved: Resolved, parts: Parts) -> bytes:
     """Return the resolved experiment as YAML, with the corpus that was really used."""
-    sections = resolved.as_experiment()
-    used = parts.prepared.corpus
-    if used is not resolved.corpus:
-        core = {k: v for k, v in sections["corpus"].items() if k not in resolved.corpus.options}
-        sections["corpus"] = core | used.as_section() | {"if_unavailable": None}
-    return dump_yaml(sections).encode()
+    return dump_yaml(used_settings(resolved, parts)).encode()
 
 
 def _log_untrained_targets(resolved: Resolved, parts: Parts) -> None:
