@@ -22,6 +22,7 @@ Loss: TypeAlias = Finite  # that of an objective may be negative
 Perplexity: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Proportion: TypeAlias = Annotated[float, Field(ge=0, le=1 + 1e-6, allow_inf_nan=False)]
 Short: TypeAlias = Annotated[str, Field(max_length=10_000)]
+Tag: TypeAlias = Annotated[str, Field(max_length=LONGEST_TAG)]
 
 
 @_strict
@@ -151,9 +152,7 @@ class NotesFile(TypedDict):
     """The content of `notes.json`."""
 
     format: Literal[1]
-    tags: Annotated[
-        list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MOST_TAGS)
-    ]
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)]
     note: Annotated[str, Field(max_length=LONGEST_NOTE)]
 
 

@@ -192,7 +192,7 @@ def is_given_name(folder_name: str) -> bool:
 def choose_path(name: str, run_dir: Path | None, root: Path) -> Path:
     """Return the folder of a new run: `run_dir`, or one under `root` with time and a random id."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = run_dir or root / _safe(name) / f"{now}-{secrets.token_hex(3)}"
+    path = run_dir or folder_of_name(name, root) / f"{now}-{secrets.token_hex(3)}"
     if run_dir is None and not path.resolve().is_relative_to(root.resolve()):
         raise UsageError(f"{path}: is outside of {root}")
     check_free(path)
@@ -208,6 +208,11 @@ def new_run_folder(path: Path) -> Iterator[RunFolder]:
             yield RunFolder(temporary)
     except OSError as error:
         raise RunFailed(f"{path}: cannot be made or written ({error.strerror})") from None
+
+
+def folder_of_name(name: str, root: Path) -> Path:
+    """Return the folder under a root that has the runs of a name."""
+    return root / _safe(name)
 
 
 def _safe(name: str) -> str:

@@ -20,9 +20,9 @@ from seqlab.runs.settings import flatten, run_settings, telling
 class ListedRun:
     """A run in a list; `problem` says what of it is damaged, "": nothing.
 
-    `row` has its columns: `run` (its name), `id`, `folder`, `status`, `step`, `total_steps`, `best`,
-    `metric` and `split` (of `best`), `perplexity` (the last), `corpus`, `seed`, `started`, `age` (in
-    seconds), `doubt`, `tags` and `note`; None: it is not known, or there is none.
+    `row` has the columns: `run` (its name), `id`, `folder`, `status`, `step`, `total_steps`,
+    `best`, `metric` and `split` (of `best`), `perplexity` (the last), `corpus`, `seed`, `started`,
+    `age` (in seconds), `doubt`, `tags` and `note`; None: it is not known, or there is none.
     """
 
     folder: RunFolder

@@ -47,10 +47,8 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
     if len(found) == 1:
         return found[0]
     shown = ", ".join(str(folder.path) for folder in found[:_MOST_NAMED])
-    more = ", …" if len(found) > _MOST_NAMED else ""
-    raise UsageError(
-        f"run '{run}': stands for {len(found)} runs, where one is needed: {shown}{more}"
-    )
+    shown += ", …" if len(found) > _MOST_NAMED else ""
+    raise UsageError(f"run '{run}': is {len(found)} runs, where one is needed: {shown}")
 
 
 def find_runs(patterns: Iterable[str | Path], root: Path = ROOT) -> list[RunFolder]:
@@ -68,6 +66,7 @@ def find_runs(patterns: Iterable[str | Path], root: Path = ROOT) -> list[RunFold
     Raises:
         UsageError: a pattern fits nothing, or the ids of several runs begin with it.
     """
+    patterns = [patterns] if isinstance(patterns, str | os.PathLike) else patterns
     known = _KnownRuns(root)
     found = [run for pattern in patterns for run in _matching(pattern, known)]
     return list({os.path.abspath(run.path): run for run in found}.values())  # noqa: PTH100 # keeps links

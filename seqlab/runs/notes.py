@@ -7,15 +7,12 @@ run trains, and stay when it is resumed.
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from seqlab import atomic
-from seqlab.atomic import write_atomic
+from seqlab.atomic import alone_in, write_atomic
 from seqlab.errors import CheckpointError, RunFailed, UsageError
 from seqlab.files import expect_writable, read
 from seqlab.runs.file_schemas import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, NotesFile, parse
@@ -64,7 +61,7 @@ def add_tags(folder: RunFolder, tags: Sequence[str]) -> Notes:
     """
     for tag in tags:
         check_tag(tag)
-    with _alone(folder):
+    with alone_in(folder.path):
         notes = read_notes(folder)
         all_tags = tuple(dict.fromkeys([*notes.tags, *tags]))
         if len(all_tags) > MOST_TAGS:
@@ -80,7 +77,7 @@ def remove_tags(folder: RunFolder, tags: Iterable[str]) -> Notes:
         CheckpointError: what the run has is damaged.
         RunFailed: they cannot be written.
     """
-    with _alone(folder):
+    with alone_in(folder.path):
         notes = read_notes(folder)
         for tag in tags:
             if tag not in notes.tags:
@@ -100,7 +97,7 @@ def set_note(folder: RunFolder, note: str) -> Notes:
     """
     if len(note) > LONGEST_NOTE:
         raise UsageError(f"the note has {len(note):,} characters; {LONGEST_NOTE:,} is the most")
-    with _alone(folder):
+    with alone_in(folder.path):
         return _write(folder, replace(read_notes(folder), note=note))
 
 
@@ -131,23 +128,3 @@ def _write(folder: RunFolder, notes: Notes) -> Notes:
         reason = error.strerror or error
         raise RunFailed(f"{folder.notes}: cannot be written ({reason})") from None
     return notes
-
-
-@contextmanager
-def _alone(folder: RunFolder) -> Iterator[None]:
-    """Wait until no other process changes the notes of a run, where the system has locks."""
-    descriptor = _locked_folder(folder.path) if atomic.LOCKS else None
-    try:
-        yield
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def _locked_folder(path: Path) -> int | None:
-    with suppress(OSError):  # a file system without locks
-        descriptor = os.open(path, os.O_RDONLY)
-        with suppress(OSError):
-            atomic.flock(descriptor, atomic.LOCK_EX)
-        return descriptor
-    return None
