@@ -58,6 +58,16 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     return os.fspath(path)
 
 
+def from_here(text: str) -> str:
+    """A text with its paths below the working folder as they are from there."""
+    try:
+        here = os.getcwd().rstrip(os.sep)  # noqa: PTH109 # a text
+    except OSError:  # it is gone
+        return text
+    start = rf"(?<![\w./~-]){re.escape(here + os.sep)}(?=[^\s/])"
+    return re.sub(start, "", text) if here else text
+
+
 def json_text(value: Any, indent: int | None = None) -> str:
     r"""A value as JSON that reads back as it was, with control characters as `\u0000` has them."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)

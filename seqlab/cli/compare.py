@@ -146,7 +146,7 @@ def _cell(row: Row, name: str) -> Cell:
         return plain_cell(_plain(value), right=True)
     sd = row.get(f"{name}: sd")
     number = f"{value:.6g}" if isinstance(value, float) else str(value)
-    text = number if sd is None else f"{number} ± {sd:.2g}"
+    text = number if sd is None else f"{number} ± {float(f'{sd:.2g}'):g}"
     is_best = name in row["best"]
     return Cell(f"{text}{'*' if is_best else ' '}", BEST if is_best else "", solid=True, right=True)
 
@@ -154,7 +154,7 @@ def _cell(row: Row, name: str) -> Cell:
 def _print_remarks(rows: Sequence[Row]) -> None:
     """Say on stderr what the marks mean, and what is doubted."""
     if any(row["best"] for row in rows):
-        err("* the best of its kind")
+        err("* marks the best")
     if any(row["n"] > 1 for row in rows):
         err("± standard deviation, beside the median of n seeds")
     for row in rows:

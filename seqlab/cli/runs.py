@@ -28,8 +28,13 @@ SHOWN = ("run", "id", "differs", "status", "age", "step", "best", "of", "tags", 
 LEFT_OUT_FIRST = ("note", "of", "step", "age", "tags", "differs")
 LONGEST = 40  # columns, of what differs and of a note, on a terminal
 STYLES = {
-    **{"finished": "green", "running": "cyan", "failed": "bold red", "damaged": "bold red"},
-    **{"killed": "red", "interrupted": "yellow", "stopped": "yellow"},
+    "finished": "green",
+    "running": "cyan",
+    "stopped": "yellow",
+    "interrupted": "yellow",
+    "killed": "red",
+    "failed": "bold red",
+    "damaged": "bold red",
 }
 
 
@@ -158,10 +163,10 @@ def _cell(row: Mapping[str, Any], name: str) -> Cell:
 
 
 def _status(row: Mapping[str, Any]) -> Cell:
-    doubt = " ?" if row["doubt"] else ""
-    return Cell(
-        f"{row['status']}{doubt}", "bold red" if doubt else STYLES[row["status"]], solid=True
-    )
+    status = row["status"]
+    if row["doubt"]:
+        return Cell(f"{status} ?", "bold red", solid=True)
+    return Cell(status, STYLES[status], solid=True)
 
 
 def _age(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from seqlab.cli.remedies import as_options
-from seqlab.printable import visible
+from seqlab.printable import from_here, visible
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -40,7 +40,7 @@ def data(text: str, end: str = "\n") -> None:
 def err(text: str = "", end: str = "\n") -> None:
     """Print on stderr, if that is possible."""
     with suppress(AttributeError, OSError, ValueError):  # None, closed, or a terminal that is gone
-        sys.stderr.write(visible(as_options(text)) + end)
+        sys.stderr.write(visible(from_here(as_options(text))) + end)
         sys.stderr.flush()
 
 
