@@ -89,7 +89,7 @@ def command(
 ) -> None:
     """Continue prefixes with the model of RUN.
 
-    RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. Without a
+    RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. Without a
     prefix, the terminal asks for prefixes: Ctrl-C ends a continuation, Ctrl-D the command.
     """
     texts = [*prefixes, *(_read_prefixes(file) if file is not None else ())]

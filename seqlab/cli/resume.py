@@ -32,8 +32,8 @@ def command(
 ) -> None:
     """Continue RUN from its latest undamaged checkpoint.
 
-    RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. To extend a
-    finished run, add --set train.epochs=N.
+    RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. To extend
+    a finished run, add --set train.epochs=N.
     """
     from seqlab.runs.lock import locked
     from seqlab.runs.lookup import find_run

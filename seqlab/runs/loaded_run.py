@@ -48,7 +48,7 @@ def open_run(
     plugins: Sequence[Given] = (),
     registry: Registry | None = None,
 ) -> Run:
-    """Open a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+    """Open a run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
 
     Args:
         run: which one.

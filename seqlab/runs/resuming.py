@@ -62,7 +62,7 @@ def resume(
     """Go on with a run from its latest undamaged checkpoint: what `seqlab resume` does.
 
     Args:
-        run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+        run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
         overrides: `KEY=VALUE`, for the length of the run, its reports, and the files of its text.
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: the folder of all runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seqlab.errors import ExperimentError, UsageError
@@ -47,7 +47,7 @@ class Condition:
         if self.operator in _ORDERS:
             both = _is_number(has) and _is_number(self.value)
             return both and _ORDERS[self.operator](has, self.value)
-        values = has if self.key in ("tag", "tags") else [has]
+        values = (has or []) if self.key in ("tag", "tags") else [has]
         equal = any(_equal(value, self) for value in values)
         return equal is (self.operator == "=")
 
@@ -81,7 +81,7 @@ def selected(runs: Sequence[ListedRun], conditions: Iterable[Condition]) -> list
     """
     kept = list(runs)
     for condition in conditions:
-        _expect_known(condition.key, runs)
+        condition = replace(condition, key=_known_key(condition.key, runs))
         kept = [run for run in kept if condition.holds(run)]
     return kept
 
@@ -94,8 +94,7 @@ def in_order(runs: Sequence[ListedRun], key: str) -> list[ListedRun]:
     Raises:
         UsageError: a key is neither a column nor a setting of any of the runs.
     """
-    name = key.removeprefix("-")
-    _expect_known(name, runs)
+    name = _known_key(key.removeprefix("-"), runs)
     values = [(column(run, name), run) for run in runs]
     present = [(value, run) for value, run in values if value not in (ABSENT, None, [])]
     present.sort(key=lambda pair: _rank(pair[0]), reverse=key.startswith("-"))
@@ -114,11 +113,22 @@ def _rank(value: Any) -> tuple[bool, Any]:
     return (False, value) if _is_number(value) else (True, _in_words(value))
 
 
-def _expect_known(key: str, runs: Sequence[ListedRun]) -> None:
+def _known_key(key: str, runs: Sequence[ListedRun]) -> str:
+    """Return a key as it is, or the only setting that it is the last part of: `lr`.
+
+    Raises:
+        UsageError: it is neither a column nor a setting of any of the runs, or several settings.
+    """
     if not runs or any(column(run, key) is not ABSENT for run in runs):
-        return
-    known = {*COLUMNS, *_OTHER_NAMES, *(name for run in runs for name in flatten(run.settings))}
-    hint = suggest(key, known)
+        return key
+    settings = dict.fromkeys(name for run in runs for name in flatten(run.settings))
+    meant = [name for name in settings if name.endswith(f".{key}")]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise UsageError(f"key '{key}': could be {' or '.join(meant)}; write one of them")
+    sections = {name.partition(".")[0] for name in settings}
+    hint = suggest(key, {*COLUMNS, *_OTHER_NAMES, *settings, *sections})
     hint = hint if "did you mean" in hint else f"; columns are {', '.join(COLUMNS)}"
     raise UsageError(f"no run has the key '{key}'{hint}")
 
