@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = 2
-LONGEST_WORD = 24  # columns; a longer one may be broken, unless it is a number
+LONGEST_WORD = 24
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A text in a grid; `solid`: it is never folded; `right`: it is set to the right."""
+    """A text in a grid; `solid`: it is never folded; `right`: it is set to the right.
+
+    Words longer than `longest_word` (in columns) may be broken.
+    """
 
     text: str
     style: str = ""
     solid: bool = False
     right: bool = False
+    longest_word: int = LONGEST_WORD
 
     @property
     def width(self) -> int:
@@ -35,7 +39,7 @@ class Cell:
     @property
     def least_width(self) -> int:
         words = (_width(word) for word in self.text.split(" "))
-        return self.width if self.solid else min(max(words), LONGEST_WORD)
+        return self.width if self.solid else min(max(words), self.longest_word)
 
     def lines(self, width: int) -> list[str]:
         return [self.text] if self.solid else folded(self.text, width)

@@ -157,8 +157,8 @@ def _cell(row: Mapping[str, Any], name: str) -> Cell:
     if name in ("step", "best"):
         text = f"{value:.6g}" if isinstance(value, float) else text_or_empty(value)
         return Cell(text, solid=True, right=True)
-    if name == "id":
-        return Cell(cell(value), solid=True)
+    if name in ("run", "id"):
+        return Cell(cell(value), longest_word=8)
     return plain_cell(_cut(_plain(value)) if name in ("differs", "note") else _plain(value))
 
 

@@ -48,7 +48,7 @@ def test_an_unknown_run_is_told_with_what_would_be_right(seqlab_command):
 @pytest.mark.parametrize(
     ("width", "message"),
     [
-        ("60", "The terminal is too narrow for: age, step, of (--json has all)\n"),
+        ("60", "The terminal is too narrow for: step, of (--json has all)\n"),
         ("80", "The terminal is too narrow for: of (--json has all)\n"),
         ("120", ""),
     ],
