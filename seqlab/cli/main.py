@@ -42,7 +42,7 @@ VERBS = {
     "schema": "Print the JSON Schema of experiment files.",
     "plugins": "List, check and write plugins.",
     "corpus": "Describe or prepare a corpus, list the cache.",
-    "runs": "List all runs.",
+    "runs": "List, tag, annotate and remove runs.",
     "compare": "Compare the settings and results of runs.",
     "doctor": "Check the installation, and the files of a run.",
 }

@@ -40,22 +40,23 @@ def rm(runs: tuple[str, ...], yes: bool, root: Path) -> None:
     for folder, users in used_by(folders, root).items():
         names = ", ".join(shown_path(user.path) for user in users)
         log.warning("%s: other runs start from it or use it: %s", shown_path(folder.path), names)
-    if not yes:
-        _ask(removals)
+    if not (yes or _confirmed(removals)):
+        log.info("No run is removed")
+        return
     for removal in removals:
         remove(removal, root)
         log.info("Removed %s", shown_path(removal.folder.path))
 
 
-def _ask(removals: Sequence[Removal]) -> None:
-    """Ask whether to go on; raise Abort if not, and UsageError where nobody can answer."""
+def _confirmed(removals: Sequence[Removal]) -> bool:
+    """Ask whether to go on; raise UsageError where nobody can answer."""
     size = sum(removal.size for removal in removals) / 1e6
     names = ", ".join(shown_path(removal.folder.path) for removal in removals[:10])
     more = f" and {len(removals) - 10} more" if len(removals) > 10 else ""
     what = f"{len(removals)} run{'s' if len(removals) > 1 else ''} ({size:.1f} MB): {names}{more}"
     if not is_terminal(sys.stdin):
         raise UsageError(f"to remove {what}, say --yes (there is no terminal to ask on)")
-    click.confirm(one_line(f"Remove {what}?"), abort=True, err=True)
+    return click.confirm(one_line(f"Remove {what}?"), err=True)
 
 
 @click.command("tag")

@@ -16,7 +16,7 @@ from seqlab.runs.notes import Notes, read_notes
 from seqlab.runs.results import METRICS, Rows, best_of, results
 from seqlab.runs.settings import SEED, differing, flatten, resolved_settings, run_settings
 
-ABOUT = ("name", "runs", "folders", "tags", "note", "doubt", "best")
+ABOUT = ("name", "runs", "folders", "n", "tags", "note", "doubt", "best")
 """Of a row of a comparison: what is neither a setting nor a result."""
 
 
@@ -36,7 +36,7 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """
     groups = _seed_groups([_Opened.of(run) for run in runs])
     named = [_named(group) for group in groups]
-    keys = differing([one.settings for one in named])
+    keys = [key for key in differing([one.settings for one in named]) if key not in ABOUT]
     rows = [
         {
             "name": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -200,6 +201,16 @@ def test_without_a_terminal_and_yes_nothing_is_removed(two, seqlab_command):
     assert result.code == 2
     assert "say --yes" in result.err
     assert Path("runs/jay", OLD).exists()
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", 2), ("", 2), ("y", 1)])
+def test_on_a_terminal_it_asks(two, seqlab_command, monkeypatch, answer, left):
+    monkeypatch.setattr("seqlab.cli.runs_changes.is_terminal", lambda stream: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    result = seqlab_command("runs", "rm", "aaaaaa")
+    assert result.code == 0
+    assert f"MB): runs/jay/{OLD}? [y/N]" in result.err
+    assert len(list(Path("runs/jay").iterdir())) == left
 
 
 def everything(folder):
