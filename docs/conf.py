@@ -17,7 +17,9 @@ import seqlab  # noqa: E402
 project = "seqlab"
 author = "The seqlab developers"
 release = version = seqlab.__version__
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"seqlab {release}"
