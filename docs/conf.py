@@ -24,6 +24,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"seqlab {release}"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 myst_heading_anchors = 3
 myst_heading_slug_func = "reference_pages.slug"  # a name, since what Sphinx keeps is pickled
 
