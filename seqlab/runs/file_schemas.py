@@ -27,6 +27,7 @@ Short: TypeAlias = Annotated[str, Field(max_length=10_000)]
 class CorpusUsed(TypedDict):
     name: Short
     asked_for: Short
+    stand_in: NotRequired[bool]
     fingerprint: Short
     tokens: NotNegativeInt
 

@@ -47,8 +47,12 @@ def find_run(run: str | Path, root: Path = ROOT) -> RunFolder:
     if matches:
         ids = ", ".join(folder.path.name for folder in matches[:5])
         raise UsageError(f"run '{name}': the ids of several runs begin with it: {ids}")
+    from seqlab.registry.option_values import suggest_close  # only here, as it takes long to import
+
+    meant = suggest_close(name, {"latest", *(folder.name for folder in runs)} if runs else ())
     raise UsageError(
-        f"run '{name}': there is no such folder, name or id under {root}/ (`seqlab runs` lists all)"
+        f"run '{name}': there is no such folder, name or id under {root}/ (`seqlab runs` lists"
+        f" all){meant}"
     )
 
 
