@@ -11,13 +11,18 @@ from typing import Any
 from torch import nn
 
 from seqlab.errors import Override, RunFailed
-from seqlab.memory import available_bytes, format_bytes, is_out_of_memory, largest, requested_size
+from seqlab.memory import (
+    available_bytes,
+    format_bytes,
+    is_out_of_memory,
+    largest,
+    requested_size,
+    what_to_lower,
+)
 from seqlab.registry import Resolved
 from seqlab.registry.attribution import raised_in_plugin
 
 NO_COMPILER = Override("train.compile=false")
-NAMED = 5  # sizes that an error of memory names
-NAMES = {"tokenizer": "the vocabulary"}
 _COMPILERS = ("torch._dynamo", "torch._inductor", "torch._functorch", "torch.fx", "triton")
 
 
@@ -71,25 +76,11 @@ def check_memory(resolved: Resolved, outline: nn.Module, vocabulary: int) -> Non
 def _too_large(resolved: Resolved, sizes: Mapping[str, Any], task: str, size: str) -> RunFailed:
     message = f"{task} needs more memory than there is" + (f" ({size})" if size else "")
     key = largest(sizes)
-    message += _what_to_lower(sizes)
+    message += what_to_lower(sizes)
     if key is None:
         return RunFailed(message)
     message = f"{sizes[key]:,} is too large: {message}"
     return RunFailed(str(resolved.complaint(message, *key.split("."))))
-
-
-def _what_to_lower(sizes: Mapping[str, Any]) -> str:
-    """Name the largest sizes with their values; empty: none is known."""
-    known = {key: value for key, value in sizes.items() if type(value) is int and value > 1}
-    largest_first = sorted(known, key=known.__getitem__, reverse=True)[:NAMED]
-    lower = [f"{NAMES.get(key, key)} ({known[key]:,})" for key in largest_first]
-    if not lower:
-        return ""
-    beginning = ", ".join(lower[:-1])
-    helps = f"; lower {beginning} or {lower[-1]}" if beginning else f"; lower {lower[0]}"
-    if "sampler.batch_size" in largest_first:
-        helps += " (half of sampler.batch_size with twice the train.accumulate trains the same)"
-    return helps
 
 
 def model_sizes(resolved: Resolved, vocabulary: int) -> dict[str, Any]:
