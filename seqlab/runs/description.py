@@ -55,6 +55,7 @@ def describe_run(
         "corpus": {
             "name": prepared.corpus.component.name,
             "asked_for": resolved.corpus.component.name,
+            "stand_in": prepared.corpus is not resolved.corpus,
             "fingerprint": prepared.source.fingerprint,
             "tokens": len(prepared.tokens),
         },

@@ -29,6 +29,7 @@ Tag: TypeAlias = Annotated[str, Field(max_length=LONGEST_TAG)]
 class CorpusUsed(TypedDict):
     name: Short
     asked_for: Short
+    stand_in: NotRequired[bool]
     fingerprint: Short
     tokens: NotNegativeInt
 

@@ -165,6 +165,7 @@ class _KnownRuns:
         """The end of a sentence about an unknown word: what it may have meant."""
         given = {name for known in self.runs for name in (known.name, *known.tags)}
         given |= {known.ids[0] for known in self.runs if is_given_name(known.ids[0])}
+        given |= {"latest"} if self.runs else set()
         lower = {name.lower(): name for name in sorted(given, reverse=True)}
         near = get_close_matches(word.lower(), lower, n=3, cutoff=0.6)
         names = " or ".join(f"'{lower[name]}'" for name in near)

@@ -66,7 +66,7 @@ def run(
         plugins: components without a file: classes, whose kind their methods show, and mappings
             such as {"cells": {"mine": factory}}.
         registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
-        progress: reports how much of the corpus is read; None: to the log.
+        progress: reports what is built, and how much of the corpus is read; None: to the log.
         profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
             a trace of some steps in `profile.json`.
 
@@ -86,6 +86,8 @@ def run(
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
+        if progress is not None:
+            progress("Checking the experiment", 0, None)
         check_parts(resolved)
         parts = _build(resolved, registry, root, progress)
         observers = Observers(resolved.observers)
@@ -99,6 +101,8 @@ def run(
             write_to(handler, folder.log)
             _log_untrained_targets(resolved, parts)
             profiler = Profile(parts.training.device, folder.profile) if profile else None
+            if progress is not None:
+                progress("Training", 0, None)
             Session(resolved, parts, folder, observers, description, profiler).run()
     return Run(folder, registry)
 
