@@ -67,6 +67,8 @@ class Sample:
             null: it may.
     """
 
+    chosen_by = ("temperature", "top_k", "top_p", "min_p")
+
     def __init__(
         self,
         *,
