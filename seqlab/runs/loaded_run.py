@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, overload
@@ -14,7 +14,7 @@ from seqlab.data.progress import Progress, log_progress
 from seqlab.experiment import read_experiment
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
-from seqlab.generation.scoring import Scored, score
+from seqlab.generation.scoring import Scored, ScoredToken, score, score_tokens
 from seqlab.generation.streaming import stream, stream_all
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
@@ -183,6 +183,14 @@ class Run:
         """
         return score(self.model, self.tokenizer, text)
 
+    def score_tokens(self, pieces: Iterable[str]) -> Iterator[ScoredToken]:
+        """Yield each token of a text that comes in pieces with its surprisal, as it is read.
+
+        Raises:
+            UsageError: something in the text has no id.
+        """
+        return score_tokens(self.model, self.tokenizer, pieces)
+
     def _stop_tokens(self, tokens: Sequence[int] | None) -> Sequence[int]:
         if tokens is not None:
             return tokens
@@ -190,20 +198,31 @@ class Run:
         return () if end is None else (end,)
 
     def decoder_with(
-        self, overrides: Sequence[str] = (), **options: Any
+        self, overrides: Sequence[str] = (), word: Callable[[str], str] = str, /, **options: Any
     ) -> Decoder | SearchDecoder:
-        """Return the decoder of the experiment with overrides and options, as `generate` has."""
+        """Return the decoder of the experiment with overrides and options, as `generate` has.
+
+        `word` says how an option is written where the user wrote it.
+        """
         if not overrides and not options:
             return self.decoder
-        expect_decoder_overrides(overrides)
-        overrides = decoder_overrides(
-            options, overrides, lambda given: self._resolve(given).decoder, self._plugins
-        )
-        resolved = self._resolve(overrides)
+        resolved = self._resolve(self._chosen(overrides, word, options))
         for notice in resolved.notices:
             log.warning(notice)
         decoder: Decoder | SearchDecoder = resolved.decoder.build(tokenizer=self.tokenizer)
         return decoder
+
+    def bound_decoder(self, overrides: Sequence[str] = (), /, **options: Any) -> Bound:
+        """Return what `decoder_with` builds with the same arguments."""
+        return self._resolve(self._chosen(overrides, str, options)).decoder
+
+    def _chosen(
+        self, overrides: Sequence[str], word: Callable[[str], str], options: Mapping[str, Any]
+    ) -> list[str]:
+        expect_decoder_overrides(overrides)
+        return decoder_overrides(
+            options, overrides, lambda given: self._resolve(given).decoder, self._plugins, word
+        )
 
     @cached_property
     def model(self) -> LanguageModel:

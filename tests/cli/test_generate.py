@@ -49,7 +49,7 @@ def test_several_texts_are_streamed_one_below_another_as_they_are_printed(genera
 
 def test_the_first_text_is_shown_as_it_comes_and_the_others_wait(generate, monkeypatch):
     shown = []
-    monkeypatch.setattr("seqlab.cli.generate.generated", lambda text, end="\n": shown.append(text))
+    monkeypatch.setattr("seqlab.cli.continuing.generated", lambda text, end="\n": shown.append(text))
     generate("-p", "the", "-p", "do", "--length", 4, "--stream", "--set", "decoder=greedy")
     assert shown[0] == "the"
     assert [len(piece) for piece in shown[1:] if piece] == [1, 1, 1, 1, 6]
