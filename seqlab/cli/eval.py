@@ -115,7 +115,7 @@ def command(
         print_json(numbers)
     else:
         table = [(name, _format(value)) for name, value in numbers.items() if value is not None]
-        _warn_of_unknown(numbers, opened)
+        _warn_of_unknown(numbers)
         print_table(("measure", "value"), table)
 
 
@@ -140,7 +140,7 @@ def _with_reading(section: dict[str, Any], run: Run) -> dict[str, Any]:
     return section | {name: own[name] for name in ("encoding", "newlines") if name in own}
 
 
-def _warn_of_unknown(numbers: dict[str, Any], run: Run) -> None:
+def _warn_of_unknown(numbers: dict[str, Any]) -> None:
     if numbers.get("unknown"):
         err(
             f"seqlab: warning: {numbers['unknown']:.2%} of the tokens are unknown to the run, so"
