@@ -119,7 +119,7 @@ def command(
     texts = [*prefixes, *unprompted_texts, *(_read_prefixes(file) if file is not None else ())]
     _check_use(texts, stream, as_json)
     options = {name: given.pop(name) for name in DECODER_OPTIONS}
-    options = {name: value for name, value in options.items() if value not in (None, False)}
+    options = {k: v for k, v in options.items() if v is not None and v is not False}
     shown = loading(f"generating from {run}")
     from seqlab.runs.lookup import find_run
 

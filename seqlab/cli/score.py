@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def command(
     """Show the surprisal of each token of a text to the model of RUN, in nats.
 
     The text is given as it is, as a FILE, or on stdin (-). A terminal shows it in colours, from
-    expected to surprising; elsewhere each token has a line: its surprisal, a tab, its text.
+    expected to surprising; elsewhere each token has a line: surprisal, id and text, with tabs.
     """
     pieces = _pieces(text, is_text, encoding)
     shown = loading(f"scoring with {run}")
@@ -71,19 +72,22 @@ def command(
         opened.model  # noqa: B018 # likewise
         shown("Scoring")
         tokens = opened.score_tokens(pieces)
-        first = next(tokens, None)
+        first = list(islice(tokens, 2))
+        if len(first) < 2:
+            raise UsageError(f"a text to score needs at least 2 tokens; this one has {len(first)}")
         shown.close()
+        everything = chain(first, tokens)
         if as_json:
-            print_as_json(opened, first, tokens)
+            print_as_json(opened, everything)
         elif has_colors(sys.stdout) and not table:
-            print_inline(opened, first, tokens)
+            print_inline(opened, everything)
         else:
-            print_lines(opened, first, tokens)
+            print_lines(opened, everything)
 
 
 def _pieces(text: str, is_text: bool, encoding: str) -> Iterator[str]:
     """The text, or the content of the file that is named, as it is read."""
-    if is_text:
+    if is_text or not text:
         return iter([text])
     if text == "-":
         if sys.stdin is None or is_terminal(sys.stdin):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.options import print_json
@@ -27,55 +26,49 @@ LEVELS = (
 LEGEND = " ".join(f"\x1b[{color}m{name}\x1b[0m" for _, name, color in LEVELS)
 
 
-def print_inline(run: Run, first: ScoredToken | None, tokens: Iterator[ScoredToken]) -> None:
+def print_inline(run: Run, tokens: Iterator[ScoredToken]) -> None:
     """Print the text as it is scored, each token in the colour of its surprisal."""
     totals = Totals(run.tokenizer)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     end = ""
-    for token in _all(first, tokens):
+    for token in tokens:
         totals.add(token)
         text = visible(decoder.decode(token.bytes))
         data(_colored(text, token.surprisal), end="")
         end = text or end
     data("" if end.endswith("\n") else "\n", end="")
-    totals.check()
     data(f"\n{LEGEND}  (surprisal of a token: -ln p, in nats)")
     for name, value in _summary(totals).items():
         out(f"{name}: {_number(value)}")
 
 
-def print_lines(run: Run, first: ScoredToken | None, tokens: Iterator[ScoredToken]) -> None:
-    """Print surprisal, tab and text of each token as it is scored; the summary is on stderr."""
+def print_lines(run: Run, tokens: Iterator[ScoredToken]) -> None:
+    """Print surprisal, id and text of each token as it is scored; the summary is on stderr."""
     totals = Totals(run.tokenizer)
-    data("nats\ttoken")
-    for token in _all(first, tokens):
+    data("nats\tid\ttoken")
+    for token in tokens:
         totals.add(token)
         nats = "" if token.surprisal is None else f"{token.surprisal:.4f}"
-        data(f"{nats}\t{cell(token.bytes.decode('utf-8', 'replace'))}")
-    totals.check()
+        data(f"{nats}\t{token.id}\t{cell(token.bytes.decode('utf-8', 'replace'))}")
     err("seqlab: " + ", ".join(f"{k} {_number(v)}" for k, v in _summary(totals).items()))
 
 
-def as_json(run: Run, first: ScoredToken | None, tokens: Iterator[ScoredToken]) -> None:
+def as_json(run: Run, tokens: Iterator[ScoredToken]) -> None:
     """Print everything that is known, with the unit of the surprisal."""
-    totals, every = Totals(run.tokenizer), list(_all(first, tokens))
+    totals, every = Totals(run.tokenizer), list(tokens)
     for token in every:
         totals.add(token)
-    totals.check()
+    numbers = {name: value for name, value in _summary(totals).items() if name != "tokens"}
     print_json(
         {
-            **_summary(totals),
+            **numbers,
             "unit": "nats",
             "step": run.checkpoint.step,
             "ids": [token.id for token in every],
-            "token_texts": [token.bytes.decode("utf-8", "replace") for token in every],
+            "tokens": [token.bytes.decode("utf-8", "replace") for token in every],
             "surprisal": [token.surprisal for token in every],
         }
     )
-
-
-def _all(first: ScoredToken | None, tokens: Iterator[ScoredToken]) -> Iterator[ScoredToken]:
-    return chain([] if first is None else [first], tokens)
 
 
 def _summary(totals: Totals) -> dict[str, Any]:

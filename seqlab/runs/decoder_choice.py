@@ -30,8 +30,8 @@ def decoder_overrides(
     """Return overrides by which a decoder has all these options.
 
     They go to the decoder of the run, or to one inside of it, if that has them. If not, another
-    takes its place: of those that have them, one whose factory names them in `chosen_by`. A
-    decoder that is named is never replaced.
+    takes the place of the inmost: of those that have them, one whose factory names them in
+    `chosen_by`. A decoder that is named is never replaced.
 
     Args:
         options: of a decoder; also `decoder`, its name, and `greedy`, which is short for the name.
@@ -55,11 +55,12 @@ def decoder_overrides(
     target = next((part for part in _decoders(bound) if needed <= _options(part.component)), None)
     if target is not None:
         return [*named, *overrides, *_written(target.key, wanted)]
-    if is_named:
-        raise UsageError(_lacks(bound, needed, word))
     *_, inmost = _decoders(bound)
-    chosen = _preferred(registry, needed, word)
-    return [f"{inmost.key}={chosen.name}", *overrides, *_written(inmost.key, wanted)]
+    if is_named and inmost is bound:
+        raise UsageError(_lacks(bound, needed, word))
+    chosen = f"{inmost.key}={_preferred(registry, needed, word).name}"
+    before = [*named, *overrides, chosen] if is_named else [chosen, *overrides]
+    return [*before, *_written(inmost.key, wanted)]
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -122,11 +123,9 @@ def _written(key: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def _lacks(bound: Bound, needed: set[str], word: Callable[[str], str]) -> str:
-    known = sorted({key for part in _decoders(bound) for key in _options(part.component)})
-    name = next(iter(sorted(needed - {*known})), min(needed))
-    has = f"it has {', '.join(known)}" if known else "it has none"
-    label = f"decoder '{bound.component.name}'"
-    return f"{word(name)}: {label} has no such option{suggest(name, known)} ({has})"
+    known = _options(bound.component)
+    name, label = min(needed - known), f"decoder '{bound.component.name}'"
+    return f"{word(name)}: {label} has no such option{suggest(name, known) or '; it has none'}"
 
 
 def _preferred(registry: Registry, needed: set[str], word: Callable[[str], str]) -> Component:
