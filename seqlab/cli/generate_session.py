@@ -78,7 +78,7 @@ def _banner(session: Session) -> str:
 def _decoder(session: Session) -> str:
     """The decoder as an experiment would have it, with what is not as by default."""
     settings = session.settings
-    bound = session.run.bound_decoder(settings.limits["overrides"], **settings.decoder)
+    bound = session.run.resolved_with(settings.limits["overrides"], **settings.decoder).decoder
     options, section = bound.component.signature.options, bound.as_section()
     set_here = {key for key, value in bound.options.items() if options[key].default != value}
     kept = {key: value for key, value in section.items() if key in {"name", *set_here}}

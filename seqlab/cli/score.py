@@ -62,6 +62,7 @@ def command(
     registry = shown.load(plugins)
     from seqlab.cli.surprisal import as_json as print_as_json
     from seqlab.cli.surprisal import print_inline, print_lines
+    from seqlab.generation.scoring import score_tokens
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
@@ -71,7 +72,7 @@ def command(
         shown("Building the model")
         opened.model  # noqa: B018 # likewise
         shown("Scoring")
-        tokens = opened.score_tokens(pieces)
+        tokens = score_tokens(opened.model, opened.tokenizer, pieces)
         first = list(islice(tokens, 2))
         if len(first) < 2:
             raise UsageError(f"a text to score needs at least 2 tokens; this one has {len(first)}")

@@ -98,6 +98,14 @@ def limits(
     return Limits(length, frozenset(tokens), text if text.texts else None), text
 
 
+def stop_tokens_of(tokenizer: Tokenizer, tokens: Sequence[int] | None) -> Sequence[int]:
+    """Return the ids to stop at; None: that of the end of a document, if there is one."""
+    if tokens is not None:
+        return tokens
+    end = tokenizer.end_of_document
+    return () if end is None else (end,)
+
+
 def _bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8")

@@ -20,6 +20,15 @@ SECTION, DEFAULT = KIND.section.key, KIND.section.default
 ResolveDecoder = Callable[[Sequence[str]], Bound]
 
 
+OF_A_TEXT = {"length", "seed", "num", "repeat", "stop", "stop_tokens", "healing", "allow_unknown"}
+
+
+def decoder_options(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the settings of texts from the options of a decoder."""
+    own = {name: value for name, value in settings.items() if name in OF_A_TEXT}
+    return own, {name: value for name, value in settings.items() if name not in own}
+
+
 def decoder_overrides(
     options: Mapping[str, Any],
     overrides: Sequence[str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, overload
@@ -14,14 +14,15 @@ from seqlab.data.progress import Progress, log_progress
 from seqlab.experiment import read_experiment
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
-from seqlab.generation.scoring import Scored, ScoredToken, score, score_tokens
+from seqlab.generation.scoring import Scored, score
+from seqlab.generation.stops import stop_tokens_of
 from seqlab.generation.streaming import stream, stream_all
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.registry.given import Given
 from seqlab.runs.building import build_model, check_weights, load_weights
-from seqlab.runs.decoder_choice import decoder_overrides
+from seqlab.runs.decoder_choice import decoder_options, decoder_overrides
 from seqlab.runs.evaluating import evaluate
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
@@ -33,9 +34,6 @@ from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 Texts: TypeAlias = list[str] | tuple[str, ...]
-STREAM_SETTINGS = {
-    *("length", "seed", "num", "repeat", "stop", "stop_tokens", "healing", "allow_unknown")
-}
 
 
 def open_run(
@@ -149,7 +147,7 @@ class Run:
             seed=seed,
             num=num,
             stop=stop,
-            stop_tokens=self._stop_tokens(stop_tokens),
+            stop_tokens=stop_tokens_of(self.tokenizer, stop_tokens),
             healing=healing,
             allow_unknown=allow_unknown,
         )
@@ -166,10 +164,10 @@ class Run:
         the index counts the results of `generate`. The pieces joined are their `continuation`; of
         several, each ends with an empty piece.
         """
-        own = {name: settings.pop(name) for name in STREAM_SETTINGS & settings.keys()}
-        decoder = self.decoder_with(settings.pop("overrides", ()), **settings)
-        settings = {"length": 50, **own}
-        settings["stop_tokens"] = self._stop_tokens(settings.get("stop_tokens"))
+        overrides = settings.pop("overrides", ())
+        settings, options = decoder_options({"length": 50, "stop_tokens": None, **settings})
+        decoder = self.decoder_with(overrides, **options)
+        settings["stop_tokens"] = stop_tokens_of(self.tokenizer, settings["stop_tokens"])
         if isinstance(prefix, str):
             return stream(self.model, self.tokenizer, decoder, prefix, **settings)
         return stream_all(self.model, self.tokenizer, decoder, prefix, **settings)
@@ -183,20 +181,6 @@ class Run:
         """
         return score(self.model, self.tokenizer, text)
 
-    def score_tokens(self, pieces: Iterable[str]) -> Iterator[ScoredToken]:
-        """Yield each token of a text that comes in pieces with its surprisal, as it is read.
-
-        Raises:
-            UsageError: something in the text has no id.
-        """
-        return score_tokens(self.model, self.tokenizer, pieces)
-
-    def _stop_tokens(self, tokens: Sequence[int] | None) -> Sequence[int]:
-        if tokens is not None:
-            return tokens
-        end = self.tokenizer.end_of_document
-        return () if end is None else (end,)
-
     def decoder_with(
         self, overrides: Sequence[str] = (), word: Callable[[str], str] = str, /, **options: Any
     ) -> Decoder | SearchDecoder:
@@ -206,23 +190,19 @@ class Run:
         """
         if not overrides and not options:
             return self.decoder
-        resolved = self._resolve(self._chosen(overrides, word, options))
+        resolved = self.resolved_with(overrides, word, **options)
         for notice in resolved.notices:
             log.warning(notice)
         decoder: Decoder | SearchDecoder = resolved.decoder.build(tokenizer=self.tokenizer)
         return decoder
 
-    def bound_decoder(self, overrides: Sequence[str] = (), /, **options: Any) -> Bound:
-        """Return what `decoder_with` builds with the same arguments."""
-        return self._resolve(self._chosen(overrides, str, options)).decoder
-
-    def _chosen(
-        self, overrides: Sequence[str], word: Callable[[str], str], options: Mapping[str, Any]
-    ) -> list[str]:
+    def resolved_with(
+        self, overrides: Sequence[str], word: Callable[[str], str] = str, /, **options: Any
+    ) -> Resolved:
+        """Return the experiment with the decoder that `decoder_with` builds."""
         expect_decoder_overrides(overrides)
-        return decoder_overrides(
-            options, overrides, lambda given: self._resolve(given).decoder, self._plugins, word
-        )
+        resolve, registry = (lambda given: self._resolve(given).decoder), self._plugins
+        return self._resolve(decoder_overrides(options, overrides, resolve, registry, word))
 
     @cached_property
     def model(self) -> LanguageModel:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from seqlab_plugins.cells.recurrent import RNN
 from seqlab_plugins.decoders.beam import Beam
 from seqlab_plugins.decoders.sampling import Greedy, Sample
 from seqlab_plugins.tokenizers.basic import Bytes, Characters
@@ -13,11 +14,13 @@ from seqlab_plugins.tokenizers.reserved import WithReserved
 from seqlab_plugins.tokenizers.words import Words
 from small_models import byte_pairs, make_model
 
+from benchmarks.plain_model import language_model
 from seqlab.errors import UsageError
 from seqlab.generation.generating import generate
 from seqlab.generation.healing import heal
 from seqlab.generation.spelling import Spelling
 from seqlab.generation.streaming import stream, stream_all
+from seqlab.model.stepping import greedy_steps
 
 TEXT = "分开 不分开 abc abc hgfedcba "
 PREFIXES = ["abc ab", "分开 不分", "abc h", "分", "abc abc hgfed", "不分开 "]
@@ -211,3 +214,18 @@ def test_no_prefix_without_a_token_that_ends_documents_is_refused(registry):
     model = make_model(registry, "gru", tokenizer.size)
     with pytest.raises(UsageError, match=r"is empty.*tokenizer\.end_of_document"):
         generate(model, tokenizer, Greedy(), [""], length=3)
+
+
+def test_many_greedy_steps_in_one_call_begin_where_the_prefix_is_spelled_out(tokenizer):
+    torch.manual_seed(0)
+    model = language_model(tokenizer.size, lambda size: RNN(size, hidden_size=16))
+    for parameter in model.parameters():
+        parameter.data *= 6 if parameter.dim() == 2 else 0
+    if greedy_steps(model.eval(), 300) is None:
+        pytest.skip("there are no compiled loops here")
+    quick = generate(model, tokenizer, Greedy(), PREFIXES, length=300)
+    slow = generate(model, tokenizer, Sample(top_k=1), PREFIXES, length=300)
+    for one, other in zip(quick, slow, strict=True):
+        assert one.ids[:20] == other.ids[:20]
+        near = pytest.approx(other.log_probabilities[:20], abs=1e-4)
+        assert one.log_probabilities[:20] == near
