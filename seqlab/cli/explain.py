@@ -39,7 +39,7 @@ def command(
     from seqlab.registry import resolve
     from seqlab.registry.explanation import explain, explain_key
 
-    registry = plugins.load()
+    registry = plugins.know()
     experiment = read_experiment(file, overrides)
     rows = explain(experiment, resolve(experiment, registry), registry)
     if key:

@@ -71,7 +71,16 @@ class PluginChoice:
         """
         from seqlab.registry import load_plugins
 
-        registry = load_plugins(self.folder, local=self.local, without=self.without)
+        return self._checked(load_plugins, warn)
+
+    def know(self, *, warn: bool = True) -> Registry:
+        """Do the same without importing plugins that the cache knows, to describe and check."""
+        from seqlab.registry.kept_plugins import know_plugins
+
+        return self._checked(know_plugins, warn)
+
+    def _checked(self, find: Callable[..., Registry], warn: bool) -> Registry:
+        registry = find(self.folder, local=self.local, without=self.without)
         problems = list(registry.problems())
         if problems and self.strict:
             raise PluginError(*problems)

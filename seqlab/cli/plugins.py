@@ -36,7 +36,7 @@ def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginC
     if context.invoked_subcommand is not None:
         context.obj = plugins
         return
-    registry = plugins.load(warn=False)
+    registry = plugins.load(warn=False) if trace else plugins.know(warn=False)
     if as_json:
         print_json([_plugin_json(plugin) for plugin in registry.plugins])
         return
@@ -80,7 +80,7 @@ def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
     from seqlab.registry.catalogue import NotFound
     from seqlab.registry.option_values import suggest
 
-    registry = plugins.load()
+    registry = plugins.know()
     if kind not in registry.kinds:
         raise UsageError(f"unknown kind '{kind}'{suggest(kind, registry.kinds)}")
     try:

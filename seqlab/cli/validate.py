@@ -35,7 +35,7 @@ def command(
     Every component is built, without memory for its weights; at most a mebibyte of each split is
     read. Nothing is trained or downloaded.
     """
-    registry = plugins.load()
+    registry = plugins.know() if quick else plugins.load()
     codes = [_validate(file, overrides, quick, registry) for file in files]
     context.exit(max(codes, default=0))
 

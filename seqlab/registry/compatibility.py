@@ -5,13 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 import seqlab
 from seqlab.hookspecs import API
@@ -60,6 +55,10 @@ def why_too_new(declared: Any) -> str:
 
 def unmet_requirements(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
     """Yield the index of each requirement that is not met, and a message that says what to do."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
     for index, text in enumerate(requirements):
         try:
             requirement = Requirement(text)
@@ -84,6 +83,9 @@ def install_command(distribution: str, released: str) -> str:
 
     Both may come from a stranger, so nothing else gets into the command.
     """
+    from packaging.utils import InvalidName, canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
     try:
         canonicalize_name(distribution, validate=True)
         return pasted(["pip", "install", f"{distribution}=={Version(released)}"])

@@ -19,7 +19,7 @@ from seqlab.registry.catalogue import Registry
 from seqlab.registry.option import Option
 from seqlab.registry.option_values import suggest
 from seqlab.registry.resolving import Resolved
-from seqlab.registry.signature import Signature, SignatureError, read_fields, read_signature
+from seqlab.registry.signature import Signature, SignatureError, read_fields
 
 CORE = "seqlab itself"
 Steps: TypeAlias = list[str | int]
@@ -50,7 +50,7 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
         bound, core = getattr(resolved, kind), resolved.keys_of(kind)
         rows += explainer.component(kind, bound, _inside(tree, kind), core)
     for section, cls in CORE_SECTIONS.items():
-        signature, settings = read_signature(cls), getattr(resolved, section)
+        signature, settings = registry.signature_of(cls), getattr(resolved, section)
         written = _inside(tree, section)
         for name, value in vars(settings).items() if settings is not None else ():
             option, here = signature.options[name], _inside(written, name)
@@ -92,7 +92,7 @@ class _Explainer:
         yield Explanation(f"{key}.name", component.name, origin, reader, help=text, given=given)
         readers = [(bound.options, signature, reader)]
         if keys := core and component.of.section.keys:
-            readers.append((core, read_signature(keys), CORE))
+            readers.append((core, self.registry.signature_of(keys), CORE))
         for values, signature, who in readers:
             for name, value in values.items():
                 option, here = signature.options[name], _inside(written, name)
@@ -115,7 +115,7 @@ class _Explainer:
             for step, item in items:
                 here = _inside(written, step)
                 yield from self.option(f"{key}.{step}", item, here, option, signature, reader)
-        elif inside := _fields(value):
+        elif inside := self._fields(value):
             for name, part in inside.options.items():
                 item, here = getattr(value, name), _inside(written, name)
                 yield from self.option(f"{key}.{name}", item, here, part, inside, reader)
@@ -131,17 +131,17 @@ class _Explainer:
             )
 
 
+    def _fields(self, value: Any) -> Signature | None:
+        """The keys of a value that is a dataclass; None: it is none."""
+        if not dataclasses.is_dataclass(value):
+            return None
+        try:
+            return self.registry.known.get(type(value)) or read_fields(type(value))
+        except SignatureError:  # a dataclass that pydantic checks need not be readable
+            return None
+
+
 def _inside(written: Located | None, step: str | int) -> Located | None:
     """What was written for a key; None: nothing."""
     here = written.at([step]) if written else None
     return None if here is written else here
-
-
-def _fields(value: Any) -> Signature | None:
-    """The keys of a value that is a dataclass; None: it is none."""
-    if not dataclasses.is_dataclass(value):
-        return None
-    try:
-        return read_fields(type(value))
-    except SignatureError:  # a dataclass that pydantic checks need not be readable
-        return None

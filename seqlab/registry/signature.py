@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ValidationError, to_json
 
 from seqlab.experiment.kinds import Kind
 from seqlab.registry.docstrings import defining_function, option_texts, summary_of
