@@ -32,6 +32,25 @@ class Finite:
         return handler(source) | {"allow_inf_nan": False}
 
 
+@dataclass(frozen=True)
+class Limit:
+    """Bounds of a number, in words of one's own: what follows "should be" where it is refused."""
+
+    words: str
+    gt: float | None = None
+    ge: float | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        bounds = {key: value for key, value in (("gt", self.gt), ("ge", self.ge)) if value is not None}
+        refusing = {
+            "type": "custom-error",
+            "schema": {"type": "float", **bounds},
+            "custom_error_type": "limit",
+            "custom_error_message": f"Input should be {self.words}",
+        }
+        return {"type": "chain", "steps": [handler(source), refusing]}
+
+
 Count = Annotated[int, Gt(0), Le(2**20)]
 """A number of things, 1 or more."""
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import seqlab
-from seqlab.hookspecs import API
 from seqlab.printable import pasted
 
 DECLARATION = "SEQLAB_API"
@@ -41,6 +40,8 @@ def _declared(source: bytes) -> Any:
 
 def why_too_new(declared: Any) -> str:
     """Return in one sentence why a plugin of this API cannot be used; empty if it can."""
+    from seqlab.hookspecs import API
+
     if declared is None:
         return ""
     if type(declared) is not int or declared < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pydantic_core import to_jsonable_python
 
@@ -135,8 +135,10 @@ class _Explainer:
         """The keys of a value that is a dataclass; None: it is none."""
         if not dataclasses.is_dataclass(value):
             return None
+        if kept := self.registry.known.get(type(value)) or getattr(value, "kept_signature", None):
+            return cast("Signature", kept)
         try:
-            return self.registry.known.get(type(value)) or read_fields(type(value))
+            return read_fields(type(value))
         except SignatureError:  # a dataclass that pydantic checks need not be readable
             return None
 

@@ -17,7 +17,7 @@ from seqlab.factories import KIND, Default
 from seqlab.registry import kept_types
 from seqlab.registry.kept_types import NotKept
 from seqlab.registry.option import REQUIRED, Option
-from seqlab.registry.signature import Signature
+from seqlab.registry.signature import Signature, SignatureError, read_fields
 
 Kept: TypeAlias = dict[str, Any]
 Real: TypeAlias = Callable[[], Signature]
@@ -27,7 +27,10 @@ _JSON = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True, kw_only=True)
 class KeptOption(Option):
-    """What is known of an option without its type; `checks` is None if the type must be had."""
+    """What is known of an option without its type.
+
+    `checks` is an encoded schema; None: the type must be had, from `real`.
+    """
 
     annotation: Any = None
     json_schema: Kept
@@ -43,9 +46,11 @@ class KeptOption(Option):
     @cached_property
     def _validator(self) -> SchemaValidator | None:
         config: Any = {"extra_fields_behavior": "forbid", "validate_default": self.names_components}
+        if self.checks is None:
+            return None
         try:
-            return SchemaValidator(self.checks, config) if self.checks is not None else None
-        except SchemaError:  # of another make than what `encode` returns
+            return SchemaValidator(kept_types.decode(self.checks, _decode_class), config)
+        except (SchemaError, NotKept, TypeError, ValueError):  # it is not what `encode` returns
             return None
 
     def check(self, value: Any) -> Any:
@@ -103,7 +108,7 @@ def encode(signature: Signature) -> Kept:
 def encode_option(option: Option, *, default: bool = True) -> Kept:
     """Return an option as JSON values; with `default` False without its default."""
     try:
-        checks = kept_types.encode(option.adapter.core_schema)
+        checks = kept_types.encode(option.adapter.core_schema, _encode_class)
     except NotKept:
         checks = None  # its plugin is imported where a value is given
     _check_schema(option.schema)
@@ -162,7 +167,7 @@ def decode(kept: Any, label: str, real: Real) -> Signature:
 
 def decode_option(kept: Any, real: Real) -> KeptOption:
     """Return an option that was encoded; raises NotKept for anything else."""
-    schema, checks = _of(kept, "schema", dict), kept.get("checks")
+    schema = _of(kept, "schema", dict)
     _check_schema(schema)
     return KeptOption(
         name=_of(kept, "name", str),
@@ -171,9 +176,32 @@ def decode_option(kept: Any, real: Real) -> KeptOption:
         json_schema=schema,
         shown_type=_of(kept, "type", str),
         shown_bounds=_of(kept, "bounds", str),
-        checks=None if checks is None else kept_types.decode(checks),
+        checks=kept.get("checks"),
         real=real,
     )
+
+
+def _encode_class(cls: type) -> Kept:
+    try:
+        return {"name": cls.__name__, "signature": encode(read_fields(cls))}
+    except SignatureError as error:
+        raise NotKept(str(error)) from None
+
+
+def _decode_class(kept: Any) -> type:
+    """Make a dataclass with the same fields, and the signature that they were read as."""
+    signature = decode(_of(kept, "signature", dict), "a dataclass", _no_real_signature)
+    return dataclasses.make_dataclass(
+        _of(kept, "name", str),
+        [(name, Any) for name in signature.options],
+        frozen=True,
+        kw_only=True,
+        namespace={"kept_signature": signature},
+    )
+
+
+def _no_real_signature() -> Signature:
+    raise NotKept("a field of a dataclass is checked by the option around it")
 
 
 def _decode_value(kept: Any, depth: int = 0) -> Any:

@@ -59,23 +59,27 @@ KNOWN = _known()
 _NAMES = {value: name for name, value in KNOWN.items()}
 
 
-def encode(schema: Any) -> Any:
-    """Return a schema of pydantic as JSON values.
+def encode(schema: Any, of_class: Callable[[type], Any]) -> Any:
+    """Return a schema of pydantic as JSON values; `of_class` returns those of a dataclass.
 
     Raises:
         NotKept: it names a function or a class that is not known here, or is of another form.
     """
     if isinstance(schema, list):
-        return [encode(item) for item in schema]
+        return [encode(item, of_class) for item in schema]
     if not isinstance(schema, dict):
         return _plain(schema)
-    if "type" not in schema:  # a config
-        return {key: _plain(value) for key, value in schema.items()}
-    if schema["type"] == "lax-or-strict" and _outline(schema) == _outline(PATH):
+    if schema.get("type") == "lax-or-strict" and _outline(schema) == _outline(PATH):
         return {"type": "path"}
-    if schema["type"] == "function-plain":
+    if schema.get("type") == "function-plain":
         return _part(schema)
-    return _checked({k: encode(item) for k, item in schema.items() if k not in _LEFT_OUT})
+    kept = {key: item for key, item in schema.items() if key not in _LEFT_OUT}
+    if schema.get("type") == "dataclass" and schema["cls"] not in _NAMES:
+        if schema.get("post_init") or schema.get("slots"):
+            raise NotKept("a dataclass with code of its own")
+        kept["cls"] = {"class": of_class(schema["cls"])}
+        return _checked({k: v if k == "cls" else encode(v, of_class) for k, v in kept.items()})
+    return _checked({key: encode(item, of_class) for key, item in kept.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -88,21 +92,24 @@ def _plain(value: Any) -> Any:
 
 def _part(schema: Mapping[str, Any]) -> dict[str, str]:
     check = schema["function"].get("function")
-    if not isinstance(check, PartCheck) or check.kind not in KINDS or schema.keys() - _LEFT_OUT != {"type", "function"}:
-        raise NotKept("it has a check of its own")
+    if not isinstance(check, PartCheck) or check.kind not in KINDS:
+        raise NotKept("a check of its own")
     return {"type": "part", "kind": check.kind}
 
 
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:
-    name = schema.get("type")
+    """Check the keys of a node of a schema; a mapping without a type is a config."""
+    if "type" not in schema:
+        return schema
+    name = schema["type"]
     keys = _KEYS.get(name) if isinstance(name, str) else None
     if keys is None or schema.keys() - {"type", *keys.split()}:
-        raise NotKept(f"a schema of type {name!r:.40} is not kept")
+        raise NotKept(f"a schema of type {name!r:.40}")
     return schema
 
 
-def decode(kept: Any, depth: int = 0) -> Any:
-    """Return the schema that was encoded.
+def decode(kept: Any, of_class: Callable[[Any], type], depth: int = 0) -> Any:
+    """Return the schema that was encoded; `of_class` returns the dataclass that was.
 
     Raises:
         NotKept: it is not one that `encode` returns.
@@ -110,18 +117,18 @@ def decode(kept: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise NotKept("it is too deep")
     if isinstance(kept, list):
-        return [decode(item, depth + 1) for item in kept]
+        return [decode(item, of_class, depth + 1) for item in kept]
     if not isinstance(kept, dict):
         return kept
     if kept.keys() == {"known"}:
         return _of_name(kept["known"])
-    if "type" not in kept:
-        return {str(key): decode(item, depth + 1) for key, item in kept.items()}
+    if kept.keys() == {"class"}:
+        return of_class(kept["class"])
     if kept == {"type": "path"}:
         return PATH
-    if kept["type"] == "part" and kept.get("kind") in [*KINDS]:
+    if kept.get("type") == "part" and kept.get("kind") in [*KINDS]:
         return part_schema(kept["kind"])
-    return {key: decode(item, depth + 1) for key, item in _checked(kept).items()}
+    return {key: decode(item, of_class, depth + 1) for key, item in _checked(kept).items()}
 
 
 def _of_name(name: Any) -> Any:
