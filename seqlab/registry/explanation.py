@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import UsageError
 from seqlab.experiment.kinds import SINGLE
 from seqlab.experiment.located import Located
 from seqlab.experiment.reading import Experiment
@@ -17,12 +16,10 @@ from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.option import Option
-from seqlab.registry.option_values import suggest
 from seqlab.registry.resolving import Resolved
 from seqlab.registry.signature import Signature, SignatureError, read_fields
 
 CORE = "seqlab itself"
-Steps: TypeAlias = list[str | int]
 
 
 @dataclass(frozen=True)
@@ -59,16 +56,6 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
     for index, bound in enumerate(resolved.observers):
         rows += explainer.component(f"observers.{index}", bound, _inside(observers, index))
     return rows
-
-
-def explain_key(rows: list[Explanation], key: str) -> list[Explanation]:
-    """Return the row of a key, or those of the keys inside it, or of the key that it is inside."""
-    exact = [row for row in rows if row.key == key]
-    inside = [row for row in rows if row.key.startswith(f"{key}.")]
-    outside = [row for row in rows if key.startswith(f"{row.key}.")]
-    if not (exact or inside or outside):
-        raise UsageError(f"no key '{key}'{suggest(key, [row.key for row in rows])}")
-    return exact or inside or outside
 
 
 @dataclass(frozen=True)

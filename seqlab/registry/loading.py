@@ -49,10 +49,10 @@ def load_plugins(
         UsageError: `folder` is given and is no folder, or `without` names no plugin.
     """
     classes = list(given)
-    further = [*(dropped_in_file(Path(path)) for path in files)]
-    further += [given_plugin(classes)] if classes else []
+    asked_for = [dropped_in_file(Path(path)) for path in files]
+    asked_for += [given_plugin(classes)] if classes else []
     found, choice, disabled = select(
-        installed(), folder, local=local, without=without, further=further
+        installed(), folder, local=local, without=without, asked_for=asked_for
     )
     plugins, kinds, _ = load_found(found)
     return Registry(plugins, choice, kinds, disabled)

@@ -28,23 +28,22 @@ def select(
     *,
     local: bool,
     without: Iterable[str],
-    further: Iterable[Found] = (),
+    asked_for: Iterable[Found] = (),
 ) -> Selection:
     """Find what is dropped in beside what is installed, and leave out what is not wanted.
+
+    What is `asked_for` by itself is not disabled, whatever its name.
 
     Raises:
         UsageError: `folder` is given and is no folder, or `without` names no plugin.
     """
-    found = [*installed, *(dropped_in(folder) if local else ()), *further]
+    asked_for = list(asked_for)
+    found = [*installed, *(dropped_in(folder) if local else ()), *asked_for]
     left_out, names = {*without}, [plugin.name for plugin, _ in found]
     for name in sorted(left_out - {*names}):
         raise UsageError(f"{WithoutPlugin(name)}: no such plugin{suggest(name, names)}")
-    off = disabled_names() & {*names} - left_out
-    choice = PluginChoice(
-        None if folder is None else str(folder), local, tuple(sorted(left_out | off))
-    )
-    return Selection(
-        [(plugin, importer) for plugin, importer in found if plugin.name not in left_out | off],
-        choice,
-        tuple(plugin for plugin, _ in found if plugin.name in off),
-    )
+    off = (disabled_names() & {*names}) - left_out - {plugin.name for plugin, _ in asked_for}
+    out = left_out | off
+    choice = PluginChoice(None if folder is None else str(folder), local, tuple(sorted(out)))
+    kept = [(plugin, importer) for plugin, importer in found if plugin.name not in out]
+    return Selection(kept, choice, tuple(plugin for plugin, _ in found if plugin.name in off))
