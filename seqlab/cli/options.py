@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -73,11 +73,14 @@ class PluginChoice:
 
         return self._checked(load_plugins, warn)
 
-    def know(self, *, warn: bool = True) -> Registry:
-        """Do the same without importing plugins that the cache knows, to describe and check."""
+    def know(self, *, warn: bool = True, imported: Container[str] = ()) -> Registry:
+        """Do the same without importing plugins that the cache knows, to describe and check.
+
+        Those named in `imported` are imported, so that their components can be built.
+        """
         from seqlab.registry.kept_plugins import know_plugins
 
-        return self._checked(know_plugins, warn)
+        return self._checked(partial(know_plugins, imported=imported), warn)
 
     def _checked(self, find: Callable[..., Registry], warn: bool) -> Registry:
         registry = find(self.folder, local=self.local, without=self.without)

@@ -8,7 +8,7 @@ kept, and imported each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import is_dataclass, replace
 from functools import cache, partial
@@ -45,11 +45,22 @@ DAMAGE = (NotKept, ValueError, TypeError, LookupError, AttributeError, Recursion
 
 @detecting_ctrl_c()
 def know_plugins(
-    folder: str | Path | None = None, *, local: bool = True, without: Iterable[str] = ()
+    folder: str | Path | None = None,
+    *,
+    local: bool = True,
+    without: Iterable[str] = (),
+    imported: Container[str] = (),
 ) -> Registry:
     """Return the plugins that `load_plugins` would load, importing those alone that it must.
 
-    Their components can be described and their options checked; they cannot be built.
+    Components of those that are not imported can be described and their options checked; they
+    cannot be built.
+
+    Args:
+        folder: as `load_plugins` takes it, `local` and `without` too.
+        local: see above.
+        without: see above.
+        imported: names of plugins that are imported whether the cache knows them or not.
 
     Raises:
         UsageError: as `load_plugins` does.
@@ -59,7 +70,7 @@ def know_plugins(
     found, choice, disabled = select(installed, folder, local=local, without=without)
     groups = {_about(plugin): source_hash(plugin.home.source) for plugin, _ in found}
     held = {about: conditions.kept(about, source) for about, source in groups.items()}
-    known = dict(_known(found, held))
+    known = {name: plugin for name, plugin in _known(found, held) if name not in imported}
     rest = [each for each in found if each[0].name not in known]
     kinds: Mapping[str, Kind] = KINDS
     loaded: Iterator[Plugin] = iter(())
