@@ -70,12 +70,13 @@ def know_plugins(
     found, choice, disabled = select(installed, folder, local=local, without=without)
     groups = {_about(plugin): source_hash(plugin.home.source) for plugin, _ in found}
     held = {about: conditions.kept(about, source) for about, source in groups.items()}
-    known = {name: plugin for name, plugin in _known(found, held) if name not in imported}
+    decoded = dict(_known(found, held))
+    known = {name: plugin for name, plugin in decoded.items() if name not in imported}
     rest = [each for each in found if each[0].name not in known]
     kinds: Mapping[str, Kind] = KINDS
     loaded: Iterator[Plugin] = iter(())
     if rest:
-        result = _load_and_keep(rest, conditions, held)
+        result = _load_and_keep(rest, conditions, held, decoded)
         kinds, loaded = result.kinds, iter(result.plugins)
     plugins = tuple(known.get(plugin.name) or next(loaded) for plugin, _ in found)
     return Registry(plugins, choice, kinds, disabled, _core_keys(conditions))
@@ -133,8 +134,10 @@ def _real_signature(load: Callable[[], Plugin], kind: str, name: str) -> Signatu
     return next(c.signature for c in load().components if (c.kind, c.name) == (kind, name))
 
 
-def _load_and_keep(rest: list[Found], conditions: Conditions, held: Held) -> Loaded:
-    """Import plugins, and keep what they turn out to be under what was there before."""
+def _load_and_keep(
+    rest: list[Found], conditions: Conditions, held: Held, decoded: Container[str]
+) -> Loaded:
+    """Import plugins, and keep what was not kept of them under what was there before."""
     from seqlab.registry.loading import load_found
 
     groups: dict[str, list[Plugin]] = {}
@@ -146,9 +149,9 @@ def _load_and_keep(rest: list[Found], conditions: Conditions, held: Held) -> Loa
     }
     loaded = load_found(rest)
     for about, entry in entries.items():
-        new = {p.name: p for p in loaded.plugins if _about(p) == about}
+        new = [p for p in loaded.plugins if _about(p) == about and p.name not in decoded]
         if entry is not None:
-            _keep(entry, new.values(), loaded.declaring)
+            _keep(entry, new, loaded.declaring)
     return loaded
 
 
@@ -159,7 +162,7 @@ def _present(about: str, plugins: list[Plugin], conditions: Conditions) -> Entry
 
 
 def _keep(entry: Entry, plugins: Iterable[Plugin], declaring: frozenset[str]) -> None:
-    content = dict(entry.content or {})
+    content = dict(entry.content) if isinstance(entry.content, dict) else {}
     for plugin in plugins:
         with suppress(NotKept, OSError):
             if not plugin.problems and plugin.name not in declaring:
