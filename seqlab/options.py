@@ -41,7 +41,9 @@ class Limit:
     ge: float | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        bounds = {key: value for key, value in (("gt", self.gt), ("ge", self.ge)) if value is not None}
+        bounds = {
+            key: value for key, value in (("gt", self.gt), ("ge", self.ge)) if value is not None
+        }
         refusing = {
             "type": "custom-error",
             "schema": {"type": "float", **bounds},

@@ -112,7 +112,9 @@ def _print_kind(components: Sequence[Component], as_json: bool) -> None:
     if as_json:
         print_json([_component_json(component) for component in components])
         return
-    rows = [(c.name, ", ".join(c.signature.options), c.plugin, c.signature.summary) for c in components]
+    rows = [
+        (c.name, ", ".join(c.signature.options), c.plugin, c.signature.summary) for c in components
+    ]
     print_table(("name", "options", "plugin", "what it is"), rows, ("plugin", "options"))
 
 

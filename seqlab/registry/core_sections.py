@@ -25,7 +25,11 @@ def core_section(
         return None
 
     checked = check_options(
-        binder.registry.signature_of(cls).options, section, key, f"section '{key}'", binder.bind_part
+        binder.registry.signature_of(cls).options,
+        section,
+        key,
+        f"section '{key}'",
+        binder.bind_part,
     )
     binder.complaints += checked.complaints
     if checked.complaints:

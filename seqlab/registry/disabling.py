@@ -40,7 +40,9 @@ def disabled_names() -> set[str]:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from None
     except (ValueError, LookupError, TypeError, RecursionError):
-        message = 'should be such as {"environment": "/venv", "disabled": ["NAME"]}; mend or remove it'
+        message = (
+            'should be such as {"environment": "/venv", "disabled": ["NAME"]}; mend or remove it'
+        )
         raise UsageError(f"{file}: {message}") from None
     return {*names}
 

@@ -117,7 +117,6 @@ class _Explainer:
                 help=option.help,
             )
 
-
     def _fields(self, value: Any) -> Signature | None:
         """The keys of a value that is a dataclass; None: it is none."""
         if not dataclasses.is_dataclass(value):

@@ -47,7 +47,9 @@ class Conditions:
             write_entry(replace(entry, packages=renewed))
         return entry
 
-    def present(self, of: str, packages: Iterable[str], source: bytes | None = None) -> Entry | None:
+    def present(
+        self, of: str, packages: Iterable[str], source: bytes | None = None
+    ) -> Entry | None:
         """Return an entry without content, to be kept if it is made from what is there now.
 
         None: it depends on what cannot be known.

@@ -40,7 +40,7 @@ class KeptOption(Option):
     real: Real
 
     @property
-    def schema(self) -> Kept:  # type: ignore[override] # a property of the same type
+    def schema(self) -> Kept:
         return self.json_schema
 
     @cached_property

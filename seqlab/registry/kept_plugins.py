@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqlab.errors import PluginError
+from seqlab.experiment import sections
 from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.interrupts import detecting_ctrl_c
 from seqlab.registry import kept_options
@@ -33,7 +34,7 @@ from seqlab.registry.kept_entries import Entry, write_entry
 from seqlab.registry.kept_types import KNOWN, NotKept
 from seqlab.registry.plugins import Component, Plugin
 from seqlab.registry.selection import select
-from seqlab.registry.signature import Signature, read_fields
+from seqlab.registry.signature import Signature, read_signature
 
 if TYPE_CHECKING:
     from seqlab.registry.loading import Loaded
@@ -184,33 +185,33 @@ def _encode(plugin: Plugin) -> dict[str, Any]:
 
 def _offerings(conditions: Conditions) -> list[Offering]:
     """The distributions with plugins; they are looked for anew when anything was installed."""
-    entry = conditions.kept("entry points")
+    about = "entry points"
     with suppress(*DAMAGE):
-        if entry:
+        if entry := conditions.kept(about):
             return [
                 Offering(str(name), str(version), tuple(Point(str(n), str(v)) for n, v in points))
                 for name, version, points in entry.content
             ]
     found = offerings()
-    if not any(offering.damage for offering in found) and (new := conditions.present("entry points", ())):
-        rows = [[name, version, [list(p) for p in points]] for name, version, points, _ in found]
-        write_entry(replace(new, content=rows))
+    damaged = any(offering.damage for offering in found)
+    if not damaged and (entry := conditions.present(about, ())):
+        rows = [[name, release, [[*p] for p in points]] for name, release, points, _ in found]
+        write_entry(replace(entry, content=rows))
     return found
 
 
 def _core_keys(conditions: Conditions) -> Mapping[type, Signature]:
     """The signatures of the dataclasses of the core, whose keys experiments have."""
-    classes = {
-        name: value for name, value in KNOWN.items() if is_dataclass(value) and isinstance(value, type)
-    }
-    entry = conditions.kept("keys of the core")
+    of_core = (value for value in KNOWN.values() if isinstance(value, type))
+    classes = [c for c in of_core if is_dataclass(c) and c.__module__ == sections.__name__]
     with suppress(*DAMAGE):
-        if entry:
-            return {
-                cls: kept_options.decode_keys(cls, entry.content[name], partial(read_fields, cls))
-                for name, cls in classes.items()
-            }
-    if new := conditions.present("keys of the core", ()):
-        content = {n: kept_options.encode_keys(read_fields(cls)) for n, cls in classes.items()}
-        write_entry(replace(new, content=content))
+        if entry := conditions.kept("keys of the core"):
+            return {cls: _decode_keys(cls, entry.content[cls.__name__]) for cls in classes}
+    if entry := conditions.present("keys of the core", ()):
+        content = {c.__name__: kept_options.encode_keys(read_signature(c)) for c in classes}
+        write_entry(replace(entry, content=content))
     return {}
+
+
+def _decode_keys(cls: type, kept: Any) -> Signature:
+    return kept_options.decode_keys(cls, kept, partial(read_signature, cls))

@@ -11,6 +11,7 @@ import typing
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -45,14 +46,14 @@ class Signature:
         """The names of all that seqlab passes."""
         return (*self.supplied, *self.wanted)
 
-    @property
+    @cached_property
     def location(self) -> str:
         """File and line of the definition; empty if unknown."""
         try:
             target = (
                 self.factory if isinstance(self.factory, type) else defining_function(self.factory)
             )
-            return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+            return f"{inspect.getsourcefile(target)}:{inspect.findsource(target)[1] + 1}"
         except (OSError, TypeError):
             return ""
 

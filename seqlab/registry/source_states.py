@@ -78,9 +78,7 @@ def state_of(root: Path | None, *, content: bool = False) -> State | None:
     files = list(_files(str(root)))
     if len(files) > MOST_FILES or sum(stat.st_size for _, stat in files) > MOST_BYTES:
         return None
-    rows = [
-        f"{name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}" for name, s in files
-    ]
+    rows = [f"{name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}" for name, s in files]
     latest = max((max(s.st_mtime_ns, s.st_ctime_ns) for _, s in files), default=0) / 1e9
     read = _content([name for name, _ in files]) if content else ""
     return State(_hash("\0".join(rows)), latest, taken, read)

@@ -14,7 +14,6 @@ from torch import Tensor
 from seqlab import Decoder, hookimpl
 from seqlab.options import Limit
 
-
 Temperature = Annotated[
     float,
     Field(allow_inf_nan=False, json_schema_extra={"exclusiveMinimum": 0}),
