@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = {
     "reproduction": "the textbook's results with its own settings",
     "timings": "an epoch, the command's start, a first run",
+    "quick_verbs": "the verbs that only describe and check, cold and warm",
     "steps": "training steps against the reference's loop and the machine's limits",
     "parts": "what the parts of a step take alone",
     "thresholds": "the tuned numbers, and others above and below them",
