@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BENCHMARKS = {
     "reproduction": "the textbook's results with its own settings",
+    "pictures": "the pictures of README and docs, as they are measured",
     "timings": "an epoch, the command's start, a first run",
     "quick_verbs": "the verbs that only describe and check, cold and warm",
     "steps": "training steps against the reference's loop and the machine's limits",
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "recall": "associative recall by attention and by an RNN",
     "authoring": "lines of a cell, planted defects, seconds of the kit",
     "scaffold": "new packages in fresh environments",
+    "installs": "pip and uv on every interpreter at hand, sizes",
     "reliability": "resume, kills, faults, mutants",
 }
 

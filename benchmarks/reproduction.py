@@ -30,13 +30,13 @@ def main() -> None:
     print("|---|" + "---|" * len(EPOCHS))
     print("| published | 10.66 | 1.309 | 1.070 | – | 1.035 | 1.021 |")
     for name in NAMES:
-        runs = [_run(name, seed) for seed in range(seeds)]
+        runs = [run(name, seed) for seed in range(seeds)]
         curves = [{row["epoch"]: row["perplexity"] for row in run.metrics} for run in runs]
         cells = [_cell([curve[e] for curve in curves if e in curve]) for e in EPOCHS]
         print(f"| `{name}` |", " | ".join(cells), "|", flush=True)
 
 
-def _run(name: str, seed: int) -> seqlab.Run:
+def run(name: str, seed: int) -> seqlab.Run:
     print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
     source = EXPERIMENTS / f"{name}.yaml"
     overrides = [f"train.seed={seed}", "corpus.if_unavailable=null"]

@@ -17,11 +17,15 @@ import seqlab  # noqa: E402
 project = "seqlab"
 author = "The seqlab developers"
 release = version = seqlab.__version__
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"seqlab {release}"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 myst_heading_anchors = 3
 myst_heading_slug_func = "reference_pages.slug"  # a name, since what Sphinx keeps is pickled
 

@@ -18,12 +18,14 @@ from pydantic_core import to_jsonable_python
 import seqlab
 import seqlab.kernels
 import seqlab.testing
-from seqlab import contracts, hookspecs, records
+from seqlab import contracts, errors, hookspecs, records
 from seqlab.cli.main import VERBS
 from seqlab.cli.main import seqlab as command
 from seqlab.experiment import sections
 from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
 from seqlab.experiment.yaml12 import dump_flow
+from seqlab.generation.generating import Generated
+from seqlab.generation.scoring import Scored
 from seqlab.hookspecs import EVENTS
 from seqlab.registry import load_plugins
 from seqlab.registry.option import Option
@@ -55,6 +57,8 @@ def write(folder: Path, plugins_readme: Path) -> None:
         "experiment": experiment(),
         "records": record_page(),
         "contracts": contract_page(),
+        "results": result_page(),
+        "errors": error_page(),
         "python": names(seqlab, "Names of `seqlab`", dir(seqlab)),
         "kernels": names(seqlab.kernels, "Names of `seqlab.kernels`", seqlab.kernels.__all__),
         "testing": names(seqlab.testing, "Names of `seqlab.testing`", seqlab.testing.__all__),
@@ -213,6 +217,38 @@ def record_page() -> Lines:
     yield f"{inspect.getdoc(records)}\n"
     for cls in found:
         yield from _class(cls.__name__, cls)
+
+
+def result_page() -> Lines:
+    """What generation and scoring return."""
+    yield "# Results\n"
+    yield "What `Run.generate` and `Run.score` return. As JSON, fields keep their names.\n"
+    for cls in (Generated, Scored):
+        yield from _class(cls.__name__, cls)
+
+
+def error_page() -> Lines:
+    """Every error that a user can meet, with its exit code."""
+    yield "# Errors\n"
+    yield f"{inspect.getdoc(errors)}\n"
+    found = [cls for cls in vars(errors).values() if _is_error(cls)]
+    rows = [(f"[`{c.__name__}`](#{c.__name__.lower()})", _code_of(c), _bases(c)) for c in found]
+    yield from _table(("error", "exit code", "is a"), rows)
+    for cls in found:
+        yield from _class(cls.__name__, cls)
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, errors.SeqlabError)
+
+
+def _code_of(error: type[errors.SeqlabError]) -> str:
+    """Interruptions have the code of what interrupted them."""
+    return "130, 143 or 129" if issubclass(error, errors.Interrupted) else str(error.exit_code)
+
+
+def _bases(error: type) -> str:
+    return ", ".join(f"`{base.__name__}`" for base in error.__bases__)
 
 
 def contract_page() -> Lines:

@@ -27,7 +27,8 @@ from seqlab.registry import resolve
 from seqlab.testing import checks_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "plugins/README.md", "docs/tutorial.md"]
+STARTS = ["docs/getting-started.md", "docs/getting-started.zh.md"]
+PAGES = ["README.md", "plugins/README.md", "docs/tutorial.md", *STARTS]
 for folder in ("docs/how-to", "docs/explanation"):
     PAGES += [str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).glob("*.md"))]
 BLOCK = re.compile(r"^```(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -188,6 +189,11 @@ def test_every_block_of_a_page_does_what_it_says(page):
     reader = Reader(page)
     for language, text in blocks(page):
         reader.follow(language, text)
+
+
+def test_getting_started_does_the_same_in_both_languages():
+    english, chinese = map(blocks, STARTS)
+    assert english == chinese
 
 
 @pytest.mark.parametrize("page", PAGES)
