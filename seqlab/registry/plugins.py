@@ -71,7 +71,7 @@ class Plugin:
     """A module that offers components.
 
     `distribution` and `version` are empty for a dropped-in file; `path` is its source file, if
-    known; `seconds` is the duration of its import.
+    known; `seconds` is the duration of its import, of the last one where the cache knows it.
     """
 
     name: str
