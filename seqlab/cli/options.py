@@ -17,6 +17,7 @@ from seqlab.printable import cell, json_text
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
+    from seqlab.registry.plugins import Key
     from seqlab.runs.saved_parts import Which
 
 log = logging.getLogger(__name__)
@@ -73,10 +74,10 @@ class PluginChoice:
 
         return self._checked(load_plugins, warn)
 
-    def know(self, *, warn: bool = True, imported: Container[str] = ()) -> Registry:
+    def know(self, *, warn: bool = True, imported: Container[Key] = ()) -> Registry:
         """Do the same without importing plugins that the cache knows, to describe and check.
 
-        Those named in `imported` are imported, so that their components can be built.
+        The components in `imported` are imported, so that they can be built.
         """
         from seqlab.registry.kept_plugins import know_plugins
 

@@ -81,6 +81,6 @@ def _check(
 
     resolved, _ = resolve_partially(experiment, registry)
     with offline():
-        used = plugins.know(warn=False, imported=resolved.plugins())
+        used = plugins.know(warn=False, imported=resolved.used())
         report = validate(experiment, used)
     return report.notices, report.all_lines(), report.exit_code

@@ -32,7 +32,7 @@ from seqlab.registry.discovery import (
 from seqlab.registry.kept_conditions import Conditions, source_hash
 from seqlab.registry.kept_entries import Entry, write_entry
 from seqlab.registry.kept_types import KNOWN, NotKept
-from seqlab.registry.plugins import Component, Plugin
+from seqlab.registry.plugins import Component, Key, Plugin
 from seqlab.registry.selection import select
 from seqlab.registry.signature import Signature, read_signature
 
@@ -50,18 +50,18 @@ def know_plugins(
     *,
     local: bool = True,
     without: Iterable[str] = (),
-    imported: Container[str] = (),
+    imported: Container[Key] = (),
 ) -> Registry:
     """Return the plugins that `load_plugins` would load, importing those alone that it must.
 
-    Components of those that are not imported can be described and their options checked; they
-    cannot be built.
+    Components that are not imported can be described and their options checked; they cannot be
+    built.
 
     Args:
         folder: as `load_plugins` takes it, `local` and `without` too.
         local: see above.
         without: see above.
-        imported: names of plugins that are imported whether the cache knows them or not.
+        imported: components that are imported whether the cache knows them or not.
 
     Raises:
         UsageError: as `load_plugins` does.
@@ -72,12 +72,15 @@ def know_plugins(
     groups = {_about(plugin): source_hash(plugin.home.source) for plugin, _ in found}
     held = {about: conditions.kept(about, source) for about, source in groups.items()}
     decoded = dict(_known(found, held))
-    known = {name: plugin for name, plugin in decoded.items() if name not in imported}
+    wanted = {c.plugin for p in decoded.values() for c in p.components if c.key in imported}
+    known = {name: plugin for name, plugin in decoded.items() if name not in wanted}
+    described = (c for name in wanted for c in decoded[name].components if c.key not in imported)
+    kept = {component.key: component for component in described}
     rest = [each for each in found if each[0].name not in known]
     kinds: Mapping[str, Kind] = KINDS
     loaded: Iterator[Plugin] = iter(())
     if rest:
-        result = _load_and_keep(rest, conditions, held, decoded)
+        result = _load_and_keep(rest, conditions, held, decoded, kept)
         kinds, loaded = result.kinds, iter(result.plugins)
     plugins = tuple(known.get(plugin.name) or next(loaded) for plugin, _ in found)
     return Registry(plugins, choice, kinds, disabled, _core_keys(conditions))
@@ -136,7 +139,11 @@ def _real_signature(load: Callable[[], Plugin], kind: str, name: str) -> Signatu
 
 
 def _load_and_keep(
-    rest: list[Found], conditions: Conditions, held: Held, decoded: Container[str]
+    rest: list[Found],
+    conditions: Conditions,
+    held: Held,
+    decoded: Container[str],
+    kept: Mapping[Key, Component],
 ) -> Loaded:
     """Import plugins, and keep what was not kept of them under what was there before."""
     from seqlab.registry.loading import load_found
@@ -148,7 +155,7 @@ def _load_and_keep(
         about: held[about] or _present(about, plugins, conditions)
         for about, plugins in groups.items()
     }
-    loaded = load_found(rest)
+    loaded = load_found(rest, kept)
     for about, entry in entries.items():
         new = [p for p in loaded.plugins if _about(p) == about and p.name not in decoded]
         if entry is not None:

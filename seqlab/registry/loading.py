@@ -18,7 +18,7 @@ from seqlab.registry.discovery import Found, Importer, dropped_in_file, installe
 from seqlab.registry.error_summary import reason
 from seqlab.registry.given import Given, given_plugin
 from seqlab.registry.offers import with_components
-from seqlab.registry.plugins import Plugin, Problem, Refused
+from seqlab.registry.plugins import Component, Key, Plugin, Problem, Refused
 from seqlab.registry.registration import manager_for, register
 from seqlab.registry.selection import select
 
@@ -66,12 +66,12 @@ class Loaded(NamedTuple):
     declaring: frozenset[str]
 
 
-def load_found(found: Iterable[Found]) -> Loaded:
-    """Import plugins, and collect what they offer."""
+def load_found(found: Iterable[Found], kept: Mapping[Key, Component] | None = None) -> Loaded:
+    """Import plugins, and collect what they offer; components in `kept` need not be read."""
     imported = [_imported(*pair) for pair in found]
     kinds, modules, names = _with_kinds(imported)
     manager = manager_for(kinds.values())
-    plugins = tuple(_offering(manager, kinds, plugin, module) for plugin, module in modules)
+    plugins = tuple(_offering(manager, kinds, *each, kept or {}) for each in modules)
     return Loaded(plugins, kinds, names)
 
 
@@ -108,7 +108,11 @@ def _with_kinds(
 
 
 def _offering(
-    manager: PluginManager, kinds: Mapping[str, Kind], plugin: Plugin, module: ModuleType | None
+    manager: PluginManager,
+    kinds: Mapping[str, Kind],
+    plugin: Plugin,
+    module: ModuleType | None,
+    kept: Mapping[Key, Component],
 ) -> Plugin:
     """Register a module, and call each of its hooks by itself, so that origins are known."""
     if module is None:
@@ -120,5 +124,5 @@ def _offering(
     for kind in kinds.values():
         for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
             if implementation.plugin is module:
-                plugin = with_components(plugin, kind, implementation.function)
+                plugin = with_components(plugin, kind, implementation.function, kept)
     return plugin

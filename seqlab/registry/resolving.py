@@ -33,7 +33,7 @@ from seqlab.registry.core_sections import (
 )
 from seqlab.registry.option_tree import leaves
 from seqlab.registry.option_values import suggest
-from seqlab.registry.plugins import Component
+from seqlab.registry.plugins import Component, Key
 from seqlab.registry.section_binding import SectionBinder
 
 
@@ -100,11 +100,11 @@ class Resolved(Text):
             bound += [*self.evaluation.metrics, *self.evaluation.methods]
         return [part.component for b in bound for part in b.everything()]
 
-    def plugins(self) -> set[str]:
-        """The names of the plugins whose components it uses, also where others have complaints."""
+    def used(self) -> set[Key]:
+        """The keys of the components that it uses, also where others have complaints."""
         values = [value for key, value in vars(self).items() if key != "written"]
         bound = [leaf for leaf in leaves(values) if isinstance(leaf, Bound)]
-        return {part.component.plugin for b in bound for part in b.everything()}
+        return {part.component.key for b in bound for part in b.everything()}
 
     @property
     def fresh_documents(self) -> bool:

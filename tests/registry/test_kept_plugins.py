@@ -355,3 +355,14 @@ def test_what_was_kept_is_cleared_with_the_rest(drop, know):
     assert removed > 1000
     assert refusals == []
     assert _entries() == []
+
+
+def test_of_what_is_to_be_built_no_more_is_imported_than_that(known, tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "own"))
+    know_plugins(local=False)
+    used = resolve(seqlab.read_experiment(tiny), known).used()
+    assert ("seqlab-cells", "cell", "rnn") in used
+    registry = know_plugins(local=False, imported=used)
+    real = {c.key for c in _components(registry) if not isinstance(c.factory, StandIn)}
+    assert real == used
+    assert registry.find("cell", "rnn").factory(4, hidden_size=3).output_size == 3
