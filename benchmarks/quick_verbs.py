@@ -68,6 +68,7 @@ def _cold(arguments: Sequence[str]) -> float:
 def _seconds(command: Sequence[str], cache: str) -> float:
     begun = time.perf_counter()
     environment = os.environ | {"SEQLAB_CACHE": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has bytecode
     subprocess.run(command, check=True, capture_output=True, env=environment, cwd=cache)
     return time.perf_counter() - begun
 
