@@ -72,10 +72,12 @@ def expect_decoder_overrides(overrides: Sequence[str]) -> None:
     if isinstance(overrides, str):
         raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
     for override in overrides:
-        if override.partition("=")[0].split(".")[0].strip() != "decoder":
+        section = override.partition("=")[0].split(".")[0].strip()
+        if section != "decoder":
+            meant = "; did you mean 'decoder'?" if section.lower() == "decoder" else ""
             raise UsageError(
                 f"{Override(override)}: generating changes the decoder only, as in"
-                " decoder=greedy or decoder.temperature=0.8"
+                f" decoder=greedy or decoder.temperature=0.8{meant}"
             )
 
 

@@ -95,6 +95,21 @@ def write_synced(path: Path, data: bytes) -> None:
         sync_file(file)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block for a folder, where the system has locks."""
+    if not LOCKS:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            flock(descriptor, LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on disk, where the system supports that."""
     if not hasattr(os, "O_DIRECTORY"):
@@ -115,11 +130,13 @@ def make_folders(path: Path) -> None:
 
 
 def remove_folder(folder: Path, names: Iterable[str]) -> None:
-    """Remove a folder that holds only files of the given names.
-
-    It is renamed first: a folder that is half removed must not look whole.
-    """
+    """Remove a folder that holds only files of the given names."""
     expect_only(folder, names)
+    _remove(set_aside(folder))
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename a folder that is to be removed: one that is half removed must not look whole."""
     with suppress(OSError), create(folder / MARKER) as marker:
         marker.write(_MARKER_TEXT)  # so that `remove_leftovers` recognizes it half removed
     hidden = _hidden(folder, "tmp")
@@ -128,7 +145,7 @@ def remove_folder(folder: Path, names: Iterable[str]) -> None:
     except OSError:
         _remove_marker(folder)
         raise
-    _remove(hidden)
+    return hidden
 
 
 def expect_only(folder: Path, names: Iterable[str]) -> None:
@@ -164,6 +181,11 @@ def _remove_leftover(folder: Path) -> None:
     with (folder / MARKER).open("rb") as marker:
         flock(marker, LOCK_EX | LOCK_NB)  # BlockingIOError: in use
         _remove(folder)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether the name of a folder is that of one that is being made, replaced or removed."""
+    return bool(_TEMPORARY.fullmatch(folder.name) or _OLD.fullmatch(folder.name))
 
 
 def _hidden(path: Path, suffix: str) -> Path:

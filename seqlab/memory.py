@@ -17,6 +17,8 @@ _MESSAGES = re.compile(
 )
 _REQUESTED = re.compile(r"(?:tried|Tried|Unable) to allocate ([\d.]+) ?([KMGTPE]i?B|bytes)")
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_NAMED = 5  # sizes in a message
+_NAMES = {"tokenizer": "the vocabulary"}
 _LARGE = 1000  # no smaller number fills a memory
 
 
@@ -54,6 +56,20 @@ def largest(options: Mapping[str, Any]) -> str | None:
     """The key of the largest whole number; None if no number is large."""
     numbers = {k: v for k, v in options.items() if type(v) is int and v >= _LARGE}
     return max(numbers, key=numbers.__getitem__, default=None)
+
+
+def what_to_lower(sizes: Mapping[str, Any]) -> str:
+    """The end of a sentence: the largest sizes, by their keys; empty: no number is large enough."""
+    known = {key: value for key, value in sizes.items() if type(value) is int and value > 1}
+    largest_first = sorted(known, key=known.__getitem__, reverse=True)[:_NAMED]
+    lower = [f"{_NAMES.get(key, key)} ({known[key]:,})" for key in largest_first]
+    if not lower:
+        return ""
+    beginning = ", ".join(lower[:-1])
+    helps = f"; lower {beginning} or {lower[-1]}" if beginning else f"; lower {lower[0]}"
+    if "sampler.batch_size" in largest_first:
+        helps += " (half of sampler.batch_size with twice the train.accumulate trains the same)"
+    return helps
 
 
 def _says_out_of_memory(error: BaseException) -> bool:

@@ -7,9 +7,12 @@ are printed escaped, as `\x1b` or `\u202e`. Joiners of emoji stay.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path, PurePath
 from typing import Any
 
 _C0 = "\x00-\x1f"
@@ -45,6 +48,24 @@ def csv_cell(text: str) -> str:
     """A cell that no spreadsheet reads as a formula."""
     escaped = cell(text)
     return f"'{escaped}" if escaped.startswith(_FORMULA) and not _is_number(escaped) else escaped
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """A path from the working folder, where it lies below that; else as it is."""
+    with suppress(OSError, ValueError):  # the working folder is gone; it lies elsewhere
+        below = PurePath(path).relative_to(Path.cwd())
+        return str(below)
+    return os.fspath(path)
+
+
+def from_here(text: str) -> str:
+    """A text with its paths below the working folder as they are from there."""
+    try:
+        here = os.getcwd().rstrip(os.sep)  # noqa: PTH109 # a text
+    except OSError:  # it is gone
+        return text
+    start = rf"(?<![\w./~-]){re.escape(here + os.sep)}(?=[^\s/])"
+    return re.sub(start, "", text) if here else text
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

@@ -23,7 +23,9 @@ class RunStarted(Record):
 
     `steps_per_epoch` is that of the first epoch; samplers may have others.
 
-    `columns` are those that rows of `metrics.jsonl` may have.
+    `columns` are those that rows of `metrics.jsonl` may have. `length_in_steps` says that the run
+    is as long as `train.steps`, not `train.epochs`; `has_perplexity`, that its objective predicts
+    the next token.
     """
 
     name: str
@@ -35,6 +37,8 @@ class RunStarted(Record):
     parameters: int
     samples_every: int
     columns: tuple[str, ...] = ()
+    length_in_steps: bool = False
+    has_perplexity: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
+import math
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -79,6 +82,34 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, registry: seqlab.Regi
     with pytest.MonkeyPatch.context() as own:
         own.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         return seqlab.run(experiment, run_dir=folder / "here", registry=registry).path
+
+
+@pytest.fixture
+def make_run(trained_once: Path) -> Callable[..., Path]:
+    """Copy the finished run to a folder, and change what its files say; later ones are younger."""
+    made: list[Path] = []
+
+    def make_run(
+        path: str,
+        settings: dict[str, Any] | None = None,
+        losses: Sequence[float] = (),
+        **known: Any,
+    ) -> Path:
+        folder = Path(shutil.copytree(trained_once, path))
+        made.append(folder)
+        description = json.loads((folder / "run.json").read_text("utf-8"))
+        for key, value in (settings or {}).items():
+            section, _, option = key.partition(".")
+            description["settings"][section][option] = value
+        description |= {"id": f"{len(made):016x}", "name": folder.parent.name} | known
+        (folder / "run.json").write_text(json.dumps(description), "utf-8")
+        row = json.loads((folder / "metrics.jsonl").read_text("utf-8").splitlines()[0])
+        rows = [row | {"loss": loss, "perplexity": math.exp(loss)} for loss in losses] or [row]
+        (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        os.utime(folder / "experiment.yaml", (len(made), len(made)))
+        return folder
+
+    return make_run
 
 
 @pytest.fixture

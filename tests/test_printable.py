@@ -7,12 +7,22 @@ import io
 import json
 import subprocess
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqlab.printable import cell, csv_cell, json_text, one_line, pasted, visible
+from seqlab.printable import (
+    cell,
+    csv_cell,
+    from_here,
+    json_text,
+    one_line,
+    pasted,
+    shown_path,
+    visible,
+)
 
 anything = st.text(st.characters(codec=None, exclude_categories=()))
 in_files = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
@@ -70,3 +80,11 @@ def test_no_cell_of_csv_is_a_formula(text):
 @pytest.mark.parametrize("text", ["-1.5", "+3", "-1e-05", "nan", "0", "text"])
 def test_a_number_in_csv_stays_one(text):
     assert csv_cell(text) == text
+
+
+def test_paths_below_the_working_folder_are_shown_from_there():
+    here = Path.cwd()
+    assert from_here(f"{here}/a/b: is no '{here}/c'; {here}") == f"a/b: is no 'c'; {here}"
+    assert from_here(f"/mnt{here}/a {here}-b/c") == f"/mnt{here}/a {here}-b/c"
+    assert shown_path(here / "a" / "b") == "a/b"
+    assert shown_path("/elsewhere/a") == "/elsewhere/a"

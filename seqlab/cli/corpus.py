@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli.loading import Loading, loading
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -61,16 +62,18 @@ def describe_command(
 
     FILE is an experiment, or a text in a format that a corpus reads (.txt, .jsonl, …).
     """
+    shown = loading(f"reading {file}")
     from seqlab.data.corpus_report import describe
 
-    registry = plugins.load()
-    prepared = _prepare(_resolve(file, overrides, registry))
+    registry = shown.load(plugins)
+    prepared = _prepare(_resolve(file, overrides, registry), shown)
     known = None
     if against is not None:
         from seqlab.runs.loaded_run import open_run
 
         known = open_run(against, root=root, registry=registry).tokenizer
     facts = describe(prepared, split, known)
+    shown.close()
     if as_json:
         print_json(facts)
     else:
@@ -107,17 +110,19 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 
     What is in the cache already is not made again.
     """
+    shown = loading(f"reading {experiment}")
     from seqlab.data.cache import check_writable
 
-    registry = plugins.load()
+    registry = shown.load(plugins)
     text = _resolve(experiment, overrides, registry)
     check_writable()
-    prepared = _prepare(text)
+    prepared = _prepare(text, shown)
     rows = []
     for split in prepared.source.splits:
         tokens = prepared.split(split)
         size = len(tokens) * tokens.ids.dtype.itemsize
         rows.append((split, f"{len(tokens.documents):,}", f"{len(tokens):,}", _bytes(size)))
+    shown.close()
     print_table(("split", "documents", "tokens", "size"), rows)
 
 
@@ -201,8 +206,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _prepare(text: Text) -> Prepared:
-    from seqlab.cli.progress_bars import reading_bar
+def _prepare(text: Text, shown: Loading) -> Prepared:
     from seqlab.data.preparation import prepare
 
-    return prepare(text, progress=reading_bar())
+    return prepare(text, progress=shown)

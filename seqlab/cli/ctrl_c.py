@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from types import FrameType
 
-from seqlab.cli.streams import is_terminal
 from seqlab.interrupts import CtrlCHandler
 from seqlab.runs.signals import RequestHandler
+from seqlab.status_line import erase_status
 
 INTERRUPTED = 130
 TIMEOUT = 0.7
 """Seconds in which Python should call the handler."""
-SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 
 def end_at_ctrl_c() -> None:
@@ -68,8 +66,8 @@ def _watch(descriptor: int, handler: _TimedHandler) -> None:
 
 def _end() -> None:
     """Exit at once. The next process removes unfinished files; the system frees the locks."""
-    cursor = SHOW_CURSOR if is_terminal(sys.stderr) else ""
+    erase_status()
     try:
-        os.write(2, f"{cursor}seqlab: interrupted\n".encode())
+        os.write(2, b"seqlab: interrupted\n")
     finally:
         os._exit(INTERRUPTED)

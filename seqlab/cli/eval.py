@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from seqlab.cli.loading import loading
+from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     PluginChoice,
     Whole,
@@ -63,26 +65,35 @@ def command(
 
     No other command shows results on the test split.
     """
+    shown = loading(f"scoring {run}")
     from seqlab.runs.lookup import find_run
 
     folder = find_run(run, root)
-    from seqlab.cli.progress_bars import reading_bar
+    registry = shown.load(plugins)
     from seqlab.runs.loaded_run import open_run
 
-    opened = open_run(folder.path, checkpoint=checkpoint, registry=plugins.load())
-    numbers = opened.evaluate(
-        split,
-        rows=rows,
-        batch_size=batch_size,
-        window=window,
-        documents=documents,
-        progress=reading_bar(),
-    )
+    opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
+    with memory_errors(f"scoring split '{split}'", *_smaller(batch_size, window)):
+        numbers = opened.evaluate(
+            split,
+            rows=rows,
+            batch_size=batch_size,
+            window=window,
+            documents=documents,
+            progress=shown,
+        )
+    shown.close()
     if as_json:
         print_json(numbers)
     else:
         table = [(name, _format(value)) for name, value in numbers.items() if value is not None]
         print_table(("measure", "value"), table)
+
+
+def _smaller(batch_size: int | None, window: int) -> tuple[str, str]:
+    """What lowers the memory that an evaluation takes, and changes no result."""
+    rows = f"({batch_size:,})" if batch_size else "(without it, all --rows are scored at once)"
+    return f"lower --batch-size {rows}", f"--window ({window:,})"
 
 
 def _format(value: object) -> str:

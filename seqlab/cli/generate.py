@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli.loading import Loading, loading
+from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -89,28 +91,51 @@ def command(
 ) -> None:
     """Continue prefixes with the model of RUN.
 
-    RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. Without a
+    RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. Without a
     prefix, the terminal asks for prefixes: Ctrl-C ends a continuation, Ctrl-D the command.
     """
     texts = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
     _check_use(texts, stream, as_json)
-    from seqlab.runs.loaded_run import open_run
+    shown = loading(f"generating from {run}")
     from seqlab.runs.lookup import find_run
 
     find_run(run, root)  # a misspelt name fails before plugins are loaded
-    opened = open_run(run, checkpoint=checkpoint, root=root, registry=plugins.load())
+    registry = shown.load(plugins)
+    from seqlab.runs.loaded_run import open_run
+
+    opened = open_run(run, checkpoint=checkpoint, root=root, registry=registry)
     settings["stop_tokens"] = stop_tokens or (() if past_end else None)
-    if not texts:
-        opened.generate([], num=num, **settings)  # wrong settings fail before the first prompt
-        _prompt(opened, num, settings)
-    elif stream:
-        _stream_all(opened, texts, num, settings)
-    else:
-        results = opened.generate(texts, num=num, **settings)
-        if as_json:
-            print_json([asdict(result) for result in results])
-        for result in () if as_json else results:
-            generated(result.text)
+    with memory_errors("generating", *_smaller(texts, num, settings["length"])):
+        _load(opened, shown)
+        if not texts:
+            opened.generate([], num=num, **settings)  # wrong settings fail before the first prompt
+            shown.close()
+            _prompt(opened, num, settings)
+        elif stream:
+            shown.close()
+            _stream_all(opened, texts, num, settings)
+        else:
+            shown("Generating")
+            results = opened.generate(texts, num=num, **settings)
+            shown.close()
+            if as_json:
+                print_json([asdict(result) for result in results])
+            for result in () if as_json else results:
+                generated(result.text)
+
+
+def _load(opened: Run, shown: Loading) -> None:
+    """Load the model, which is shown step by step."""
+    shown("Loading the checkpoint")
+    opened.checkpoint  # noqa: B018 # it is loaded when it is first asked for
+    shown("Building the model")
+    opened.model  # noqa: B018 # likewise
+
+
+def _smaller(texts: list[str], num: int, length: int) -> list[str]:
+    """What lowers the memory that generating takes."""
+    several = [f"give fewer prefixes at once ({len(texts):,} now)"] if len(texts) > 1 else []
+    return [f"lower --num ({num:,})", *several, f"lower --length ({length:,})"]
 
 
 def _check_use(prefixes: list[str], stream: bool, as_json: bool) -> None:

@@ -42,7 +42,7 @@ VERBS = {
     "schema": "Print the JSON Schema of experiment files.",
     "plugins": "List, check and write plugins.",
     "corpus": "Describe or prepare a corpus, list the cache.",
-    "runs": "List all runs.",
+    "runs": "List, tag, annotate and remove runs.",
     "compare": "Compare the settings and results of runs.",
     "doctor": "Check the installation, and the files of a run.",
 }
@@ -206,11 +206,12 @@ def _check_working_folder() -> None:
 
 
 class _Stderr(logging.Handler):
-    """Writes to the current stderr, which a progress bar may have replaced."""
+    """Writes to the current stderr, which a status line may have replaced; a doubt is red."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "warning: " if record.levelno == logging.WARNING else ""
-        err(f"seqlab: {level}{one_line(record.getMessage())}")
+        red = getattr(record, "doubt", False)
+        err(f"seqlab: {level}{one_line(record.getMessage())}", red=red)
 
 
 @contextmanager

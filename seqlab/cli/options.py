@@ -13,7 +13,7 @@ import click
 
 from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
-from seqlab.printable import cell, json_text
+from seqlab.printable import cell, from_here, json_text
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
@@ -183,7 +183,7 @@ def print_table(
     from rich.table import Column, Table
 
     console = Console()
-    texts = [[cell(text_or_empty(value)) for value in row] for row in rows]
+    texts = [[cell(from_here(text_or_empty(value))) for value in row] for row in rows]
     if not console.is_terminal:
         for row in (columns, *texts):
             data("\t".join(row))

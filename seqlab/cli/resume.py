@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import click
 
+from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
+from seqlab.cli.loading import loading
 from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option, set_option
-
-log = logging.getLogger(__name__)
 
 
 @click.command("resume")
@@ -21,20 +20,23 @@ log = logging.getLogger(__name__)
     metavar="STEP",
     help="Continue from this step, not the latest.",
 )
+@strict_option
 @root_option
 @plugin_options
 def command(
     run: str,
     overrides: tuple[str, ...],
     checkpoint: int | None,
+    strict: bool,
     root: Path,
     plugins: PluginChoice,
 ) -> None:
     """Continue RUN from its latest undamaged checkpoint.
 
-    RUN is a folder, a name (its latest run), the beginning of an id, or `latest`. To extend a
-    finished run, add --set train.epochs=N.
+    RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. To extend
+    a finished run, add --set train.epochs=N.
     """
+    shown = loading(f"resuming {run}", always=True)
     from seqlab.runs.lock import locked
     from seqlab.runs.lookup import find_run
 
@@ -42,14 +44,16 @@ def command(
     folder.check_kinds()
     with locked(folder.path):  # refuse before torch and plugins are imported
         pass
-    from seqlab.cli.progress_bars import reading_bar
+    registry = shown.load(plugins)
     from seqlab.runs.resuming import resume
 
     finished = resume(
         folder.path,
         overrides=overrides,
         checkpoint=checkpoint,
-        registry=plugins.load(),
-        progress=reading_bar(),
+        registry=registry,
+        progress=shown,
     )
-    log.info("The run is in %s", finished.path)
+    say_where(finished)
+    if strict:
+        fail_if_doubtful(finished)

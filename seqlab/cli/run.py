@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
+from seqlab.cli.loading import Loading, loading
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -53,6 +55,7 @@ SEED_LIMIT = 2**63
     help="Print the experiment with everything filled in, and where it comes from; run nothing.",
 )
 @click.option("--profile", is_flag=True, help="Print where the time of a step goes.")
+@strict_option
 @root_option
 @plugin_options
 def command(
@@ -63,12 +66,13 @@ def command(
     resume_auto: str | None,
     print_config: bool,
     profile: bool,
+    strict: bool,
     root: Path,
     plugins: PluginChoice,
 ) -> None:
     """Run an experiment. The folder of each run is runs/NAME/TIME-ID.
 
-    Without a terminal, lines of progress go to stdout.
+    Lines about the run go to stdout, and how far it is to stderr.
     """
     if seeds > 1 and run_dir is not None:
         raise click.UsageError("--run-dir is for one run; with --seeds use --root")
@@ -76,24 +80,28 @@ def command(
         raise click.UsageError("--resume is for one run; with --seeds name each: seqlab resume RUN")
     if profile and (seeds > 1 or resume_auto):
         raise click.UsageError("--profile is for one new run; leave out --seeds and --resume")
+    if print_config:
+        from seqlab.experiment import read_experiment
+
+        _print_config(read_experiment(file, overrides), plugins.load())
+        return
+    shown = loading(f"running {file}", always=True)
     from seqlab.experiment import read_experiment
     from seqlab.runs.folder import check_free
 
     experiment = read_experiment(file, overrides)
     if run_dir is not None and resume_auto is None:
         check_free(run_dir)
-    registry = plugins.load()
-    if print_config:
-        _print_config(experiment, registry)
-        return
-    if resume_auto and _resume_unfinished(experiment, run_dir, root, registry):
-        return
-    if seeds > 1:
-        _run_seeds(experiment, seeds, file, root, registry)
-    else:
-        finished = _run_one(experiment, run_dir, root, registry, profile)
+    registry = shown.load(plugins)
+    runs = resume_auto and _resume_unfinished(experiment, run_dir, root, registry, shown)
+    if not runs and seeds > 1:
+        runs = _run_seeds(experiment, seeds, file, root, registry, shown)
+    elif not runs:
+        runs = [_run_one(experiment, run_dir, root, registry, shown, profile)]
         if profile:
-            _print_profile(finished)
+            _print_profile(runs[0])
+    if strict:
+        fail_if_doubtful(*runs)
 
 
 def _print_config(experiment: Experiment, registry: Registry) -> None:
@@ -116,23 +124,24 @@ def _print_profile(run: Run) -> None:
 
 
 def _resume_unfinished(
-    experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry
-) -> bool:
-    """Resume the last unfinished run of an experiment; return False if it has no run at all."""
-    from seqlab.cli.progress_bars import reading_bar
+    experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry, shown: Loading
+) -> list[Run]:
+    """Resume the last unfinished run of an experiment; return it, or the last one, if any."""
     from seqlab.registry import resolve
+    from seqlab.runs.loaded_run import Run
     from seqlab.runs.resuming import resume, runs_of
 
     runs = runs_of(experiment.name, resolve(experiment, registry), run_dir, root)
     ended = ("finished", "stopped")
     unfinished = [run for run in runs if run.description()["status"] not in ended]
     if unfinished:
-        resume(unfinished[-1].path, registry=registry, progress=reading_bar())
-        log.info("The run is in %s", unfinished[-1].path)
-    elif runs:
+        finished = resume(unfinished[-1].path, registry=registry, progress=shown)
+        say_where(finished)
+        return [finished]
+    if runs:
         status = runs[-1].description()["status"]
         log.info("A run of this experiment is %s: %s", status, runs[-1].path)
-    return bool(runs)
+    return [Run(folder, registry) for folder in runs[-1:]]
 
 
 def _run_one(
@@ -140,9 +149,9 @@ def _run_one(
     run_dir: Path | None,
     root: Path,
     registry: Registry,
+    shown: Loading,
     profile: bool = False,
 ) -> Run:
-    from seqlab.cli.progress_bars import reading_bar
     from seqlab.runs.running import run
 
     finished = run(
@@ -150,18 +159,16 @@ def _run_one(
         run_dir=run_dir,
         root=root,
         registry=registry,
-        progress=reading_bar(),
+        progress=shown,
         profile=profile,
     )
-    log.info("The run is in %s", finished.path)
-    for failure in finished.description.get("observer_failures", []):
-        log.warning("%s (it was switched off)", failure)
+    say_where(finished)
     return finished
 
 
 def _run_seeds(
-    experiment: Experiment, seeds: int, file: Path, root: Path, registry: Registry
-) -> None:
+    experiment: Experiment, seeds: int, file: Path, root: Path, registry: Registry, shown: Loading
+) -> list[Run]:
     """Run an experiment with consecutive seeds, then print a table of the results."""
     from seqlab.registry import resolve
 
@@ -171,11 +178,13 @@ def _run_seeds(
             f"--seeds {seeds}: the last seed would be {first + seeds - 1}, but the largest is"
             f" {SEED_LIMIT - 1}; take a smaller train.seed"
         )
+    runs: list[Run] = []
     rows: list[tuple[int, float | None, Path]] = []
     for seed in range(first, first + seeds):
         log.info("Seed %d", seed)
         try:
-            finished = _run_one(experiment.overridden([f"train.seed={seed}"]), None, root, registry)
+            seeded = experiment.overridden([f"train.seed={seed}"])
+            finished = _run_one(seeded, None, root, registry, shown)
         except (KeyboardInterrupt, Interrupted, RunFailed) as error:
             next_seed = seed + isinstance(error, SeqlabError)  # after other errors nothing is saved
             if left := first + seeds - next_seed:
@@ -187,12 +196,14 @@ def _run_seeds(
                 )
                 log.error("Seeds that were not run: %d; to run them: %s", left, again)
             raise
+        runs.append(finished)
         metrics = finished.metrics
         perplexity = metrics[-1]["perplexity"] if metrics else None
         rows.append((seed, perplexity and round(perplexity, 6), finished.path))
     print_table(("seed", "perplexity", "run"), rows)
     if values := [value for _, value, _ in rows if value is not None]:
         out(f"median {statistics.median(values):f}, worst {max(values):f}")
+    return runs
 
 
 def _command(file: Path, experiment: Experiment, *options: object) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from seqlab.cli.remedies import as_options
-from seqlab.printable import visible
+from seqlab.printable import from_here, visible
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -37,10 +37,13 @@ def data(text: str, end: str = "\n") -> None:
         sys.stdout.flush()
 
 
-def err(text: str = "", end: str = "\n") -> None:
-    """Print on stderr, if that is possible."""
+def err(text: str = "", end: str = "\n", *, red: bool = False) -> None:
+    """Print on stderr, if that is possible; in red, if that is asked for, on a terminal."""
+    shown = visible(from_here(as_options(text)))
+    if red and has_colors(sys.stderr):
+        shown = f"\x1b[31m{shown}\x1b[0m"
     with suppress(AttributeError, OSError, ValueError):  # None, closed, or a terminal that is gone
-        sys.stderr.write(visible(as_options(text)) + end)
+        sys.stderr.write(shown + end)
         sys.stderr.flush()
 
 
@@ -58,6 +61,12 @@ def is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:  # it is closed
         return False
+
+
+def has_colors(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal that shows colours, and nobody asked for none."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and is_terminal(stream)
 
 
 def open_closed_streams() -> None:

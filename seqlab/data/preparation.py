@@ -73,6 +73,7 @@ def prepare(
         RunFailed: the token ids cannot be written.
     """
     progress = progress or log_progress()
+    progress("Opening the corpus", 0, None)
     source = open_source(resolved)
     if fingerprint is not None:
         source.check_same(fingerprint)

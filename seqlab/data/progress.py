@@ -12,7 +12,10 @@ from seqlab.contracts import Document, Ids
 log = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
-"""Is called with a title, how many characters (or token ids) were read, and of how many."""
+"""Is called with a title, how many characters (or token ids) were read, and of how many.
+
+What nobody counts is called once, when it begins, with 0 and None.
+"""
 
 SILENT, BETWEEN = 2.0, 10.0  # seconds before the first line, and between lines
 

@@ -17,6 +17,7 @@ from seqlab.documents import between, checked_documents, first_characters, in_bl
 from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
+from seqlab.registry.option_values import suggest_close
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,10 @@ class Source:
     def check(self, split: str) -> None:
         """Raise CorpusError if there is no such split."""
         if split not in self.splits:
+            helps = suggest_close(split, self.splits) or "; corpus.holdout makes valid and test"
             raise CorpusError(
                 f"{self.bound.component.label} has no split '{split}' (it has"
-                f" {', '.join(self.splits)}); corpus.holdout makes valid and test"
+                f" {', '.join(self.splits)}){helps}"
             )
 
     def check_same(self, fingerprint: str) -> None:

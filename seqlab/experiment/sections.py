@@ -179,7 +179,7 @@ class InitFrom:
     """A run to begin with.
 
     Args:
-        run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+        run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
         take: everything, which must then fit, with its vocabulary; or the weights that fit, by
             name and shape, those of tokens by token; the vocabulary is then one's own.
     """

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
 from seqlab.experiment.located import Located
 from seqlab.interrupts import reraise_interrupt
-from seqlab.memory import is_out_of_memory, largest, requested_size
+from seqlab.memory import is_out_of_memory, largest, requested_size, what_to_lower
 from seqlab.registry.error_summary import raised_in_core
 from seqlab.registry.named_files import named_files
 from seqlab.registry.option_tree import leaves, replaced
@@ -155,6 +155,7 @@ class Bound:
         """Name the likely reason: the option with the largest number."""
         option, size = largest(self.options), requested_size(error)
         needs = "needs more memory than there is" + (f" ({size})" if size else "")
+        needs += what_to_lower({f"{self.key}.{name}": v for name, v in self.options.items()})
         message = f"{self.options[option]:,} is too large: it {needs}" if option else needs
         key = ".".join(filter(None, (self.key, option)))
         return RunFailed(str(Complaint(self.where, key, message)))

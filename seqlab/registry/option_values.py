@@ -238,8 +238,13 @@ def _changed(value: Any, path: Steps, by: Any) -> Any:
 def suggest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the closest known name, or all of them."""
     names = sorted(known)
-    lower = {known.lower(): known for known in reversed(names)}
-    close = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{lower[close[0]]}'?"
+    if meant := suggest_close(name, names):
+        return meant
     return f"; there are: {', '.join(names)}" if names else "; there are none"
+
+
+def suggest_close(name: str, known: Iterable[str]) -> str:
+    """The end of such a sentence where there may be many names: the closest one, if any."""
+    lower = {known.lower(): known for known in sorted(known, reverse=True)}
+    close = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    return f"; did you mean '{lower[close[0]]}'?" if close else ""

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Decoder, Sampler, SearchDecoder, Tokenizer
 from seqlab.data.preparation import Prepared, prepare
-from seqlab.data.progress import Progress
+from seqlab.data.progress import Progress, log_progress
 from seqlab.data.splits import Source
 from seqlab.data.tokens import Tokens
 from seqlab.errors import (
@@ -85,7 +85,7 @@ def build(
         resolved: the experiment.
         tokenizer: a fitted one, instead of fitting one.
         weights: initial weights of the model.
-        progress: reports how much of the corpus is read.
+        progress: reports what is built, and how much of the corpus is read; None: to the log.
         fingerprint: the expected fingerprint of the corpus; None: any.
         later_weights: weights that will be loaded into the model, checked here.
         begin: gives the model its initial weights.
@@ -100,9 +100,11 @@ def build(
     where = train.initial.run if train.initial and weights is not None else "the checkpoint"
     if tokenizer is not None and checked is not None:
         check_weights(resolved, Vocabulary.of(tokenizer), checked, where)
+    progress = progress or log_progress()
     prepared = prepare(resolved, tokenizer, progress, fingerprint)
     vocabulary = prepared.vocabulary
     evaluated = _evaluated(resolved, prepared)
+    progress("Building the model", 0, None)
     sampler: Sampler = resolved.sampler.build(prepared.tokens, train.seed)
     if model_outline := outline(resolved, vocabulary):
         check_memory(resolved, model_outline, vocabulary)

@@ -2,42 +2,117 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from seqlab.experiment.located import Origin, plain
-from seqlab.experiment.yaml12 import dump_flow, load_yaml, read_text
-from seqlab.records import MEASURED
+from seqlab.experiment.yaml12 import dump_flow
+from seqlab.printable import shown_path
 from seqlab.registry import Resolved
+from seqlab.runs.headings import Named, headings
 from seqlab.runs.loaded_run import Run
+from seqlab.runs.notes import Notes, read_notes
+from seqlab.runs.results import METRICS, Rows, best_of, results
+from seqlab.runs.settings import SEED, differing, flatten, resolved_settings, run_settings
 
-METRICS = ("perplexity", "bits_per_character", "accuracy")
-SEED = "train.seed"
+ABOUT = ("name", "runs", "folders", "n", "tags", "note", "doubt", "best")
+"""Of a row of a comparison: what is neither a setting nor a result."""
 
 
 def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Return one row for each group of runs that differ in the seed only.
 
-    A row has the ids of the runs, the settings in which the groups differ, best and last of each
-    metric on each split (for several runs: n, median, worst, mean ± sd), speed and wall time.
+    A row has these, in this order:
+
+    - `name`: one that a person gave, or the settings in which it differs; no two rows share one;
+    - `runs`: the names of the folders, in one text, and `folders`: their paths;
+    - `n`: the number of runs, and the settings in which the rows differ, by key;
+    - best and last of each metric on each split, such as `valid perplexity, best`, then `tokens/s`
+      and `seconds`: of several runs the median, with `NAME: min`, `max`, `mean` and `sd` beside it;
+    - `tags` that all of its runs have, the `note` of its only run, and `doubt`, which says why the
+      results should not be trusted, each only where there is one;
+    - `best`: the results in which it is better than the others, by name, where that can be said.
     """
-    groups: dict[str, list[Run]] = {}
-    settings: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        flat = {key: value for key, value in _flatten(_settings(run)).items() if key != SEED}
-        identity = str(sorted((key, str(value)) for key, value in flat.items()))
-        groups.setdefault(identity, []).append(run)
-        settings.setdefault(identity, flat)
-    keys = _differing(list(settings.values()))
-    return [
+    groups = _seed_groups([_Opened.of(run) for run in runs])
+    named = [_named(group) for group in groups]
+    keys = [key for key in differing([one.settings for one in named]) if key not in ABOUT]
+    rows = [
         {
-            "runs": ", ".join(run.path.name for run in group),
-            **{key: settings[identity].get(key) for key in keys},
-            **_numbers(group),
+            "name": name,
+            "runs": ", ".join(path.name for path in one.folders),
+            "folders": [shown_path(path) for path in one.folders],
+            "n": len(group),
+            **{key: one.settings.get(key) for key in keys},
+            **results([run.rows for run in group]),
+            **_remarks(group, one.tags),
         }
-        for identity, group in groups.items()
+        for name, one, group in zip(headings(named), named, groups, strict=True)
     ]
+    return _with_best(rows, _comparable(runs))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What of a run is compared; the seed is not among its settings."""
+
+    folder: Path
+    description: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    rows: Rows
+    notes: Notes
+
+    @classmethod
+    def of(cls, run: Run) -> _Opened:
+        description = run.description
+        flat = flatten(run_settings(run.folder, description))
+        settings = {key: value for key, value in flat.items() if key != SEED}
+        return cls(run.path, description, settings, run.metrics, read_notes(run.folder))
+
+
+def _seed_groups(runs: Sequence[_Opened]) -> list[list[_Opened]]:
+    """Put runs together that have the same settings, in order of appearance."""
+    groups: dict[str, list[_Opened]] = {}
+    for run in runs:
+        identity = str(sorted((key, str(value)) for key, value in run.settings.items()))
+        groups.setdefault(identity, []).append(run)
+    return list(groups.values())
+
+
+def _named(group: Sequence[_Opened]) -> Named:
+    first = group[0]
+    tags = [tag for tag in first.notes.tags if all(tag in run.notes.tags for run in group)]
+    folders = tuple(run.folder for run in group)
+    return Named(folders, str(first.description["name"]), tuple(tags), first.settings)
+
+
+def _remarks(group: Sequence[_Opened], tags: Sequence[str]) -> dict[str, Any]:
+    doubts = dict.fromkeys(run.description.get("doubt") for run in group)
+    doubt = " ".join(filter(None, doubts))
+    note = group[0].notes.note if len(group) == 1 else ""
+    remarks = {"tags": list(tags), "note": note, "doubt": doubt}
+    return {name: remark for name, remark in remarks.items() if remark}
+
+
+def _with_best(
+    rows: Sequence[Mapping[str, Any]], comparable: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Add to each row in which results it is better than the others."""
+    best: list[list[str]] = [[] for _ in rows]
+    for name in dict.fromkeys(name for row in rows for name in row):
+        for index in best_of(rows, name, comparable):
+            best[index].append(name)
+    return [{**row, "best": names} for row, names in zip(rows, best, strict=True)]
+
+
+def _comparable(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The metrics in which one run can be said to be better than another."""
+    descriptions = [run.description for run in runs]
+    if len({description["corpus"]["fingerprint"] for description in descriptions}) > 1:
+        return ()
+    if len({description["vocabulary"]["sha256"] for description in descriptions}) > 1:
+        return ("bits_per_character",)
+    return ("loss", *METRICS)
 
 
 def distinct(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -80,96 +155,9 @@ def warnings(runs: Sequence[Run]) -> list[str]:
 def model_difference(run: Run, resolved: Resolved) -> str:
     """Say how the model of a run differs from that of an experiment; empty: it does not."""
     models = [
-        _flatten({section: settings[section] for section in ("cell", "model")})
-        for settings in (_settings(run), resolved.as_experiment())
+        flatten({section: settings[section] for section in ("cell", "model")})
+        for settings in (resolved_settings(run.folder), resolved.as_experiment())
     ]
-    keys = _differing(models)
+    keys = differing(models)
     its, own = (dump_flow({k: model[k] for k in keys if k in model}) for model in models)
     return f"{its} instead of {own}" if keys else ""
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    path = run.folder.resolved
-    settings: dict[str, Any] = plain(load_yaml(read_text(path, record=True), Origin(str(path))))
-    return settings
-
-
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _differing(flat: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys whose values differ, or that some lack, in order of appearance."""
-    keys = dict.fromkeys(key for settings in flat for key in settings)
-    return [key for key in keys if len({str(settings.get(key, "")) for settings in flat}) > 1]
-
-
-def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
-    rows = [run.metrics for run in runs]
-    numbers: dict[str, Any] = {"n": len(runs)} if len(runs) > 1 else {}
-    for split in dict.fromkeys(row["split"] for run_rows in rows for row in run_rows):
-        for metric in METRICS if _has_perplexity(rows) else ("loss", *METRICS):
-            series = _series(rows, split, metric)
-            if series:
-                best = max if metric == "accuracy" else min
-                numbers |= _summary(f"{split} {metric}, best", [best(v) for v in series], metric)
-                numbers |= _summary(f"{split} {metric}, last", [v[-1] for v in series], metric)
-        for part in _further(rows, split):  # nobody knows which way is better
-            last = [values[-1] for values in _series(rows, split, part)]
-            numbers |= _summary(f"{split} {part}, last", last, part)
-        shares = [values[-1] for values in _series(rows, split, "unknown")]
-        if any(shares):
-            numbers |= _summary(f"{split} unknown", shares, "unknown")
-    training = [row for run_rows in rows for row in run_rows if row["split"] == "train"]
-    if training:
-        numbers["tokens/s"] = round(statistics.median(r["tokens_per_second"] for r in training))
-    seconds = [float(sum(row["seconds"] for row in run_rows)) for run_rows in rows]
-    numbers["seconds"] = round(statistics.median(seconds), 1)
-    return numbers
-
-
-def _has_perplexity(rows: Sequence[Sequence[dict[str, Any]]]) -> bool:
-    """Whether any row has one; an objective may have none."""
-    return any(row.get("perplexity") is not None for run_rows in rows for row in run_rows)
-
-
-def _further(rows: Sequence[Sequence[dict[str, Any]]], split: str) -> list[str]:
-    """The columns beside those that every row has: parts of objectives, further metrics."""
-    names = [name for run_rows in rows for row in run_rows if row["split"] == split for name in row]
-    values = (name for name in dict.fromkeys(names) if name not in MEASURED)
-    return [name for name in values if all(map(_is_number, _flat(_series(rows, split, name))))]
-
-
-def _flat(series: Sequence[Sequence[Any]]) -> list[Any]:
-    return [value for values in series for value in values]
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _series(rows: Sequence[Sequence[dict[str, Any]]], split: str, key: str) -> list[list[float]]:
-    """Return the values of a metric in each run that has any."""
-    series = [
-        [row[key] for row in run_rows if row["split"] == split and row.get(key) is not None]
-        for run_rows in rows
-    ]
-    return [values for values in series if values]
-
-
-def _summary(name: str, values: Sequence[float], metric: str) -> dict[str, Any]:
-    if len(values) == 1:
-        return {name: round(values[0], 6)}
-    worst = min(values) if metric == "accuracy" else max(values)
-    mean, spread = statistics.fmean(values), statistics.stdev(values)
-    return {
-        f"{name}: median": round(statistics.median(values), 6),
-        f"{name}: worst": round(worst, 6),
-        f"{name}: mean ± sd": f"{mean:.6g} ± {spread:.2g}",
-    }

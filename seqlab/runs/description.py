@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import secrets
@@ -16,7 +17,7 @@ import torch
 
 import seqlab
 from seqlab.data.preparation import vocabulary_hash
-from seqlab.experiment.yaml12 import dump_yaml
+from seqlab.experiment.yaml12 import dump_flow, dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
@@ -54,6 +55,7 @@ def describe_run(
         "corpus": {
             "name": prepared.corpus.component.name,
             "asked_for": resolved.corpus.component.name,
+            "stand_in": prepared.corpus is not resolved.corpus,
             "fingerprint": prepared.source.fingerprint,
             "tokens": len(prepared.tokens),
         },
@@ -79,8 +81,28 @@ def describe_run(
             for plugin in used_plugins(resolved, registry)
         ],
         "git": git_state(Path.cwd()),
+        "settings": _as_json_value(used_settings(resolved, parts)),
         **({"init_from": parts.begun} if parts.begun else {}),
     }
+
+
+def used_settings(resolved: Resolved, parts: Parts) -> dict[str, Any]:
+    """Return the resolved experiment, with the corpus that was really used."""
+    sections = resolved.as_experiment()
+    used = parts.prepared.corpus
+    if used is not resolved.corpus:
+        core = {k: v for k, v in sections["corpus"].items() if k not in resolved.corpus.options}
+        sections["corpus"] = core | used.as_section() | {"if_unavailable": None}
+    return sections
+
+
+def _as_json_value(value: Any) -> Any:
+    """A plain value, with numbers that JSON lacks as YAML writes them."""
+    if isinstance(value, dict):
+        return {key: _as_json_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json_value(item) for item in value]
+    return dump_flow(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def environment(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,14 @@ from typing import Any
 from torch import nn
 
 from seqlab.errors import Override, RunFailed
-from seqlab.memory import available_bytes, format_bytes, is_out_of_memory, largest, requested_size
+from seqlab.memory import (
+    available_bytes,
+    format_bytes,
+    is_out_of_memory,
+    largest,
+    requested_size,
+    what_to_lower,
+)
 from seqlab.registry import Resolved
 from seqlab.registry.attribution import raised_in_plugin
 
@@ -69,6 +76,7 @@ def check_memory(resolved: Resolved, outline: nn.Module, vocabulary: int) -> Non
 def _too_large(resolved: Resolved, sizes: Mapping[str, Any], task: str, size: str) -> RunFailed:
     message = f"{task} needs more memory than there is" + (f" ({size})" if size else "")
     key = largest(sizes)
+    message += what_to_lower(sizes)
     if key is None:
         return RunFailed(message)
     message = f"{sizes[key]:,} is too large: {message}"

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from seqlab.errors import CheckpointError
 
 FORMAT = 1
+MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 100, 64, 10_000  # characters
 
 _strict = with_config(ConfigDict(strict=True, extra="allow"))
 
@@ -21,12 +22,14 @@ Loss: TypeAlias = Finite  # that of an objective may be negative
 Perplexity: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Proportion: TypeAlias = Annotated[float, Field(ge=0, le=1 + 1e-6, allow_inf_nan=False)]
 Short: TypeAlias = Annotated[str, Field(max_length=10_000)]
+Tag: TypeAlias = Annotated[str, Field(max_length=LONGEST_TAG)]
 
 
 @_strict
 class CorpusUsed(TypedDict):
     name: Short
     asked_for: Short
+    stand_in: NotRequired[bool]
     fingerprint: Short
     tokens: NotNegativeInt
 
@@ -102,6 +105,7 @@ class Description(TypedDict):
     resumed: NotRequired[list[NotNegativeInt]]
     profile: NotRequired[dict[Short, NotNegative]]
     init_from: NotRequired[InitialWeights]
+    settings: NotRequired[dict[str, Any]]
 
 
 @_strict
@@ -132,6 +136,25 @@ class SampleRow(TypedDict):
     epoch: NotNegativeInt
     prefix: str
     text: str
+
+
+class Cost(TypedDict):
+    """What of a row of `metrics.jsonl` says how good it is; the rest is not looked at."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="ignore")  # type: ignore[misc]
+
+    split: Short
+    loss: Loss | None
+    perplexity: Perplexity | None
+
+
+@_strict
+class NotesFile(TypedDict):
+    """The content of `notes.json`."""
+
+    format: Literal[1]
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)]
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)]
 
 
 @cache

@@ -26,16 +26,17 @@ from seqlab.files import (
     size_of,
     sync_file,
 )
-from seqlab.runs.file_schemas import Description, MetricsRow, SampleRow, parse
+from seqlab.runs.file_schemas import Cost, Description, MetricsRow, SampleRow, parse
 
 ROOT = Path("runs")
 MAX_DESCRIPTION = 16 << 20  # bytes
 FOLDERS = frozenset({"checkpoints", "plugins", "tensorboard"})
 FILES = frozenset(
     {"experiment.yaml", "resolved.yaml", "run.json", "metrics.jsonl", "samples.jsonl", "log.txt"}
-    | {"run.lock", "run.lock.json", "profile.json", "metrics.csv"}
+    | {"run.lock", "run.lock.json", "profile.json", "metrics.csv", "notes.json"}
 )
 MAX_LINE = 64 << 20  # bytes, of a row
+_OWN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 
 
 class RunFolder:
@@ -48,6 +49,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.samples = path / "samples.jsonl"
         self.profile = path / "profile.json"
+        self.notes = path / "notes.json"
         self.log = path / "log.txt"
         self.plugins = path / "plugins"
         self.checkpoints = path / "checkpoints"
@@ -97,6 +99,14 @@ class RunFolder:
     def metrics_rows(self) -> list[dict[str, Any]]:
         """Read `metrics.jsonl`; raises CheckpointError if it is damaged."""
         return list(self._rows(self.metrics, MetricsRow))
+
+    def costs(self) -> Iterator[dict[str, Any]]:
+        """Read `split`, `loss` and `perplexity` of each row of `metrics.jsonl`, which is faster.
+
+        Raises:
+            CheckpointError: one of these is damaged.
+        """
+        return self._rows(self.metrics, Cost)
 
     def sample_rows(self) -> list[dict[str, Any]]:
         """Read `samples.jsonl`; raises CheckpointError if it is damaged."""
@@ -174,10 +184,15 @@ def check_free(folder: Path) -> None:
         raise UsageError(f"{folder}: is not empty; a run needs a folder of its own")
 
 
+def is_given_name(folder_name: str) -> bool:
+    """Whether a person named the folder of a run; else it has its time and its id."""
+    return not _OWN_NAME.fullmatch(folder_name)
+
+
 def choose_path(name: str, run_dir: Path | None, root: Path) -> Path:
     """Return the folder of a new run: `run_dir`, or one under `root` with time and a random id."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = run_dir or root / _safe(name) / f"{now}-{secrets.token_hex(3)}"
+    path = run_dir or folder_of_name(name, root) / f"{now}-{secrets.token_hex(3)}"
     if run_dir is None and not path.resolve().is_relative_to(root.resolve()):
         raise UsageError(f"{path}: is outside of {root}")
     check_free(path)
@@ -193,6 +208,11 @@ def new_run_folder(path: Path) -> Iterator[RunFolder]:
             yield RunFolder(temporary)
     except OSError as error:
         raise RunFailed(f"{path}: cannot be made or written ({error.strerror})") from None
+
+
+def folder_of_name(name: str, root: Path) -> Path:
+    """Return the folder under a root that has the runs of a name."""
+    return root / _safe(name)
 
 
 def _safe(name: str) -> str:

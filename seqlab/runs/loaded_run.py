@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, overload
 from seqlab.arguments import MOST_ROWS, expect_decoder_overrides, named_path, texts, whole_number
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.preparation import prepare_split
-from seqlab.data.progress import Progress
+from seqlab.data.progress import Progress, log_progress
 from seqlab.data.splits import open_source
 from seqlab.errors import UsageError
 from seqlab.experiment import read_experiment
@@ -48,7 +48,7 @@ def open_run(
     plugins: Sequence[Given] = (),
     registry: Registry | None = None,
 ) -> Run:
-    """Open a run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+    """Open a run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
 
     Args:
         run: which one.
@@ -252,6 +252,8 @@ class Run:
                 whole_number(count, name, 1, MOST_ROWS)
         if documents not in (None, "fresh", "carried"):
             raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
+        progress = progress or log_progress()
+        progress("Opening the corpus", 0, None)
         source = open_source(self.resolved)
         source.check_same(self.description["corpus"]["fingerprint"])
         tokens = prepare_split(source, split, self.resolved.tokenizer, self.tokenizer, progress)
@@ -259,10 +261,13 @@ class Run:
         fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
         check_scorable(tokens, split, fresh=fresh)
         rows = settings.rows if rows is None else rows
+        progress("Building the model", 0, None)
+        model = self.model
+        progress(f"Scoring {split}", 0, None)
         metrics = measure(
-            self.model,
+            model,
             tokens,
-            TokenSizes.of(self.tokenizer, self.model.device),
+            TokenSizes.of(self.tokenizer, model.device),
             replace(settings, rows=rows, window=window),
             fresh=fresh,
             batch_size=batch_size,

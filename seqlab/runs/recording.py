@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from seqlab.errors import UsageError
 from seqlab.generation.generating import generate
@@ -16,6 +17,7 @@ from seqlab.records import (
     CheckpointSaved,
     EpochEnded,
     Evaluated,
+    Measured,
     Record,
     RunEnded,
     RunStarted,
@@ -46,6 +48,7 @@ class Recorder:
         self._prefixes = self._valid_prefixes()
         self._further = further_columns(self.resolved.evaluation)
         self.epoch = RunningEpoch(self.parts.training.columns)
+        self._last: dict[str, dict[str, Any]] = {}
 
     def started(self) -> None:
         training, total = self.parts.training, self.parts.total_steps
@@ -60,6 +63,8 @@ class Recorder:
             parameters=sum(p.numel() for p in self.parts.model.parameters()),
             samples_every=samples.every if samples else 0,
             columns=tuple(dict.fromkeys([*MEASURED, *training.columns.parts, *self._further])),
+            length_in_steps=self.resolved.train.steps is not None,
+            has_perplexity=self.parts.model.predicts_next,
         )
         self.observers.notify("seqlab_run_started", record)
 
@@ -122,8 +127,15 @@ class Recorder:
         record = RunEnded(status, step, str(self.folder.path), seconds)
         self.observers.notify("seqlab_run_ended", record)
 
+    def last_rows(self) -> dict[str, dict[str, Any]]:
+        """Return the last row of metrics of each split; those of before a resume are read."""
+        return self._last or {row["split"]: row for row in self.folder.metrics_rows()}
+
     def _write(self, file: Path, event: str, record: Record) -> None:
-        self.folder.append(file, record.as_row())
+        row = record.as_row()
+        if isinstance(record, Measured):
+            self._last[record.split] = row
+        self.folder.append(file, row)
         self.observers.notify(event, record)
 
     def _step_record(self, step: Step, norms: bool) -> StepEnded:

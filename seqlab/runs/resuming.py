@@ -17,6 +17,7 @@ from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.registry.given import Given
+from seqlab.registry.option_values import suggest_close
 from seqlab.runs.building import Parts, build
 from seqlab.runs.description import describe_run, environment, experiment_hash
 from seqlab.runs.error_messages import disk_errors
@@ -62,14 +63,14 @@ def resume(
     """Go on with a run from its latest undamaged checkpoint: what `seqlab resume` does.
 
     Args:
-        run: a folder, a name (its latest run), the beginning of an id, or `latest`.
+        run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
         overrides: `KEY=VALUE`, for the length of the run, its reports, and the files of its text.
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: the folder of all runs.
         plugins: components without a file: classes, whose kind their methods show, and mappings
             such as {"cells": {"mine": factory}}.
         registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
-        progress: reports how much of the corpus is read; None: to the log.
+        progress: reports what is built, and how much of the corpus is read; None: to the log.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -92,6 +93,8 @@ def resume(
             write_to(handler, folder.log)
             atomic.remove_leftovers(folder.path)
             remove_leftovers(folder.checkpoints)
+            if progress is not None:
+                progress("Loading the checkpoint", 0, None)
             saved = load_latest(folder, checkpoint)
             tokenizer = None
             if saved is not None:
@@ -105,6 +108,8 @@ def resume(
                 fingerprint=description["corpus"]["fingerprint"],
                 later_weights=saved.weights if saved else None,
             )
+            if progress is not None:
+                progress("Training", 0, None)
             _resume(folder, resolved, registry, parts, saved, description, tuple(overrides))
     return Run(folder, registry)
 
@@ -140,8 +145,8 @@ def _check_overrides(overrides: Sequence[str], files: Sequence[str]) -> None:
         if not any(key == name or key.startswith(f"{name}.") for name in changeable):
             raise UsageError(
                 f"{Override(override)}: a run that is resumed keeps its settings; what can change"
-                f" is {', '.join(changeable)}. For anything else start a new run (train.init_from"
-                " takes the weights)"
+                f" is {', '.join(changeable)}{suggest_close(key, changeable) or '.'} For anything"
+                " else start a new run (train.init_from takes the weights)"
             )
 
 
@@ -178,6 +183,8 @@ def _resume(
         )  # fmt: skip
     kept = {key: before[key] for key in ("id", "started", "best", "init_from") if key in before}
     description = after | kept | {"resumed": [*before.get("resumed", []), done]}
+    asked = {k: v for k, v in before["corpus"].items() if k in ("asked_for", "stand_in")}
+    description["corpus"] |= asked  # resolved.yaml has only the corpus that was used
     session = Session(resolved, parts, folder, Observers(resolved.observers), description)
     with disk_errors(folder.path):
         if saved is not None:

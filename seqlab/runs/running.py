@@ -21,7 +21,7 @@ from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.registry.given import Given
 from seqlab.runs.building import DifferentModel, Parts, build
 from seqlab.runs.comparison import model_difference
-from seqlab.runs.description import describe_run, used_plugins
+from seqlab.runs.description import describe_run, used_plugins, used_settings
 from seqlab.runs.dry_run import check_parts
 from seqlab.runs.folder import (
     ROOT,
@@ -66,7 +66,7 @@ def run(
         plugins: components without a file: classes, whose kind their methods show, and mappings
             such as {"cells": {"mine": factory}}.
         registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
-        progress: reports how much of the corpus is read; None: to the log.
+        progress: reports what is built, and how much of the corpus is read; None: to the log.
         profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
             a trace of some steps in `profile.json`.
 
@@ -86,6 +86,8 @@ def run(
     with run_log() as handler, deterministic(resolved.train.deterministic):
         for notice in resolved.notices:
             log.warning(notice)
+        if progress is not None:
+            progress("Checking the experiment", 0, None)
         check_parts(resolved)
         parts = _build(resolved, registry, root, progress)
         observers = Observers(resolved.observers)
@@ -99,6 +101,8 @@ def run(
             write_to(handler, folder.log)
             _log_untrained_targets(resolved, parts)
             profiler = Profile(parts.training.device, folder.profile) if profile else None
+            if progress is not None:
+                progress("Training", 0, None)
             Session(resolved, parts, folder, observers, description, profiler).run()
     return Run(folder, registry)
 
@@ -163,12 +167,7 @@ def _write_first_files(
 
 def resolved_text(resolved: Resolved, parts: Parts) -> bytes:
     """Return the resolved experiment as YAML, with the corpus that was really used."""
-    sections = resolved.as_experiment()
-    used = parts.prepared.corpus
-    if used is not resolved.corpus:
-        core = {k: v for k, v in sections["corpus"].items() if k not in resolved.corpus.options}
-        sections["corpus"] = core | used.as_section() | {"if_unavailable": None}
-    return dump_yaml(sections).encode()
+    return dump_yaml(used_settings(resolved, parts)).encode()
 
 
 def _log_untrained_targets(resolved: Resolved, parts: Parts) -> None:

@@ -15,11 +15,11 @@ import torch
 from seqlab.errors import Interrupted, Override, StoppedByHand
 from seqlab.experiment.interval import interval
 from seqlab.interrupts import forbidding_exit
-from seqlab.records import EpochEnded
 from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
 from seqlab.runs.command_words import resume_command
 from seqlab.runs.description import now
+from seqlab.runs.doubts import doubt, warn_at_the_end
 from seqlab.runs.error_messages import (
     compiler_errors,
     disk_errors,
@@ -30,7 +30,7 @@ from seqlab.runs.folder import RunFolder
 from seqlab.runs.observers import Observers
 from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
-from seqlab.runs.stopping import Best, Stopping, worse_than_guessing
+from seqlab.runs.stopping import Best, Stopping
 from seqlab.training.checkpoint import (
     Checkpoint,
     check_state,
@@ -113,18 +113,13 @@ class Session:
         self.last = step
         self.recorder.step_ended(step)
         if step.ends_epoch:
-            self.stopping.update(self._write_epoch(step))
+            self.stopping.update(self.recorder.epoch_ended(step))
             self.recorder.epoch = RunningEpoch(self.training.columns)
             if self._samples_due(step):
                 self.recorder.sampled(step.epoch)
         improved = self._evaluation_due(step) and self._evaluate(step)
         if improved or self._checkpoint_due(step):
             self._save()
-
-    def _write_epoch(self, step: Step) -> EpochEnded:
-        record = self.recorder.epoch_ended(step)
-        self.doubt = worse_than_guessing(record, self.parts.prepared.tokenizer.size)
-        return record
 
     def _evaluate(self, step: Step) -> bool:
         """Score the evaluated split; return whether the weights are the best so far."""
@@ -163,14 +158,14 @@ class Session:
             self.recorder.sampled(epoch=0)
             return
         if not last.ends_epoch:
-            self._write_epoch(last)
+            self.recorder.epoch_ended(last)
         if self.resolved.evaluation and not self._evaluation_due(last):
             self.best.improved_by(self.recorder.evaluated(last))
             self._prune()  # the best until now need not be kept
         if not self._samples_due(last):
             self.recorder.sampled(last.epoch)
-        if self.doubt:
-            log.warning(self.doubt)
+        self.doubt = doubt(self.resolved, self.parts.model, self.recorder.last_rows())
+        warn_at_the_end(self.description["corpus"], self.doubt)
 
     # -- checkpoints
 

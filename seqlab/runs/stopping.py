@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from seqlab.experiment.sections import Stop
-from seqlab.records import EpochEnded, Measured
+from seqlab.records import Measured
 
 
 @dataclass
@@ -26,20 +25,6 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def worse_than_guessing(epoch: EpochEnded, vocabulary: int) -> str:
-    """Warn of a training loss above twice that of guessing; empty: it is lower.
-
-    An overfitted model may well be that bad on other splits.
-    """
-    guessing = math.log(vocabulary)
-    if not epoch.loss > 2 * guessing:
-        return ""
-    return (
-        f"The loss of the last epoch is {epoch.loss:.4g}, and that of guessing is {guessing:.4g}:"
-        " training has diverged, or hardly begun; a smaller lr or a clip_norm may help"
-    )
 
 
 class Stopping:

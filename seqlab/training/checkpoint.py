@@ -46,6 +46,11 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}"
 
 
+def is_name(folder_name: str) -> bool:
+    """Whether a folder is named as a checkpoint is."""
+    return bool(_STEP.fullmatch(folder_name))
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint to a temporary folder, which is then renamed.
 

@@ -17,6 +17,14 @@ class Result:
     out: str
     err: str
 
+    @property
+    def complaints(self) -> list[str]:
+        """The lines of stderr after the one that says what the command begins with."""
+        lines = self.err.strip().splitlines()
+        return (
+            lines[1:] if lines[0].startswith(("seqlab: running ", "seqlab: resuming ")) else lines
+        )
+
 
 @pytest.fixture
 def seqlab_command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:

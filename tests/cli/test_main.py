@@ -62,7 +62,7 @@ def test_every_verb_has_help(verb, seqlab_command):
 )
 def test_a_strange_name_of_a_file_is_told_in_one_line(arguments, code, seqlab_command):
     result = seqlab_command(*arguments)
-    assert (result.code, len(result.err.splitlines())) == (code, 1)
+    assert (result.code, len(result.complaints)) == (code, 1)
     assert result.err.startswith("seqlab: ")
 
 

@@ -205,20 +205,23 @@ def two(seqlab_command, file, here):
 
 def test_compare_shows_what_differs(two, seqlab_command):
     lines = seqlab_command(*two).out.splitlines()
-    assert lines[:2] == ["runs\there\tthere", "cell.hidden_size\t8\t9"]
+    assert lines[0] == "name\there\tthere\tbest"
+    assert lines[3] == "cell.hidden_size\t8\t9\t"
     assert not any(line.startswith("cell.name") for line in lines)
 
 
 def test_compare_gives_json_and_csv_of_one_content(two, seqlab_command):
     rows = json.loads(seqlab_command(*two, "--json").out)
     table = list(csv.reader(seqlab_command(*two, "--csv").out.splitlines()))
-    assert [row["runs"] for row in rows] == table[0][1:] == ["here", "there"]
-    assert {line[0]: line[1] for line in table} == {k: str(v) for k, v in rows[0].items()}
+    assert [row["name"] for row in rows] == table[0][1:3] == ["here", "there"]
+    for line in table[1:]:
+        assert line[1:3] == ["" if row[line[0]] is None else str(row[line[0]]) for row in rows]
+        assert line[3:] == [", ".join(row["name"] for row in rows if line[0] in row["best"])]
 
 
 def test_compare_prints_a_table_in_markdown(two, seqlab_command):
     header, rule, *body = seqlab_command(*two, "--markdown").out.splitlines()
-    assert (header, rule) == ("| runs | here | there |", "| --- | --- | --- |")
+    assert (header, rule) == ("| name | here | there |", "| --- | --- | --- |")
     assert all(line.count("|") == 4 for line in body)
 
 

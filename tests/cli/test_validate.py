@@ -46,7 +46,7 @@ def test_a_run_says_it_all_at_once_too_and_leaves_nothing(seqlab_command, tiny):
     Path("e.yaml").write_text(dump_yaml(tiny | WRONG))
     done = seqlab_command("run", "e.yaml")
     assert done.code == 2
-    assert len(done.err.strip().splitlines()) == 3
+    assert len(done.complaints) == 3
     assert not Path("runs").exists()
 
 

@@ -48,8 +48,8 @@ def test_an_unknown_run_is_told_with_what_would_be_right(seqlab_command):
 @pytest.mark.parametrize(
     ("width", "message"),
     [
-        ("60", "The terminal is too narrow for: step, corpus, seed, started (--json has all)\n"),
-        ("80", "The terminal is too narrow for: seed, started (--json has all)\n"),
+        ("60", "The terminal is too narrow for: step, of (--json has all)\n"),
+        ("80", "The terminal is too narrow for: of (--json has all)\n"),
         ("120", ""),
     ],
 )

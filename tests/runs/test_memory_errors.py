@@ -47,6 +47,7 @@ def test_a_component_that_has_is_out_of_memory_is_one_line_and_code_1(seqlab_run
     with pytest.raises(RunFailed, match="more memory than there is") as caught:
         seqlab_run(sampler={"name": "greedy", when: how})
     assert caught.value.exit_code == 1
+    assert "; lower sampler.rows (4)" in str(caught.value)
     assert ("4 TB" in str(caught.value)) == (how == "torch")
 
 
@@ -78,6 +79,20 @@ def test_memory_is_no_more_than_a_process_may_have():
         assert available_bytes() == limit
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def test_a_run_that_needs_too_much_says_how_to_keep_the_size_of_a_batch(seqlab_run, monkeypatch):
+    def full(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 3 GiB")
+
+    monkeypatch.setattr("seqlab.training.loop.Training.steps", full)
+    with pytest.raises(RunFailed) as caught:
+        seqlab_run()
+    assert str(caught.value) == (
+        "training needs more memory than there is (20.00 GiB); lower the vocabulary (29),"
+        " cell.hidden_size (16), sampler.window (8) or sampler.batch_size (4)"
+        " (half of sampler.batch_size with twice the train.accumulate trains the same)"
+    )
 
 
 def test_other_errors_are_not_of_memory():

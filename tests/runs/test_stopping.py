@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import seqlab
 from seqlab.errors import ExperimentError
 from seqlab.experiment.sections import Stop
 from seqlab.records import Measured
+from seqlab.runs.doubts import worse_than_guessing
 from seqlab.runs.stopping import Best, Stopping
 
 
@@ -146,6 +149,63 @@ def test_a_finished_run_whose_loss_is_far_above_that_of_guessing_says_so(tiny, r
     assert ", and that of guessing is 3.367: " in caplog.messages[-1]
 
 
-def test_a_run_that_hardly_learns_is_not_doubted(tiny, registry):
+def test_a_run_that_learns_nothing_is_doubted_and_one_that_learns_is_not(tiny, registry):
+    lazy = seqlab.run(tiny | {"optimizer": {"name": "sgd", "lr": 1e-9}}, registry=registry)
+    assert "or hardly begun" in lazy.description["doubt"]
+    assert seqlab.run(tiny, registry=registry).description["doubt"] is None
+
+
+GUESSING = math.log(10)
+NONE, BETTER, WORSE = {"loss": None}, {"loss": GUESSING - 0.01}, {"loss": GUESSING + 0.01}
+
+
+@pytest.mark.parametrize(
+    ("rows", "evaluated", "doubt"),
+    [
+        ({"train": BETTER}, None, ""),
+        ({"train": WORSE}, None, "The loss of the last epoch is 2.313, "),
+        ({"train": WORSE, "valid": BETTER}, "valid", ""),
+        ({"train": BETTER, "valid": WORSE}, None, ""),
+        ({"train": BETTER, "valid": WORSE}, "valid", "The loss on split 'valid' is 2.313, "),
+        ({"train": BETTER, "valid": WORSE}, "valid", "knows the training split only"),
+        ({"train": WORSE, "valid": WORSE}, "valid", "diverged, or hardly begun"),
+        ({"train": NONE}, None, ""),
+        ({}, "valid", ""),
+    ],
+)
+def test_a_run_is_doubted_by_the_evaluated_split_or_else_by_its_training(rows, evaluated, doubt):
+    said = worse_than_guessing(rows, evaluated, 10)
+    assert doubt in said
+    assert bool(doubt) == bool(said)
+
+
+def test_a_run_that_was_killed_before_it_said_its_doubt_says_it_when_resumed(tiny, registry):
     run = seqlab.run(tiny | {"optimizer": {"name": "sgd", "lr": 1e-9}}, registry=registry)
+    doubt = run.description["doubt"]
+    run.folder.describe(run.description | {"status": "running", "doubt": None})
+    assert seqlab.resume(run.path, registry=registry).description["doubt"] == doubt
+
+
+FAR = """
+    import seqlab
+
+    class Far:
+        '''A loss of 99, whatever the model says.'''
+
+        predicts_next = False
+
+        def loss(self, hidden, head, window):
+            return seqlab.Terms(0 * head(hidden).sum() + 99, None)
+
+    @seqlab.hookimpl
+    def seqlab_register_objectives():
+        return {"far": Far}
+"""
+
+
+def test_a_loss_that_is_no_guess_of_the_next_token_is_not_doubted(tiny, registry, drop):
+    sections = {"optimizer": {"name": "sgd", "lr": 1e-9}, "objective": "far"}
+    drop(FAR)
+    run = seqlab.run(tiny | sections)
+    assert run.metrics[-1]["loss"] > 50
     assert run.description["doubt"] is None

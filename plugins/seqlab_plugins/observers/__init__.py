@@ -7,137 +7,21 @@ import io
 import logging
 import math
 import os
-import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from seqlab import Observer, hookimpl
 from seqlab.files import cut, expect_folder, open_anew, open_to_append, open_to_read, size_of
-from seqlab.options import LargeCount
-from seqlab.printable import csv_cell, visible
-from seqlab.records import (
-    EpochEnded,
-    Evaluated,
-    Measured,
-    RunEnded,
-    RunStarted,
-    StepEnded,
-    TextGenerated,
-)
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from seqlab.printable import csv_cell
+from seqlab.records import Measured, RunEnded, RunStarted, StepEnded, TextGenerated
+from seqlab_plugins.observers.console import Console
 
 log = logging.getLogger("seqlab.gradient_spikes")
-
-LINES = 20  # for a run without samples
-
-
-class Console:
-    """Shows a run: a progress bar on a terminal, the plain lines of the textbook elsewhere.
-
-    Args:
-        every: epochs between two lines; null: as often as samples, or twenty lines in a run.
-        step_interval: optimizer steps between two updates of the bar.
-    """
-
-    def __init__(
-        self,
-        *,
-        every: LargeCount | None = None,
-        step_interval: LargeCount = 1,
-    ) -> None:
-        self._every = every
-        self.step_interval = step_interval
-        self._bar: Progress | None = None
-        self._epochs = 0
-
-    def seqlab_run_started(self, record: RunStarted) -> None:
-        self._epochs = record.epochs
-        self._every = self._every or record.samples_every or -(-record.epochs // LINES) or 1
-        if _shows_bar():
-            self._start_bar(record)
-
-    def seqlab_step_ended(self, record: StepEnded) -> None:
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=record.step)
-
-    def seqlab_epoch_ended(self, record: EpochEnded) -> None:
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], description=_status(record))
-        if record.epoch % (self._every or 1) == 0 or record.epoch == self._epochs:
-            self._print(f"epoch {record.epoch}, {_measured(record)}, time {record.seconds:.2f} sec")
-
-    def seqlab_evaluated(self, record: Evaluated) -> None:
-        self._print(f"epoch {record.epoch}, {visible(record.split)} {_measured(record)}")
-
-    def seqlab_text_generated(self, record: TextGenerated) -> None:
-        text = visible(record.text) if _is_terminal(sys.stdout) else record.text
-        self._print(f" - {text}")
-
-    def seqlab_run_ended(self, record: RunEnded) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _start_bar(self, record: RunStarted) -> None:
-        # Not at the top: the import of rich draws a random number.
-        from rich import console, progress
-
-        self._bar = progress.Progress(
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(bar_width=16),
-            progress.TaskProgressColumn(),
-            progress.TimeRemainingColumn(compact=True),
-            progress.TextColumn("left"),
-            console=console.Console(file=sys.stderr),
-            transient=True,
-        )
-        self._bar.add_task(visible(record.name), total=record.total_steps, completed=record.step)
-        self._bar.start()
-
-    def _print(self, line: str) -> None:
-        """Print a line on stdout, above the bar on stderr."""
-        if self._bar is not None and _is_terminal(sys.stdout):
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, flush=True)  # noqa: T201 # this is the observer that prints
-
-
-LARGE = 700.0  # nats, from which on a perplexity is no float
-
-
-def _shows_bar() -> bool:
-    """Whether rich would show a bar, without the import of rich."""
-    return os.environ.get("TTY_COMPATIBLE") == "1" or _is_terminal(sys.stderr)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and not stream.closed and stream.isatty()
-
-
-def _status(record: EpochEnded) -> str:
-    return (
-        f"epoch {record.epoch}, loss {record.loss:.3f}, {_perplexity(record, 4)}"
-        f"{record.tokens_per_second:,.0f} tokens/s"
-    )
-
-
-def _measured(record: Measured) -> str:
-    """Perplexity (or the loss of an objective without) and what is measured beside it."""
-    first = _perplexity(record, 6).removesuffix(", ") or f"loss {record.loss:.6f}"
-    return ", ".join([first, *(f"{n} {v:.4g}" for n, v in record.parts.items() if v is not None)])
-
-
-def _perplexity(record: Measured, digits: int) -> str:
-    """Empty where the loss is that of an objective that has no perplexity."""
-    if record.perplexity is not None:
-        return f"perplexity {record.perplexity:.{digits}f}, "
-    return "perplexity too large for a float, " if record.loss > LARGE else ""
 
 
 class Csv:
