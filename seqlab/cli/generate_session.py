@@ -15,7 +15,7 @@ from seqlab.cli.options import yaml_text
 from seqlab.cli.streams import err, is_terminal, out
 from seqlab.cli.typed_lines import typed_lines
 from seqlab.contracts import SearchDecoder
-from seqlab.errors import ExperimentError, RunFailed, UsageError
+from seqlab.errors import SeqlabError, UsageError
 from seqlab.experiment.located import Origin, plain
 from seqlab.experiment.yaml12 import load_yaml
 from seqlab.printable import one_line
@@ -58,7 +58,7 @@ def converse(run: Run, settings: Settings, registry: Registry, *, keeps_history:
         for line in lines:
             try:
                 _answer(session, line)
-            except (UsageError, ExperimentError, RunFailed) as error:
+            except SeqlabError as error:
                 for problem in error.lines:
                     err(f"seqlab: {one_line(problem)}")
             except KeyboardInterrupt:
