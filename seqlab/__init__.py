@@ -91,7 +91,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.runs.resuming import resume as resume
     from seqlab.runs.running import run as run
     from seqlab.runs.several import compare as compare
-    from seqlab.runs.several import find as runs
+    from seqlab.runs.several import runs as runs
     from seqlab.training.loss import head_loss as head_loss
     from seqlab.training.loss import head_scores as head_scores
     from seqlab.vocabulary import Vocabulary as Vocabulary

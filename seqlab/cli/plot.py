@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,7 +37,7 @@ _DOT = "\u28ff"
     metavar="NAME",
     help="What to draw, or all; repeatable. Default: perplexity, or else loss.",
 )
-@click.option("--x", type=click.Choice(_XS), default="step", show_default=True, help="Against what.")
+@click.option("--x", type=click.Choice(_XS), default="step", show_default=True, help="By what.")
 @click.option("--log", "logarithmic", type=click.Choice(_LOGS), help="Logarithmic axes.")
 @click.option(
     "--smooth",
@@ -86,7 +87,7 @@ def command(
     for notice in dict.fromkeys(notice for panel in drawn for notice in panel.notices):
         log.warning(notice)
     if as_json:
-        print_json([asdict(panel) for panel in drawn])
+        print_json([_plain(asdict(panel)) for panel in drawn])
     else:
         _print(drawn)
 
@@ -106,8 +107,8 @@ def _readable(folders: list[RunFolder]) -> list[Run]:
             errors.append(error)
     if not runs:
         raise errors[0]
-    for error in errors:
-        log.warning("%s; the run is left out", error)
+    for damage in errors:
+        log.warning("%s; the run is left out", damage)
     return runs
 
 
@@ -117,6 +118,15 @@ def _write(drawn: list[Panel], path: Path) -> None:
 
     save(draw(drawn), path)
     err(f"seqlab: wrote {one_line(shown_path(path))}")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: a gap is null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print(drawn: list[Panel]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqlab.plots.fonts import families_for
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, which people with any kind of colour vision can tell apart."""
 MARKERS = "oDs^vPX"  # after all colours are used
-DASHES = ("-", "--", ":", "-.")
+DASHES = ("-", ":", "-.")  # of evaluated splits
 FEW = 30  # points, up to which each has a mark
 PANEL = (6.4, 4.0)  # inches
 LONGEST = 60  # characters of a name in a legend
@@ -59,27 +60,54 @@ def _drawn(panels: Sequence[Panel]) -> Figure:
     names = dict.fromkeys(line.name for panel in panels for line in panel.lines)
     if len(names) == 1:
         figure.suptitle(_shortened(*names))
+    look = _Look.of(panels)
+    explained: set[str] = set()
     for place, panel in enumerate(panels, 1):
-        _draw_panel(figure.add_subplot(rows, columns, place), panel)
+        axes = figure.add_subplot(rows, columns, place)
+        _draw_panel(axes, panel, look)
+        explained |= _explain(axes, panel, look, explained)
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
-    names = list(dict.fromkeys(line.name for line in panel.lines))
-    splits = _splits(panel)
+@dataclass(frozen=True)
+class _Look:
+    """The names, which have colours, and the splits, which have dashes: the same in all panels."""
+
+    names: tuple[str, ...]
+    splits: tuple[str, ...]
+
+    @classmethod
+    def of(cls, panels: Sequence[Panel]) -> _Look:
+        lines = [line for panel in panels for line in panel.lines]
+        splits = dict.fromkeys(line.split for line in lines if line.split != "train")
+        return cls(tuple(dict.fromkeys(line.name for line in lines)), tuple(splits))
+
+    def dashes(self, split: str) -> str:
+        """None for the first evaluated split, long ones for training."""
+        return "--" if split == "train" else DASHES[self.splits.index(split) % len(DASHES)]
+
+
+def _draw_panel(axes: Axes, panel: Panel, look: _Look) -> None:
     for line in panel.lines:
-        _draw_line(axes, line, names.index(line.name), splits.index(line.split))
+        _draw_line(axes, line, look)
     for name in panel.axes.log:
         _make_logarithmic(axes, name)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
     axes.grid(visible=True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(panel.lines) > 1 or panel.lines[0].runs > 1:
-        lines = [line for line in axes.get_lines() if line.get_gid() == "line"]
-        axes.legend(lines, [_label(line, len(names)) for line in panel.lines], frameon=False)
-    else:
-        axes.set_title(_label(panel.lines[0], len(names)))
+
+
+def _explain(axes: Axes, panel: Panel, look: _Look, explained: set[str]) -> set[str]:
+    """Say what the lines are, unless other panels have; return what was said."""
+    labels = [_label(line, len(look.names)) for line in panel.lines]
+    if explained.issuperset(labels):
+        return set()
+    if len(labels) == 1 and panel.lines[0].runs == 1:
+        axes.set_title(labels[0])
+        return set()
+    axes.legend(axes.get_lines(), labels, frameon=False)
+    return {*labels}
 
 
 def _make_logarithmic(axes: Axes, name: str) -> None:
@@ -94,22 +122,17 @@ def _make_logarithmic(axes: Axes, name: str) -> None:
     axis.set_minor_formatter(plain)
 
 
-def _splits(panel: Panel) -> list[str]:
-    """Evaluated splits first: theirs are the lines without dashes."""
-    splits = dict.fromkeys(line.split for line in panel.lines)
-    return sorted(splits, key=lambda split: split == "train")
-
-
-def _draw_line(axes: Axes, line: Line, color: int, dash: int) -> None:
+def _draw_line(axes: Axes, line: Line, look: _Look) -> None:
+    color = look.names.index(line.name)
     shade = COLORS[color % len(COLORS)]
-    style: dict[str, Any] = {"color": shade, "linestyle": DASHES[dash % len(DASHES)]}
+    style: dict[str, Any] = {"color": shade, "linestyle": look.dashes(line.split)}
     if color >= len(COLORS) or line.points <= FEW:
         style["marker"] = MARKERS[color // len(COLORS) % len(MARKERS)]
         style["markersize"] = 3
         style["markevery"] = max(len(line.x) // FEW, 1)
     if line.runs > 1:
         axes.fill_between(line.x, line.low, line.high, color=shade, alpha=0.2, linewidth=0)
-    axes.plot(line.x, line.middle, linewidth=1.5, gid="line", **style)
+    axes.plot(line.x, line.middle, linewidth=1.5, **style)
 
 
 def _label(line: Line, names: int) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from seqlab.atomic import write_atomic
 from seqlab.errors import RunFailed, UsageError
 from seqlab.plots.matplotlib import drawing
-from seqlab.registry.option_values import suggest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,9 +25,10 @@ _NO_TIME: dict[str, dict[str, Any]] = {
 def check_format(path: Path) -> None:
     """Raise UsageError unless the ending of a path is that of a format."""
     if path.suffix.lower() not in _NO_TIME:
-        hint = suggest(path.suffix.lower(), _NO_TIME)
         what = f"has the ending '{path.suffix}'" if path.suffix else "has no ending"
-        raise UsageError(f"{path}: {what}, which is no format of a picture{hint}")
+        raise UsageError(
+            f"{path}: {what}, which is no format of a picture; there are: {', '.join(_NO_TIME)}"
+        )
 
 
 def save(figure: Figure, path: Path) -> None:

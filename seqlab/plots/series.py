@@ -13,6 +13,7 @@ from seqlab.plots.axes import Axes, Rows, positions, time_unit
 from seqlab.registry.option_values import suggest
 
 PLACES = ("step", "epoch", "split")  # of a row: where it is, not what was measured
+COUNTED = ("tokens", "seconds")  # what it took, which `all` leaves out
 FIRST = ("perplexity", "loss")  # what is drawn if nobody says what
 
 
@@ -72,20 +73,21 @@ def panels(groups: Sequence[Group], metric: str | Sequence[str], axes: Axes) -> 
         axes: what the axes show.
 
     Raises:
-        UsageError: there are no rows, no run has such a metric, or a logarithmic axis has none.
+        UsageError: there are no rows, no run has such a metric, or nothing is left on a
+            logarithmic axis of the only metric.
     """
     groups = [Group(group.name, tuple(filter(len, group.runs))) for group in groups]
     groups = [group for group in groups if group.runs]
     if not groups:
         raise UsageError("there is nothing to draw: no run has a row of metrics yet")
     chosen = _chosen([metric] if isinstance(metric, str) else metric, metrics_of(groups))
-    return [_in_units(_panel(groups, name, axes)) for name in chosen]
+    return [_in_units(_panel(groups, name, axes, alone=len(chosen) == 1)) for name in chosen]
 
 
 def _chosen(asked: Sequence[str], known: Sequence[str]) -> list[str]:
     asked = [name for name in asked if name]
     if "all" in asked:
-        return list(known)
+        return [name for name in known if name not in COUNTED]
     for name in asked:
         if name not in known:
             raise UsageError(f"metric: no run has numbers of '{name}'{suggest(name, known)}")
@@ -95,7 +97,7 @@ def _chosen(asked: Sequence[str], known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(asked)) or first[:1]
 
 
-def _panel(groups: Sequence[Group], metric: str, axes: Axes) -> Panel:
+def _panel(groups: Sequence[Group], metric: str, axes: Axes, *, alone: bool) -> Panel:
     splits = dict.fromkeys(row["split"] for g in groups for run in g.runs for row in run)
     lines = [_line(group, split, metric, axes) for group in groups for split in splits]
     drawn = tuple(line for line in lines if line.points)
@@ -103,8 +105,14 @@ def _panel(groups: Sequence[Group], metric: str, axes: Axes) -> Panel:
         raise UsageError(f"x: the {axes.x} of no row with {metric} is known yet; take x=step")
     of = f" (mean of {axes.smooth} rows)" if axes.smooth > 1 else ""
     panel = Panel(metric, drawn, axes, axes.x, metric.replace("_", " ") + of)
-    _check_logarithms(panel)
-    return replace(panel, notices=tuple(_lost(groups, metric)))
+    notices = list(_lost(groups, metric))
+    for axis in _without_logarithm(panel):
+        message = f"log: {axis} shows {axes.x if axis == 'x' else metric}, which is nowhere above 0"
+        if alone:
+            raise UsageError(message)
+        panel = replace(panel, axes=replace(axes, log=axes.log.replace(axis, "")))
+        notices.append(f"{message}: that axis is not logarithmic")
+    return replace(panel, notices=tuple(notices))
 
 
 def _lost(groups: Sequence[Group], metric: str) -> Iterable[str]:
@@ -123,10 +131,11 @@ def _line(group: Group, split: str, metric: str, axes: Axes) -> Line:
     """The runs of a group joined at each step."""
     at: dict[int, list[tuple[float, float]]] = {}
     for rows in group.runs:
-        for step, x, value in _points(rows, split, metric, axes):
-            at.setdefault(step, []).append((x, value))
+        for step, place, value in _points(rows, split, metric, axes):
+            at.setdefault(step, []).append((place, value))
     points = [_summary(at[step]) for step in sorted(at)]
-    x, middle, low, high = zip(*points, strict=True) if points else ((), (), (), ())
+    columns = [tuple(point[i] for point in points) for i in range(4)]
+    x, middle, low, high = columns
     return Line(group.name, split, x, middle, low, high, runs=len(group.runs))
 
 
@@ -157,16 +166,13 @@ def _smoothed(values: Sequence[float], count: int) -> list[float]:
     return means
 
 
-def _check_logarithms(panel: Panel) -> None:
-    """Raise UsageError if nothing would be left on a logarithmic axis."""
+def _without_logarithm(panel: Panel) -> list[str]:
+    """The logarithmic axes on which nothing would be left."""
     values = {
         "x": [x for line in panel.lines for x in line.x],
         "y": [y for line in panel.lines for y in line.middle],
     }
-    for axis in panel.axes.log:
-        if not any(value > 0 for value in values[axis]):
-            name = panel.axes.x if axis == "x" else panel.metric
-            raise UsageError(f"log: {axis} shows {name}, which is nowhere above 0")
+    return [axis for axis in panel.axes.log if not any(value > 0 for value in values[axis])]
 
 
 def _in_units(panel: Panel) -> Panel:

@@ -15,10 +15,10 @@ class _CallableRoom(ModuleType):
     """This package, which is a function too: `seqlab.runs` is both."""
 
     def __call__(self, pattern: Which | None = None, root: str | Path = "runs") -> Runs:
-        """Return runs, the oldest first; `seqlab.runs.several.find` says what the arguments are."""
-        from seqlab.runs.several import find
+        """Return runs, the oldest first; `seqlab.runs.several.runs` says what the arguments are."""
+        from seqlab.runs.several import runs
 
-        return find(pattern, root)
+        return runs(pattern, root)
 
 
 sys.modules[__name__].__class__ = _CallableRoom

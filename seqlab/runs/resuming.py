@@ -65,7 +65,8 @@ def resume(
 
     Args:
         run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
-        overrides: a mapping or a list of `KEY=VALUE`, for the length of the run, its reports, and the files of its text.
+        overrides: a mapping or a list of `KEY=VALUE`, for the length of the run, its reports, and
+            the files of its text.
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: the folder of all runs.
         plugins: components without a file: classes, whose kind their methods show, and mappings

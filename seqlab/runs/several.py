@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +18,7 @@ from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.listing import list_runs
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lookup import all_runs, find_runs
+from seqlab.runs.results import SPREAD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Which: TypeAlias = str | Path | Iterable[str | Path]
 _SHOWN = ("run", "id", "status", "step", "total_steps", "best", "metric", "split", "tags", "doubt")
-_NOT_SHOWN = ("folders", "best")
+_NOT_SHOWN = ("name", "folders", "best")
 
 
 class Runs(list[Run]):
@@ -57,11 +58,22 @@ class Comparison(list[dict[str, Any]]):
     """The rows of a comparison, which a notebook shows as a table; `pandas.DataFrame` takes it."""
 
     def _repr_html_(self) -> str:
-        rows = [{k: v for k, v in row.items() if k not in _NOT_SHOWN} for row in self]
-        return table(rows, [(i, name) for i, row in enumerate(self) for name in row["best"]])
+        spread = {f"{name}: {word}" for row in self for name in row for word in SPREAD}
+        names = dict.fromkeys(name for row in self for name in row)
+        shown = [name for name in names if name not in spread and name not in _NOT_SHOWN]
+        rows = [{"": name, **{row["name"]: _shown(row, name) for row in self}} for name in shown]
+        best = [(i, row["name"]) for i, name in enumerate(shown) for row in self
+                if name in row["best"]]  # fmt: skip
+        return table(rows, best)
 
 
-def find(pattern: Which | None = None, root: str | Path = ROOT) -> Runs:
+def _shown(row: Mapping[str, Any], name: str) -> Any:
+    """A value; a median of seeds with the standard deviation beside it."""
+    sd = row.get(f"{name}: sd")
+    return row.get(name) if sd is None else f"{row[name]:.6g} ± {sd:.2g}"
+
+
+def runs(pattern: Which | None = None, root: str | Path = ROOT) -> Runs:
     """Return runs, the oldest first: what `seqlab runs` lists.
 
     Args:
@@ -102,7 +114,7 @@ def compare(runs: Which | Run | Iterable[Run], root: str | Path = ROOT) -> Compa
 
 
 def _opened(item: str | Path | Run, root: str | Path) -> list[Run]:
-    return [item] if isinstance(item, Run) else find(item, root)
+    return [item] if isinstance(item, Run) else runs(item, root)
 
 
 def _readable(folders: Iterable[RunFolder]) -> Runs:
