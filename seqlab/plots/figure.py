@@ -26,6 +26,7 @@ DASHES = ("-", ":", "-.")  # of evaluated splits
 FEW = 30  # points, up to which each has a mark
 PANEL = (6.4, 4.0)  # inches
 LONGEST = 60  # characters of a name in a legend
+LARGE = 1e250
 ACROSS = 2  # panels beside each other
 
 
@@ -90,6 +91,8 @@ class _Look:
 def _draw_panel(axes: Axes, panel: Panel, look: _Look) -> None:
     for line in panel.lines:
         _draw_line(axes, line, look)
+    if any(y > LARGE for line in panel.lines for y in line.high):
+        axes.margins(y=0)  # there are no numbers for a margin
     for name in panel.axes.log:
         _make_logarithmic(axes, name)
     axes.set_xlabel(panel.x_label)

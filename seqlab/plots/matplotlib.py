@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from seqlab.errors import UsageError
 
 SETTINGS: Any = {
@@ -29,7 +31,8 @@ def drawing(*families: str) -> Iterator[None]:
     expect_installed()
     import matplotlib
 
-    with matplotlib.rc_context(), warnings.catch_warnings():
+    # Its axes compute with powers of ten beyond the largest float, and then leave those out.
+    with matplotlib.rc_context(), warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")  # `fonts` says it
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({**SETTINGS, "font.family": [*families] or ["DejaVu Sans"]})

@@ -131,8 +131,9 @@ def _line(group: Group, split: str, metric: str, axes: Axes) -> Line:
     """The runs of a group joined at each step."""
     at: dict[int, list[tuple[float, float]]] = {}
     for rows in group.runs:
-        for step, place, value in _points(rows, split, metric, axes):
-            at.setdefault(step, []).append((place, value))
+        last = {step: (x, y) for step, x, y in _points(rows, split, metric, axes)}
+        for step, point in last.items():
+            at.setdefault(step, []).append(point)
     points = [_summary(at[step]) for step in sorted(at)]
     columns = [tuple(point[i] for point in points) for i in range(4)]
     x, middle, low, high = columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import numpy as np
 from matplotlib.figure import Figure
 
 DPI = 100
@@ -14,5 +15,6 @@ class ShownFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         data = BytesIO()
-        self.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
+        with np.errstate(over="ignore"):
+            self.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
         return data.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ from seqlab.status_line import columns, shortened
 COLORS = (33, 208, 35, 175, 214, 75, 250)  # of 256: those of a figure, on dark and on light
 MARKS = "•×+o*#@"
 HEIGHT = 15  # lines of a panel, without its axes
-LEFT, RIGHT = 14, 2  # columns beside the dots: numbers and the axis
-NARROWEST, WIDEST = 20, 110  # columns of dots
+LEFT = 14  # columns of the numbers at the axis
+NARROWEST, WIDEST = 10, 110  # columns of dots
 
 
 def text_of(panels: Sequence[Panel], width: int, *, colored: bool) -> str:
@@ -30,9 +31,20 @@ def text_of(panels: Sequence[Panel], width: int, *, colored: bool) -> str:
 
 
 def _panel(panel: Panel, width: int, *, colored: bool) -> str:
+    dots = min(width - LEFT, WIDEST)
+    lines = _lines(panel, dots, colored)
+    excess = max(map(_columns_of, lines)) - width  # of the axis, which has names behind it
+    if excess > 0:
+        lines = _lines(panel, dots - excess, colored)
+    legend = [_legend(line, number, colored) for number, line in enumerate(panel.lines)]
+    head = shortened(f"y: {one_line(panel.y_label)}", width)
+    return "\n".join([head, *lines, *_in_rows(legend, width, colored)])
+
+
+def _lines(panel: Panel, dots: int, colored: bool) -> list[str]:
+    """The picture, with so many columns of dots."""
     figure = _new_figure()
-    figure.width = min(max(width - LEFT - RIGHT, NARROWEST), WIDEST)
-    figure.height = HEIGHT
+    figure.width, figure.height = max(dots, NARROWEST), HEIGHT
     figure.color_mode = "byte"
     figure.with_colors = colored
     figure.origin = False
@@ -45,10 +57,11 @@ def _panel(panel: Panel, width: int, *, colored: bool) -> str:
         for xs, ys in _pieces(line, panel.axes.log):
             mark = MARKS[number % len(MARKS)] if marked or len(xs) == 1 else None
             figure.plot(xs, ys, lc=COLORS[number % len(COLORS)] if colored else None, marker=mark)
-    head = f"y: {one_line(panel.y_label)}"
-    legend = [_legend(line, number, colored) for number, line in enumerate(panel.lines)]
-    lines = [shortened(head, width), *str(figure.show()).splitlines()]
-    return "\n".join([*(line.rstrip() for line in lines), *_in_rows(legend, width, colored)])
+    return [line.rstrip() for line in str(figure.show()).splitlines()]
+
+
+def _columns_of(line: str) -> int:
+    return columns(re.sub(r"\x1b\[[0-9;]*m", "", line))
 
 
 def _new_figure() -> Any:
