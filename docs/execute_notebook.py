@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -16,7 +17,8 @@ NOTEBOOK = Path(__file__).parent / "notebook.ipynb"
 
 def main() -> None:
     """Write the notebook anew, without what differs between machines: execution times, ids."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    formats: Any = nbformat  # which has no types
+    notebook = formats.read(NOTEBOOK, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}})
         client.execute()
@@ -26,7 +28,7 @@ def main() -> None:
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
-    nbformat.write(notebook, NOTEBOOK)
+    formats.write(notebook, NOTEBOOK)
 
 
 def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from seqlab.printable import one_line
 
 UPDATED = 0.5  # seconds between two texts
-WIDTH = 100  # columns of a text
+WIDTH = 80  # columns of a text
 Render: TypeAlias = Callable[[int | None], str]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli.loading import loading
 from seqlab.cli.options import PATH, Whole, json_option, print_json, root_option
 from seqlab.cli.streams import data, err, has_colors
 from seqlab.errors import SeqlabError, UsageError
@@ -69,18 +70,16 @@ def command(
     """
     if out is not None and as_json:
         raise UsageError("--out and --json exclude each other: choose one")
-    from seqlab.plots.axes import Axes
     from seqlab.plots.saving import check_format
-    from seqlab.plots.series import panels
-    from seqlab.runs.comparison import distinct, series
     from seqlab.runs.lookup import find_runs
 
     if out is not None:
         check_format(out)
-    opened, left_out = distinct(_readable(find_runs(runs, root)))
-    for notice in left_out:
-        log.warning(notice)
-    drawn = panels(series(opened), metrics, Axes(x, logarithmic or "", smooth))
+    shown = loading(f"drawing {' '.join(runs)}")
+    folders = find_runs(runs, root)
+    shown("Importing torch")
+    drawn = _panels(folders, metrics, x, logarithmic or "", smooth)
+    shown.close()
     if out is not None:
         _write(drawn, out)
         return
@@ -90,6 +89,19 @@ def command(
         print_json([_plain(asdict(panel)) for panel in drawn])
     else:
         _print(drawn)
+
+
+def _panels(
+    folders: list[RunFolder], metrics: tuple[str, ...], x: str, logarithmic: str, smooth: int
+) -> list[Panel]:
+    from seqlab.plots.axes import Axes
+    from seqlab.plots.series import panels
+    from seqlab.runs.comparison import distinct, series
+
+    opened, left_out = distinct(_readable(folders))
+    for notice in left_out:
+        log.warning(notice)
+    return panels(series(opened), metrics, Axes(x, logarithmic, smooth))
 
 
 def _readable(folders: list[RunFolder]) -> list[Run]:
@@ -135,7 +147,7 @@ def _print(drawn: list[Panel]) -> None:
 
     from seqlab.plots.terminal import text_of
 
-    encoding = sys.stdout.encoding or "ascii"
+    encoding = sys.stdout.encoding or "utf-8"
     try:
         _DOT.encode(encoding)
     except UnicodeEncodeError:

@@ -84,8 +84,10 @@ class _Look:
         return cls(tuple(dict.fromkeys(line.name for line in lines)), tuple(splits))
 
     def dashes(self, split: str) -> str:
-        """None for the first evaluated split, long ones for training."""
-        return "--" if split == "train" else DASHES[self.splits.index(split) % len(DASHES)]
+        """None for the first evaluated split, long ones for training beside it."""
+        if split == "train":
+            return "--" if self.splits else "-"
+        return DASHES[self.splits.index(split) % len(DASHES)]
 
 
 def _draw_panel(axes: Axes, panel: Panel, look: _Look) -> None:

@@ -41,7 +41,8 @@ def save(figure: Figure, path: Path) -> None:
     check_format(path)
     kind = path.suffix.lower()
     data = BytesIO()
-    families = _families(figure)
+    with drawing():
+        families = _families(figure)
     with drawing(*families):
         figure.savefig(data, format=kind[1:], dpi=DPI, metadata=_NO_TIME[kind])
     try:
