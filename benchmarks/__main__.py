@@ -20,6 +20,7 @@ BENCHMARKS = {
     "reproduction": "the textbook's results with its own settings",
     "pictures": "the pictures of README and docs, as they are measured",
     "timings": "an epoch, the command's start, a first run",
+    "quick_verbs": "the verbs that only describe and check, cold and warm",
     "first_line": "the first line on a terminal, and the longest silence after it",
     "steps": "training steps against the reference's loop and the machine's limits",
     "parts": "what the parts of a step take alone",

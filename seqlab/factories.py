@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic_core import core_schema
-
 from seqlab import contracts
 
 if TYPE_CHECKING:
@@ -66,6 +64,24 @@ class Part:
     written: Any
 
 
+@dataclass(frozen=True)
+class PartCheck:
+    """Makes a part of what is written; raises ValueError for what names no component."""
+
+    kind: str
+
+    def __call__(self, written: Any) -> Part:
+        name = written.get("name") if isinstance(written, dict) else written
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"the name of a {self.kind}, or a mapping with its name")
+        return Part(self.kind, written)
+
+
+def part_schema(kind: str) -> Any:
+    """Return what checks a part of a kind, in the form that pydantic takes."""
+    return {"type": "function-plain", "function": {"type": "no-info", "function": PartCheck(kind)}}
+
+
 def factory_of(kind: str) -> Callable[[T], T]:
     """Mark a protocol as the type of factories of a kind, for options.
 
@@ -76,16 +92,9 @@ def factory_of(kind: str) -> Callable[[T], T]:
             def __call__(self) -> Reward: ...
     """
 
-    def check(written: Any) -> Part:
-        name = written.get("name") if isinstance(written, dict) else written
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"the name of a {kind}, or a mapping with its name")
-        return Part(kind, written)
-
     def mark(protocol: T) -> T:
-        schema = core_schema.no_info_plain_validator_function(check)
         marked: Any = protocol
-        marked.__get_pydantic_core_schema__ = classmethod(lambda *_: schema)
+        marked.__get_pydantic_core_schema__ = classmethod(lambda *_: part_schema(kind))
         marked.__get_pydantic_json_schema__ = classmethod(lambda *_: {KIND: kind})
         return protocol
 

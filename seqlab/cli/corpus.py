@@ -131,8 +131,8 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
     """List the cached token ids, the last used first."""
+    from seqlab.cache_folder import cache_folder
     from seqlab.data import cache_entries
-    from seqlab.data.cache import cache_folder
 
     if clear:
         removed, refusals = cache_entries.clear()

@@ -33,16 +33,21 @@ if TYPE_CHECKING:
 def command(
     file: Path, key: str | None, overrides: tuple[str, ...], as_json: bool, plugins: PluginChoice
 ) -> None:
-    """Explain KEY, such as optimizer.lr, or all keys: the value, its origin, and its reader."""
+    """Explain KEY, such as optimizer.lr, or all keys: the value, its origin, and its reader.
+
+    KEY may lead into components of components (cell.layers.0.hidden_size) and into values
+    (samples.prefixes.0). Of a component, a mapping or a section, all that is inside is listed.
+    """
     from seqlab.experiment import read_experiment
     from seqlab.registry import resolve
-    from seqlab.registry.explanation import explain, explain_key
+    from seqlab.registry.explained_keys import explain_key
+    from seqlab.registry.explanation import explain
 
-    registry = plugins.load()
+    registry = plugins.know()
     experiment = read_experiment(file, overrides)
     rows = explain(experiment, resolve(experiment, registry), registry)
     if key:
-        rows = explain_key(rows, key)
+        rows = explain_key(rows, key, experiment.tree)
     if as_json:
         print_json([vars(row) for row in rows])
     elif len(rows) == 1:

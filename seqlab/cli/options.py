@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from seqlab.printable import cell, from_here, json_text
 
 if TYPE_CHECKING:
     from seqlab.registry import Registry
+    from seqlab.registry.plugins import Key
     from seqlab.runs.saved_parts import Which
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,19 @@ class PluginChoice:
         """
         from seqlab.registry import load_plugins
 
-        registry = load_plugins(self.folder, local=self.local, without=self.without)
+        return self._checked(load_plugins, warn)
+
+    def know(self, *, warn: bool = True, imported: Container[Key] = ()) -> Registry:
+        """Do the same without importing plugins that the cache knows, to describe and check.
+
+        The components in `imported` are imported, so that they can be built.
+        """
+        from seqlab.registry.kept_plugins import know_plugins
+
+        return self._checked(partial(know_plugins, imported=imported), warn)
+
+    def _checked(self, find: Callable[..., Registry], warn: bool) -> Registry:
+        registry = find(self.folder, local=self.local, without=self.without)
         problems = list(registry.problems())
         if problems and self.strict:
             raise PluginError(*problems)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli import plugins_check, plugins_new
+from seqlab.cli import plugins_check, plugins_disable, plugins_new
 from seqlab.cli.options import (
     PluginChoice,
     json_option,
@@ -22,6 +22,7 @@ from seqlab.errors import UsageError
 from seqlab.printable import one_line
 
 if TYPE_CHECKING:
+    from seqlab.registry.catalogue import Registry
     from seqlab.registry.option import Option
     from seqlab.registry.plugins import Component, Plugin
 
@@ -36,19 +37,24 @@ def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginC
     if context.invoked_subcommand is not None:
         context.obj = plugins
         return
-    registry = plugins.load(warn=False)
+    registry = plugins.load(warn=False) if trace else plugins.know(warn=False)
     if as_json:
-        print_json([_plugin_json(plugin) for plugin in registry.plugins])
+        print_json([_plugin_json(plugin, registry) for plugin in _all(registry)])
         return
     if trace:
         _print_trace(registry.plugins)
         return
     rows = [
-        (p.name, p.origin, text_or_empty(p.path), _offers(p), _state(p)) for p in registry.plugins
+        (p.name, p.origin, text_or_empty(p.path), _offers(p), _state(p, registry))
+        for p in _all(registry)
     ]
     print_table(("plugin", "from", "file", "offers", "state"), rows)
     for problem in registry.problems():
         err(one_line(problem))
+
+
+def _all(registry: Registry) -> list[Plugin]:
+    return [*registry.plugins, *registry.disabled]
 
 
 def _print_trace(plugins: Sequence[Plugin]) -> None:
@@ -68,21 +74,29 @@ def _problems(plugin: Plugin) -> str:
 
 command.add_command(plugins_check.command)
 command.add_command(plugins_new.command)
+command.add_command(plugins_disable.disable)
+command.add_command(plugins_disable.enable)
 
 
 @command.command("show")
 @click.argument("kind")
-@click.argument("name")
+@click.argument("name", required=False)
 @json_option
 @plugin_options
-def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
-    """Show a component: its options, its source, and a line of YAML to paste."""
+def show(kind: str, name: str | None, as_json: bool, plugins: PluginChoice) -> None:
+    """Show a component: its options, its source, and a line of YAML to paste.
+
+    Without NAME, the components of KIND are listed.
+    """
     from seqlab.registry.catalogue import NotFound
     from seqlab.registry.option_values import suggest
 
-    registry = plugins.load()
+    registry = plugins.know()
     if kind not in registry.kinds:
         raise UsageError(f"unknown kind '{kind}'{suggest(kind, registry.kinds)}")
+    if name is None:
+        _print_kind(registry.components(kind), as_json)
+        return
     try:
         component = registry.find(kind, name)
     except NotFound as error:
@@ -91,6 +105,17 @@ def show(kind: str, name: str, as_json: bool, plugins: PluginChoice) -> None:
         print_json(_component_json(component))
     else:
         _print_component(component)
+
+
+def _print_kind(components: Sequence[Component], as_json: bool) -> None:
+    """A line for each component, or all that is known of each."""
+    if as_json:
+        print_json([_component_json(component) for component in components])
+        return
+    rows = [
+        (c.name, ", ".join(c.signature.options), c.plugin, c.signature.summary) for c in components
+    ]
+    print_table(("name", "options", "plugin", "what it is"), rows, ("plugin", "options"))
 
 
 def _print_component(component: Component) -> None:
@@ -144,7 +169,7 @@ def _component_json(component: Component) -> dict[str, Any]:
     }
 
 
-def _plugin_json(plugin: Plugin) -> dict[str, Any]:
+def _plugin_json(plugin: Plugin, registry: Registry) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "distribution": plugin.distribution or None,
@@ -153,6 +178,7 @@ def _plugin_json(plugin: Plugin) -> dict[str, Any]:
         "offers": [{"kind": c.kind, "name": c.name} for c in plugin.components],
         "import_seconds": plugin.seconds,
         "problems": [str(problem) for problem in plugin.problems],
+        "disabled": plugin in registry.disabled,
     }
 
 
@@ -163,7 +189,9 @@ def _offers(plugin: Plugin) -> str:
     return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
 
 
-def _state(plugin: Plugin) -> str:
+def _state(plugin: Plugin, registry: Registry) -> str:
+    if plugin in registry.disabled:
+        return "disabled"
     if not plugin.problems:
         return "ok"
     return "partly failed" if plugin.components else "failed"

@@ -17,4 +17,4 @@ def command(plugins: PluginChoice) -> None:
     """
     from seqlab.registry.schema import experiment_schema
 
-    print_json(experiment_schema(plugins.load()))
+    print_json(experiment_schema(plugins.know()))

@@ -24,13 +24,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from seqlab import packing
 from seqlab.atomic import make_folders, remove_folder, remove_leftovers, write_atomic
+from seqlab.cache_folder import cache_folder
 from seqlab.data.store import FILES, Damaged, open_store, write_store
 from seqlab.data.tokens import Part, Tokens
 from seqlab.errors import RunFailed
@@ -43,12 +43,6 @@ STATE = ".safetensors"  # suffix of a vocabulary's file
 MAX_FINGERPRINT = 4096  # bytes
 
 RACY = 2.0  # seconds: a file that changed just now may change again within one tick of its clock
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: $SEQLAB_CACHE, or that of the system."""
-    named = os.environ.get("SEQLAB_CACHE")
-    return Path(named) if named else user_cache_path("seqlab")
 
 
 def key_of(**parts: Any) -> str | None:

@@ -12,9 +12,11 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 from seqlab.atomic import expect_only, remove_folder, remove_leftovers
-from seqlab.data.cache import MAX_FINGERPRINT, STATE, cache_folder
+from seqlab.cache_folder import cache_folder
+from seqlab.data.cache import MAX_FINGERPRINT, STATE
 from seqlab.data.store import FILES, Damaged, read_manifest
 from seqlab.files import entries, read, size_of
+from seqlab.registry import kept_entries
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _NOT_OURS = "was not made by seqlab, so it stays"
@@ -41,6 +43,7 @@ def clear() -> tuple[int, list[OSError]]:
         "tokens": _remove_store,
         "vocabularies": _remove_vocabulary,
         "fingerprints": _remove_fingerprint,
+        kept_entries.FOLDER: _remove_signatures,
     }
     for name, remove in removals.items():
         folder = cache_folder() / name
@@ -98,3 +101,11 @@ def _remove_fingerprint(file: Path) -> int:
         raise OSError(0, _NOT_OURS, str(file))
     file.unlink()
     return len(data)
+
+
+def _remove_signatures(file: Path) -> int:
+    size = size_of(file)
+    if not kept_entries.is_entry(file):
+        raise OSError(0, _NOT_OURS, str(file))
+    file.unlink()
+    return size

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from annotated_types import Gt, Le
+
+from seqlab.options import Check
 
 _PATTERN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) (step|epoch|minute)s?")
 
@@ -45,4 +47,4 @@ def _checked(value: int | str) -> int | str:
     return value
 
 
-Every = Annotated[int, Field(gt=0, le=2**40)] | Annotated[str, AfterValidator(_checked)]
+Every = Annotated[int, Gt(0), Le(2**40)] | Annotated[str, Check(_checked)]

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from seqlab.experiment.interval import Every
 from seqlab.experiment.later_keys import LATER
@@ -22,7 +22,7 @@ from seqlab.factories import (
     MetricFactory,
     component,
 )
-from seqlab.options import Count, LargeCount, Layers, Share
+from seqlab.options import Check, Count, Finite, LargeCount, Layers, Share
 
 _Shares: TypeAlias = float | dict[Literal["valid", "test"], float] | None
 
@@ -48,11 +48,10 @@ def _less_than_all(shares: _Shares) -> _Shares:
     return shares
 
 
-Length = Annotated[int, Field(gt=0, le=1_000_000)]  # tokens of a generated text
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Pattern = Annotated[str, Field(min_length=1)]
+Length = Annotated[int, Gt(0), Le(1_000_000)]  # tokens of a generated text
+Pattern = Annotated[str, MinLen(1)]
 _ONE_HOT, _LINEAR = component("one_hot"), component("linear")
-HeldOut = Annotated[float, Field(gt=0, lt=1)]
+HeldOut = Annotated[float, Gt(0), Lt(1)]
 
 
 def learned(size: int) -> Default:
@@ -74,7 +73,7 @@ class CorpusKeys:
 
     max_characters: LargeCount | None = None
     holdout: Annotated[
-        HeldOut | dict[Literal["valid", "test"], HeldOut] | None, AfterValidator(_less_than_all)
+        HeldOut | dict[Literal["valid", "test"], HeldOut] | None, Check(_less_than_all)
     ] = None
     if_unavailable: CorpusFactory | None = None
 
@@ -87,7 +86,7 @@ class OptimizerKeys:
         clip_norm: scale gradients so that their global L2 norm is at most this; null: never.
     """
 
-    clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    clip_norm: Annotated[float, Gt(0), Finite()] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +144,8 @@ class Stop:
     metric: Literal["loss", "perplexity", "bits_per_character", "accuracy"] = "loss"
     split: str = "valid"
     patience: LargeCount | None = None
-    min_delta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    target: Finite | None = None
+    min_delta: Annotated[float, Ge(0), Finite()] = 0.0
+    target: Annotated[float, Finite()] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +166,10 @@ class Evaluation:
     """
 
     every: Every = "1 epoch"
-    split: Annotated[str, AfterValidator(_not_test)] = "valid"
+    split: Annotated[str, Check(_not_test)] = "valid"
     documents: Literal["fresh", "carried"] | None = None
     rows: Count = 16
-    window: Annotated[int, Field(gt=0, le=2**24)] = 128
+    window: Annotated[int, Gt(0), Le(2**24)] = 128
     metrics: list[MetricFactory] = field(default_factory=list, metadata=LATER)
     methods: list[EvaluationMethodFactory] = field(default_factory=list, metadata=LATER)
 
@@ -185,7 +184,7 @@ class InitFrom:
             name and shape, those of tokens by token; the vocabulary is then one's own.
     """
 
-    run: Annotated[str, Field(min_length=1)]
+    run: Annotated[str, MinLen(1)]
     take: Literal["all", "fitting"] = "all"
 
 
@@ -217,17 +216,17 @@ class Train:
         frozen: patterns of the names of parameters that are not trained, such as `embedding.*`.
     """
 
-    epochs: Annotated[int, Field(ge=0, le=2**40)] | None = None
-    steps: Annotated[int, Field(ge=0, le=2**40)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    device: Annotated[str, AfterValidator(_device_name)] = "auto"
+    epochs: Annotated[int, Ge(0), Le(2**40)] | None = None
+    steps: Annotated[int, Ge(0), Le(2**40)] | None = None
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    device: Annotated[str, Check(_device_name)] = "auto"
     accumulate: Count = 1
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     compile: bool = False
     cuda_graphs: bool = False
     deterministic: bool = False
-    max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_minutes: Annotated[float, Gt(0), Finite()] | None = None
+    average: Annotated[float, Gt(0), Lt(1)] | None = None
     checkpoint: Checkpoints = field(default_factory=lambda: Checkpoints())
     stop: Stop | None = None
     on_nonfinite: Literal["stop", "skip"] = "stop"
@@ -251,7 +250,7 @@ class Samples:
         at_start: also show what the untrained model says.
     """
 
-    prefixes: list[Annotated[str, Field(min_length=1)]]
+    prefixes: list[Annotated[str, MinLen(1)]]
     length: Length = 50
     every: LargeCount = 1
     at_start: bool = False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import traceback
 from contextlib import suppress
-from importlib.metadata import entry_points
 
 from seqlab.registry.discovery import DROPPED_IN, GROUP, top_package
 
@@ -37,6 +36,8 @@ def _modules(error: BaseException) -> list[str]:
 
 def _packages() -> dict[str, str]:
     """The top-level packages of installed plugins, each with its distribution and version."""
+    from importlib.metadata import entry_points
+
     packages: dict[str, str] = {}
     with suppress(Exception):  # a damaged distribution must not hide the error that is reported
         for point in entry_points(group=GROUP):

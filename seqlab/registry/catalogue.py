@@ -8,8 +8,10 @@ from functools import cached_property
 
 from seqlab.errors import WithoutPlugin
 from seqlab.experiment.kinds import KINDS, Kind
+from seqlab.registry.option import Option
 from seqlab.registry.option_values import suggest
 from seqlab.registry.plugins import Component, Plugin, component_label
+from seqlab.registry.signature import Signature, read_signature
 
 
 class NotFound(LookupError):
@@ -33,12 +35,23 @@ class PluginChoice:
 class Registry:
     """The plugins as they were loaded; `choice` loads the same ones again.
 
-    `kinds` are those of seqlab, and those that plugins declare.
+    `kinds` are those of seqlab, and those that plugins declare. `disabled` plugins were found and
+    not loaded. `known` are signatures of dataclasses that need not be read.
     """
 
     plugins: tuple[Plugin, ...]
     choice: PluginChoice = PluginChoice()
     kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
+    disabled: tuple[Plugin, ...] = ()
+    known: Mapping[type, Signature] = field(default_factory=dict)
+
+    def signature_of(self, cls: type) -> Signature:
+        """The signature of a dataclass of keys: as it is known already, or read."""
+        return self.known.get(cls) or read_signature(cls)
+
+    def core_options(self, kind: Kind) -> Mapping[str, Option]:
+        """The keys that the core reads in the section of a kind, whatever the component."""
+        return self.signature_of(kind.section.keys).options if kind.section.keys else {}
 
     @cached_property
     def _offers(self) -> dict[tuple[str, str], list[Component]]:
@@ -109,4 +122,6 @@ class Registry:
 
     def _failed_note(self) -> str:
         failed = [f"'{plugin.name}'" for plugin in self.plugins if plugin.problems]
-        return f" (plugins that failed: {', '.join(failed)})" if failed else ""
+        disabled = [f"'{plugin.name}'" for plugin in self.disabled]
+        note = f" (plugins that failed: {', '.join(failed)})" if failed else ""
+        return note + (f" (plugins that are disabled: {', '.join(disabled)})" if disabled else "")

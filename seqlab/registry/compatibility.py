@@ -5,16 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 import seqlab
-from seqlab.hookspecs import API
 from seqlab.printable import pasted
 
 DECLARATION = "SEQLAB_API"
@@ -46,6 +40,8 @@ def _declared(source: bytes) -> Any:
 
 def why_too_new(declared: Any) -> str:
     """Return in one sentence why a plugin of this API cannot be used; empty if it can."""
+    from seqlab.hookspecs import API
+
     if declared is None:
         return ""
     if type(declared) is not int or declared < 1:
@@ -60,6 +56,10 @@ def why_too_new(declared: Any) -> str:
 
 def unmet_requirements(requirements: Iterable[str]) -> Iterable[tuple[int, str]]:
     """Yield the index of each requirement that is not met, and a message that says what to do."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
     for index, text in enumerate(requirements):
         try:
             requirement = Requirement(text)
@@ -84,6 +84,9 @@ def install_command(distribution: str, released: str) -> str:
 
     Both may come from a stranger, so nothing else gets into the command.
     """
+    from packaging.utils import InvalidName, canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
     try:
         canonicalize_name(distribution, validate=True)
         return pasted(["pip", "install", f"{distribution}=={Version(released)}"])

@@ -11,7 +11,6 @@ from seqlab.experiment.sections import OPTIONAL_SECTIONS, Model, Train, learned
 from seqlab.registry.binding import as_written
 from seqlab.registry.option_values import check_options
 from seqlab.registry.section_binding import SectionBinder
-from seqlab.registry.signature import read_signature
 
 
 def core_section(
@@ -26,7 +25,11 @@ def core_section(
         return None
 
     checked = check_options(
-        read_signature(cls).options, section, key, f"section '{key}'", binder.bind_part
+        binder.registry.signature_of(cls).options,
+        section,
+        key,
+        f"section '{key}'",
+        binder.bind_part,
     )
     binder.complaints += checked.complaints
     if checked.complaints:

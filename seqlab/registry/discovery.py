@@ -6,13 +6,12 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from seqlab.arguments import named_path
 from seqlab.errors import PluginFolder, UsageError
@@ -20,6 +19,9 @@ from seqlab.files import read
 from seqlab.registry.error_summary import reason
 from seqlab.registry.plugins import Plugin
 from seqlab.registry.source_hashes import Home
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,30 @@ Importer: TypeAlias = Callable[[], ModuleType]
 Found: TypeAlias = tuple[Plugin, Importer]
 
 
-def _load(point: EntryPoint) -> ModuleType:
-    module = point.load()
+class Point(NamedTuple):
+    """An entry point: the name of a plugin, and its module."""
+
+    name: str
+    value: str
+
+    @property
+    def module(self) -> str:
+        return self.value.partition(":")[0].strip()  # it may be malformed
+
+
+class Offering(NamedTuple):
+    """A distribution with plugins; `damage` says why its entry points cannot be read."""
+
+    name: str
+    version: str
+    points: tuple[Point, ...] = ()
+    damage: str = ""
+
+
+def _load(point: Point) -> ModuleType:
+    from importlib.metadata import EntryPoint
+
+    module = EntryPoint(point.name, point.value, GROUP).load()
     if not isinstance(module, ModuleType):
         raise TypeError(f"entry point '{point.value}' is not a module")
     return module
@@ -56,21 +80,33 @@ def _execute(home: Home, path: str) -> ModuleType:
 
 def installed() -> Iterator[Found]:
     """Entry points: seqlab's own first, the others sorted by distribution."""
-    by_name: dict[str, Distribution] = {}
-    for distribution in distributions():
-        if _has_entry_points(distribution):
-            by_name.setdefault(_name(distribution), distribution)
+    return found_in(offerings())
+
+
+def found_in(offerings: Iterable[Offering]) -> Iterator[Found]:
+    """The plugins of distributions, of seqlab alone where the variable says so."""
     own_only = bool(os.environ.get(AUTOLOAD_OFF))
-    for name in sorted(by_name, key=lambda name: (name != OWN, name)):
-        if name == OWN or not own_only:
-            yield from _entry_points(name, by_name[name])
+    for offering in sorted(offerings, key=lambda each: (each.name != OWN, each.name)):
+        if offering.name == OWN or not own_only:
+            yield from _plugins_of(offering)
+
+
+def offerings() -> list[Offering]:
+    """The distributions with plugins; of several with one name the first counts."""
+    from importlib.metadata import distributions
+
+    by_name: dict[str, Offering] = {}
+    for distribution in distributions():
+        if _has_entry_points(distribution) and (name := _name(distribution)) not in by_name:
+            by_name[name] = _offering(name, distribution)
+    return list(by_name.values())
 
 
 def _has_entry_points(distribution: Distribution) -> bool:
     """Whether it may have plugins; most distributions have none and need not be parsed."""
     try:
         return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
-    except Exception:  # `_entry_points` reports it
+    except Exception:  # `_offering` reports it
         return True
 
 
@@ -81,33 +117,36 @@ def _name(distribution: Distribution) -> str:
         return "?"
 
 
-def _entry_points(name: str, distribution: Distribution) -> Iterator[Found]:
-    """The plugins of a distribution; a failed plugin if its entry points cannot be read."""
+def _offering(name: str, distribution: Distribution) -> Offering:
     try:
         points = distribution.entry_points.select(group=GROUP)
         version = distribution.metadata["Version"] or ""
+        rows = tuple(Point(point.name, point.value) for point in points)
     except Exception as error:
-        damaged = TypeError(f"its entry points are damaged: {reason(error)}")
-        yield Plugin(name, None, name, ""), partial(_fail, damaged)
-        return
-    modules = [point.value.partition(":")[0] for point in points]  # may be malformed
-    counts = Counter(map(top_package, modules))
-    for point, module in zip(points, modules, strict=True):
-        home = Home(module, alone=counts[top_package(module)] == 1)
-        yield (
-            Plugin(point.name, _module_path(point), name, version, home=home),
-            partial(_load, point),
-        )
+        return Offering(name, "", damage=f"its entry points are damaged: {reason(error)}")
+    return Offering(name, version, rows)
+
+
+def _plugins_of(offering: Offering) -> Iterator[Found]:
+    """The plugins of a distribution; a failed plugin if its entry points cannot be read."""
+    name, version, points, damage = offering
+    if damage:
+        yield Plugin(name, None, name, ""), partial(_fail, TypeError(damage))
+    counts = Counter(top_package(point.module) for point in points)
+    for point in points:
+        home = Home(point.module, alone=counts[top_package(point.module)] == 1)
+        path = _module_path(point.module)
+        yield Plugin(point.name, path, name, version, home=home), partial(_load, point)
 
 
 def top_package(module: str) -> str:
     return module.partition(".")[0].strip()
 
 
-def _module_path(point: EntryPoint) -> Path | None:
-    """The file of the module, or of its top package, without importing it."""
+def _module_path(module: str) -> Path | None:
+    """The file of a module, or of its top package, without importing it."""
     try:
-        top, _, rest = point.module.partition(".")
+        top, _, rest = module.partition(".")
         spec = find_spec(top)
     except (ImportError, ValueError, AttributeError):
         return None

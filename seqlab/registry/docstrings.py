@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import docstring_parser
-
 
 def option_texts(factory: Callable[..., Any]) -> dict[str, str]:
     """Help for options: from the docstring's `Args:`, or the summary if it has `NAME`."""
+    import docstring_parser
+
     docs = (factory.__doc__, getattr(defining_function(factory), "__doc__", None))
     parsed = [docstring_parser.parse(inspect.cleandoc(doc)) for doc in docs if doc]
     summary = summary_of(factory)

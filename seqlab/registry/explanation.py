@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
-from seqlab.errors import UsageError
 from seqlab.experiment.kinds import SINGLE
 from seqlab.experiment.located import Located
 from seqlab.experiment.reading import Experiment
@@ -17,12 +16,10 @@ from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.option import Option
-from seqlab.registry.option_values import suggest
 from seqlab.registry.resolving import Resolved
-from seqlab.registry.signature import Signature, SignatureError, read_fields, read_signature
+from seqlab.registry.signature import Signature, SignatureError, read_fields
 
 CORE = "seqlab itself"
-Steps: TypeAlias = list[str | int]
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
         bound, core = getattr(resolved, kind), resolved.keys_of(kind)
         rows += explainer.component(kind, bound, _inside(tree, kind), core)
     for section, cls in CORE_SECTIONS.items():
-        signature, settings = read_signature(cls), getattr(resolved, section)
+        signature, settings = registry.signature_of(cls), getattr(resolved, section)
         written = _inside(tree, section)
         for name, value in vars(settings).items() if settings is not None else ():
             option, here = signature.options[name], _inside(written, name)
@@ -59,16 +56,6 @@ def explain(experiment: Experiment, resolved: Resolved, registry: Registry) -> l
     for index, bound in enumerate(resolved.observers):
         rows += explainer.component(f"observers.{index}", bound, _inside(observers, index))
     return rows
-
-
-def explain_key(rows: list[Explanation], key: str) -> list[Explanation]:
-    """Return the row of a key, or those of the keys inside it, or of the key that it is inside."""
-    exact = [row for row in rows if row.key == key]
-    inside = [row for row in rows if row.key.startswith(f"{key}.")]
-    outside = [row for row in rows if key.startswith(f"{row.key}.")]
-    if not (exact or inside or outside):
-        raise UsageError(f"no key '{key}'{suggest(key, [row.key for row in rows])}")
-    return exact or inside or outside
 
 
 @dataclass(frozen=True)
@@ -92,7 +79,7 @@ class _Explainer:
         yield Explanation(f"{key}.name", component.name, origin, reader, help=text, given=given)
         readers = [(bound.options, signature, reader)]
         if keys := core and component.of.section.keys:
-            readers.append((core, read_signature(keys), CORE))
+            readers.append((core, self.registry.signature_of(keys), CORE))
         for values, signature, who in readers:
             for name, value in values.items():
                 option, here = signature.options[name], _inside(written, name)
@@ -115,7 +102,7 @@ class _Explainer:
             for step, item in items:
                 here = _inside(written, step)
                 yield from self.option(f"{key}.{step}", item, here, option, signature, reader)
-        elif inside := _fields(value):
+        elif inside := self._fields(value):
             for name, part in inside.options.items():
                 item, here = getattr(value, name), _inside(written, name)
                 yield from self.option(f"{key}.{name}", item, here, part, inside, reader)
@@ -130,18 +117,19 @@ class _Explainer:
                 help=option.help,
             )
 
+    def _fields(self, value: Any) -> Signature | None:
+        """The keys of a value that is a dataclass; None: it is none."""
+        if not dataclasses.is_dataclass(value):
+            return None
+        if kept := self.registry.known.get(type(value)) or getattr(value, "kept_signature", None):
+            return cast("Signature", kept)
+        try:
+            return read_fields(type(value))
+        except SignatureError:  # a dataclass that pydantic checks need not be readable
+            return None
+
 
 def _inside(written: Located | None, step: str | int) -> Located | None:
     """What was written for a key; None: nothing."""
     here = written.at([step]) if written else None
     return None if here is written else here
-
-
-def _fields(value: Any) -> Signature | None:
-    """The keys of a value that is a dataclass; None: it is none."""
-    if not dataclasses.is_dataclass(value):
-        return None
-    try:
-        return read_fields(type(value))
-    except SignatureError:  # a dataclass that pydantic checks need not be readable
-        return None

@@ -7,21 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from seqlab.errors import UsageError, WithoutPlugin
 from seqlab.experiment.kinds import KINDS, Kind
 from seqlab.interrupts import detecting_ctrl_c, reraise_interrupt
-from seqlab.registry.catalogue import PluginChoice, Registry
+from seqlab.registry.catalogue import Registry
 from seqlab.registry.compatibility import declared_api, why_too_new
 from seqlab.registry.declared_kinds import declared_kinds
-from seqlab.registry.discovery import Importer, dropped_in, dropped_in_file, installed
+from seqlab.registry.discovery import Found, Importer, dropped_in_file, installed
 from seqlab.registry.error_summary import reason
 from seqlab.registry.given import Given, given_plugin
 from seqlab.registry.offers import with_components
-from seqlab.registry.option_values import suggest
-from seqlab.registry.plugins import Plugin, Problem, Refused
+from seqlab.registry.plugins import Component, Key, Plugin, Problem, Refused
 from seqlab.registry.registration import manager_for, register
+from seqlab.registry.selection import select
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -49,19 +48,31 @@ def load_plugins(
     Raises:
         UsageError: `folder` is given and is no folder, or `without` names no plugin.
     """
-    left_out = set(without)
-    single = [dropped_in_file(Path(path)) for path in files]
-    found = [*installed(), *(dropped_in(folder) if local else ()), *single]
-    found += [given_plugin(classes)] if (classes := list(given)) else []
-    names = [plugin.name for plugin, _ in found]
-    for name in sorted(left_out - {*names}):
-        raise UsageError(f"{WithoutPlugin(name)}: no such plugin{suggest(name, names)}")
-    imported = [_imported(*pair) for pair in found if pair[0].name not in left_out]
-    kinds, declaring = _with_kinds(imported)
+    classes = list(given)
+    asked_for = [dropped_in_file(Path(path)) for path in files]
+    asked_for += [given_plugin(classes)] if classes else []
+    found, choice, disabled = select(
+        installed(), folder, local=local, without=without, asked_for=asked_for
+    )
+    plugins, kinds, _ = load_found(found)
+    return Registry(plugins, choice, kinds, disabled)
+
+
+class Loaded(NamedTuple):
+    """Plugins in order, all kinds, and the names of the plugins that declare some."""
+
+    plugins: tuple[Plugin, ...]
+    kinds: Mapping[str, Kind]
+    declaring: frozenset[str]
+
+
+def load_found(found: Iterable[Found], kept: Mapping[Key, Component] | None = None) -> Loaded:
+    """Import plugins, and collect what they offer; components in `kept` need not be read."""
+    imported = [_imported(*pair) for pair in found]
+    kinds, modules, names = _with_kinds(imported)
     manager = manager_for(kinds.values())
-    plugins = [_offering(manager, kinds, plugin, module) for plugin, module in declaring]
-    choice = PluginChoice(None if folder is None else str(folder), local, tuple(sorted(left_out)))
-    return Registry(tuple(plugins), choice, kinds)
+    plugins = tuple(_offering(manager, kinds, *each, kept or {}) for each in modules)
+    return Loaded(plugins, kinds, names)
 
 
 Imported: TypeAlias = tuple[Plugin, ModuleType | None]  # None: it was refused
@@ -80,21 +91,28 @@ def _imported(plugin: Plugin, importer: Importer) -> Imported:
     return replace(plugin, seconds=time.perf_counter() - begin), module
 
 
-def _with_kinds(imported: Iterable[Imported]) -> tuple[dict[str, Kind], list[Imported]]:
+def _with_kinds(
+    imported: Iterable[Imported],
+) -> tuple[dict[str, Kind], list[Imported], frozenset[str]]:
     """Add the kinds that plugins declare, so that every hook is known before one is registered."""
-    kinds, results = dict(KINDS), list[Imported]()
+    kinds, results, names = dict(KINDS), list[Imported](), set[str]()
     for plugin, module in imported:
         try:
             declared = declared_kinds(plugin, module, kinds) if module else []
             kinds |= {kind.name: kind for kind in declared}
+            names |= {plugin.name} if declared else set()
             results.append((plugin, module))
         except Refused as error:
             results.append((plugin.with_problem(Problem(str(error))), None))
-    return kinds, results
+    return kinds, results, frozenset(names)
 
 
 def _offering(
-    manager: PluginManager, kinds: Mapping[str, Kind], plugin: Plugin, module: ModuleType | None
+    manager: PluginManager,
+    kinds: Mapping[str, Kind],
+    plugin: Plugin,
+    module: ModuleType | None,
+    kept: Mapping[Key, Component],
 ) -> Plugin:
     """Register a module, and call each of its hooks by itself, so that origins are known."""
     if module is None:
@@ -106,5 +124,5 @@ def _offering(
     for kind in kinds.values():
         for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
             if implementation.plugin is module:
-                plugin = with_components(plugin, kind, implementation.function)
+                plugin = with_components(plugin, kind, implementation.function, kept)
     return plugin

@@ -11,12 +11,17 @@ from seqlab.hookspecs import EVENTS
 from seqlab.interrupts import reraise_interrupt
 from seqlab.registry.error_summary import reason
 from seqlab.registry.option_values import suggest
-from seqlab.registry.plugins import Component, Plugin, Problem
+from seqlab.registry.plugins import Component, Key, Plugin, Problem
 from seqlab.registry.signature import SignatureError, component_signature
 
 
-def with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plugin:
-    """Add the components that a hook returns, and a problem for each that cannot be used."""
+def with_components(
+    plugin: Plugin, kind: Kind, hook: Callable[[], Any], kept: Mapping[Key, Component]
+) -> Plugin:
+    """Add the components that a hook returns, and a problem for each that cannot be used.
+
+    Those in `kept` are taken as they are there.
+    """
     try:
         returned = hook()
         offers = dict(returned.items()) if isinstance(returned, Mapping) else None
@@ -28,7 +33,8 @@ def with_components(plugin: Plugin, kind: Kind, hook: Callable[[], Any]) -> Plug
         return plugin.with_problem(Problem(problem))
     for name, factory in offers.items():
         try:
-            component = _component(kind, name, factory, plugin)
+            known = kept.get((plugin.name, kind.name, name))
+            component = known or _component(kind, name, factory, plugin)
             plugin = replace(plugin, components=(*plugin.components, component))
         except SignatureError as error:
             plugin = plugin.with_problem(Problem(str(error), kind.name, name))

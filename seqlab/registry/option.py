@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import GenericAlias
-from typing import Any
-
-from pydantic import ConfigDict, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import to_jsonable_python
-from pydantic_core.core_schema import DataclassSchema
+from typing import TYPE_CHECKING, Any
 
 from seqlab.factories import KIND
-from seqlab.registry.docstrings import option_texts, summary_of
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 REQUIRED = inspect.Parameter.empty
 
@@ -37,23 +34,29 @@ class Option:
     @cached_property
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the value, with `$defs` if it needs any."""
-        of_tuple = self._adapter.json_schema(schema_generator=_SchemaWithHelp)
+        from seqlab.registry.json_schemas import SchemaWithHelp
+
+        of_tuple = self._adapter.json_schema(schema_generator=SchemaWithHelp)
         schema: dict[str, Any] = of_tuple["prefixItems"][0]
         return schema | ({"$defs": of_tuple["$defs"]} if "$defs" in of_tuple else {})
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        return _adapter(self.annotation, ConfigDict(extra="forbid"))
+        return _adapter(self.annotation, validate_default=False)
 
     @cached_property
     def _strict_adapter(self) -> TypeAdapter[Any]:
         """Checks the defaults of a dataclass's fields, too, since they may name components."""
-        return _adapter(self.annotation, ConfigDict(extra="forbid", validate_default=True))
+        return _adapter(self.annotation, validate_default=True)
+
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Checks a tuple of one value, as JSON."""
+        return self._strict_adapter if self.names_components else self._adapter
 
     def check(self, value: Any) -> Any:
         """Validate a plain value without converting its type; raises ValidationError."""
-        adapter = self._strict_adapter if self.names_components else self._adapter
-        return adapter.validate_json(json.dumps([value]), strict=True)[0]
+        return self.adapter.validate_json(json.dumps([value]), strict=True)[0]
 
     def type_name(self) -> str:
         """The type without `Annotated` and module names."""
@@ -86,26 +89,15 @@ class Option:
         return ", ".join(dict.fromkeys(bounds))
 
 
-def _adapter(annotation: Any, config: ConfigDict) -> TypeAdapter[Any]:
+def _adapter(annotation: Any, *, validate_default: bool) -> TypeAdapter[Any]:
     """Validates a tuple of one value: inside a tuple, the config applies to a dataclass."""
+    from pydantic import ConfigDict, TypeAdapter
+
     of_tuple: Any = GenericAlias(tuple, (annotation,))
+    config = ConfigDict(extra="forbid")
+    if validate_default:
+        config["validate_default"] = True
     return TypeAdapter(of_tuple, config=config)
-
-
-class _SchemaWithHelp(GenerateJsonSchema):
-    """Describes the keys of a dataclass with the `Args:` of its docstring."""
-
-    def encode_default(self, dft: Any) -> Any:
-        return to_jsonable_python(dft)  # the default of a component has no type that pydantic knows
-
-    def dataclass_schema(self, schema: DataclassSchema) -> dict[str, Any]:
-        described = super().dataclass_schema(schema)
-        summary = summary_of(schema["cls"])
-        if not summary.startswith(f"{schema['cls'].__name__}("):  # a docstring made by Python
-            described["description"] = summary
-        for name, text in option_texts(schema["cls"]).items():
-            described["properties"].get(name, {}).setdefault("description", text)
-        return described
 
 
 def _schema_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

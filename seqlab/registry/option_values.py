@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails, to_jsonable_python
+from pydantic_core import ErrorDetails, ValidationError, to_jsonable_python
 
 from seqlab.errors import Complaint, PluginError
 from seqlab.experiment.located import Located, Origin, locate, plain

@@ -7,11 +7,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from seqlab.experiment.kinds import Kind
 from seqlab.registry.signature import Signature
 from seqlab.registry.source_hashes import NO_HOME, Dependencies, Home
+
+Key: TypeAlias = tuple[str, str, str]
 
 
 def component_label(kind: str, name: str) -> str:
@@ -34,6 +36,11 @@ class Component:
     def kind(self) -> str:
         """The name of its kind."""
         return self.of.name
+
+    @property
+    def key(self) -> Key:
+        """What tells it from all others: its plugin, its kind and its name."""
+        return self.plugin, self.kind, self.name
 
     @property
     def label(self) -> str:
@@ -71,7 +78,7 @@ class Plugin:
     """A module that offers components.
 
     `distribution` and `version` are empty for a dropped-in file; `path` is its source file, if
-    known; `seconds` is the duration of its import.
+    known; `seconds` is the duration of its import, of the last one where the cache knows it.
     """
 
     name: str

@@ -31,8 +31,9 @@ from seqlab.registry.core_sections import (
     embedding_of,
     unused_settings,
 )
+from seqlab.registry.option_tree import leaves
 from seqlab.registry.option_values import suggest
-from seqlab.registry.plugins import Component
+from seqlab.registry.plugins import Component, Key
 from seqlab.registry.section_binding import SectionBinder
 
 
@@ -98,6 +99,12 @@ class Resolved(Text):
         if self.evaluation:
             bound += [*self.evaluation.metrics, *self.evaluation.methods]
         return [part.component for b in bound for part in b.everything()]
+
+    def used(self) -> set[Key]:
+        """The keys of the components that it uses, also where others have complaints."""
+        values = [value for key, value in vars(self).items() if key != "written"]
+        bound = [leaf for leaf in leaves(values) if isinstance(leaf, Bound)]
+        return {part.component.key for b in bound for part in b.everything()}
 
     @property
     def fresh_documents(self) -> bool:

@@ -15,7 +15,7 @@ from seqlab.factories import KIND
 from seqlab.registry.catalogue import Registry
 from seqlab.registry.option import Option
 from seqlab.registry.plugins import Component
-from seqlab.registry.signature import Signature, core_options, read_signature
+from seqlab.registry.signature import Signature
 
 Schema = dict[str, Any]
 _NULL = {"type": "null"}
@@ -65,7 +65,7 @@ class _Writer:
         """The sections that name one component, and those that the core reads."""
         sections = {key: self._section(kind) for key, kind in SINGLE.items()}
         for key, cls in CORE_SECTIONS.items():
-            signature = read_signature(cls)
+            signature = self.registry.signature_of(cls)
             sections[key] = self._options(signature.options, signature)
             if self.over:
                 del sections[key]["required"]
@@ -82,7 +82,7 @@ class _Writer:
     def component(self, kind: Kind, *, part: bool = False) -> Schema:
         """A component of a kind: in its section, or as `part` of another one."""
         components = self.registry.components(kind.name)
-        core = core_options(kind)
+        core = self.registry.core_options(kind)
         if part:
             core = {name: core[name] for name in kind.section.inside}
         return self._overriding(components, core) if self.over else self._whole(components, core)

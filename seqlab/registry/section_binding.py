@@ -15,7 +15,6 @@ from seqlab.registry.binding import Bound
 from seqlab.registry.catalogue import NotFound, Registry
 from seqlab.registry.option import Option
 from seqlab.registry.option_values import check_options, suggest
-from seqlab.registry.signature import core_options, read_signature
 
 MAX_PARTS = 1000  # a default may name itself
 
@@ -59,7 +58,7 @@ class SectionBinder:
             self.complain(name.origin, f"{key}.name", str(error))
             return None
 
-        core = core_options(kind)
+        core = self.registry.core_options(kind)
         own = {k: item for k, item in section.items.items() if k not in {"name", *core}}
         part_keys = {} if key == kind.section.key else self._part_keys(kind, key, section)
         options = Located(own, section.origin)
@@ -76,7 +75,7 @@ class SectionBinder:
 
     def _part_keys(self, kind: Kind, key: str, section: Located) -> dict[str, Any]:
         """Read the keys that the core reads in a component inside another one."""
-        options, allowed = core_options(kind), kind.section.inside
+        options, allowed = self.registry.core_options(kind), kind.section.inside
         written = {name: item for name, item in section.items.items() if name in options}
         for name in written.keys() - {*allowed}:
             message = f"belongs in the section `{kind.section.key}`, where it holds for all of it"
@@ -115,7 +114,7 @@ class SectionBinder:
 
     def core_keys(self, cls: type, section: Located | None, key: str) -> Any:
         """Read the keys in a component's section that the core reads itself."""
-        options: Mapping[str, Option] = read_signature(cls).options
+        options: Mapping[str, Option] = self.registry.signature_of(cls).options
         own = {k: item for k, item in (section.items if section else {}).items() if k in options}
         origin = section.origin if section else Origin("")
         checked = check_options(options, Located(own, origin), key, key, self.bind_part)

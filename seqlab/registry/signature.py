@@ -11,11 +11,11 @@ import typing
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ValidationError, to_json
 
 from seqlab.experiment.kinds import Kind
 from seqlab.registry.docstrings import defining_function, option_texts, summary_of
@@ -46,14 +46,14 @@ class Signature:
         """The names of all that seqlab passes."""
         return (*self.supplied, *self.wanted)
 
-    @property
+    @cached_property
     def location(self) -> str:
         """File and line of the definition; empty if unknown."""
         try:
             target = (
                 self.factory if isinstance(self.factory, type) else defining_function(self.factory)
             )
-            return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+            return f"{inspect.getsourcefile(target)}:{inspect.findsource(target)[1] + 1}"
         except (OSError, TypeError):
             return ""
 

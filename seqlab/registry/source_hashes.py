@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,12 +62,12 @@ class Home:
         imported = {also.partition(".")[0]} - {self.top}
         if self.source is not None:
             return _with_libraries({self.module: self.source}, {}, self.top, imported)
-        root = _root_of(self.top)
+        root = root_of(self.top)
         if root is None:
             return Dependencies(known=False)
         modules = [name for name in (self.module, also) if name.partition(".")[0] == self.top]
         files = None if self.alone else _imported_files(modules, root)
-        paths = sorted(_all_files(root) if files is None else files)
+        paths = sorted(all_files(root) if files is None else files)
         if len(paths) > MOST_FILES:
             return Dependencies(known=False)
         return _hash_files(paths, root, self, imported)
@@ -110,10 +109,10 @@ def _with_libraries(
     hashes = {path: _sha256(content) for path, content in code.items()}
     libraries: dict[str, str] = {}
     for name in sorted((names | imported) - sys.stdlib_module_names - {top, "seqlab", ""}):
-        if release := _version(name):
+        if release := library_version(name):
             libraries[name] = release
-        elif root := _root_of(name):
-            base, files = _folder_of(root), (p for p in _all_files(root) if p.suffix in CODE)
+        elif root := root_of(name):
+            base, files = _folder_of(root), (p for p in all_files(root) if p.suffix in CODE)
             hashes |= {
                 f"{name}: {path.relative_to(base).as_posix()}": _sha256(path.read_bytes())
                 for path in files
@@ -126,16 +125,18 @@ def _sha256(content: bytes) -> str:
 
 
 @cache
-def _version(name: str) -> str:
+def library_version(name: str) -> str:
     """The version of the distribution of a top-level name; empty if it has none.
 
     An editable install counts as none: its version says nothing about its code.
     """
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
     try:
         return "" if _is_editable(name) else version(name)
     except PackageNotFoundError:
         pass
-    if _root_of(name) is None:
+    if root_of(name) is None:
         return "absent"
     owners = sorted(set(packages_distributions().get(name, [])))
     if any(map(_is_editable, owners)):
@@ -144,13 +145,15 @@ def _version(name: str) -> str:
 
 
 def _is_editable(owner: str) -> bool:
+    from importlib.metadata import distribution
+
     text = distribution(owner).read_text("direct_url.json") or "{}"
     with suppress(ValueError, AttributeError):
         return bool(json.loads(text).get("dir_info", {}).get("editable"))
     return False
 
 
-def _root_of(top: str) -> Path | None:
+def root_of(top: str) -> Path | None:
     """The folder of a top-level package, or the file of a module, without importing it."""
     try:
         spec = find_spec(top)
@@ -168,7 +171,7 @@ def _folder_of(root: Path) -> Path:
     return root if root.is_dir() else root.parent
 
 
-def _all_files(root: Path) -> Iterator[Path]:
+def all_files(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
         return

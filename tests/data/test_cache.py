@@ -303,6 +303,8 @@ FOREIGN = [
     "vocabularies/0123456789abcdef0123456789abcdef.safetensors",
     "fingerprints/diary.txt",
     "fingerprints/0123456789abcdef0123456789abcdef",
+    "signatures/list.json",
+    "signatures/0123456789abcdef0123456789abcdef",
 ]
 
 

@@ -214,7 +214,7 @@ def new_process():
     """Forget what a process asks once, the versions of libraries and of the core."""
 
     def new_process():
-        source_hashes._version.cache_clear()
+        source_hashes.library_version.cache_clear()
         cache.core.cache_clear()
 
     yield new_process

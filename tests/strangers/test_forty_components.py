@@ -15,10 +15,15 @@ import pytest
 from stranger_components import COMPONENTS, PAIRS, SLOW
 
 import seqlab
+from seqlab.cli.plugins import _component_json
 from seqlab.experiment.kinds import KINDS
+from seqlab.registry.kept_options import StandIn
+from seqlab.registry.kept_plugins import know_plugins
+from seqlab.registry.schema import experiment_schema
 from seqlab.testing import Subject, checks_of, look_at
 
 HERE = Path(__file__).resolve().parent
+DROPPED_IN = HERE / "plugins"
 SOURCES = sorted(
     {*(HERE / "seqlab-strangers" / "src").rglob("*.py"), *(HERE / "plugins").rglob("*.py")}
 )
@@ -226,3 +231,16 @@ def may_import(module):
 
 def is_private(name):
     return name.startswith("_") and not name.startswith("__") and name != "_replace"  # of tuples
+
+
+def test_what_the_cache_knows_of_them_is_what_they_say(strangers):
+    for _ in range(2):  # first from what is imported, then from the cache
+        known = know_plugins(DROPPED_IN)
+        assert experiment_schema(known) == experiment_schema(strangers)
+        for plugin, kept in zip(strangers.plugins, known.plugins, strict=True):
+            said = list(map(_component_json, plugin.components))
+            assert list(map(_component_json, kept.components)) == said
+    stand_ins = {
+        c.plugin for p in known.plugins for c in p.components if type(c.factory) is StandIn
+    }
+    assert len(stand_ins) > len(strangers.plugins) / 2

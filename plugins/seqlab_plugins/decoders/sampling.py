@@ -8,24 +8,17 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from torch import Tensor
 
 from seqlab import Decoder, hookimpl
-
-
-def _check_temperature(temperature: float) -> float:
-    if temperature == 0:
-        raise ValueError("greater than 0; `decoder: greedy` always takes the most probable token")
-    if temperature < 0:
-        raise ValueError("greater than 0")
-    return temperature
-
+from seqlab.options import Limit
 
 Temperature = Annotated[
     float,
     Field(allow_inf_nan=False, json_schema_extra={"exclusiveMinimum": 0}),
-    AfterValidator(_check_temperature),
+    Limit("greater than 0", ge=0),
+    Limit("greater than 0; `decoder: greedy` always takes the most probable token", gt=0),
 ]
 Penalty = Annotated[float, Field(ge=-1000, le=1000)]
 TokenCount = Annotated[int, Field(gt=0, le=2**31)]
