@@ -10,7 +10,6 @@ import traceback
 from contextlib import suppress
 from typing import TextIO
 
-from seqlab.cli.remedies import as_options
 from seqlab.printable import from_here, visible
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -39,7 +38,7 @@ def data(text: str, end: str = "\n") -> None:
 
 def err(text: str = "", end: str = "\n", *, red: bool = False) -> None:
     """Print on stderr, if that is possible; in red, if that is asked for, on a terminal."""
-    shown = visible(from_here(as_options(text)))
+    shown = visible(from_here(text))
     if red and has_colors(sys.stderr):
         shown = f"\x1b[31m{shown}\x1b[0m"
     with suppress(AttributeError, OSError, ValueError):  # None, closed, or a terminal that is gone

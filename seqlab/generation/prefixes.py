@@ -16,6 +16,7 @@ from seqlab.errors import UsageError
 from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive
+from seqlab.remedies import Verb
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def ready_to_predict(model: LanguageModel) -> LanguageModel:
     if not model.predicts_next:
         raise UsageError(
             f"objective '{type(model.objective).__name__}' does not predict the next token, so"
-            " there are neither texts nor surprisals; `seqlab eval` scores the model"
+            f" there are neither texts nor surprisals; {Verb('eval')} scores the model"
         )
     return model.eval()
 

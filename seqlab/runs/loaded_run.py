@@ -1,4 +1,4 @@
-"""A finished or running run: its metrics, its model, and what the model can do."""
+"""A finished or running run: its model, and what the model can do."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any, Literal, TypeAlias, overload
 
 from seqlab.arguments import expect_decoder_overrides, named_path, texts
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
+from seqlab.data.decoding import DecodingTokenizer
 from seqlab.data.progress import Progress, log_progress
 from seqlab.experiment import read_experiment
+from seqlab.experiment.overrides import Overrides, as_overrides
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
 from seqlab.generation.scoring import Scored, score
@@ -27,6 +29,7 @@ from seqlab.runs.evaluating import evaluate
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
 from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
+from seqlab.runs.run_record import RunRecord
 from seqlab.runs.saved_parts import Which, load_chosen, restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
@@ -65,38 +68,30 @@ def open_run(
     return Run(folder, registry, checkpoint)
 
 
-class Run:
+class Run(RunRecord):
     """The run folder of an experiment, and its model."""
 
     def __init__(
         self, folder: RunFolder, registry: Registry | None = None, checkpoint: Which = "latest"
     ) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._registry = registry
         self._checkpoint = checkpoint
 
-    def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+    def resume(self, **settings: Any) -> Run:
+        """Go on with the run: what `seqlab resume` does.
 
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
+        Arguments and errors are those of `seqlab.resume`, such as
+        `overrides={"train.epochs": 500}`; the plugins are those that the run was opened with.
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """The content of `run.json`."""
-        return self.folder.description()
+        Returns:
+            The run, opened anew.
+        """
+        from seqlab.runs.resuming import resume
 
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The rows of `metrics.jsonl`."""
-        return self.folder.metrics_rows()
-
-    @property
-    def samples(self) -> list[dict[str, Any]]:
-        """The rows of `samples.jsonl`."""
-        return self.folder.sample_rows()
+        if self._registry is not None and "plugins" not in settings:
+            settings.setdefault("registry", self._registry)
+        return resume(self.path, **settings)
 
     @forbidding_exit()
     def generate(
@@ -110,7 +105,7 @@ class Run:
         stop_tokens: Sequence[int] | None = None,
         healing: bool = True,
         allow_unknown: bool = False,
-        overrides: Sequence[str] = (),
+        overrides: Overrides = (),
         **options: Any,
     ) -> list[Generated]:
         """Continue one prefix or several.
@@ -126,7 +121,7 @@ class Run:
             stop_tokens: token ids that end one; None: that of the end of a document, if any.
             healing: take back last tokens of a prefix that longer tokens begin with.
             allow_unknown: let tokens come that no text has: unknown text, and reserved ids.
-            overrides: `decoder.KEY=VALUE` or `decoder=NAME`.
+            overrides: of the decoder: {"decoder.temperature": 0.8}, or a list of `KEY=VALUE`.
             options: of the decoder, such as `temperature=0.7` or `top_p=0.9`; one that has them
                 takes the place of one that has not. `decoder="beam"` names it; `greedy=True`.
 
@@ -182,7 +177,7 @@ class Run:
         return score(self.model, self.tokenizer, text)
 
     def decoder_with(
-        self, overrides: Sequence[str] = (), word: Callable[[str], str] = str, /, **options: Any
+        self, overrides: Overrides = (), word: Callable[[str], str] = str, /, **options: Any
     ) -> Decoder | SearchDecoder:
         """Return the decoder of the experiment with overrides and options, as `generate` has.
 
@@ -197,22 +192,23 @@ class Run:
         return decoder
 
     def resolved_with(
-        self, overrides: Sequence[str], word: Callable[[str], str] = str, /, **options: Any
+        self, overrides: Overrides, word: Callable[[str], str] = str, /, **options: Any
     ) -> Resolved:
         """Return the experiment with the decoder that `decoder_with` builds."""
+        overrides = as_overrides(overrides)
         expect_decoder_overrides(overrides)
         resolve, registry = (lambda given: self._resolve(given).decoder), self._plugins
         return self._resolve(decoder_overrides(options, overrides, resolve, registry, word))
 
     @cached_property
     def model(self) -> LanguageModel:
-        """The model with the weights of the checkpoint."""
+        """The model with the weights of the checkpoint: `run.model(ids)` gives logits."""
         vocabulary, weights = self._vocabulary, self.checkpoint.weights
         check_weights(self.resolved, vocabulary, weights, str(self.path))
         device = pick_device(self.resolved.train.device)
         model = build_model(self.resolved, vocabulary, device)
         load_weights(model, weights, str(self.path))
-        return model
+        return model.eval()
 
     @property
     def _vocabulary(self) -> Vocabulary:
@@ -220,9 +216,9 @@ class Run:
         return Vocabulary.of(self.tokenizer, None if counts is None else counts.numpy)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer with the trained vocabulary."""
-        return self.tokenizer_as(self.resolved.tokenizer)
+    def tokenizer(self) -> DecodingTokenizer:
+        """The tokenizer with the trained vocabulary: `encode(text)` and `decode(ids)`."""
+        return DecodingTokenizer(self.tokenizer_as(self.resolved.tokenizer))
 
     def tokenizer_as(self, bound: Bound) -> Tokenizer:
         """Return a tokenizer of another experiment with the trained vocabulary."""
