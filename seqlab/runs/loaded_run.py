@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, overload
@@ -14,14 +14,17 @@ from seqlab.data.decoding import DecodingTokenizer
 from seqlab.data.progress import Progress, log_progress
 from seqlab.experiment import read_experiment
 from seqlab.experiment.overrides import Overrides, as_overrides
+from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
 from seqlab.generation.scoring import Scored, score
+from seqlab.generation.stops import stop_tokens_of
 from seqlab.generation.streaming import stream, stream_all
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.registry.given import Given
 from seqlab.runs.building import build_model, check_weights, load_weights
+from seqlab.runs.decoder_choice import decoder_options, decoder_overrides
 from seqlab.runs.evaluating import evaluate
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
@@ -100,19 +103,27 @@ class Run(RunRecord):
         num: int = 1,
         stop: Sequence[str] = (),
         stop_tokens: Sequence[int] | None = None,
+        healing: bool = True,
+        allow_unknown: bool = False,
         overrides: Overrides = (),
+        **options: Any,
     ) -> list[Generated]:
         """Continue one prefix or several.
 
         Args:
-            prefix: the text to continue, or several.
+            prefix: the text to continue, or several; an empty one begins after the end of a
+                document.
             length: the most tokens of a continuation.
             seed: of the random numbers of the decoder.
             num: the number of continuations of each prefix: drawn one by one, or the best of a
                 search.
             stop: texts that end a continuation, and are left out of it.
             stop_tokens: token ids that end one; None: that of the end of a document, if any.
+            healing: take back last tokens of a prefix that longer tokens begin with.
+            allow_unknown: let tokens come that no text has: unknown text, and reserved ids.
             overrides: of the decoder: {"decoder.temperature": 0.8}, or a list of `KEY=VALUE`.
+            options: of the decoder, such as `temperature=0.7` or `top_p=0.9`; one that has them
+                takes the place of one that has not. `decoder="beam"` names it; `greedy=True`.
 
         Returns:
             `num` results for each prefix, in the order of the prefixes.
@@ -125,13 +136,15 @@ class Run(RunRecord):
         return generate(
             self.model,
             self.tokenizer,
-            self.decoder_with(overrides),
+            self.decoder_with(overrides, **options),
             texts(prefix, "prefix"),
             length=length,
             seed=seed,
             num=num,
             stop=stop,
-            stop_tokens=self._stop_tokens(stop_tokens),
+            stop_tokens=stop_tokens_of(self.tokenizer, stop_tokens),
+            healing=healing,
+            allow_unknown=allow_unknown,
         )
 
     @overload
@@ -146,9 +159,10 @@ class Run(RunRecord):
         the index counts the results of `generate`. The pieces joined are their `continuation`; of
         several, each ends with an empty piece.
         """
-        decoder = self.decoder_with(settings.pop("overrides", ()))
-        settings["stop_tokens"] = self._stop_tokens(settings.pop("stop_tokens", None))
-        settings.setdefault("length", 50)
+        overrides = settings.pop("overrides", ())
+        settings, options = decoder_options({"length": 50, "stop_tokens": None, **settings})
+        decoder = self.decoder_with(overrides, **options)
+        settings["stop_tokens"] = stop_tokens_of(self.tokenizer, settings["stop_tokens"])
         if isinstance(prefix, str):
             return stream(self.model, self.tokenizer, decoder, prefix, **settings)
         return stream_all(self.model, self.tokenizer, decoder, prefix, **settings)
@@ -162,23 +176,29 @@ class Run(RunRecord):
         """
         return score(self.model, self.tokenizer, text)
 
-    def _stop_tokens(self, tokens: Sequence[int] | None) -> Sequence[int]:
-        if tokens is not None:
-            return tokens
-        end = self.tokenizer.end_of_document
-        return () if end is None else (end,)
+    def decoder_with(
+        self, overrides: Overrides = (), word: Callable[[str], str] = str, /, **options: Any
+    ) -> Decoder | SearchDecoder:
+        """Return the decoder of the experiment with overrides and options, as `generate` has.
 
-    def decoder_with(self, overrides: Overrides) -> Decoder | SearchDecoder:
-        """Return the decoder of the experiment with overrides."""
-        overrides = as_overrides(overrides)
-        if not overrides:
+        `word` says how an option is written where the user wrote it.
+        """
+        if not overrides and not options:
             return self.decoder
-        expect_decoder_overrides(overrides)
-        resolved = self._resolve(overrides)
+        resolved = self.resolved_with(overrides, word, **options)
         for notice in resolved.notices:
             log.warning(notice)
         decoder: Decoder | SearchDecoder = resolved.decoder.build(tokenizer=self.tokenizer)
         return decoder
+
+    def resolved_with(
+        self, overrides: Overrides, word: Callable[[str], str] = str, /, **options: Any
+    ) -> Resolved:
+        """Return the experiment with the decoder that `decoder_with` builds."""
+        overrides = as_overrides(overrides)
+        expect_decoder_overrides(overrides)
+        resolve, registry = (lambda given: self._resolve(given).decoder), self._plugins
+        return self._resolve(decoder_overrides(options, overrides, resolve, registry, word))
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -214,8 +234,9 @@ class Run(RunRecord):
     @forbidding_exit()
     def evaluate(
         self,
-        split: str = "valid",
+        split: str | None = None,
         *,
+        corpus: str | Mapping[str, Any] | None = None,
         rows: int | None = None,
         batch_size: int | None = None,
         window: int = 128,
@@ -225,7 +246,9 @@ class Run(RunRecord):
         """Score a split: what `seqlab eval` does.
 
         Args:
-            split: its name.
+            split: its name; None: `valid`, or `train` of another corpus.
+            corpus: another one, which is read with the run's vocabulary; a name, or a mapping such
+                as {"name": "text", "path": "other.txt"}.
             rows: the number of streams that it is cut into; None: as in the experiment.
             batch_size: the number of streams that are scored at once; changes no number.
             window: the tokens of each stream that are read at once; changes no number.
@@ -234,11 +257,15 @@ class Run(RunRecord):
 
         Raises:
             UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is not valid.
-            CorpusError: the corpus has changed, is unavailable, or has no such split.
+            ExperimentError: another corpus is not valid.
+            CorpusError: the corpus has changed, is unavailable, or has no such split; something in
+                another one has no id.
         """
+        section = corpus if isinstance(corpus, str | None) else dict(corpus)
         return evaluate(
             self,
             split,
+            other=None if section is None else self._resolve([f"corpus={dump_flow(section)}"]),
             rows=rows,
             batch_size=batch_size,
             window=window,

@@ -86,9 +86,9 @@ class Editor:
         uri = self.open(text)
         while True:
             message = self.receive()
-            if message.get("method") == "textDocument/publishDiagnostics":
-                if message["params"]["uri"] == uri:
-                    return [found["message"] for found in message["params"]["diagnostics"]]
+            about = message.get("params", {})
+            if message.get("method") == "textDocument/publishDiagnostics" and about["uri"] == uri:
+                return [found["message"] for found in about["diagnostics"]]
 
 
 @pytest.fixture(scope="module")
