@@ -203,6 +203,8 @@ class Train:
         compile: let torch compile the model; takes a while before the first step.
         cuda_graphs: on a GPU, record what a step launches, and replay it; for models that bring
             nothing to the GPU in a step and read nothing back.
+        activation_checkpointing: keep of each layer its inputs alone and compute it again for its
+            gradients: less memory, more time, the same bits.
         deterministic: refuse operations that may give other bits in another run.
         max_minutes: end after this long, resumed time counted too.
         average: decay of a running average of the weights, which is what is evaluated, generated
@@ -232,6 +234,7 @@ class Train:
     on_nonfinite: Literal["stop", "skip"] = "stop"
     init_from: str | InitFrom | None = None
     frozen: list[Pattern] = field(default_factory=list, metadata=LATER)
+    activation_checkpointing: bool = field(default=False, metadata=LATER)
 
     @property
     def initial(self) -> InitFrom | None:

@@ -6,10 +6,12 @@ Shapes: B rows, T window, I input size, O output size, V vocabulary size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from seqlab.contracts import IdStep, State, offered
 from seqlab.model.state import checked_result
@@ -33,9 +35,15 @@ class Stack(nn.ModuleList):
         dropout: share of what goes from layer to layer that is set to zero in training.
         one_hot: the inputs are one-hots, which are neither normalised nor added.
 
+    Where `recomputed` is set, training keeps the inputs of each layer alone and computes the layer
+    again for its gradients (activation checkpointing: Chen et al., 2016,
+    https://arxiv.org/abs/1604.06174).
+
     Raises:
         SizesDiffer: inputs and outputs of a layer with a residual connection differ in size.
     """
+
+    recomputed = False
 
     def __init__(
         self,
@@ -63,7 +71,8 @@ class Stack(nn.ModuleList):
         for number, (layer, before) in enumerate(zip(self, states, strict=True)):
             if number:
                 values = dropped(values, self.dropout, self.training)
-            values, after = layer(values, before)
+            read = _recomputed(layer) if self.recomputed and self.training else layer
+            values, after = read(values, before)
             new_states.append(after)
         return values, tuple(new_states)
 
@@ -130,6 +139,11 @@ class Layer(nn.Module):
         result = self.cell(self.norm(inputs), state)
         outputs, state = checked_result(result, self.cell, "forward", shape)
         return (inputs + outputs if self.residual else outputs), state
+
+
+def _recomputed(layer: nn.Module) -> Callable[..., tuple[Tensor, State]]:
+    """A layer that is computed again, with the same random numbers, when its gradients are."""
+    return partial(checkpoint, layer, use_reentrant=False)
 
 
 def make_norm(name: Norm | None, size: int) -> nn.Module:

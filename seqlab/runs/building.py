@@ -28,7 +28,11 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.model.outline import Outline
 from seqlab.randomness import derive, reseed
 from seqlab.registry import Resolved
-from seqlab.runs.early_checks import check_average, check_columns, check_objective
+from seqlab.runs.early_checks import (
+    check_average,
+    check_objective,
+    check_settings,
+)
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.runs.freezing import freeze, log_frozen
 from seqlab.training.device import pick_device
@@ -109,6 +113,7 @@ def build(
     if model_outline := outline(resolved, vocabulary):
         check_memory(resolved, model_outline, vocabulary)
     model = build_model(resolved, vocabulary, device)
+    model.layers.recomputed = train.activation_checkpointing
     if weights is not None:
         load_weights(model, weights, where)
     begun = begin(model, prepared.tokenizer) if begin else None
@@ -122,7 +127,7 @@ def build(
         with resolved.sampler.attributed():
             batch = sampler.batch(0, 0)  # raises its errors before the first step
         check_objective(resolved, model, batch, prepared.tokens)
-    check_columns(resolved)
+    check_settings(resolved)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
     schedule = resolved.schedule.build(optimizer, total_steps)

@@ -32,7 +32,7 @@ from seqlab.generation.prefixes import encode_prefix
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, resolve_partially
 from seqlab.runs.building import check_split, count_steps, outline
-from seqlab.runs.early_checks import check_average, check_columns
+from seqlab.runs.early_checks import check_average, check_settings
 from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
@@ -110,7 +110,7 @@ def _build_parts(resolved: Resolved) -> DryRun:
             with result.collecting(resolved, "corpus"), locating_errors(resolved):
                 samples[split] = _read_sample(source, split)
         with result.collecting(resolved, "evaluation"):
-            check_columns(resolved)
+            check_settings(resolved)
             if resolved.evaluation is not None:
                 check_split(resolved, source, resolved.evaluation.split)
     tokenizer = _fit_tokenizer(result, resolved, samples.get(TRAIN))

@@ -26,7 +26,22 @@ def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
         raise ExperimentError([resolved.complaint(message, "train", "average")])
 
 
-def check_columns(resolved: Resolved) -> None:
+def check_settings(resolved: Resolved) -> None:
+    """Refuse settings that do not go together, whatever the parts are."""
+    _check_recomputing(resolved)
+    _check_columns(resolved)
+
+
+def _check_recomputing(resolved: Resolved) -> None:
+    """Refuse `train.activation_checkpointing` beside what records or compiles a step."""
+    train = resolved.train
+    beside = [key for key in ("compile", "cuda_graphs") if getattr(train, key)]
+    if train.activation_checkpointing and beside:
+        message = f"does not go with train.{beside[0]}; leave one of them out"
+        raise ExperimentError([resolved.complaint(message, "train", "activation_checkpointing")])
+
+
+def _check_columns(resolved: Resolved) -> None:
     """Refuse metrics and methods that measure a number twice."""
     try:
         further_columns(resolved.evaluation)

@@ -46,7 +46,8 @@ log = logging.getLogger(__name__)
 
 CHANGEABLE = (
     *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
-    *("train.on_nonfinite", "train.cuda_graphs", "evaluation", "samples", "observers"),
+    *("train.on_nonfinite", "train.cuda_graphs", "train.activation_checkpointing"),
+    *("evaluation", "samples", "observers"),
 )
 
 
