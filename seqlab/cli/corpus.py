@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.options import (
     PATH,
@@ -38,11 +39,12 @@ def command() -> None:
 
 
 @command.command("describe")
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, shell_complete=completing.experiments)
 @click.option("--split", default="train", show_default=True, help="The split to describe.")
 @click.option(
     "--against",
     metavar="RUN",
+    shell_complete=completing.runs,
     help="Report the share of characters that the vocabulary of RUN lacks.",
 )
 @set_option("tokenizer=bytes")
@@ -102,7 +104,7 @@ def _format(value: Any) -> str:
 
 
 @command.command("build")
-@click.argument("experiment", type=PATH)
+@click.argument("experiment", type=PATH, shell_complete=completing.experiments)
 @set_option("tokenizer=bytes")
 @plugin_options
 def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -> None:

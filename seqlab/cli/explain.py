@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.argument("file", type=PATH)
-@click.argument("key", required=False)
+@click.argument("file", type=PATH, shell_complete=completing.experiments)
+@click.argument("key", required=False, shell_complete=completing.keys)
 @set_option("cell=lstm")
 @json_option
 @plugin_options

@@ -31,6 +31,8 @@ from seqlab.printable import one_line
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from click.shell_completion import CompletionItem
+
 VERBS = {
     "init": "Create a working folder with experiments and plugins.",
     "run": "Run an experiment.",
@@ -45,6 +47,7 @@ VERBS = {
     "runs": "List, tag, annotate and remove runs.",
     "compare": "Compare the settings and results of runs.",
     "doctor": "Check the installation, and the files of a run.",
+    "completion": "Let a shell complete commands, runs, keys and values.",
 }
 
 
@@ -89,6 +92,15 @@ class Verbs(click.Group):
         except (KeyboardInterrupt, EOFError, OSError, RuntimeError) as error:
             raise VerbError from error
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete a command without importing all of them, or an option."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        known = VERBS | dict.fromkeys(_further(), "")
+        return [CompletionItem(k, help=v) for k, v in known.items() if k.startswith(incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -116,6 +128,11 @@ def seqlab(debug: bool) -> None:
 def main() -> None:
     """Run the command of this process and exit with its code."""
     open_closed_streams()
+    if "_SEQLAB_COMPLETE" in os.environ:  # a shell asks what may follow
+        from seqlab.cli.shells import answer
+
+        answer(seqlab)
+        return
     replace_unencodable()
     end_at_ctrl_c()
     code = call(sys.argv[1:])

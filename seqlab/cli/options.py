@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
 from seqlab.printable import cell, from_here, json_text
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from seqlab.registry import Registry
     from seqlab.registry.plugins import Key
     from seqlab.runs.saved_parts import Which
@@ -32,6 +35,11 @@ class PathType(click.ParamType[Path]):
         if not value:
             self.fail("is empty; give a path (the working folder is .)", param, ctx)
         return Path(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        return completing.files(ctx, param, incomplete)
 
 
 PATH = PathType()
@@ -107,6 +115,7 @@ checkpoint_option = click.option(
     show_default=True,
     metavar="STEP",
     callback=_parse_checkpoint,
+    shell_complete=completing.checkpoints,
     help="A step, `latest`, or `best` on the evaluated split.",
 )
 
@@ -122,11 +131,17 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "folder",
         type=PATH,
         metavar="DIR",
+        shell_complete=completing.folders,
         help="The folder of dropped-in plugins (default: plugins/).",
     )
     @click.option("--no-local-plugins", is_flag=True, help="Load no dropped-in plugins.")
     @click.option(
-        "--no-plugin", "without", multiple=True, metavar="NAME", help="Do not load this plugin."
+        "--no-plugin",
+        "without",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=completing.plugins,
+        help="Do not load this plugin.",
     )
     @click.option("--strict-plugins", is_flag=True, help="Stop if any plugin fails to load.")
     @wraps(command)
@@ -153,6 +168,7 @@ def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
         default="runs",
         show_default=True,
         metavar="DIR",
+        shell_complete=completing.folders,
         help="The folder of all runs.",
     )(command)
 
@@ -160,7 +176,14 @@ def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def set_option(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the option that overrides keys of an experiment, with an example in its help."""
     help_text = f"Change a value, such as {example}."
-    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=help_text)
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=completing.settings,
+        help=help_text,
+    )
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.options import (
@@ -37,7 +38,7 @@ SEED_LIMIT = 2**63
 
 
 @click.command("run")
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, shell_complete=completing.experiments)
 @set_option("cell=lstm")
 @click.option("--run-dir", type=PATH, metavar="DIR", help="The folder of the run.")
 @click.option(

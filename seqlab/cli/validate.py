@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import PATH, PluginChoice, plugin_options, set_option
 from seqlab.cli.streams import err, out
 from seqlab.printable import one_line
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.argument("files", nargs=-1, required=True, type=PATH, shell_complete=completing.experiments)
 @set_option("cell=lstm")
 @click.option(
     "--quick",
