@@ -102,6 +102,12 @@ def experiments(_: click.Context, __: click.Parameter, begun: str) -> Items:
     return _paths(begun, EXPERIMENTS)
 
 
+def experiments_and_runs(context: click.Context, param: click.Parameter, begun: str) -> Items:
+    """Experiment files, and runs."""
+    found = [*experiments(context, param, begun), *runs(context, param, begun)]
+    return list({str(item.value): item for item in found}.values())
+
+
 def files(_: click.Context, __: click.Parameter, begun: str) -> Items:
     """Files and folders."""
     return _paths(begun)

@@ -40,6 +40,7 @@ VERBS = {
     "eval": "Score the model of a run on a split.",
     "generate": "Continue prefixes with the model of a run.",
     "validate": "Check experiment files without training.",
+    "describe": "Show the parameters, the costs and the sizes of an experiment or a run.",
     "explain": "Explain where a value comes from and who reads it.",
     "schema": "Print the JSON Schema of experiment files.",
     "plugins": "List, check and write plugins.",
@@ -47,6 +48,7 @@ VERBS = {
     "runs": "List, tag, annotate and remove runs.",
     "compare": "Compare the settings and results of runs.",
     "doctor": "Check the installation, and the files of a run.",
+    "version": "Show the versions of seqlab, Python, torch, extras and plugins.",
     "completion": "Let a shell complete commands, runs, keys and values.",
 }
 
