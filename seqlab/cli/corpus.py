@@ -22,7 +22,7 @@ from seqlab.cli.options import (
     set_option,
     text_or_empty,
 )
-from seqlab.cli.streams import err, out
+from seqlab.cli.streams import err, verbatim
 from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _print_facts(facts: Mapping[str, Any]) -> None:
         [(repr(t["token"]), t["id"], f"{t['count']:,}", f"{t['share']:.2%}") for t in tokens],
     )
     for line in beginning:
-        out(line)
+        verbatim(line)
 
 
 def _format(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab import __version__
+from seqlab.cli import colors
 from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
 from seqlab.cli.streams import (
     discard_output,
@@ -151,7 +152,7 @@ def call(arguments: list[str]) -> int:
         except click.ClickException as error:
             shown = io.StringIO()
             error.show(shown)
-            err_foreign(shown.getvalue())
+            err_foreign(shown.getvalue(), paint=colors.usage)
             return error.exit_code
         except VerbError as error:
             return _report(error.__cause__ or error, "--debug" in arguments)
@@ -180,7 +181,7 @@ def _report(error: BaseException, debug: bool) -> int:
         discard_output(sys.stdout)
         return 0
     file = f"{error.filename}: " if error.filename else ""
-    err(f"seqlab: {one_line(f'{file}{error.strerror or error}')}")
+    err(f"seqlab: {one_line(f'{file}{error.strerror or error}')}", paint=colors.error)
     return SeqlabError.exit_code
 
 
@@ -190,9 +191,9 @@ def _report_known(error: SeqlabError, debug: bool) -> int:
         err_traceback(error)
     if len(error.lines) > 1:
         for line in error.lines:
-            err(one_line(line))
+            err(one_line(line), paint=colors.complaint)
     else:
-        err(f"seqlab: {one_line(str(error))}")
+        err(f"seqlab: {one_line(str(error))}", paint=colors.error)
     return error.exit_code
 
 
@@ -209,11 +210,11 @@ def _report_bug(error: BaseException) -> int:
     if is_out_of_memory(error):
         size = requested_size(error)
         requested = f" ({size} were requested)" if size else ""
-        err(f"seqlab: there is not enough memory{requested}; use smaller sizes")
+        err(f"seqlab: there is not enough memory{requested}; use smaller sizes", paint=colors.error)
         return SeqlabError.exit_code
     err_traceback(error)
     whose = plugin_of(error) or "seqlab or in a plugin"
-    err(f"seqlab: this is a bug in {one_line(whose)}; please report it")
+    err(f"seqlab: this is a bug in {one_line(whose)}; please report it", paint=colors.error)
     return PluginError.exit_code
 
 
@@ -229,8 +230,15 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "warning: " if record.levelno == logging.WARNING else ""
-        red = getattr(record, "doubt", False)
-        err(f"seqlab: {level}{one_line(record.getMessage())}", red=red)
+        text = f"seqlab: {level}{one_line(record.getMessage())}"
+        err(text, paint=_paint_of(record))
+
+
+def _paint_of(record: logging.LogRecord) -> colors.Paint | None:
+    if getattr(record, "doubt", False):
+        return colors.red
+    paints = {logging.WARNING: colors.warning, logging.ERROR: colors.error}
+    return paints.get(record.levelno)
 
 
 @contextmanager

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from seqlab.cli import completing
+from seqlab.cli.colors import style_of_state
 from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
 from seqlab.printable import cell, from_here, json_text
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+    from rich.text import Text
 
     from seqlab.registry import Registry
     from seqlab.registry.plugins import Key
@@ -214,10 +216,17 @@ def print_table(
     kept = _fitting_columns([columns, *texts], optional, console.width)
     table = Table(*(Column(columns[i], overflow="fold") for i in kept), box=box.SIMPLE_HEAD)
     for row in texts:
-        table.add_row(*(row[i] for i in kept))
+        table.add_row(*(_styled(columns[i], row[i]) for i in kept))
     console.print(table, markup=False)
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
         err(f"The terminal is too narrow for: {', '.join(left_out)} (--json has all)")
+
+
+def _styled(column: str, text: str) -> Text:
+    """A cell of a table; one that says how something is has a colour."""
+    from rich.text import Text
+
+    return Text(text, style=style_of_state(text) if column == "state" else "")
 
 
 def _fitting_columns(

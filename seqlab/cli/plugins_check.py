@@ -61,7 +61,7 @@ def command(
 
 def _print(results: list[tuple[str, Result]]) -> None:
     rows = [(name, r.check.replace("_", " "), r.verdict, r.message) for name, r in results]
-    print_table(("component", "promise", "", ""), rows)
+    print_table(("component", "promise", "state", ""), rows)
     counts = {v: sum(r.verdict == v for _, r in results) for v in ("kept", "broken", "skipped")}
     err(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 

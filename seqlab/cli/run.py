@@ -23,7 +23,7 @@ from seqlab.cli.options import (
     set_option,
 )
 from seqlab.cli.remedies import as_options
-from seqlab.cli.streams import out
+from seqlab.cli.streams import out, verbatim
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import one_line, pasted
 
@@ -113,7 +113,7 @@ def _print_config(experiment: Experiment, registry: Registry) -> None:
     resolved = resolve(experiment, registry)
     rows = explain(experiment, resolved, registry)
     rows = [replace(row, origin=one_line(as_options(row.origin))) for row in rows]
-    out(annotated_yaml(resolved.as_experiment(later_keys=True), rows).rstrip("\n"))
+    verbatim(annotated_yaml(resolved.as_experiment(later_keys=True), rows).rstrip("\n"))
 
 
 def _print_profile(run: Run) -> None:

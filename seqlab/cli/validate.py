@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli import completing
+from seqlab.cli import colors, completing
 from seqlab.cli.options import PATH, PluginChoice, plugin_options, set_option
 from seqlab.cli.streams import err, out
 from seqlab.printable import one_line
@@ -61,9 +61,9 @@ def _validate(
     except ExperimentError as error:
         notices, lines, code = (), error.lines, error.exit_code
     for line in lines:
-        err(one_line(line))
+        err(one_line(line), paint=colors.complaint)
     if not code:
-        out(one_line(f"{file}: is valid"))
+        out(one_line(f"{file}: is valid"), paint=colors.valid)
     for notice in notices:
         err(one_line(f"{file}: {notice}"))
     return code

@@ -39,7 +39,8 @@ def test_a_package_with_plugins_is_listed_and_not_imported(seqlab_command, insta
 
 
 def test_nothing_heavy_is_imported_to_tell_versions():
-    code = "import sys; from seqlab.cli.main import call; call(['version']); sys.exit(' '.join(sys.modules))"
+    code = "import sys; from seqlab.cli.main import call; call(['version'])"
+    code += "; sys.exit(' '.join(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
