@@ -17,7 +17,10 @@ import seqlab  # noqa: E402
 project = "seqlab"
 author = "The seqlab developers"
 release = version = seqlab.__version__
-extensions = ["myst_parser", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx_copybutton"]
+nb_execution_mode = (
+    "off"  # the notebook is kept with what it showed; execute_notebook.py makes it anew
+)
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 exclude_patterns = ["_build"]

@@ -59,7 +59,7 @@ def write(folder: Path, plugins_readme: Path) -> None:
         "contracts": contract_page(),
         "results": result_page(),
         "errors": error_page(),
-        "python": names(seqlab, "Names of `seqlab`", dir(seqlab)),
+        "python": names(seqlab, "Names of `seqlab`", _public_names()),
         "kernels": names(seqlab.kernels, "Names of `seqlab.kernels`", seqlab.kernels.__all__),
         "testing": names(seqlab.testing, "Names of `seqlab.testing`", seqlab.testing.__all__),
         "command": command_page(),
@@ -70,6 +70,12 @@ def write(folder: Path, plugins_readme: Path) -> None:
         path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+
+
+def _public_names() -> list[str]:
+    """What `seqlab.<TAB>` shows first, then the rest."""
+    shown = dir(seqlab)
+    return [*shown, *sorted({*seqlab._HOME_OF} - {*shown})]
 
 
 def _within_site(text: str) -> str:

@@ -46,7 +46,11 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.errors import CorpusError as CorpusError
     from seqlab.errors import CorpusUnavailable as CorpusUnavailable
     from seqlab.errors import ExperimentError as ExperimentError
+    from seqlab.errors import Interrupted as Interrupted
+    from seqlab.errors import PluginError as PluginError
+    from seqlab.errors import RunFailed as RunFailed
     from seqlab.errors import SeqlabError as SeqlabError
+    from seqlab.errors import UsageError as UsageError
     from seqlab.experiment import Experiment as Experiment
     from seqlab.experiment import read_experiment as read_experiment
     from seqlab.experiment.kinds import Kind as Kind
@@ -86,6 +90,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.runs.loaded_run import open_run as open_run
     from seqlab.runs.resuming import resume as resume
     from seqlab.runs.running import run as run
+    from seqlab.runs.several import compare as compare
+    from seqlab.runs.several import runs as runs
     from seqlab.training.loss import head_loss as head_loss
     from seqlab.training.loss import head_scores as head_scores
     from seqlab.vocabulary import Vocabulary as Vocabulary
@@ -100,7 +106,10 @@ _HOMES = {
     "seqlab.data.permutation": "Permutation",
     "seqlab.documents": "text_pieces",
     "seqlab.data.tokens": "Tokens",
-    "seqlab.errors": "CheckpointError CorpusError CorpusUnavailable ExperimentError SeqlabError",
+    "seqlab.errors": (
+        "CheckpointError CorpusError CorpusUnavailable ExperimentError Interrupted PluginError "
+        "RunFailed SeqlabError UsageError"
+    ),
     "seqlab.experiment": "Experiment read_experiment",
     "seqlab.experiment.kinds": "Kind",
     "seqlab.factories": (
@@ -121,6 +130,7 @@ _HOMES = {
     "seqlab.runs.loaded_run": "Run open_run",
     "seqlab.runs.resuming": "resume",
     "seqlab.runs.running": "run",
+    "seqlab.runs.several": "compare",
     "seqlab.training.loss": "head_loss head_scores",
     "seqlab.vocabulary": "Vocabulary",
 }
@@ -133,7 +143,25 @@ _OF_API_1 = (
 )
 
 
+_FOR_USERS = (
+    "compare load_plugins open_run read_experiment resume run runs Experiment Run CheckpointError "
+    "CorpusError CorpusUnavailable ExperimentError Interrupted PluginError RunFailed SeqlabError "
+    "UsageError"
+)
+_FOR_AUTHORS = (
+    "component hookimpl unroll Batch Cell CellFactory Corpus CorpusFactory Count Decoder "
+    "DecoderFactory Embedding EmbeddingFactory EvaluationMethod EvaluationMethodFactory Head "
+    "HeadFactory Ids Metric MetricFactory Objective ObjectiveFactory Observer ObserverFactory "
+    "OptimizerFactory Sampler SamplerFactory ScheduleFactory Share Stack State Stop Tokenizer "
+    "TokenizerFactory Tokens Vocabulary Weighted"
+)
+_SHOWN = [*_FOR_USERS.split(), *_FOR_AUTHORS.split()]
+"""What `seqlab.<TAB>` offers; the other names stay, and have their places in the submodules."""
+
+
 def __getattr__(name: str) -> Any:
+    if name == "runs":  # a package that can be called
+        return import_module("seqlab.runs")
     home = _HOME_OF.get(name) or ("seqlab.deprecated" if name in _OF_API_1.split() else None)
     if home is None:
         raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
@@ -147,4 +175,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return ["__version__", *sorted(_HOME_OF)]
+    return ["__version__", *sorted(_SHOWN)]

@@ -68,9 +68,7 @@ def named_path(value: Any, what: str) -> Path:
 
 
 def expect_decoder_overrides(overrides: Sequence[str]) -> None:
-    """Raise UsageError unless overrides are a list, and change only the decoder."""
-    if isinstance(overrides, str):
-        raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
+    """Raise UsageError unless overrides change only the decoder."""
     for override in overrides:
         section = override.partition("=")[0].split(".")[0].strip()
         if section != "decoder":

@@ -1,37 +1,14 @@
 """The errors that a user can meet: each has one clear message and its exit code."""
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Override:
-    """A remedy: another value of a key, `key=value`. The command words it as its own option."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return f"override `{self.text}`"
-
-
-@dataclass(frozen=True)
-class PluginFolder:
-    """A remedy: a folder whose plugins are loaded."""
-
-    path: object
-
-    def __str__(self) -> str:
-        return f"plugin folder `{self.path}`"
-
-
-@dataclass(frozen=True)
-class WithoutPlugin:
-    """A remedy: a plugin that is left out."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"without plugin `{self.name}`"
+from seqlab.printable import from_here, one_line, visible
+from seqlab.remedies import Override as Override
+from seqlab.remedies import PluginFolder as PluginFolder
+from seqlab.remedies import Resumption
+from seqlab.remedies import WithoutPlugin as WithoutPlugin
 
 
 class SeqlabError(Exception):
@@ -43,6 +20,11 @@ class SeqlabError(Exception):
     def lines(self) -> tuple[str, ...]:
         """One for each problem."""
         return (str(self),)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of it: its lines, without the calls that led to it."""
+        name, lines = type(self).__name__, [one_line(from_here(line)) for line in self.lines]
+        return [f"{name}: {lines[0]}"] if len(lines) == 1 else [f"{name}:", *lines]
 
 
 class RunFailed(SeqlabError):
@@ -59,7 +41,7 @@ class RunFailed(SeqlabError):
 class Interrupted(SeqlabError):
     """A run was interrupted; everything is saved."""
 
-    def __init__(self, step: int, resume: str, exit_code: int) -> None:
+    def __init__(self, step: int, resume: Resumption, exit_code: int) -> None:
         super().__init__(f"interrupted after step {step}; it is saved. To go on: {resume}")
         self.exit_code = exit_code
 
@@ -90,6 +72,10 @@ class PluginError(SeqlabError):
 
 class Escaped(PluginError):
     """A plugin raised `SystemExit`, or `KeyboardInterrupt` without Ctrl-C; that is the cause."""
+
+    def _render_traceback_(self) -> list[str]:
+        """All of it, as it is a bug."""
+        return visible("".join(traceback.format_exception(self))).splitlines()
 
 
 class CorpusError(SeqlabError):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TextIO, TypeAlias, cast
 
+from seqlab import notebook
 from seqlab.printable import one_line
 
 Render: TypeAlias = Callable[[int | None], str]
@@ -26,7 +27,12 @@ UNKNOWN_WIDTH = 80  # columns of a terminal that does not say how many it has
 
 
 def show_status(render: Render) -> Callable[[], None]:
-    """Show a status, above any that is shown already; return the function that ends it."""
+    """Show a status, above any that is shown already; return the function that ends it.
+
+    In a notebook it is a display of its own, whose last text stays.
+    """
+    if notebook.in_notebook():
+        return notebook.show_status(render)
     screen = _shown_on(sys.stderr) or _Screen(sys.stderr)
     screen.push(render)
     return lambda: screen.remove(render)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.contracts import Tokenizer, offered
 from seqlab.errors import CheckpointError
+from seqlab.remedies import Verb
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +79,6 @@ class Vocabulary(int):
         if self._count is None:
             raise CheckpointError(
                 "how often each token occurs is not known: the checkpoint is of an older seqlab;"
-                " `seqlab resume` counts anew and saves it"
+                f" {Verb('resume')} counts anew and saves it"
             )
         return self._count()

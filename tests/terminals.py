@@ -42,7 +42,7 @@ class Terminal:
         """Read until a text has come; None: until the command has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and (wanted is None or wanted not in self.text):
-            if not self._read():
+            if not self.read():
                 break
         assert wanted is None or wanted in self.text, self.text
         return self.text
@@ -60,7 +60,8 @@ class Terminal:
         self.process.wait()
         os.close(self.end)
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
+        """Wait a moment for more; False: the command has ended."""
         with suppress(OSError):  # nobody has the other end any more
             if not select.select([self.end], [], [], 0.1)[0]:
                 return True

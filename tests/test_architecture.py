@@ -19,7 +19,8 @@ FILES = sorted(CORE.rglob("*.py"))
 BUILT_IN = sorted(PLUGINS.rglob("*.py"))
 # The rooms, lowest first; what lies in seqlab/ itself is below all of them, but for the doors.
 ROOMS = (
-    *("experiment", "registry", "data", "kernels", "model", "training", "generation", "runs"),
+    *("experiment", "registry", "data", "kernels", "model", "training", "generation"),
+    *("plots", "runs"),
     *("scaffold", "testing", "cli"),
 )
 DOORS = {"__init__", "__main__", "deprecated", "loops", "network", "visible"}
@@ -218,7 +219,7 @@ def test_every_file_does_one_thing_in_three_hundred_lines():
 
 
 def test_every_public_name_can_be_had():
-    for name in dir(seqlab):
+    for name in [*dir(seqlab), *seqlab._HOME_OF]:
         assert getattr(seqlab, name) is not None
 
 
@@ -227,7 +228,11 @@ def test_what_type_checkers_see_is_what_there_is():
     seen = {
         alias.asname for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for alias in n.names
     }
-    assert seen - {None} == set(dir(seqlab)) - {"__version__"}
+    assert seen - {None} == {*seqlab._HOME_OF, "runs"}
+
+
+def test_what_is_offered_first_is_among_the_public_names():
+    assert {*dir(seqlab)} - {"__version__", "runs"} < {*seqlab._HOME_OF}
 
 
 def test_the_page_on_architecture_names_files_that_are_there():

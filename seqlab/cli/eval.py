@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from seqlab.cli.loading import loading
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
+    PATH,
     PluginChoice,
     Whole,
     checkpoint_option,
@@ -18,15 +19,34 @@ from seqlab.cli.options import (
     print_json,
     print_table,
     root_option,
+    yaml_text,
 )
+from seqlab.cli.streams import err
+from seqlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqlab.runs.loaded_run import Run
     from seqlab.runs.saved_parts import Which
+
+TEXT = "text"  # the corpus of one's own files
 
 
 @click.command("eval")
 @click.argument("run")
-@click.option("--split", default="valid", show_default=True, help="The split to score.")
+@click.option("--split", help="The split to score.  [default: valid, or train of another corpus]")
+@click.option(
+    "--text",
+    "texts",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Score a text file instead, a document of its own; repeatable.",
+)
+@click.option(
+    "--corpus",
+    metavar="YAML",
+    help="Score another corpus, such as '{name: text, path: a.txt, newlines: space}'.",
+)
 @click.option(
     "--rows", type=Whole(1, 2**20), help="Parallel streams; default: as in the experiment."
 )
@@ -51,7 +71,9 @@ if TYPE_CHECKING:
 @plugin_options
 def command(
     run: str,
-    split: str,
+    split: str | None,
+    texts: tuple[Path, ...],
+    corpus: str | None,
     rows: int | None,
     batch_size: int | None,
     window: int,
@@ -63,8 +85,10 @@ def command(
 ) -> None:
     """Score the model of RUN on a split: loss, perplexity, bits per character and byte.
 
-    No other command shows results on the test split.
+    No other command shows results on the test split. Another text is read with the vocabulary of
+    the run, and scored as a split would be.
     """
+    other = _other_corpus(texts, corpus)
     shown = loading(f"scoring {run}")
     from seqlab.runs.lookup import find_run
 
@@ -73,9 +97,13 @@ def command(
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
-    with memory_errors(f"scoring split '{split}'", *_smaller(batch_size, window)):
+    what = f"split '{split or 'valid'}'" if other is None else "the text"
+    if texts:
+        other = _with_reading(other, opened)
+    with memory_errors(f"scoring {what}", *_smaller(batch_size, window)):
         numbers = opened.evaluate(
             split,
+            corpus=other,
             rows=rows,
             batch_size=batch_size,
             window=window,
@@ -87,7 +115,37 @@ def command(
         print_json(numbers)
     else:
         table = [(name, _format(value)) for name, value in numbers.items() if value is not None]
+        _warn_of_unknown(numbers)
         print_table(("measure", "value"), table)
+
+
+def _other_corpus(texts: tuple[Path, ...], corpus: str | None) -> Any:
+    """The section of another corpus; None: the run's own is scored."""
+    if texts and corpus is not None:
+        raise UsageError("--text and --corpus exclude each other: choose one")
+    if corpus is not None:
+        from seqlab.experiment.located import Origin, plain
+        from seqlab.experiment.yaml12 import load_yaml
+
+        section = plain(load_yaml(corpus, Origin("--corpus")))
+        if not isinstance(section, str | dict):
+            raise UsageError("--corpus should be a name, or {name: …} with options")
+        return section
+    return {"name": TEXT, "path": [str(path) for path in texts]} if texts else None
+
+
+def _with_reading(section: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Read a text as the run's own files are read."""
+    own = run.resolved.corpus.options
+    return section | {name: own[name] for name in ("encoding", "newlines") if name in own}
+
+
+def _warn_of_unknown(numbers: dict[str, Any]) -> None:
+    if numbers.get("unknown"):
+        err(
+            f"seqlab: warning: {numbers['unknown']:.2%} of the tokens are unknown to the run, so"
+            " bits are not measured, and the loss counts what it says of unknown text"
+        )
 
 
 def _smaller(batch_size: int | None, window: int) -> tuple[str, str]:
@@ -99,5 +157,5 @@ def _smaller(batch_size: int | None, window: int) -> tuple[str, str]:
 def _format(value: object) -> str:
     """Counts in full, other numbers to six digits."""
     if not isinstance(value, float):
-        return str(value)
+        return yaml_text(value) if isinstance(value, dict) else str(value)
     return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"

@@ -18,7 +18,6 @@ from seqlab.cli.options import (
     set_option,
     yaml_text,
 )
-from seqlab.cli.remedies import as_options
 from seqlab.cli.streams import out
 from seqlab.printable import one_line
 
@@ -55,13 +54,13 @@ def command(
     elif len(rows) == 1:
         _print_details(rows[0])
     else:
-        table = [(row.key, yaml_text(row.value), as_options(row.origin)) for row in rows]
+        table = [(row.key, yaml_text(row.value), row.origin) for row in rows]
         print_table(("key", "value", "from"), table)
 
 
 def _print_details(row: Explanation) -> None:
     kind = row.type + (f", {row.bounds}" if row.bounds else "")
-    lines = {"value": yaml_text(row.value), "from": as_options(row.origin), "read by": row.read_by}
+    lines = {"value": yaml_text(row.value), "from": row.origin, "read by": row.read_by}
     lines |= {"type": kind, "is given": row.given, "what it is": row.help}
     out(one_line(row.key))
     for label, text in lines.items():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,28 +12,39 @@ import click
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
+    NUMBER,
     PATH,
     PluginChoice,
     Whole,
     checkpoint_option,
     json_option,
+    option_name,
     plugin_options,
     print_json,
     root_option,
     set_option,
 )
-from seqlab.cli.streams import err, generated, is_terminal, out
+from seqlab.cli.streams import is_terminal
 from seqlab.errors import UsageError
-from seqlab.printable import one_line
 
 if TYPE_CHECKING:
     from seqlab.runs.loaded_run import Run
     from seqlab.runs.saved_parts import Which
 
+DECODER_OPTIONS = ("temperature", "top_p", "top_k", "greedy", "decoder")
+
 
 @click.command("generate")
 @click.argument("run")
-@click.option("-p", "--prefix", "prefixes", multiple=True, help="A text to continue; repeatable.")
+@click.option(
+    "-p",
+    "--prefix",
+    "prefixes",
+    multiple=True,
+    metavar="TEXT",
+    help="A text to continue; repeatable. An empty one: from the end of a document.",
+)
+@click.option("--unprompted", is_flag=True, help="Begin after the end of a document.")
 @click.option(
     "--prefixes-file",
     "file",
@@ -69,8 +78,16 @@ if TYPE_CHECKING:
     help="End with this token; repeatable. Default: the end-of-document token, if any.",
 )
 @click.option("--past-end", is_flag=True, help="Continue past the end of a document.")
-@set_option("decoder=sample or decoder.temperature=0.8")
+@click.option("--temperature", type=NUMBER, help="What logits are divided by, to draw.")
+@click.option("--top-p", type=NUMBER, help="Draw of the likeliest tokens with this probability.")
+@click.option("--top-k", type=Whole(1), help="Draw of so many of the likeliest tokens.")
+@click.option("--greedy", is_flag=True, help="Always the likeliest token.")
+@click.option("--decoder", metavar="NAME", help="Choose tokens by this decoder.")
+@set_option("decoder.min_p=0.05")
+@click.option("--no-healing", is_flag=True, help="Keep a prefix that ends within a token.")
+@click.option("--allow-unknown", is_flag=True, help="Generate tokens of unknown text, too.")
 @click.option("--stream", is_flag=True, help="Print texts as they come.")
+@click.option("--no-history", is_flag=True, help="Keep no history of what is typed.")
 @checkpoint_option
 @json_option
 @root_option
@@ -78,50 +95,62 @@ if TYPE_CHECKING:
 def command(
     run: str,
     prefixes: tuple[str, ...],
+    unprompted: bool,
     file: Path | None,
     stop_tokens: tuple[int, ...],
     past_end: bool,
     num: int,
+    no_healing: bool,
     stream: bool,
+    no_history: bool,
     checkpoint: Which,
     as_json: bool,
     root: Path,
     plugins: PluginChoice,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Continue prefixes with the model of RUN.
 
     RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. Without a
-    prefix, the terminal asks for prefixes: Ctrl-C ends a continuation, Ctrl-D the command.
+    prefix, a terminal starts a session: type a text to continue it, /help for what else there is.
+    Options of the decoder choose one that has them: --temperature draws.
     """
-    texts = [*prefixes, *(_read_prefixes(file) if file is not None else ())]
+    unprompted_texts = ("",) if unprompted else ()
+    texts = [*prefixes, *unprompted_texts, *(_read_prefixes(file) if file is not None else ())]
     _check_use(texts, stream, as_json)
+    options = {name: given.pop(name) for name in DECODER_OPTIONS}
+    options = {k: v for k, v in options.items() if v is not None and v is not False}
     shown = loading(f"generating from {run}")
     from seqlab.runs.lookup import find_run
 
     find_run(run, root)  # a misspelt name fails before plugins are loaded
     registry = shown.load(plugins)
+    from seqlab.cli.continuing import Settings, print_texts, stream_texts
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(run, checkpoint=checkpoint, root=root, registry=registry)
-    settings["stop_tokens"] = stop_tokens or (() if past_end else None)
-    with memory_errors("generating", *_smaller(texts, num, settings["length"])):
+    given["stop_tokens"] = stop_tokens or (() if past_end else None)
+    settings = Settings(num, given | {"healing": not no_healing}, options)
+    with memory_errors("generating", *_smaller(texts, num, given["length"])):
+        settings.check(opened, word=option_name)
         _load(opened, shown)
         if not texts:
-            opened.generate([], num=num, **settings)  # wrong settings fail before the first prompt
+            from seqlab.cli.generate_session import converse
+
+            opened.generate([], **settings.everything)  # wrong ones fail before the first prompt
             shown.close()
-            _prompt(opened, num, settings)
+            converse(opened, settings, registry, keeps_history=not no_history)
         elif stream:
             shown.close()
-            _stream_all(opened, texts, num, settings)
+            stream_texts(opened, texts, settings)
         else:
             shown("Generating")
-            results = opened.generate(texts, num=num, **settings)
+            results = opened.generate(texts, **settings.everything)
             shown.close()
             if as_json:
                 print_json([asdict(result) for result in results])
-            for result in () if as_json else results:
-                generated(result.text)
+            else:
+                print_texts(results)
 
 
 def _load(opened: Run, shown: Loading) -> None:
@@ -160,74 +189,3 @@ def _read_prefixes(path: Path) -> list[str]:
     if not prefixes:
         raise UsageError(f"{path}: has no prefix; write one on each line")
     return prefixes
-
-
-def _stream_all(opened: Run, texts: list[str], num: int, settings: dict[str, Any]) -> None:
-    """Print texts one below another, while all of them are generated together.
-
-    The first one that has not ended is shown as it comes; of those behind it, what is there waits.
-    """
-    pieces = opened.stream(texts, num=num, **settings)
-    waiting = [[_decoded(opened, prefix)] for prefix in texts for _ in range(num)]
-    ended, shown = [False] * len(waiting), 0
-    generated(waiting[0].pop(), end="")
-    for index, piece in pieces:
-        ended[index] |= not piece
-        waiting[index].append(piece)
-        while index == shown < len(waiting):
-            generated("".join(waiting[shown]), end="")
-            waiting[shown].clear()
-            if not ended[shown]:
-                break
-            out()
-            index = shown = shown + 1
-
-
-def _decoded(opened: Run, prefix: str) -> str:
-    """A prefix as its tokens say it."""
-    from seqlab.data.tokens import decode
-    from seqlab.generation.prefixes import encode_prefix
-
-    return decode(opened.tokenizer, encode_prefix(opened.tokenizer, prefix))
-
-
-def _stream(opened: Run, prefix: str, repeat: int, settings: dict[str, Any]) -> None:
-    pieces = opened.stream(prefix, repeat=repeat, **settings)
-    generated(_decoded(opened, prefix), end="")
-    for piece in pieces:
-        generated(piece, end="")
-    out()
-
-
-def _prompt(opened: Run, num: int, settings: dict[str, Any]) -> None:
-    """Continue each line that is typed; a sampler continues a repeated prefix in another way."""
-    from seqlab.contracts import SearchDecoder
-
-    with suppress(ImportError):  # makes lines editable where it exists
-        import readline  # noqa: F401
-    searches = isinstance(opened.decoder_with(settings["overrides"]), SearchDecoder)
-    seen: Counter[str] = Counter()
-    while (prefix := _next_prefix()) is not None:
-        try:
-            for number in range(num if prefix else 0):
-                _stream(opened, prefix, number if searches else seen[prefix], settings)
-                seen[prefix] += 1
-        except UsageError as error:
-            err(f"seqlab: {one_line(str(error))}")
-        except KeyboardInterrupt:
-            out()
-
-
-def _next_prefix() -> str | None:
-    """The next line; None at the end."""
-    while True:
-        try:
-            if is_terminal(sys.stdout):
-                return input("> ")
-            err("> ", end="")
-            return input()
-        except KeyboardInterrupt:
-            err()
-        except EOFError:
-            err()
-            return None

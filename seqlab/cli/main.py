@@ -16,6 +16,7 @@ import click
 from seqlab import __version__
 from seqlab.cli import colors
 from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
+from seqlab.cli.remedies import as_options
 from seqlab.cli.streams import (
     discard_output,
     err,
@@ -28,6 +29,7 @@ from seqlab.cli.streams import (
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
 from seqlab.interrupts import detecting_ctrl_c, forbidding_exit
 from seqlab.printable import one_line
+from seqlab.remedies import worded
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -38,7 +40,8 @@ VERBS = {
     "init": "Create a working folder with experiments and plugins.",
     "run": "Run an experiment.",
     "resume": "Continue a run from its latest checkpoint.",
-    "eval": "Score the model of a run on a split.",
+    "eval": "Score the model of a run on a split, or on another text.",
+    "score": "Show how surprising each token of a text is to a run.",
     "generate": "Continue prefixes with the model of a run.",
     "validate": "Check experiment files without training.",
     "describe": "Show the parameters, the costs and the sizes of an experiment or a run.",
@@ -48,6 +51,7 @@ VERBS = {
     "corpus": "Describe or prepare a corpus, list the cache.",
     "runs": "List, tag, annotate and remove runs.",
     "compare": "Compare the settings and results of runs.",
+    "plot": "Draw the metrics of runs.",
     "doctor": "Check the installation, and the files of a run.",
     "version": "Show the versions of seqlab, Python, torch, extras and plugins.",
     "completion": "Let a shell complete commands, runs, keys and values.",
@@ -146,7 +150,7 @@ def main() -> None:
 
 def call(arguments: list[str]) -> int:
     """Run a command; return its exit code instead of raising."""
-    with detecting_ctrl_c(), _logging_to_stderr():
+    with detecting_ctrl_c(), worded(as_options), _logging_to_stderr():
         try:
             return seqlab.main(arguments, prog_name="seqlab", standalone_mode=False) or 0
         except click.ClickException as error:

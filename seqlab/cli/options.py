@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -54,6 +55,31 @@ class Whole(click.IntRange):
         if isinstance(value, str) and not value.isascii():
             self.fail(f"{value!r} is not a number in the digits 0 to 9", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Number(click.ParamType[float]):
+    """A finite number in ASCII, as an experiment has it."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or not str(value).isascii():
+            self.fail(f"{value!r} is not a number, such as 0.8", param, ctx)
+        return number
+
+
+NUMBER = Number()
+
+
+def option_name(name: str) -> str:
+    """The option for an argument of Python."""
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)

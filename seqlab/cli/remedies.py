@@ -1,14 +1,33 @@
-"""What helps, as an error names it -> the option of the command."""
+"""What helps against an error, as options of the command."""
 
 from __future__ import annotations
 
-import re
+from seqlab.printable import pasted
+from seqlab.remedies import (
+    Argument,
+    Override,
+    PluginFolder,
+    Remedy,
+    Resumption,
+    Verb,
+    WithoutPlugin,
+)
 
-OPTIONS = {"override": "--set", "plugin folder": "--plugins", "without plugin": "--no-plugin"}
-_REMEDY = re.compile(rf"\b({'|'.join(OPTIONS)}) `([^`]*)`")
 
-
-def as_options(text: str) -> str:
-    """Word the remedies in a message (`seqlab.errors`) as options."""
-    worded = _REMEDY.sub(lambda match: f"{OPTIONS[match[1]]} {match[2]}", text)
-    return worded.replace("another `run_dir`", "another --run-dir")
+def as_options(remedy: Remedy) -> str:
+    """Word a remedy for who types commands."""
+    match remedy:
+        case Override(text):
+            return f"--set {text}"
+        case PluginFolder(path):
+            return f"--plugins {pasted([path])}"
+        case WithoutPlugin(name):
+            return f"--no-plugin {name}"
+        case Argument(name):
+            return f"--{name.replace('_', '-')}"
+        case Verb(name):
+            return f"`seqlab {name}`"
+        case Resumption(run, overrides, options):
+            words = [word for override in overrides for word in ("--set", override.text)]
+            return pasted(["seqlab", "resume", run, *words, *options])
+    raise TypeError(f"{type(remedy).__name__} has no words")

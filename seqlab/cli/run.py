@@ -22,7 +22,6 @@ from seqlab.cli.options import (
     root_option,
     set_option,
 )
-from seqlab.cli.remedies import as_options
 from seqlab.cli.streams import out, verbatim
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import one_line, pasted
@@ -112,7 +111,7 @@ def _print_config(experiment: Experiment, registry: Registry) -> None:
 
     resolved = resolve(experiment, registry)
     rows = explain(experiment, resolved, registry)
-    rows = [replace(row, origin=one_line(as_options(row.origin))) for row in rows]
+    rows = [replace(row, origin=one_line(row.origin)) for row in rows]
     verbatim(annotated_yaml(resolved.as_experiment(later_keys=True), rows).rstrip("\n"))
 
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import TextIO
 
 from seqlab.cli.colors import Paint
-from seqlab.cli.remedies import as_options
 from seqlab.printable import from_here, visible
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -46,7 +45,7 @@ def data(text: str, end: str = "\n") -> None:
 
 def err(text: str = "", end: str = "\n", *, paint: Paint | None = None) -> None:
     """Print on stderr, if that is possible; on a terminal with colours as `paint` has them."""
-    shown = visible(from_here(as_options(text)))
+    shown = visible(from_here(text))
     if paint and has_colors(sys.stderr):
         shown = paint(shown)
     with suppress(AttributeError, OSError, ValueError):  # None, closed, or a terminal that is gone

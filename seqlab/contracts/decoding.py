@@ -126,6 +126,8 @@ class Decoder(Protocol):
 
     Optional: `greedy: bool`. True: it always chooses the most probable token, of equals the lowest
     id, so it need not be called for each token. `may_end: bool`. True: `choose` may end a row.
+    Optional attribute of the factory: `chosen_by: Sequence[str]`, the names of options by which it
+    takes the place of a decoder that lacks them, as `--temperature` may ask for.
     """
 
     def choose(self, logits: Tensor, history: Tensor, uniform: Tensor) -> Tensor:
@@ -137,7 +139,9 @@ class Decoder(Protocol):
         `COMPLETE` or `STUCK` in place of an id: the row ends there, without a further token.
 
         It may have two more parameters, which are passed by name: `prefix_lengths`, (B,) int64,
-        how much of the history is the prefix; and `memory` (`RemembersChoices`).
+        how much of the history is the prefix; and `memory` (`RemembersChoices`). One that asks for
+        the lengths is given whole prefixes: no last token of theirs is taken back to be chosen
+        again.
         """
 
 

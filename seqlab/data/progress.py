@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
+from seqlab import notebook
 from seqlab.contracts import Document, Ids
 
 log = logging.getLogger(__name__)
@@ -21,16 +22,20 @@ SILENT, BETWEEN = 2.0, 10.0  # seconds before the first line, and between lines
 
 
 def log_progress() -> Progress:
-    """Log a line now and then once something takes longer than two seconds."""
+    """Log a line now and then once something takes longer than two seconds.
+
+    A notebook shows it below the cell instead.
+    """
     due: dict[str, float] = {}
+    say = notebook.updated() if notebook.in_notebook() else log.info
 
     def progress(title: str, done: int, total: int | None) -> None:
         now = time.monotonic()
         if total is not None and done >= total:
             due.pop(title, None)
         elif now >= due.setdefault(title, now + SILENT):
-            due[title] = now + BETWEEN
-            log.info("%s: %s%s", title, f"{done:,}", f" of {total:,}" if total else "")
+            due[title] = now + (BETWEEN if say == log.info else notebook.UPDATED)
+            say("%s: %s%s", title, f"{done:,}", f" of {total:,}" if total else "")
 
     return progress
 

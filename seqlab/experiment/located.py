@@ -17,12 +17,13 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from: a location in a file, or a label such as an override."""
+    """Where a value comes from: a location in a file, or a label such as that of an override."""
 
     label: str
     line: int = 0
     column: int = 0
     folder: Path = Path()
+    is_override: bool = False
 
     def __str__(self) -> str:
         return f"{self.label}:{self.line}:{self.column}" if self.line else self.label

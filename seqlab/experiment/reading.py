@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from seqlab.errors import ExperimentError, Override, UsageError
 from seqlab.experiment.kinds import KINDS, SINGLE
 from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain, refusal
 from seqlab.experiment.merging import merge
+from seqlab.experiment.overrides import Overrides, as_overrides
 from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.experiment.syntax_errors import without_space
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
@@ -42,10 +43,13 @@ class Experiment:
     overrides: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
-    def overridden(self, overrides: Sequence[str]) -> Experiment:
-        """Lay overrides over the experiment; raises UsageError if one is not `KEY=VALUE`."""
-        if isinstance(overrides, str):
-            raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
+    def overridden(self, overrides: Overrides) -> Experiment:
+        """Lay overrides over the experiment: a mapping, or a list of `KEY=VALUE`.
+
+        Raises:
+            UsageError: they are neither.
+        """
+        overrides = as_overrides(overrides)
         tree, notices = self.tree, list(self.notices)
         for override in overrides:
             before, tree = tree, merge(tree, _read_override(override))
@@ -56,16 +60,16 @@ class Experiment:
 
 def read_experiment(
     source: str | Path | Mapping[str, Any],
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     *,
     name: str = "",
     record: bool = False,
 ) -> Experiment:
-    """Read an experiment file, or take one as a mapping, and lay `KEY=VALUE` overrides over it.
+    """Read an experiment file, or take one as a mapping, and lay overrides over it.
 
     Args:
         source: the file, or its content.
-        overrides: `KEY=VALUE`.
+        overrides: a mapping such as {"optimizer.lr": 0.01}, or a list of `KEY=VALUE`.
         name: of the experiment; empty: the file's.
         record: it is the record of a run, in which no link is followed and no `extends` allowed.
 
@@ -159,11 +163,10 @@ def _lost_overrides(before: Located, after: Located, override: str) -> Iterator[
     """One notice for each overridden option that a later override replaced with what it is in."""
     left = dict(_options(after))
     for key, located in _options(before):
-        label = located.origin.label
         there = any(f"{name}.".startswith(f"{key}.") or key.startswith(f"{name}.") for name in left)
-        if label.startswith(str(Override(""))[:-1]) and not there:
+        if located.origin.is_override and not there:
             outside = "the section" if key.count(".") == 1 else "what it is in"
-            yield f"{key} ({label}) is lost: {Override(override)} replaces {outside}"
+            yield f"{key} ({located.origin}) is lost: {Override(override)} replaces {outside}"
 
 
 def _options(tree: Located) -> Iterator[tuple[str, Located]]:
@@ -196,7 +199,7 @@ def _read_override(override: str) -> Located:
         raise refusal(
             str(Override(f"{override[:40]}…")), "", f"nests deeper than {MAX_DEPTH} levels"
         )
-    origin = Origin(str(Override(override)), folder=Path.cwd())
+    origin = Origin(str(Override(override)), folder=Path.cwd(), is_override=True)
     try:
         value = locate(plain(load_yaml(text, origin)) if text else None, origin)
     except ExperimentError as error:

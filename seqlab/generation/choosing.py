@@ -47,6 +47,12 @@ def chooser(decoder: Decoder) -> Choose:
     return choose
 
 
+def asks_for_lengths(decoder: object) -> bool:
+    """Whether a decoder asks where the prefixes end, so that they have to end with a token."""
+    method = offered(decoder, "choose")
+    return callable(method) and "prefix_lengths" in _names(method)
+
+
 def _names(method: Callable[..., Any]) -> list[str]:
     """Which of the further parameters a `choose` has."""
     try:

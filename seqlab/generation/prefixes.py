@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,17 +16,49 @@ from seqlab.errors import UsageError
 from seqlab.kernels import tuning
 from seqlab.model.language_model import LanguageModel
 from seqlab.randomness import derive
+from seqlab.remedies import Verb
 
 
-def encode_prefix(tokenizer: Tokenizer, prefix: str) -> list[int]:
-    """Return the ids of a prefix; raise UsageError if it is empty or has text without an id."""
+@dataclass(frozen=True)
+class Prefix:
+    """A prefix as the model reads it.
+
+    `ids` are read, one at least. The bytes `rest` follow them in the text and are read as no token
+    of their own: the first tokens that are chosen begin with them. `shown` are the bytes of the
+    whole prefix.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    shown: bytes
+    rest: bytes = b""
+
+
+def encode_prefix(tokenizer: Tokenizer, text: str) -> Prefix:
+    """Return the ids of a prefix; an empty one begins after the end of a document.
+
+    Raises:
+        UsageError: it has text without an id; it is empty, and no token ends a document.
+    """
+    if not text:
+        return _unprompted(tokenizer)
     try:
-        ids = [int(i) for i in tokenizer.encode(prefix)]
+        ids = tuple(int(i) for i in tokenizer.encode(text))
     except ValueError as error:
-        raise UsageError(f"prefix {prefix!r}: {error}") from None
+        raise UsageError(f"prefix {text!r}: {error}") from None
     if not ids:
-        raise UsageError("the prefix is empty; it needs at least one character")
-    return ids
+        raise UsageError(f"prefix {text!r}: it has no token")
+    return Prefix(text, ids, b"".join(map(tokenizer.token_bytes, ids)))
+
+
+def _unprompted(tokenizer: Tokenizer) -> Prefix:
+    end = tokenizer.end_of_document
+    if end is None:
+        raise UsageError(
+            "the prefix is empty, and the tokenizer has no end of a document to begin after; give"
+            " at least one character, or train with `tokenizer.end_of_document`"
+        )
+    return Prefix("", (int(end),), b"")
 
 
 def ready_to_predict(model: LanguageModel) -> LanguageModel:
@@ -33,37 +66,42 @@ def ready_to_predict(model: LanguageModel) -> LanguageModel:
     if not model.predicts_next:
         raise UsageError(
             f"objective '{type(model.objective).__name__}' does not predict the next token, so"
-            " there are neither texts nor surprisals; `seqlab eval` scores the model"
+            f" there are neither texts nor surprisals; {Verb('eval')} scores the model"
         )
     return model.eval()
 
 
-def row_numbers(encoded: Sequence[list[int]]) -> list[int]:
+def row_numbers(prefixes: Sequence[Prefix]) -> list[int]:
     """Return the seed of each row: its prefix, and how often that came before."""
-    seen: Counter[tuple[int, ...]] = Counter()
+    seen: Counter[Prefix] = Counter()
     numbers = []
-    for ids in map(tuple, encoded):
-        numbers.append(derive(seen[ids], *ids))
-        seen[ids] += 1
+    for prefix in prefixes:
+        numbers.append(row_number(prefix, seen[prefix]))
+        seen[prefix] += 1
     return numbers
 
 
-def by_length(encoded: Sequence[list[int]]) -> Iterator[list[int]]:
+def row_number(prefix: Prefix, repeat: int) -> int:
+    """Return the seed of a row whose prefix came `repeat` times before."""
+    return derive(repeat, *prefix.ids, *prefix.rest)
+
+
+def by_length(prefixes: Sequence[Prefix]) -> Iterator[list[int]]:
     """Yield the rows of each length, the shortest first."""
-    for length in sorted({len(ids) for ids in encoded}):
-        yield [row for row, ids in enumerate(encoded) if len(ids) == length]
+    for length in sorted({len(prefix.ids) for prefix in prefixes}):
+        yield [row for row, prefix in enumerate(prefixes) if len(prefix.ids) == length]
 
 
 def read_prefixes(
     model: LanguageModel,
-    encoded: Sequence[list[int]],
+    prefixes: Sequence[Prefix],
     numbers: Sequence[int],
     seed: int = 0,
     num: int = 1,
 ) -> Start:
     """Read prefixes of the same length; `seed` and `num` are for decoders that search."""
     device = model.device
-    ids = torch.tensor(encoded, device=device)
+    ids = torch.tensor([prefix.ids for prefix in prefixes], device=device)
     state: Any = None
     for part in torch.split(ids, tuning.PREFIX_WINDOW, 1):  # which bounds the memory
         hidden, state = model.hidden(part, state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,13 @@ from seqlab.contracts import State, offered
 from seqlab.errors import Complaint, ExperimentError, PluginError
 from seqlab.experiment.sections import Model
 from seqlab.model.bidirectional import Bidirectional
+from seqlab.model.given_ids import TokenIds, checked_ids
 from seqlab.model.signature import takes_state
 from seqlab.model.stack import MakeCell, SizesDiffer, Stack, dropped, make_norm
 from seqlab.model.state import checked_result
 
 Make: TypeAlias = Callable[..., Any]
+_NOT_GIVEN: Any = object()
 
 
 class LanguageModel(nn.Module):
@@ -95,9 +97,24 @@ class LanguageModel(nn.Module):
         """The dtype of its parameters, and of a carried state."""
         return next(self.parameters()).dtype
 
-    def forward(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Map ids (B, T) to logits (B, T, V)."""
-        hidden, state = self.hidden(ids, state)
+    @overload
+    def forward(self, ids: TokenIds) -> Tensor: ...
+    @overload
+    def forward(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]: ...
+    def forward(self, ids: TokenIds, state: Any = _NOT_GIVEN) -> Any:
+        """Map ids (B, T) to logits (B, T, V), and the state before to the state after.
+
+        Without a state, rows are fresh and the logits alone are returned; then ids may be a list,
+        and may be (T,), for logits (T, V).
+
+        Raises:
+            UsageError: without a state: ids are not 1-D or 2-D, or one is no token id.
+        """
+        if state is _NOT_GIVEN:
+            rows = checked_ids(ids, self.vocabulary, self.device)
+            logits: Tensor = self.head(self.hidden(rows.view(-1, rows.shape[-1]), None)[0])
+            return logits if rows.ndim == 2 else logits[0]
+        hidden, state = self.hidden(cast("Tensor", ids), state)
         return self.head(hidden), state
 
     def hidden(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:

@@ -105,7 +105,9 @@ class Registry:
     def _clash_message(self, kind: str, name: str) -> str:
         owners = [self.plugin(component.plugin) for component in self._offers[kind, name]]
         names = " and ".join(plugin.label for plugin in owners)
-        return f"{component_label(kind, name)} is offered by {names}; run {WithoutPlugin('NAME')}"
+        return (
+            f"{component_label(kind, name)} is offered by {names}; run with {WithoutPlugin('NAME')}"
+        )
 
     def _check_failed_plugins(self, kind: str, name: str) -> None:
         for plugin in self.plugins:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.experiment.yaml12 import dump_flow
+from seqlab.plots.series import Group
 from seqlab.printable import shown_path
 from seqlab.registry import Resolved
 from seqlab.runs.headings import Named, headings
@@ -50,6 +51,14 @@ def compare(runs: Sequence[Run]) -> list[dict[str, Any]]:
         for name, one, group in zip(headings(named), named, groups, strict=True)
     ]
     return _with_best(rows, _comparable(runs))
+
+
+def series(runs: Sequence[Run]) -> list[Group]:
+    """Return the rows of runs to be drawn: those that differ in the seed only are one group."""
+    groups = _seed_groups([_Opened.of(run) for run in runs])
+    names = headings([_named(group) for group in groups])
+    rows = [tuple(run.rows for run in group) for group in groups]
+    return [Group(name, some) for name, some in zip(names, rows, strict=True)]
 
 
 @dataclass(frozen=True)

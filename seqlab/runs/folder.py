@@ -26,6 +26,7 @@ from seqlab.files import (
     size_of,
     sync_file,
 )
+from seqlab.remedies import Argument
 from seqlab.runs.file_schemas import Cost, Description, MetricsRow, SampleRow, parse
 
 ROOT = Path("runs")
@@ -179,7 +180,7 @@ def check_free(folder: Path) -> None:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be a run's folder ({error.strerror})") from None
     if "run.json" in content:
-        raise UsageError(f"{folder}: already holds a run; give another `run_dir`")
+        raise UsageError(f"{folder}: already holds a run; give another {Argument('run_dir')}")
     if content:
         raise UsageError(f"{folder}: is not empty; a run needs a folder of its own")
 

@@ -1,39 +1,38 @@
-"""A finished or running run: its metrics, its model, and what the model can do."""
+"""A finished or running run: its model, and what the model can do."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, overload
 
-from seqlab.arguments import MOST_ROWS, expect_decoder_overrides, named_path, texts, whole_number
+from seqlab.arguments import expect_decoder_overrides, named_path, texts
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
-from seqlab.data.preparation import prepare_split
+from seqlab.data.decoding import DecodingTokenizer
 from seqlab.data.progress import Progress, log_progress
-from seqlab.data.splits import open_source
-from seqlab.errors import UsageError
 from seqlab.experiment import read_experiment
-from seqlab.experiment.sections import Evaluation
+from seqlab.experiment.overrides import Overrides, as_overrides
+from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
 from seqlab.generation.scoring import Scored, score
+from seqlab.generation.stops import stop_tokens_of
 from seqlab.generation.streaming import stream, stream_all
 from seqlab.interrupts import forbidding_exit
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Bound, Registry, Resolved, load_plugins
 from seqlab.registry.given import Given
 from seqlab.runs.building import build_model, check_weights, load_weights
+from seqlab.runs.decoder_choice import decoder_options, decoder_overrides
+from seqlab.runs.evaluating import evaluate
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
 from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
+from seqlab.runs.run_record import RunRecord
 from seqlab.runs.saved_parts import Which, load_chosen, restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
-from seqlab.training.evaluation import check_scorable
-from seqlab.training.measuring import measure
-from seqlab.training.metrics import TokenSizes
 from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -69,38 +68,30 @@ def open_run(
     return Run(folder, registry, checkpoint)
 
 
-class Run:
+class Run(RunRecord):
     """The run folder of an experiment, and its model."""
 
     def __init__(
         self, folder: RunFolder, registry: Registry | None = None, checkpoint: Which = "latest"
     ) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._registry = registry
         self._checkpoint = checkpoint
 
-    def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+    def resume(self, **settings: Any) -> Run:
+        """Go on with the run: what `seqlab resume` does.
 
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
+        Arguments and errors are those of `seqlab.resume`, such as
+        `overrides={"train.epochs": 500}`; the plugins are those that the run was opened with.
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """The content of `run.json`."""
-        return self.folder.description()
+        Returns:
+            The run, opened anew.
+        """
+        from seqlab.runs.resuming import resume
 
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The rows of `metrics.jsonl`."""
-        return self.folder.metrics_rows()
-
-    @property
-    def samples(self) -> list[dict[str, Any]]:
-        """The rows of `samples.jsonl`."""
-        return self.folder.sample_rows()
+        if self._registry is not None and "plugins" not in settings:
+            settings.setdefault("registry", self._registry)
+        return resume(self.path, **settings)
 
     @forbidding_exit()
     def generate(
@@ -112,19 +103,27 @@ class Run:
         num: int = 1,
         stop: Sequence[str] = (),
         stop_tokens: Sequence[int] | None = None,
-        overrides: Sequence[str] = (),
+        healing: bool = True,
+        allow_unknown: bool = False,
+        overrides: Overrides = (),
+        **options: Any,
     ) -> list[Generated]:
         """Continue one prefix or several.
 
         Args:
-            prefix: the text to continue, or several.
+            prefix: the text to continue, or several; an empty one begins after the end of a
+                document.
             length: the most tokens of a continuation.
             seed: of the random numbers of the decoder.
             num: the number of continuations of each prefix: drawn one by one, or the best of a
                 search.
             stop: texts that end a continuation, and are left out of it.
             stop_tokens: token ids that end one; None: that of the end of a document, if any.
-            overrides: `decoder.KEY=VALUE` or `decoder=NAME`.
+            healing: take back last tokens of a prefix that longer tokens begin with.
+            allow_unknown: let tokens come that no text has: unknown text, and reserved ids.
+            overrides: of the decoder: {"decoder.temperature": 0.8}, or a list of `KEY=VALUE`.
+            options: of the decoder, such as `temperature=0.7` or `top_p=0.9`; one that has them
+                takes the place of one that has not. `decoder="beam"` names it; `greedy=True`.
 
         Returns:
             `num` results for each prefix, in the order of the prefixes.
@@ -137,13 +136,15 @@ class Run:
         return generate(
             self.model,
             self.tokenizer,
-            self.decoder_with(overrides),
+            self.decoder_with(overrides, **options),
             texts(prefix, "prefix"),
             length=length,
             seed=seed,
             num=num,
             stop=stop,
-            stop_tokens=self._stop_tokens(stop_tokens),
+            stop_tokens=stop_tokens_of(self.tokenizer, stop_tokens),
+            healing=healing,
+            allow_unknown=allow_unknown,
         )
 
     @overload
@@ -158,9 +159,10 @@ class Run:
         the index counts the results of `generate`. The pieces joined are their `continuation`; of
         several, each ends with an empty piece.
         """
-        decoder = self.decoder_with(settings.pop("overrides", ()))
-        settings["stop_tokens"] = self._stop_tokens(settings.pop("stop_tokens", None))
-        settings.setdefault("length", 50)
+        overrides = settings.pop("overrides", ())
+        settings, options = decoder_options({"length": 50, "stop_tokens": None, **settings})
+        decoder = self.decoder_with(overrides, **options)
+        settings["stop_tokens"] = stop_tokens_of(self.tokenizer, settings["stop_tokens"])
         if isinstance(prefix, str):
             return stream(self.model, self.tokenizer, decoder, prefix, **settings)
         return stream_all(self.model, self.tokenizer, decoder, prefix, **settings)
@@ -174,32 +176,39 @@ class Run:
         """
         return score(self.model, self.tokenizer, text)
 
-    def _stop_tokens(self, tokens: Sequence[int] | None) -> Sequence[int]:
-        if tokens is not None:
-            return tokens
-        end = self.tokenizer.end_of_document
-        return () if end is None else (end,)
+    def decoder_with(
+        self, overrides: Overrides = (), word: Callable[[str], str] = str, /, **options: Any
+    ) -> Decoder | SearchDecoder:
+        """Return the decoder of the experiment with overrides and options, as `generate` has.
 
-    def decoder_with(self, overrides: Sequence[str]) -> Decoder | SearchDecoder:
-        """Return the decoder of the experiment with overrides."""
-        if not overrides:
+        `word` says how an option is written where the user wrote it.
+        """
+        if not overrides and not options:
             return self.decoder
-        expect_decoder_overrides(overrides)
-        resolved = self._resolve(overrides)
+        resolved = self.resolved_with(overrides, word, **options)
         for notice in resolved.notices:
             log.warning(notice)
         decoder: Decoder | SearchDecoder = resolved.decoder.build(tokenizer=self.tokenizer)
         return decoder
 
+    def resolved_with(
+        self, overrides: Overrides, word: Callable[[str], str] = str, /, **options: Any
+    ) -> Resolved:
+        """Return the experiment with the decoder that `decoder_with` builds."""
+        overrides = as_overrides(overrides)
+        expect_decoder_overrides(overrides)
+        resolve, registry = (lambda given: self._resolve(given).decoder), self._plugins
+        return self._resolve(decoder_overrides(options, overrides, resolve, registry, word))
+
     @cached_property
     def model(self) -> LanguageModel:
-        """The model with the weights of the checkpoint."""
+        """The model with the weights of the checkpoint: `run.model(ids)` gives logits."""
         vocabulary, weights = self._vocabulary, self.checkpoint.weights
         check_weights(self.resolved, vocabulary, weights, str(self.path))
         device = pick_device(self.resolved.train.device)
         model = build_model(self.resolved, vocabulary, device)
         load_weights(model, weights, str(self.path))
-        return model
+        return model.eval()
 
     @property
     def _vocabulary(self) -> Vocabulary:
@@ -207,9 +216,9 @@ class Run:
         return Vocabulary.of(self.tokenizer, None if counts is None else counts.numpy)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer with the trained vocabulary."""
-        return self.tokenizer_as(self.resolved.tokenizer)
+    def tokenizer(self) -> DecodingTokenizer:
+        """The tokenizer with the trained vocabulary: `encode(text)` and `decode(ids)`."""
+        return DecodingTokenizer(self.tokenizer_as(self.resolved.tokenizer))
 
     def tokenizer_as(self, bound: Bound) -> Tokenizer:
         """Return a tokenizer of another experiment with the trained vocabulary."""
@@ -225,8 +234,9 @@ class Run:
     @forbidding_exit()
     def evaluate(
         self,
-        split: str = "valid",
+        split: str | None = None,
         *,
+        corpus: str | Mapping[str, Any] | None = None,
         rows: int | None = None,
         batch_size: int | None = None,
         window: int = 128,
@@ -236,7 +246,9 @@ class Run:
         """Score a split: what `seqlab eval` does.
 
         Args:
-            split: its name.
+            split: its name; None: `valid`, or `train` of another corpus.
+            corpus: another one, which is read with the run's vocabulary; a name, or a mapping such
+                as {"name": "text", "path": "other.txt"}.
             rows: the number of streams that it is cut into; None: as in the experiment.
             batch_size: the number of streams that are scored at once; changes no number.
             window: the tokens of each stream that are read at once; changes no number.
@@ -245,35 +257,21 @@ class Run:
 
         Raises:
             UsageError: `rows`, `batch_size` or `window` is below 1, or `documents` is not valid.
-            CorpusError: the corpus has changed, is unavailable, or has no such split.
+            ExperimentError: another corpus is not valid.
+            CorpusError: the corpus has changed, is unavailable, or has no such split; something in
+                another one has no id.
         """
-        for name, count in (("rows", rows), ("batch_size", batch_size), ("window", window)):
-            if count is not None:
-                whole_number(count, name, 1, MOST_ROWS)
-        if documents not in (None, "fresh", "carried"):
-            raise UsageError(f"documents should be 'fresh' or 'carried', not {documents!r}")
-        progress = progress or log_progress()
-        progress("Opening the corpus", 0, None)
-        source = open_source(self.resolved)
-        source.check_same(self.description["corpus"]["fingerprint"])
-        tokens = prepare_split(source, split, self.resolved.tokenizer, self.tokenizer, progress)
-        settings = self.resolved.evaluation or Evaluation()
-        fresh = self.resolved.fresh_documents if documents is None else documents == "fresh"
-        check_scorable(tokens, split, fresh=fresh)
-        rows = settings.rows if rows is None else rows
-        progress("Building the model", 0, None)
-        model = self.model
-        progress(f"Scoring {split}", 0, None)
-        metrics = measure(
-            model,
-            tokens,
-            TokenSizes.of(self.tokenizer, model.device),
-            replace(settings, rows=rows, window=window),
-            fresh=fresh,
+        section = corpus if isinstance(corpus, str | None) else dict(corpus)
+        return evaluate(
+            self,
+            split,
+            other=None if section is None else self._resolve([f"corpus={dump_flow(section)}"]),
+            rows=rows,
             batch_size=batch_size,
+            window=window,
+            documents=documents,
+            progress=progress or log_progress(),
         )
-        parts = metrics.pop("parts")
-        return {"split": split, "step": self.checkpoint.step, **metrics, **parts}
 
     @cached_property
     def resolved(self) -> Resolved:

@@ -13,7 +13,7 @@ from typing import Any
 
 from seqlab.errors import RunFailed
 from seqlab.files import open_to_append
-from seqlab.printable import one_line, visible
+from seqlab.printable import from_here, one_line, visible
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +45,39 @@ class _Lines(logging.Formatter):
         return visible(super().formatException(ei))
 
 
+class _Warnings(logging.StreamHandler[Any]):
+    """Writes warnings to stderr where nobody set up logging, as Python does without a log.
+
+    One line each: an error's traceback is in the log, and who called gets the error.
+    """
+
+    def __init__(self, level: int) -> None:
+        logging.Handler.__init__(self, level)  # the stream is not kept: a status may replace it
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(from_here(f"seqlab: {record.levelname.lower()}: {record.getMessage()}"))
+
+
 @contextmanager
 def run_log() -> Iterator[logging.handlers.MemoryHandler]:
     """Collect the messages of seqlab's loggers; `write_to` gives them a file."""
     logger = logging.getLogger("seqlab")
     level = logger.level
+    warnings = None if logger.hasHandlers() else _Warnings(logging.WARNING)
     handler = logging.handlers.MemoryHandler(_CAPACITY, flushLevel=logging.CRITICAL)
-    logger.addHandler(handler)
+    for one in filter(None, (handler, warnings)):
+        logger.addHandler(one)
     logger.setLevel(min(level or logging.INFO, logging.INFO))
     try:
         yield handler
     finally:
         target = handler.target
-        logger.removeHandler(handler)
+        for one in filter(None, (handler, warnings)):
+            logger.removeHandler(one)
         handler.close()
         if target is not None:
             target.close()

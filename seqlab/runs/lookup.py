@@ -15,6 +15,7 @@ from pathlib import Path
 from seqlab.arguments import named_path
 from seqlab.atomic import is_unfinished
 from seqlab.errors import SeqlabError, UsageError
+from seqlab.remedies import Verb
 from seqlab.runs.folder import ROOT, RunFolder, is_given_name
 from seqlab.runs.notes import read_notes
 
@@ -86,7 +87,7 @@ def _matching(pattern: str | Path, known: _KnownRuns) -> Sequence[RunFolder]:
     if not found:
         raise UsageError(
             f"run '{word}': there is no such folder, name, id or tag under {known.root}/"
-            f"{known.near(word)} (`seqlab runs` lists all)"
+            f"{known.near(word)} ({Verb('runs')} lists all)"
         )
     return found
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from seqlab.errors import ExperimentError, PluginError, PluginFolder
 from seqlab.experiment import Experiment
-from seqlab.printable import pasted
 from seqlab.registry import Registry, Resolved, resolve
 from seqlab.registry.compatibility import install_command
 from seqlab.runs.folder import RunFolder
@@ -61,5 +60,5 @@ def _missing(
         else:
             yield (
                 f"The run used the dropped-in plugin '{used['name']}', of which it keeps a copy."
-                f" If you trust it: {PluginFolder(pasted([folder.plugins]))}"
+                f" If you trust it: {PluginFolder(folder.plugins)}"
             )

@@ -13,6 +13,7 @@ from seqlab.atomic import write_atomic
 from seqlab.data.progress import Progress
 from seqlab.errors import Override, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
+from seqlab.experiment.overrides import Overrides, as_overrides
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
@@ -53,7 +54,7 @@ CHANGEABLE = (
 def resume(
     run: str | Path,
     *,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     checkpoint: int | None = None,
     root: str | Path = ROOT,
     plugins: Sequence[Given] = (),
@@ -64,7 +65,8 @@ def resume(
 
     Args:
         run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
-        overrides: `KEY=VALUE`, for the length of the run, its reports, and the files of its text.
+        overrides: a mapping or a list of `KEY=VALUE`, for the length of the run, its reports, and
+            the files of its text.
         checkpoint: the step of the checkpoint to go on from; None: the latest.
         root: the folder of all runs.
         plugins: components without a file: classes, whose kind their methods show, and mappings
@@ -75,8 +77,7 @@ def resume(
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
     """
-    if isinstance(overrides, str):
-        raise UsageError(f"overrides should be a list of KEY=VALUE, not the text {overrides!r}")
+    overrides = as_overrides(overrides)
     folder = find_run(run, named_path(root, "root"))
     folder.check_kinds()
     if checkpoint is not None:

@@ -15,6 +15,7 @@ from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import Experiment, read_experiment
+from seqlab.experiment.overrides import Overrides
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins, resolve
@@ -48,7 +49,7 @@ MAX_COUNTED = 100_000_000  # targets; beyond these it takes too long to count th
 def run(
     experiment: Experiment | str | Path | Mapping[str, Any],
     *,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     run_dir: str | Path | None = None,
     root: str | Path = ROOT,
     plugins: Sequence[Given] = (),
@@ -60,7 +61,8 @@ def run(
 
     Args:
         experiment: a file, a mapping, or an `Experiment`.
-        overrides: `KEY=VALUE`.
+        overrides: a mapping such as {"optimizer.lr": 0.01, "train": {"epochs": 2}}, or a list of
+            `KEY=VALUE`.
         run_dir: the folder of the run; None: a new one under `root`.
         root: the folder of all runs.
         plugins: components without a file: classes, whose kind their methods show, and mappings

@@ -16,8 +16,8 @@ from seqlab.errors import Interrupted, Override, StoppedByHand
 from seqlab.experiment.interval import interval
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Resolved
+from seqlab.remedies import Resumption
 from seqlab.runs.building import Parts
-from seqlab.runs.command_words import resume_command
 from seqlab.runs.description import now
 from seqlab.runs.doubts import doubt, warn_at_the_end
 from seqlab.runs.error_messages import (
@@ -150,7 +150,7 @@ class Session:
         if request.signal:
             by_hand = request.signal == signal.SIGINT
             error = StoppedByHand if by_hand else Interrupted
-            raise error(self.training.done, self._resume_command(), request.exit_code)
+            raise error(self.training.done, self._resumption(), request.exit_code)
         if self.reason:
             log.info("The run ends after step %d: %s", self.training.done, self.reason)
         last = self.last
@@ -280,12 +280,12 @@ class Session:
         path, done = self.folder.path, self.training.done
         hint = "It has no checkpoint yet (train.checkpoint.every says when), so it would start anew"
         if self._saved_step >= 0:
-            hint = f"To go on from step {self._saved_step}: {self._resume_command(resume_with)}"
+            hint = f"To go on from step {self._saved_step}: {self._resumption(resume_with)}"
         log.error("The run in %s stopped after step %d. %s", path, done, hint, exc_info=True)
 
-    def _resume_command(self, resume_with: Sequence[Override] = ()) -> str:
-        """Return the shell command that resumes this run."""
-        return resume_command(self.folder.path, resume_with, self.description["plugin_options"])
+    def _resumption(self, resume_with: Sequence[Override] = ()) -> Resumption:
+        """What resumes this run."""
+        return Resumption(self.folder.path, resume_with, self.description["plugin_options"])
 
 
 def _due(every: int | str, step: Step, since: float) -> bool:

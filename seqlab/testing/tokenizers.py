@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from seqlab.contracts import Document, Ids
 from seqlab.errors import CorpusError
+from seqlab.generation.impossible import without_text
 from seqlab.testing.copied_files import change_files, copied_files
 from seqlab.testing.other_process import fit_and_encode, run_elsewhere
 from seqlab.testing.promises import NotApplicable, Subject, expect
@@ -97,8 +98,7 @@ def ids_are_below_size(subject: Subject) -> None:
     expect(type(size) is int and size > 0, "`size` to be an integer above 0", repr(size))
     for text in texts:
         _expect_below(_ids(tokenizer, text), size, text)
-    empty = _ids(tokenizer, "")
-    expect(not empty, "no id for an empty text", empty)
+    expect(not _ids(tokenizer, ""), "no id for an empty text", _ids(tokenizer, ""))
 
 
 def _expect_below(ids: list[int], size: int, text: str) -> None:
@@ -180,6 +180,16 @@ def end_of_document_is_an_id(subject: Subject) -> None:
         expect(type(end) is int and 0 <= end < size, f"None, or an id of 0 … {size - 1}", repr(end))
 
 
+def unknown_and_reserved_ids_are_in_no_text(subject: Subject) -> None:
+    """No text that it was fitted to has `unknown_token` or one of `reserved`, which are ids."""
+    tokenizer, texts = _fitted(subject)
+    never, size = sorted(without_text(tokenizer)), tokenizer.size
+    inside = all(type(token) is int and 0 <= token < size for token in never)
+    expect(inside, f"None, or ids of 0 … {size - 1}", never)
+    wrong = sorted({*never} & {token for text in texts for token in _ids(tokenizer, text)})
+    expect(not wrong, "no unknown or reserved id in what it was fitted to", wrong)
+
+
 def _facts(tokenizer: Any, texts: tuple[str, ...]) -> Facts:
     """Everything that a fitted tokenizer shows, by its name in a message."""
     return {
@@ -240,8 +250,7 @@ def files_count_when_it_is_fitted(subject: Subject) -> None:
 def fitted_alike_is_alike(subject: Subject) -> None:
     """Two instances that were fitted to the same documents have the same ids for everything."""
     (first, texts), (second, _) = _fitted(subject), _fitted(subject)
-    promise = "another instance to have the same"
-    _expect_same(_facts(second, texts), _facts(first, texts), promise)
+    _expect_same(_facts(second, texts), _facts(first, texts), "another instance to have the same")
 
 
 def hash_seed_does_not_matter(subject: Subject) -> None:

@@ -49,7 +49,9 @@ def test_several_texts_are_streamed_one_below_another_as_they_are_printed(genera
 
 def test_the_first_text_is_shown_as_it_comes_and_the_others_wait(generate, monkeypatch):
     shown = []
-    monkeypatch.setattr("seqlab.cli.generate.generated", lambda text, end="\n": shown.append(text))
+    monkeypatch.setattr(
+        "seqlab.cli.continuing.generated", lambda text, end="\n": shown.append(text)
+    )
     generate("-p", "the", "-p", "do", "--length", 4, "--stream", "--set", "decoder=greedy")
     assert shown[0] == "the"
     assert [len(piece) for piece in shown[1:] if piece] == [1, 1, 1, 1, 6]
@@ -74,6 +76,86 @@ def test_set_changes_the_decoder_as_it_does_elsewhere(generate):
     assert greedy.out == cold.out
     beam = generate("--prefix", "the", "--set", "decoder={name: beam, beams: 2}", "--num", 2)
     assert len(beam.out.splitlines()) == 2
+
+
+def test_options_of_a_decoder_are_those_that_set_gives_it(generate):
+    by_set = ("--set", "decoder.temperature=0.8", "--set", "decoder.top_k=3")
+    plain = generate("--prefix", "the", "--temperature", "0.8", "--top-k", 3)
+    assert plain.out == generate("--prefix", "the", *by_set).out
+    mixed = generate("--prefix", "the", "--temperature", "0.8", "--set", "decoder.top_k=3")
+    assert mixed.out == plain.out
+    assert generate("--prefix", "the", "--greedy").out == generate("-p", "the", "--top-k", 1).out
+
+
+def test_an_option_that_the_decoder_lacks_chooses_one_that_has_it(generate, tiny):
+    run = seqlab.run(tiny | {"decoder": "greedy", "train": {"steps": 2}})
+    drawn = run.generate("the", overrides=["decoder={name: sample, temperature: 0.5}"])
+    assert run.generate("the", temperature=0.5) == drawn
+    with_more = run.generate("the", temperature=0.5, overrides=["decoder.min_p=0.01"])
+    assert with_more[0].ids
+    beams = run.generate("the", beams=2, num=2)
+    assert beams == run.generate("the", overrides=["decoder={name: beam, beams: 2}"], num=2)
+    assert "".join(run.stream("the", decoder="beam", beams=2)) == beams[0].continuation
+
+
+def test_a_decoder_inside_of_another_one_gets_the_option(generate):
+    pytest.importorskip("llguidance")
+    pattern = "[a-z ]{6}"
+    around = ("--set", f"decoder={{name: constrained, pattern: '{pattern}'}}")
+    inner = (
+        f"decoder={{name: constrained, pattern: '{pattern}', inner: {{name: sample, top_k: 2}}}}"
+    )
+    assert (
+        generate("-p", "the", "--top-k", 2, *around).out
+        == generate("-p", "the", "--set", inner).out
+    )
+
+
+@pytest.fixture
+def dropped_decoder(drop):
+    """A plugin whose decoder is chosen by `temperature`, in an order before `sample`."""
+    drop("""
+        from typing import Annotated
+        import seqlab
+
+        class Coldest:
+            chosen_by = ("temperature",)
+
+            def __init__(self, *, temperature: float = 1.0) -> None:
+                pass
+
+            def choose(self, logits, history, uniform):
+                return logits.argmin(-1)
+
+        @seqlab.hookimpl
+        def seqlab_register_decoders():
+            return {"coldest": Coldest, "another": type("Another", (Coldest,), {"chosen_by": ()})}
+    """)
+
+
+def test_a_stranger_may_say_by_which_options_a_decoder_is_chosen(dropped_decoder, tiny):
+    run = seqlab.run(tiny | {"train": {"steps": 2}})
+    least = run.generate("the", overrides=["decoder=coldest"])
+    assert run.generate("the", temperature=0.5) == least
+    assert run.generate("the", temperature=0.5, top_p=0.5) != least
+
+
+def test_json_counts_the_texts_of_each_prefix(generate):
+    found = json.loads(generate("-p", "the", "-p", "do", "-p", "the", "--num", 2, "--json").out)
+    named = [(result["prefix"], result["number"]) for result in found]
+    expected = [("the", 1), ("the", 2), ("do", 1), ("do", 2), ("the", 3), ("the", 4)]
+    assert named == expected
+
+
+def test_several_texts_on_a_terminal_each_have_a_label(generate, monkeypatch):
+    monkeypatch.setattr("seqlab.cli.continuing.is_terminal", lambda stream: True)
+    texts = ("-p", "the", "-p", "do", "--num", 2, "--length", 3)
+    lines = generate(*texts).out.splitlines()
+    assert lines[::2] == [
+        *("── the · 1 of 2 ──", "── the · 2 of 2 ──", "── do · 1 of 2 ──", "── do · 2 of 2 ──")
+    ]
+    assert generate(*texts, "--stream").out.splitlines() == lines
+    assert len(generate("-p", "the").out.splitlines()) == 1
 
 
 def test_an_option_that_the_new_decoder_lacks_is_left_behind_with_a_word(generate):
@@ -137,6 +219,15 @@ IMPOSSIBLE = [
     (("--set", "cell.hidden_size=3"), "generating changes the decoder only"),
     (("--set", "decoder={name: beam, beams: 2}", "--num", 3), "found 2 continuations, not 3"),
     (("--json", "--stream"), "choose one"),
+    (("--greedy", "--temperature", "0.5"), "--greedy and --temperature exclude each other"),
+    (("--greedy", "--decoder", "beam"), "--greedy and --decoder exclude each other"),
+    (("--decoder", "beam", *WARM[:1], "decoder=sample"), "--decoder and the override of"),
+    (("--decoder", "beem"), "did you mean 'beam'?"),
+    (("--decoder", "beam", "--top-p", "0.5"), "--top-p: decoder 'beam' has no such option"),
+    (("--set", "decoder=greedy", "--top-p", "0.5"), "--top-p: decoder 'greedy' has no such"),
+    (("--temperature", "0"), "greater than 0; `decoder: greedy`"),
+    (("--top-p", "1.5"), "decoder.top_p"),
+    (("--unprompted",), "the prefix is empty"),
     (("--prefix", "分"), "prefix '分': character '分'"),
     (("--prefix", ""), "the prefix is empty"),
     (("--stop", ""), "a text to stop at is empty"),

@@ -199,7 +199,7 @@ def test_scoring_more_than_fits_says_what_to_lower(seqlab_command, trained_once,
     def full(*_, **__):
         raise RuntimeError("can't allocate memory: you tried to allocate 12 bytes")
 
-    monkeypatch.setattr("seqlab.runs.loaded_run.measure", full)
+    monkeypatch.setattr("seqlab.runs.evaluating.measure", full)
     done = seqlab_command("eval", trained_once, "--split", "train", "--batch-size", "8")
     assert done.code == 1
     assert done.complaints == [

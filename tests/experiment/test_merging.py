@@ -109,7 +109,7 @@ def test_a_mapping_with_a_name_leaves_nothing_of_the_old_options(over):
 
 
 def test_an_option_that_was_written_for_the_new_component_must_be_one_of_its_own(over):
-    with pytest.raises(seqlab.ExperimentError, match=r"`: optimizer.betas: .* has no option"):
+    with pytest.raises(seqlab.ExperimentError, match=r": optimizer.betas: .* has no option"):
         over("optimizer: sgd", "optimizer.betas=[0.1, 0.2]")
 
 

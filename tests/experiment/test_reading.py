@@ -154,7 +154,7 @@ def test_an_override_without_a_key_is_a_mistake_of_use(read, override):
 
 @pytest.mark.parametrize("value", ["[", "'", "a: b: c", "*x", "!!python/name:os 1", "{a: 1, a: 2}"])
 def test_an_override_that_is_no_yaml_is_named(refusal, value):
-    assert refusal("a: 1\n", f"a={value}").startswith(f"override `a={value}`")
+    assert refusal("a: 1\n", f"a={value}").startswith(f'overrides=["a={value}"]')
 
 
 @pytest.mark.timeout(10)
@@ -165,7 +165,7 @@ def test_an_override_that_nests_without_end_is_refused(refusal, override):
 
 def test_an_override_is_its_own_place(write):
     tree = seqlab.read_experiment(write("a: 1"), ["a=[1, {b: 2}]"]).tree
-    assert str(tree.at(["a", 1, "b"]).origin) == "override `a=[1, {b: 2}]`"
+    assert str(tree.at(["a", 1, "b"]).origin) == 'overrides=["a=[1, {b: 2}]"]'
 
 
 def test_a_mapping_reads_as_the_file_that_says_the_same(write, tiny):
@@ -266,7 +266,7 @@ def test_an_option_that_a_later_section_replaces_is_told(write):
     file = write("optimizer: {name: adam, lr: 1}")
     experiment = seqlab.read_experiment(file, ["optimizer.lr=7", "optimizer={name: sgd}"])
     (notice,) = experiment.notices
-    assert notice.startswith("optimizer.lr (override `optimizer.lr=7`) is lost")
+    assert notice.startswith('optimizer.lr (overrides=["optimizer.lr=7"]) is lost')
 
 
 @pytest.mark.parametrize(

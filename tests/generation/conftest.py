@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from seqlab_plugins.tokenizers.basic import Bytes, Characters
-from seqlab_plugins.tokenizers.bpe import BytePairs
+from small_models import byte_pairs, make_model
 
-import seqlab
-from benchmarks.plain_model import language_model
 from seqlab.generation.generating import generate
 from seqlab.generation.streaming import stream
-from seqlab.model.language_model import LanguageModel
 
 LETTERS = "abcdefgh分开不"
 CELLS = ["rnn", "lstm", "gru", "causal_attention"]
@@ -25,13 +21,6 @@ DECODERS = {
 def characters() -> Characters:
     tokenizer = Characters()
     tokenizer.fit([LETTERS])
-    return tokenizer
-
-
-def byte_pairs() -> BytePairs:
-    """Some of its tokens are parts of characters, others are several of them."""
-    tokenizer = BytePairs(vocabulary=280)
-    tokenizer.fit(["分开 不分开 abc abc hgfedcba " * 9])
     return tokenizer
 
 
@@ -64,15 +53,6 @@ def any_model(request, registry, any_tokenizer):
 @pytest.fixture(params=list(DECODERS))
 def any_decoder(request, registry):
     return registry.find("decoder", request.param).factory(**DECODERS[request.param])
-
-
-def make_model(registry: seqlab.Registry, cell: str, size: int) -> LanguageModel:
-    torch.manual_seed(0)
-    factory = registry.find("cell", cell).factory
-    model = language_model(size, lambda inputs: factory(inputs, hidden_size=16), layers=2)
-    for parameter in model.double().parameters():
-        parameter.data *= 6 if parameter.dim() == 2 else 0
-    return model
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_said_in_one_line(case, tiny, capsys):
     Path("experiment.yaml").write_text(json.dumps(tiny | ids | {"corpus": corpus}))
     assert call(["run", "experiment.yaml"]) == code
     printed = capsys.readouterr()
-    lines = printed.err.strip().splitlines()
+    _, *lines = printed.err.strip().splitlines()  # the first says what runs
     assert len(lines) == 1, printed.err
     assert message in lines[0]
     assert printed.out == ""

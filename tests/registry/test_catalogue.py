@@ -25,7 +25,7 @@ def clash(install, drop):
 
 def test_two_plugins_that_offer_one_name_are_both_named(clash):
     (problem,) = seqlab.load_plugins().problems()
-    assert problem == f"{CLASH}; run without plugin `NAME`"
+    assert problem == f'{CLASH}; run with seqlab.load_plugins(without=["NAME"])'
 
 
 def test_a_name_that_two_plugins_offer_cannot_be_used(clash, refused):

@@ -287,7 +287,8 @@ def test_a_plugin_that_is_left_out_is_not_even_imported(drop):
     [("seqlab-cell", "did you mean 'seqlab-cells'?"), ("zzz", "there are: seqlab-b")],
 )
 def test_leaving_out_what_is_not_there_is_a_mistake_of_use(name, hint):
-    with pytest.raises(UsageError, match=f"without plugin `{name}`: no such plugin; ") as caught:
+    message = rf'load_plugins\(without=\["{name}"\]\): no such plugin; '
+    with pytest.raises(UsageError, match=message) as caught:
         seqlab.load_plugins(without=[name])
     assert hint in str(caught.value)
 

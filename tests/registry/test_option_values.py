@@ -156,7 +156,7 @@ def test_an_option_that_is_missing_is_said_with_its_type(complaints):
 
 def test_a_mistake_in_an_override_names_the_override(complaints):
     (line,) = complaints(RIGHT + "cell: rnn\noptimizer: adam\n", "cell.dropout=2")
-    assert line == "override `cell.dropout=2`: cell.dropout: should be less than 1; it is 2"
+    assert line == 'overrides=["cell.dropout=2"]: cell.dropout: should be less than 1; it is 2'
 
 
 @pytest.mark.parametrize(

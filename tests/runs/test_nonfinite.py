@@ -95,7 +95,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(fu
 def test_who_stopped_at_a_step_is_told_how_to_go_on_without_it(full, whole, caplog):
     with pytest.raises(RunFailed):
         whole(**fragile(full, 13, checkpoint={"every": 5, "keep": 1}))
-    advice = "To go on from step 12: seqlab resume here --set train.on_nonfinite=skip"
+    advice = '.resume(overrides=["train.on_nonfinite=skip"])'
     assert caplog.messages[-1].endswith(advice)
 
 
@@ -204,4 +204,4 @@ def test_a_model_that_torch_cannot_compile_is_told_in_one_line_with_what_to_do(t
     ):
         raise unsupported("no C++ compiler\nat line 3")
     assert caught.value.exit_code == 1
-    assert "override `train.compile=false`" in str(caught.value)
+    assert 'overrides=["train.compile=false"]' in str(caught.value)

@@ -360,7 +360,7 @@ def test_how_long_a_run_goes_on_and_what_it_reports_can_be_changed(override, who
 
 def test_a_finished_run_is_not_resumed_and_says_how_to_go_on(whole, registry):
     run = whole()
-    with pytest.raises(UsageError, match=r"has all of its 20 steps; .*override `train\.steps="):
+    with pytest.raises(UsageError, match=r"has all of its 20 steps; .*overrides=\[\"train\.steps="):
         seqlab.resume(run.path, registry=registry)
 
 
@@ -379,7 +379,7 @@ def test_a_run_killed_after_its_last_step_is_ended(whole, killed, registry, fact
 def test_the_advice_for_a_finished_run_can_be_followed(key, full, whole, registry):
     train = {name: value for name, value in full["train"].items() if name != "steps"}
     run = whole(train=train | {key: 3})
-    with pytest.raises(UsageError, match=f"override `train.{key}="):
+    with pytest.raises(UsageError, match=rf'overrides=\["train.{key}='):
         seqlab.resume(run.path, registry=registry)
     assert seqlab.resume(run.path, overrides=[f"train.{key}=5"], registry=registry)
 

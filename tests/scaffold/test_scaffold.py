@@ -171,7 +171,7 @@ def test_a_class_is_named_after_the_component_and_hides_nothing(kind, name, clas
         ("cell", "lambda", "is a keyword of Python"),
         ("cell", "random", "is a module of Python's standard library"),
         ("cell", "w" * 37, "is too long: 37 characters, 36 are allowed"),
-        ("cell", "gru", "cell 'gru' exists already in plugin 'seqlab-cells' (seqlab 0.1.0)"),
+        ("cell", "gru", "cell 'gru' exists already in plugin 'seqlab-cells' (seqlab "),
         ("observer", "seqlab_cells", "plugin 'seqlab-cells' exists already"),
     ],
 )

@@ -363,3 +363,17 @@ class LooksBack(Bytes):
         for end in range(0, len(text), 32):
             set(text[:end])
         return super().encode(text)
+
+
+class NumbersTheUnknownFirst(Letters):
+    """The id that it says is that of the first character."""
+
+    unknown_token = 0
+
+
+class ReservesBeyond(Letters):
+    unknown_token = None
+
+    @property
+    def reserved(self):
+        return {"mask": self.size}

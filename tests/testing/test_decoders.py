@@ -503,7 +503,17 @@ class EndsWithoutSayingSo(Draws):
 
 
 CHECKS = {check.__name__: check for check in checks_in(decoders)}
+
+
+class TakesNoNumberForNothing(Beam):
+    """-inf is read as a number that is missing."""
+
+    def grow(self, kept, scores):
+        return super().grow(kept, scores.masked_fill(scores == -torch.inf, 0))
+
+
 DEFECTS = [
+    (TakesNoNumberForNothing, "impossible_tokens_are_in_no_continuation", "whose logits are -inf"),
     (NeitherForm, "what_a_decoder_is_given_is_left_alone", "a method `choose` or `search`"),
     (InAColumn, "ids_are_tokens_of_the_vocabulary", "ids: shape, type"),
     (NarrowIds, "ids_are_tokens_of_the_vocabulary", "torch.int32"),

@@ -37,6 +37,16 @@ DEFECTS = [
     (planted.EndIsNoId, tokenizers.end_of_document_is_an_id, "None, or an id"),
     (planted.EndIsText, tokenizers.end_of_document_is_an_id, "None, or an id"),
     (planted.EndIsFalse, tokenizers.end_of_document_is_an_id, "None, or an id"),
+    (
+        planted.NumbersTheUnknownFirst,
+        tokenizers.unknown_and_reserved_ids_are_in_no_text,
+        "no unknown or reserved id in what",
+    ),
+    (
+        planted.ReservesBeyond,
+        tokenizers.unknown_and_reserved_ids_are_in_no_text,
+        "None, or ids of 0 … ",
+    ),
     (planted.SavesAnArray, tokenizers.vocabulary_survives_saving, "JSON values and tensors"),
     (planted.SavesASet, tokenizers.vocabulary_survives_saving, "JSON values and tensors"),
     (planted.SavesSorted, tokenizers.vocabulary_survives_saving, "the bytes of the tokens"),

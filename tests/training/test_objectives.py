@@ -196,7 +196,7 @@ def test_a_student_goes_on_to_the_bit_and_talks_without_its_teacher(tmp_path):
 
 
 def test_a_teacher_that_is_not_there_is_said_before_there_is_a_run(tmp_path):
-    with pytest.raises(seqlab.SeqlabError, match="no such folder, name or id"):
+    with pytest.raises(seqlab.SeqlabError, match="no such folder, name, id or tag"):
         run(tmp_path, objective={"name": "distillation", "teacher": "nobody"})
     assert not (tmp_path / "run").exists()
 

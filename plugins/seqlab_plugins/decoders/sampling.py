@@ -60,6 +60,8 @@ class Sample:
             null: it may.
     """
 
+    chosen_by = ("temperature", "top_k", "top_p", "min_p")
+
     def __init__(
         self,
         *,

@@ -67,6 +67,8 @@ class Console:
         self._print(f" - {text}")
 
     def seqlab_run_ended(self, record: RunEnded) -> None:
+        if self._progress is not None:
+            self._progress.ended()
         self._end()
 
     def _print(self, line: str) -> None:

@@ -53,6 +53,11 @@ class TrainingProgress:
             self._nats, self._tokens, self._window = 0.0, 0.0, now
         self._place = place
 
+    def ended(self) -> None:
+        """Take the steps since the last measurement in, as a notebook keeps the last text."""
+        if self._tokens:
+            self._place = self._place._replace(loss=self._nats / self._tokens)
+
     def text(self, width: int | None) -> str:
         """What fits into a width, the most important first; None: a line of a log."""
         place = self._place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,13 +105,24 @@ class ToyTokenizer:
 class ToyModel:
     """A model whose state depends on all tokens so far: two numbers a row, in two shapes.
 
-    A state that is not reordered with its row, in whole or in part, leads to other logits.
+    A state that is not reordered with its row, in whole or in part, leads to other logits. The
+    logits of ids that are `impossible` are -inf.
     """
 
-    def __init__(self, size: int = SIZE) -> None:
-        self.size = size
+    def __init__(self, size: int = SIZE, impossible: Sequence[int] = ()) -> None:
+        self.size, self._impossible = size, [*impossible]
 
     def __call__(self, ids: Tensor, state: Any) -> tuple[Tensor, State]:
+        logits, after = self._step(ids, state)
+        return self._masked(logits), after
+
+    def _masked(self, logits: Tensor) -> Tensor:
+        if self._impossible:
+            logits = logits.clone()
+            logits[..., self._impossible] = -torch.inf
+        return logits
+
+    def _step(self, ids: Tensor, state: Any) -> tuple[Tensor, State]:
         first, (second,) = state
         after = (first * 31 + ids + 1) % 1_000_003, ((second * 37 + ids[:, None] + 1) % 999_983,)
         rows = (after[0] * 1_000_003 + after[1][0][:, 0])[:, None].expand(-1, self.size)
@@ -122,12 +134,12 @@ class ToyModel:
         first = ids[:, 0]
         outputs, after = [], (first, (first[:, None] + 7,)) if state is None else state
         for column in ids.unbind(1):
-            logits, after = self(column, after)
+            logits, after = self._step(column, after)
             outputs.append(torch.cat((logits, logits[:, :1] * 3 - 1), 1))
         return torch.stack(outputs, 1), after
 
     def head(self, hidden: Tensor) -> Tensor:
-        return hidden[..., :-1]
+        return self._masked(hidden[..., :-1])
 
     def start(self) -> Start:
         """Where a search begins, after a prefix of one token that differs from row to row."""

@@ -18,6 +18,7 @@ from seqlab.testing.random_states import random_states_left_alone
 LENGTH, STOPS = 24, frozenset({1, 4})
 PAIRS = frozenset((first, second) for first in range(4) for second in range(first + 1, 4))
 CLOSE = 1e-4
+IMPOSSIBLE = tuple(range(0, SIZE, 2))
 
 Continuations = Sequence[Sequence[Continuation]]
 
@@ -113,6 +114,14 @@ def _check_ends(subject: Subject, limits: Limits, promise: str) -> None:
         for ids in row:
             ends = (n for n in range(1, len(ids) + 1) if limits.ended(ids[:n]))
             expect(len(ids) == next(ends, LENGTH), promise, ids)
+
+
+@torch.no_grad()
+def impossible_tokens_are_in_no_continuation(subject: Subject) -> None:
+    """No continuation has a token whose logit is -inf: the core makes unknown tokens impossible."""
+    found = _ids(_search(subject, Limits(LENGTH), ToyModel(impossible=IMPOSSIBLE)))
+    wrong = {*IMPOSSIBLE} & {token for row in found for ids in row for token in ids}
+    expect(not wrong, f"no token of {IMPOSSIBLE}, whose logits are -inf", sorted(wrong))
 
 
 @torch.no_grad()
