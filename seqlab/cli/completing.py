@@ -147,7 +147,16 @@ def kinds(context: click.Context, _: click.Parameter, begun: str) -> Items:
 
 def components(context: click.Context, _: click.Parameter, begun: str) -> Items:
     """The components of the kind that is named, or all."""
-    registry, kind = _registry(context), _given(context, "kind")
+    kind = _given(context, "kind")
+    return _components(_registry(context), kind, begun)
+
+
+def decoders(context: click.Context, _: click.Parameter, begun: str) -> Items:
+    return _components(_registry(context), "decoder", begun)
+
+
+def _components(registry: Registry, kind: str | None, begun: str) -> Items:
+    """The components of a kind; None: of all."""
     wanted = [kind] if kind is not None else registry.kinds
     found = [c for kind in wanted for c in registry.components(kind)]
     return _items((_Word(c.name, c.signature.summary) for c in found), begun)

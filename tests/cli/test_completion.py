@@ -118,6 +118,9 @@ def test_runs_are_completed_by_name_tag_and_id_and_checkpoints_by_step(completed
     make_run("runs/songs/20260101T000000Z-abd456")
     Path(path, "notes.json").write_text('{"format": 1, "tags": ["baseline"], "note": ""}')
     assert completed("resume ") == ["latest", "songs", "baseline"]
+    assert completed("generate so") == completed("score so") == completed("plot so") == ["songs"]
+    assert completed("eval songs --checkpoint b") == ["best"]
+    assert completed("generate songs --decoder gr") == ["greedy"]
     assert completed("resume abc") == ["abc123"]
     assert completed("runs rm songs ba") == ["baseline"]
     assert completed("runs no") == ["note"]
