@@ -104,11 +104,11 @@ def _format(value: Any) -> str:
 
 
 @command.command("build")
-@click.argument("experiment", type=PATH, shell_complete=completing.experiments)
+@click.argument("experiment", type=PATH, metavar="FILE", shell_complete=completing.experiments)
 @set_option("tokenizer=bytes")
 @plugin_options
 def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -> None:
-    """Learn the vocabulary and encode every split of EXPERIMENT, so that a run starts at once.
+    """Learn the vocabulary and encode every split of FILE, so that a run starts at once.
 
     What is in the cache already is not made again.
     """

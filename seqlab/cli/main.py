@@ -16,6 +16,7 @@ import click
 from seqlab import __version__
 from seqlab.cli import colors
 from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
+from seqlab.cli.help_texts import GROUPS, START, VERBS, add_examples
 from seqlab.cli.remedies import as_options
 from seqlab.cli.streams import (
     discard_output,
@@ -36,27 +37,6 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-VERBS = {
-    "init": "Create a working folder with experiments and plugins.",
-    "run": "Run an experiment.",
-    "resume": "Continue a run from its latest checkpoint.",
-    "eval": "Score the model of a run on a split, or on another text.",
-    "score": "Show how surprising each token of a text is to a run.",
-    "generate": "Continue prefixes with the model of a run.",
-    "validate": "Check experiment files without training.",
-    "describe": "Show the parameters, the costs and the sizes of an experiment or a run.",
-    "explain": "Explain where a value comes from and who reads it.",
-    "schema": "Print the JSON Schema of experiment files.",
-    "plugins": "List, check and write plugins.",
-    "corpus": "Describe or prepare a corpus, list the cache.",
-    "runs": "List, tag, annotate and remove runs.",
-    "compare": "Compare the settings and results of runs.",
-    "plot": "Draw the metrics of runs.",
-    "doctor": "Check the installation, and the files of a run.",
-    "version": "Show the versions of seqlab, Python, torch, extras and plugins.",
-    "completion": "Let a shell complete commands, runs, keys and values.",
-}
-
 
 class VerbError(Exception):
     """Wraps an error of a verb that click would otherwise handle in its own way."""
@@ -75,6 +55,7 @@ class Verbs(click.Group):
             points = _further().get(cmd_name)
             return load_command(cmd_name, points) if points else None
         command: click.Command = import_module(f"seqlab.cli.{cmd_name}").command
+        add_examples(command, cmd_name)
         return command
 
     def resolve_command(
@@ -109,8 +90,9 @@ class Verbs(click.Group):
         return [CompletionItem(k, help=v) for k, v in known.items() if k.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{verb:<10}", text) for verb, text in verbs.items()])
         if further := _further():
             from seqlab.cli.further_commands import origin
 
@@ -125,11 +107,18 @@ def _further() -> dict[str, list[EntryPoint]]:
     return further_commands(VERBS)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = "A laboratory for sequence models: experiments in YAML, everything in them a plugin."
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=f"{HELP}\n\n\b\n{START}",
+)
 @click.version_option(__version__, prog_name="seqlab")
 @click.option("--debug", is_flag=True, help="Show a traceback with every error.")
 def seqlab(debug: bool) -> None:
-    """A laboratory for sequence models: experiments in YAML, everything in them a plugin."""
+    """The command; the verb does the work."""
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -46,15 +47,26 @@ class PathType(click.ParamType[Path]):
 
 
 PATH = PathType()
+_WHOLE = re.compile(r"[-+]?[0-9]{1,40}")
 
 
-class Whole(click.IntRange):
+class Whole(click.ParamType[int]):
     """An integer in ASCII digits; Python itself accepts the digits of any script."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and not value.isascii():
-            self.fail(f"{value!r} is not a number in the digits 0 to 9", param, ctx)
-        return super().convert(value, param, ctx)
+    name = "n"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not _WHOLE.fullmatch(str(value)):
+            self.fail(f"{value!r} is not a whole number in the digits 0 to 9", param, ctx)
+        number = int(value)
+        if number < self._least or (self._most is not None and number > self._most):
+            most = "" if self._most is None else f" to {self._most:,}"
+            beyond = "" if most else " and up"
+            self.fail(f"{value} is not in the range {self._least}{most}{beyond}", param, ctx)
+        return number
 
 
 class Number(click.ParamType[float]):

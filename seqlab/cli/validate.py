@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("files", nargs=-1, required=True, type=PATH, shell_complete=completing.experiments)
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=PATH,
+    metavar="FILE…",
+    shell_complete=completing.experiments,
+)
 @set_option("cell=lstm")
 @click.option(
     "--quick",
