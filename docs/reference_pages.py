@@ -359,10 +359,15 @@ def _parameter(parameter: inspect.Parameter) -> str:
     if parameter.annotation is not parameter.empty:
         text += f": {_type(parameter.annotation)}"
     if parameter.default is not parameter.empty:
-        default = parameter.default
-        shown = str(default) if isinstance(default, Path) else default
-        text += f" = {shown!r}"
+        text += f" = {_written(parameter.default)}"
     return text
+
+
+def _written(default: Any) -> str:
+    """A default as an author would write it: a path is text, a class its name."""
+    if isinstance(default, type):
+        return default.__name__
+    return repr(str(default) if isinstance(default, Path) else default)
 
 
 def _type(annotation: Any) -> str:

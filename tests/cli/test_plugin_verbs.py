@@ -233,7 +233,7 @@ def test_a_clash_is_named_with_both_plugins_and_the_way_out(seqlab_command, expe
     result = seqlab_command("validate", experiment)
     assert result.code == 3
     assert "cell 'rnn' is offered by 'seqlab-cells' (seqlab " in result.err
-    assert "and 'second_clash' (second_clash 1.0); run --no-plugin NAME" in (result.err)
+    assert "and 'second_clash' (second_clash 1.0); run with --no-plugin NAME" in (result.err)
 
 
 @pytest.mark.usefixtures("failing")
