@@ -87,9 +87,9 @@ def test_without_libyaml_the_same_is_told(text, expected):
 
 def test_an_override_says_what_is_wrong_with_its_value(refusal):
     said = refusal("a: 1", "cell={name: rnn")
-    assert said == (
-        "override `cell={name: rnn`: the value is not YAML: '{' is opened here and never closed;"
-        " '}' is missing"
+    assert "cell={name: rnn" in said
+    assert said.endswith(
+        "the value is not YAML: '{' is opened here and never closed; '}' is missing"
     )
 
 
