@@ -7,9 +7,8 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import docstring_parser
@@ -19,7 +18,7 @@ import seqlab
 import seqlab.kernels
 import seqlab.testing
 from seqlab import contracts, errors, hookspecs, records
-from seqlab.cli.main import VERBS
+from seqlab.cli.help_texts import VERBS
 from seqlab.cli.main import seqlab as command
 from seqlab.experiment import sections
 from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS, SINGLE, Kind
@@ -425,7 +424,7 @@ def command_page() -> Lines:
     yield from _help(command, "seqlab")
     for verb in VERBS:
         yield f"## seqlab {verb}\n"
-        found = import_module(f"seqlab.cli.{verb}").command
+        found = cast("click.Command", command.get_command(click.Context(command), verb))
         yield from _help(found, f"seqlab {verb}")
         for name, inner in getattr(found, "commands", {}).items():
             yield f"### seqlab {verb} {name}\n"

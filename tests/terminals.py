@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from itertools import pairwise
 
-TOKEN = re.compile(r"\x1b\[(\d*)([A-Za-z])|(.)", re.DOTALL)
+TOKEN = re.compile(r"\x1b\[([\d;]*)([A-Za-z])|(.)", re.DOTALL)
 
 
 class Terminal:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.grids import Cell, Grid, fitting, plain_cell, print_grids
 from seqlab.cli.options import json_option, print_json, root_option, text_or_empty
 from seqlab.cli.streams import data, err
@@ -26,7 +27,7 @@ Row = Mapping[str, Any]
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", shell_complete=completing.runs)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a table in Markdown.")
 @json_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.options import (
     PATH,
@@ -21,7 +22,7 @@ from seqlab.cli.options import (
     set_option,
     text_or_empty,
 )
-from seqlab.cli.streams import err, out
+from seqlab.cli.streams import err, verbatim
 from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def command() -> None:
 
 
 @command.command("describe")
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, shell_complete=completing.experiments)
 @click.option("--split", default="train", show_default=True, help="The split to describe.")
 @click.option(
     "--against",
     metavar="RUN",
+    shell_complete=completing.runs,
     help="Report the share of characters that the vocabulary of RUN lacks.",
 )
 @set_option("tokenizer=bytes")
@@ -90,7 +92,7 @@ def _print_facts(facts: Mapping[str, Any]) -> None:
         [(repr(t["token"]), t["id"], f"{t['count']:,}", f"{t['share']:.2%}") for t in tokens],
     )
     for line in beginning:
-        out(line)
+        verbatim(line)
 
 
 def _format(value: Any) -> str:
@@ -102,11 +104,11 @@ def _format(value: Any) -> str:
 
 
 @command.command("build")
-@click.argument("experiment", type=PATH)
+@click.argument("experiment", type=PATH, metavar="FILE", shell_complete=completing.experiments)
 @set_option("tokenizer=bytes")
 @plugin_options
 def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -> None:
-    """Learn the vocabulary and encode every split of EXPERIMENT, so that a run starts at once.
+    """Learn the vocabulary and encode every split of FILE, so that a run starts at once.
 
     What is in the cache already is not made again.
     """

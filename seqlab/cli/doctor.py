@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import PluginChoice, plugin_options, print_table, root_option
 from seqlab.contracts import offered
 from seqlab.errors import CheckpointError, CorpusUnavailable, PluginError, SeqlabError
@@ -25,7 +26,7 @@ Finding = tuple[str, str, int]
 
 
 @click.command("doctor")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completing.runs)
 @root_option
 @plugin_options
 @click.pass_context

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.loading import loading
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
@@ -32,7 +33,7 @@ TEXT = "text"  # the corpus of one's own files
 
 
 @click.command("eval")
-@click.argument("run")
+@click.argument("run", shell_complete=completing.runs)
 @click.option("--split", help="The split to score.  [default: valid, or train of another corpus]")
 @click.option(
     "--text",

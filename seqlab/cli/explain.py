@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -17,7 +19,7 @@ from seqlab.cli.options import (
     set_option,
     yaml_text,
 )
-from seqlab.cli.streams import out
+from seqlab.cli.streams import is_terminal, out
 from seqlab.printable import one_line
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.argument("file", type=PATH)
-@click.argument("key", required=False)
+@click.argument("file", type=PATH, shell_complete=completing.experiments)
+@click.argument("key", required=False, shell_complete=completing.keys)
 @set_option("cell=lstm")
 @json_option
 @plugin_options
@@ -53,8 +55,14 @@ def command(
     elif len(rows) == 1:
         _print_details(rows[0])
     else:
-        table = [(row.key, yaml_text(row.value), row.origin) for row in rows]
+        table = [(row.key, yaml_text(row.value), _shown_origin(row)) for row in rows]
         print_table(("key", "value", "from"), table)
+
+
+def _shown_origin(row: Explanation) -> str:
+    """Where a value comes from; a terminal has no place for where the default of each is."""
+    is_default = row.origin.startswith("default in ")
+    return "default" if is_default and is_terminal(sys.stdout) else row.origin
 
 
 def _print_details(row: Explanation) -> None:

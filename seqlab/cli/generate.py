@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
@@ -35,7 +36,7 @@ DECODER_OPTIONS = ("temperature", "top_p", "top_k", "greedy", "decoder")
 
 
 @click.command("generate")
-@click.argument("run")
+@click.argument("run", shell_complete=completing.runs)
 @click.option(
     "-p",
     "--prefix",
@@ -82,7 +83,12 @@ DECODER_OPTIONS = ("temperature", "top_p", "top_k", "greedy", "decoder")
 @click.option("--top-p", type=NUMBER, help="Draw of the likeliest tokens with this probability.")
 @click.option("--top-k", type=Whole(1), help="Draw of so many of the likeliest tokens.")
 @click.option("--greedy", is_flag=True, help="Always the likeliest token.")
-@click.option("--decoder", metavar="NAME", help="Choose tokens by this decoder.")
+@click.option(
+    "--decoder",
+    metavar="NAME",
+    shell_complete=completing.decoders,
+    help="Choose tokens by this decoder.",
+)
 @set_option("decoder.min_p=0.05")
 @click.option("--no-healing", is_flag=True, help="Keep a prefix that ends within a token.")
 @click.option("--allow-unknown", is_flag=True, help="Generate tokens of unknown text, too.")

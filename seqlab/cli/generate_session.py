@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from seqlab.arguments import LARGEST, MOST_TEXTS, MOST_TOKENS, whole_number
+from seqlab.cli.colors import error as error_paint
 from seqlab.cli.continuing import Settings, label_of, stream_one
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import yaml_text
@@ -60,7 +61,7 @@ def converse(run: Run, settings: Settings, registry: Registry, *, keeps_history:
                 _answer(session, line)
             except SeqlabError as error:
                 for problem in error.lines:
-                    err(f"seqlab: {one_line(problem)}")
+                    err(f"seqlab: {one_line(problem)}", paint=error_paint)
             except KeyboardInterrupt:
                 out()
             if session.ended:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab import __version__
+from seqlab.cli import colors
 from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
+from seqlab.cli.help_texts import GROUPS, START, VERBS, add_examples
 from seqlab.cli.remedies import as_options
 from seqlab.cli.streams import (
     discard_output,
@@ -33,23 +35,7 @@ from seqlab.remedies import worded
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-VERBS = {
-    "init": "Create a working folder with experiments and plugins.",
-    "run": "Run an experiment.",
-    "resume": "Continue a run from its latest checkpoint.",
-    "eval": "Score the model of a run on a split, or on another text.",
-    "score": "Show how surprising each token of a text is to a run.",
-    "generate": "Continue prefixes with the model of a run.",
-    "validate": "Check experiment files without training.",
-    "explain": "Explain where a value comes from and who reads it.",
-    "schema": "Print the JSON Schema of experiment files.",
-    "plugins": "List, check and write plugins.",
-    "corpus": "Describe or prepare a corpus, list the cache.",
-    "runs": "List, tag, annotate and remove runs.",
-    "compare": "Compare the settings and results of runs.",
-    "plot": "Draw the metrics of runs.",
-    "doctor": "Check the installation, and the files of a run.",
-}
+    from click.shell_completion import CompletionItem
 
 
 class VerbError(Exception):
@@ -69,6 +55,7 @@ class Verbs(click.Group):
             points = _further().get(cmd_name)
             return load_command(cmd_name, points) if points else None
         command: click.Command = import_module(f"seqlab.cli.{cmd_name}").command
+        add_examples(command, cmd_name)
         return command
 
     def resolve_command(
@@ -93,9 +80,19 @@ class Verbs(click.Group):
         except (KeyboardInterrupt, EOFError, OSError, RuntimeError) as error:
             raise VerbError from error
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete a command without importing all of them, or an option."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        known = VERBS | dict.fromkeys(_further(), "")
+        return [CompletionItem(k, help=v) for k, v in known.items() if k.startswith(incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{verb:<10}", text) for verb, text in verbs.items()])
         if further := _further():
             from seqlab.cli.further_commands import origin
 
@@ -110,16 +107,28 @@ def _further() -> dict[str, list[EntryPoint]]:
     return further_commands(VERBS)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = "A laboratory for sequence models: experiments in YAML, everything in them a plugin."
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=f"{HELP}\n\n\b\n{START}",
+)
 @click.version_option(__version__, prog_name="seqlab")
 @click.option("--debug", is_flag=True, help="Show a traceback with every error.")
 def seqlab(debug: bool) -> None:
-    """A laboratory for sequence models: experiments in YAML, everything in them a plugin."""
+    """The command; the verb does the work."""
 
 
 def main() -> None:
     """Run the command of this process and exit with its code."""
     open_closed_streams()
+    if "_SEQLAB_COMPLETE" in os.environ:  # a shell asks what may follow
+        from seqlab.cli.shells import answer
+
+        answer(seqlab)
+        return
     replace_unencodable()
     end_at_ctrl_c()
     code = call(sys.argv[1:])
@@ -136,7 +145,7 @@ def call(arguments: list[str]) -> int:
         except click.ClickException as error:
             shown = io.StringIO()
             error.show(shown)
-            err_foreign(shown.getvalue())
+            err_foreign(shown.getvalue(), paint=colors.usage)
             return error.exit_code
         except VerbError as error:
             return _report(error.__cause__ or error, "--debug" in arguments)
@@ -165,7 +174,7 @@ def _report(error: BaseException, debug: bool) -> int:
         discard_output(sys.stdout)
         return 0
     file = f"{error.filename}: " if error.filename else ""
-    err(f"seqlab: {one_line(f'{file}{error.strerror or error}')}")
+    err(f"seqlab: {one_line(f'{file}{error.strerror or error}')}", paint=colors.error)
     return SeqlabError.exit_code
 
 
@@ -175,9 +184,9 @@ def _report_known(error: SeqlabError, debug: bool) -> int:
         err_traceback(error)
     if len(error.lines) > 1:
         for line in error.lines:
-            err(one_line(line))
+            err(one_line(line), paint=colors.complaint)
     else:
-        err(f"seqlab: {one_line(str(error))}")
+        err(f"seqlab: {one_line(str(error))}", paint=colors.error)
     return error.exit_code
 
 
@@ -194,11 +203,11 @@ def _report_bug(error: BaseException) -> int:
     if is_out_of_memory(error):
         size = requested_size(error)
         requested = f" ({size} were requested)" if size else ""
-        err(f"seqlab: there is not enough memory{requested}; use smaller sizes")
+        err(f"seqlab: there is not enough memory{requested}; use smaller sizes", paint=colors.error)
         return SeqlabError.exit_code
     err_traceback(error)
     whose = plugin_of(error) or "seqlab or in a plugin"
-    err(f"seqlab: this is a bug in {one_line(whose)}; please report it")
+    err(f"seqlab: this is a bug in {one_line(whose)}; please report it", paint=colors.error)
     return PluginError.exit_code
 
 
@@ -214,8 +223,15 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "warning: " if record.levelno == logging.WARNING else ""
-        red = getattr(record, "doubt", False)
-        err(f"seqlab: {level}{one_line(record.getMessage())}", red=red)
+        text = f"seqlab: {level}{one_line(record.getMessage())}"
+        err(text, paint=_paint_of(record))
+
+
+def _paint_of(record: logging.LogRecord) -> colors.Paint | None:
+    if getattr(record, "doubt", False):
+        return colors.red
+    paints = {logging.WARNING: colors.warning, logging.ERROR: colors.error}
+    return paints.get(record.levelno)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -12,11 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from seqlab.cli import completing
+from seqlab.cli.colors import style_of_state
 from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
 from seqlab.printable import cell, from_here, json_text
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+    from rich.text import Text
+
     from seqlab.registry import Registry
     from seqlab.registry.plugins import Key
     from seqlab.runs.saved_parts import Which
@@ -34,17 +40,33 @@ class PathType(click.ParamType[Path]):
             self.fail("is empty; give a path (the working folder is .)", param, ctx)
         return Path(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        return completing.files(ctx, param, incomplete)
+
 
 PATH = PathType()
+_WHOLE = re.compile(r"[-+]?[0-9]{1,40}")
 
 
-class Whole(click.IntRange):
+class Whole(click.ParamType[int]):
     """An integer in ASCII digits; Python itself accepts the digits of any script."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and not value.isascii():
-            self.fail(f"{value!r} is not a number in the digits 0 to 9", param, ctx)
-        return super().convert(value, param, ctx)
+    name = "n"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not _WHOLE.fullmatch(str(value)):
+            self.fail(f"{value!r} is not a whole number in the digits 0 to 9", param, ctx)
+        number = int(value)
+        if number < self._least or (self._most is not None and number > self._most):
+            most = "" if self._most is None else f" to {self._most:,}"
+            beyond = "" if most else " and up"
+            self.fail(f"{value} is not in the range {self._least}{most}{beyond}", param, ctx)
+        return number
 
 
 class Number(click.ParamType[float]):
@@ -133,6 +155,7 @@ checkpoint_option = click.option(
     show_default=True,
     metavar="STEP",
     callback=_parse_checkpoint,
+    shell_complete=completing.checkpoints,
     help="A step, `latest`, or `best` on the evaluated split.",
 )
 
@@ -148,11 +171,17 @@ def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "folder",
         type=PATH,
         metavar="DIR",
+        shell_complete=completing.folders,
         help="The folder of dropped-in plugins (default: plugins/).",
     )
     @click.option("--no-local-plugins", is_flag=True, help="Load no dropped-in plugins.")
     @click.option(
-        "--no-plugin", "without", multiple=True, metavar="NAME", help="Do not load this plugin."
+        "--no-plugin",
+        "without",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=completing.plugins,
+        help="Do not load this plugin.",
     )
     @click.option("--strict-plugins", is_flag=True, help="Stop if any plugin fails to load.")
     @wraps(command)
@@ -179,6 +208,7 @@ def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
         default="runs",
         show_default=True,
         metavar="DIR",
+        shell_complete=completing.folders,
         help="The folder of all runs.",
     )(command)
 
@@ -186,7 +216,14 @@ def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def set_option(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the option that overrides keys of an experiment, with an example in its help."""
     help_text = f"Change a value, such as {example}."
-    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=help_text)
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=completing.settings,
+        help=help_text,
+    )
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,10 +254,17 @@ def print_table(
     kept = _fitting_columns([columns, *texts], optional, console.width)
     table = Table(*(Column(columns[i], overflow="fold") for i in kept), box=box.SIMPLE_HEAD)
     for row in texts:
-        table.add_row(*(row[i] for i in kept))
+        table.add_row(*(_styled(columns[i], row[i]) for i in kept))
     console.print(table, markup=False)
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
         err(f"The terminal is too narrow for: {', '.join(left_out)} (--json has all)")
+
+
+def _styled(column: str, text: str) -> Text:
+    """A cell of a table; one that says how something is has a colour."""
+    from rich.text import Text
+
+    return Text(text, style=style_of_state(text) if column == "state" else "")
 
 
 def _fitting_columns(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PATH, Whole, json_option, print_json, root_option
 from seqlab.cli.streams import data, err, has_colors
@@ -30,7 +31,7 @@ _DOT = "\u28ff"
 
 
 @click.command("plot")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", shell_complete=completing.runs)
 @click.option(
     "--metric",
     "metrics",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli import plugins_check, plugins_disable, plugins_new
+from seqlab.cli import colors, completing, plugins_check, plugins_disable, plugins_new
 from seqlab.cli.options import (
     PluginChoice,
     json_option,
@@ -50,7 +50,7 @@ def command(context: click.Context, trace: bool, as_json: bool, plugins: PluginC
     ]
     print_table(("plugin", "from", "file", "offers", "state"), rows)
     for problem in registry.problems():
-        err(one_line(problem))
+        err(one_line(problem), paint=colors.red)
 
 
 def _all(registry: Registry) -> list[Plugin]:
@@ -79,8 +79,8 @@ command.add_command(plugins_disable.enable)
 
 
 @command.command("show")
-@click.argument("kind")
-@click.argument("name", required=False)
+@click.argument("kind", shell_complete=completing.kinds)
+@click.argument("name", required=False, shell_complete=completing.components)
 @json_option
 @plugin_options
 def show(kind: str, name: str | None, as_json: bool, plugins: PluginChoice) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import PluginChoice, json_option, plugin_options, print_json, print_table
 from seqlab.cli.streams import err
 from seqlab.errors import PluginError, UsageError
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument("name")
-@click.option("--kind", help="Check only components of this kind.")
+@click.argument("name", shell_complete=completing.components)
+@click.option("--kind", shell_complete=completing.kinds, help="Check only components of this kind.")
 @click.option(
     "--set",
     "options",
@@ -60,7 +61,7 @@ def command(
 
 def _print(results: list[tuple[str, Result]]) -> None:
     rows = [(name, r.check.replace("_", " "), r.verdict, r.message) for name, r in results]
-    print_table(("component", "promise", "", ""), rows)
+    print_table(("component", "promise", "state", ""), rows)
     counts = {v: sum(r.verdict == v for _, r in results) for v in ("kept", "broken", "skipped")}
     err(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 

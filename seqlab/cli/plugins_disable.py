@@ -6,14 +6,19 @@ from collections.abc import Iterable
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import PluginChoice, plugin_options
 from seqlab.cli.streams import out
 from seqlab.errors import UsageError
 from seqlab.printable import one_line, pasted
 
+names_argument = click.argument(
+    "names", nargs=-1, required=True, metavar="NAME…", shell_complete=completing.plugins
+)
+
 
 @click.command("disable")
-@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@names_argument
 @plugin_options
 def disable(names: tuple[str, ...], plugins: PluginChoice) -> None:
     """Leave plugins out of every command in this Python environment, as --no-plugin does.
@@ -32,7 +37,7 @@ def disable(names: tuple[str, ...], plugins: PluginChoice) -> None:
 
 
 @click.command("enable")
-@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@names_argument
 @plugin_options
 def enable(names: tuple[str, ...], plugins: PluginChoice) -> None:
     """Load plugins again that were disabled."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import PATH, PluginChoice, plugin_options
 from seqlab.cli.streams import out
 from seqlab.printable import one_line, pasted
@@ -16,7 +17,7 @@ EXPERIMENT = Path("experiments/jay_rnn.yaml")
 
 
 @click.command("new")
-@click.argument("kind")
+@click.argument("kind", shell_complete=completing.kinds)
 @click.argument("name")
 @click.option("--package", is_flag=True, help="Write a package with tests, to install and publish.")
 @click.option(

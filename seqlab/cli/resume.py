@@ -6,18 +6,20 @@ from pathlib import Path
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option, set_option
 
 
 @click.command("resume")
-@click.argument("run")
+@click.argument("run", shell_complete=completing.runs)
 @set_option("train.epochs=500")
 @click.option(
     "--checkpoint",
     type=Whole(0, 2**63 - 1),
     metavar="STEP",
+    shell_complete=completing.steps,
     help="Continue from this step, not the latest.",
 )
 @strict_option

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.options import (
@@ -21,7 +22,7 @@ from seqlab.cli.options import (
     root_option,
     set_option,
 )
-from seqlab.cli.streams import out
+from seqlab.cli.streams import out, verbatim
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import one_line, pasted
 
@@ -36,7 +37,7 @@ SEED_LIMIT = 2**63
 
 
 @click.command("run")
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, shell_complete=completing.experiments)
 @set_option("cell=lstm")
 @click.option("--run-dir", type=PATH, metavar="DIR", help="The folder of the run.")
 @click.option(
@@ -111,7 +112,7 @@ def _print_config(experiment: Experiment, registry: Registry) -> None:
     resolved = resolve(experiment, registry)
     rows = explain(experiment, resolved, registry)
     rows = [replace(row, origin=one_line(row.origin)) for row in rows]
-    out(annotated_yaml(resolved.as_experiment(later_keys=True), rows).rstrip("\n"))
+    verbatim(annotated_yaml(resolved.as_experiment(later_keys=True), rows).rstrip("\n"))
 
 
 def _print_profile(run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.grids import Cell, Grid, plain_cell, print_grids
 from seqlab.cli.options import json_option, print_json, root_option, text_or_empty
 from seqlab.cli.runs_changes import note, rm, tag
@@ -58,15 +59,21 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("patterns", nargs=-1, metavar="[RUN…]")
+@click.argument("patterns", nargs=-1, metavar="[RUN…]", shell_complete=completing.runs_or_commands)
 @click.option(
     "--where",
     "conditions",
     multiple=True,
     metavar="CONDITION",
+    shell_complete=completing.conditions,
     help="Only runs for which it holds, such as cell=gru, status!=finished, 'best<20', tag=x.",
 )
-@click.option("--sort", metavar="KEY", help="Order by a column or a setting; -KEY: reversed.")
+@click.option(
+    "--sort",
+    metavar="KEY",
+    shell_complete=completing.orders,
+    help="Order by a column or a setting; -KEY: reversed.",
+)
 @json_option
 @root_option
 def list_command(

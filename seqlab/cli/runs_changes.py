@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.options import root_option
 from seqlab.cli.streams import is_terminal
 from seqlab.errors import UsageError
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command("rm")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN…")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", shell_complete=completing.runs)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @root_option
 def rm(runs: tuple[str, ...], yes: bool, root: Path) -> None:
@@ -60,7 +61,7 @@ def _confirmed(removals: Sequence[Removal]) -> bool:
 
 
 @click.command("tag")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=completing.runs)
 @click.argument("tags", nargs=-1, required=True, metavar="TAG…")
 @click.option("--remove", is_flag=True, help="Take the tags away.")
 @root_option
@@ -80,7 +81,7 @@ def tag(run: str, tags: tuple[str, ...], remove: bool, root: Path) -> None:
 
 
 @click.command("note")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=completing.runs)
 @click.argument("text", metavar="TEXT")
 @root_option
 def note(run: str, text: str, root: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import completing
 from seqlab.cli.loading import loading
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
@@ -29,7 +30,7 @@ BLOCK = 1 << 18  # characters of a file that are read at once
 
 
 @click.command("score")
-@click.argument("run")
+@click.argument("run", shell_complete=completing.runs)
 @click.argument("text", metavar="TEXT|FILE|-")
 @click.option("--text", "is_text", is_flag=True, help="It is a text, though a file has that name.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of a file, and of stdin.")

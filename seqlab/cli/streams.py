@@ -10,13 +10,20 @@ import traceback
 from contextlib import suppress
 from typing import TextIO
 
+from seqlab.cli.colors import Paint
 from seqlab.printable import from_here, visible
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
-def out(text: str = "", end: str = "\n") -> None:
-    """Print text for people on stdout, with control characters made visible."""
+def out(text: str = "", end: str = "\n", *, paint: Paint | None = None) -> None:
+    """Print text for people on stdout, with paths from here, and control characters visible."""
+    shown = visible(from_here(text))
+    data(paint(shown) if paint and has_colors(sys.stdout) else shown, end)
+
+
+def verbatim(text: str, end: str = "\n") -> None:
+    """Print text on stdout as it is, but for control characters, which are made visible."""
     data(visible(text), end)
 
 
@@ -36,19 +43,19 @@ def data(text: str, end: str = "\n") -> None:
         sys.stdout.flush()
 
 
-def err(text: str = "", end: str = "\n", *, red: bool = False) -> None:
-    """Print on stderr, if that is possible; in red, if that is asked for, on a terminal."""
+def err(text: str = "", end: str = "\n", *, paint: Paint | None = None) -> None:
+    """Print on stderr, if that is possible; on a terminal with colours as `paint` has them."""
     shown = visible(from_here(text))
-    if red and has_colors(sys.stderr):
-        shown = f"\x1b[31m{shown}\x1b[0m"
+    if paint and has_colors(sys.stderr):
+        shown = paint(shown)
     with suppress(AttributeError, OSError, ValueError):  # None, closed, or a terminal that is gone
         sys.stderr.write(shown + end)
         sys.stderr.flush()
 
 
-def err_foreign(text: str) -> None:
+def err_foreign(text: str, *, paint: Paint | None = None) -> None:
     """Print text of others on stderr; indent lines that look like a message of the command."""
-    err(re.sub(r"^(?=\W*seqlab\b)", "  ", text, flags=re.MULTILINE), end="")
+    err(re.sub(r"^(?=\W*seqlab\b)", "  ", text, flags=re.MULTILINE), end="", paint=paint)
 
 
 def err_traceback(error: BaseException) -> None:
@@ -63,9 +70,13 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def has_colors(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal that shows colours, and nobody asked for none."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and is_terminal(stream)
+    """Whether a stream is a terminal that shows colours, and nobody asked for none.
+
+    What is no terminal has them if FORCE_COLOR asks for them.
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
 
 
 def open_closed_streams() -> None:

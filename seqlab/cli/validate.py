@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli import colors, completing
 from seqlab.cli.options import PATH, PluginChoice, plugin_options, set_option
 from seqlab.cli.streams import err, out
 from seqlab.printable import one_line
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=PATH,
+    metavar="FILE…",
+    shell_complete=completing.experiments,
+)
 @set_option("cell=lstm")
 @click.option(
     "--quick",
@@ -60,9 +68,9 @@ def _validate(
     except ExperimentError as error:
         notices, lines, code = (), error.lines, error.exit_code
     for line in lines:
-        err(one_line(line))
+        err(one_line(line), paint=colors.complaint)
     if not code:
-        out(one_line(f"{file}: is valid"))
+        out(one_line(f"{file}: is valid"), paint=colors.valid)
     for notice in notices:
         err(one_line(f"{file}: {notice}"))
     return code

@@ -16,6 +16,7 @@ from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain,
 from seqlab.experiment.merging import merge
 from seqlab.experiment.overrides import Overrides, as_overrides
 from seqlab.experiment.sections import CORE_SECTIONS
+from seqlab.experiment.syntax_errors import without_space
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
 
 MAX_BASES = 20
@@ -96,7 +97,9 @@ def _mapping(text: str, path: Path) -> Located:
     origin = Origin(str(path), folder=path.parent.absolute())
     tree = load_yaml(text, origin)
     if not isinstance(tree.value, dict):
-        raise refusal(tree.origin, "", "is not a mapping of sections (corpus:, cell:, …)")
+        missing = without_space(tree.value) if isinstance(tree.value, str) else None
+        message = missing[1] if missing else "is not a mapping of sections (corpus:, cell:, …)"
+        raise refusal(tree.origin, "", message)
     if not tree.value:
         raise refusal(origin, "", "is empty; an experiment has sections (corpus:, cell:, …)")
     return tree

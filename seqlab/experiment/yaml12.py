@@ -16,7 +16,9 @@ from typing import Any
 import yaml
 
 from seqlab.errors import Complaint, ExperimentError
+from seqlab.experiment.broken_text import Fault
 from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar, refusal
+from seqlab.experiment.syntax_errors import fault_in, unprintable, without_space
 from seqlab.files import read
 
 MAX_BYTES = 1 << 20
@@ -86,7 +88,7 @@ def load_yaml(text: str, origin: Origin) -> Located:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, origin) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise refusal(origin, "", f"is not YAML: {str(error).splitlines()[0]}") from None
+        raise _unreadable(error, text, origin) from None
     if node is None:
         return Located({}, origin)
     _check_expansion(node, origin)
@@ -123,12 +125,19 @@ def _origin_at(mark: Any, origin: Origin) -> Origin:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, origin: Origin) -> ExperimentError:
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return refusal(origin, "", error.problem or "is not YAML")
-    at_tab = text[mark.index : mark.index + 1] == "\t"
-    problem = "a tab cannot indent YAML; use spaces" if at_tab else error.problem
-    return refusal(_origin_at(mark, origin), "", problem or "is not YAML")
+    return _refused(fault_in(text, error, _Loader), origin)
+
+
+def _unreadable(error: Exception, text: str, origin: Origin) -> ExperimentError:
+    """The error for a text that is refused before it is parsed."""
+    if fault := unprintable(text):
+        return _refused(fault, origin)
+    return refusal(origin, "", f"is not YAML: {str(error).splitlines()[0]}")
+
+
+def _refused(fault: Fault, origin: Origin) -> ExperimentError:
+    here = Origin(origin.label, fault.line + 1, fault.column + 1, origin.folder)
+    return refusal(here, "", fault.message)
 
 
 def _check_size(text: str, origin: Origin) -> None:
@@ -203,7 +212,9 @@ def _entries(
         where = str(_origin_at(name_node.start_mark, origin))
         name = str(name_node.value)
         path = f"{key}.{name}" if key else name
-        if not isinstance(name_node, yaml.ScalarNode) or name_node.tag != f"{_PREFIX}str":
+        if missing := _space_missing(node, name_node, value_node):
+            complaints.append(Complaint(where, key, missing))
+        elif not isinstance(name_node, yaml.ScalarNode) or name_node.tag != f"{_PREFIX}str":
             complaints.append(Complaint(where, key, "has a key that is not text; quote it"))
         elif name in entries:
             message = f"is given twice (first in line {lines[name]})"
@@ -212,6 +223,14 @@ def _entries(
             lines[name] = name_node.start_mark.line + 1
             entries[name] = _convert(value_node, path, origin, complaints)
     return entries
+
+
+def _space_missing(node: yaml.MappingNode, name: yaml.Node, value: yaml.Node) -> str:
+    """What is wrong with `{name:rnn}`, which YAML takes for a key without a value."""
+    is_bare = isinstance(name, yaml.ScalarNode) and not name.style and node.flow_style
+    has_value = value.start_mark.index != value.end_mark.index
+    missing = without_space(name.value) if is_bare and not has_value else None
+    return missing[1] if missing else ""
 
 
 def _scalar(node: yaml.Node) -> Scalar:

@@ -51,6 +51,7 @@ def know_plugins(
     local: bool = True,
     without: Iterable[str] = (),
     imported: Container[Key] = (),
+    importing: bool = True,
 ) -> Registry:
     """Return the plugins that `load_plugins` would load, importing those alone that it must.
 
@@ -62,6 +63,7 @@ def know_plugins(
         local: see above.
         without: see above.
         imported: components that are imported whether the cache knows them or not.
+        importing: False: import nothing, and leave out the plugins that the cache does not know.
 
     Raises:
         UsageError: as `load_plugins` does.
@@ -79,7 +81,9 @@ def know_plugins(
     rest = [each for each in found if each[0].name not in known]
     kinds: Mapping[str, Kind] = KINDS
     loaded: Iterator[Plugin] = iter(())
-    if rest:
+    if not importing:
+        found = [each for each in found if each[0].name in known]
+    elif rest:
         result = _load_and_keep(rest, conditions, held, decoded, kept)
         kinds, loaded = result.kinds, iter(result.plugins)
     plugins = tuple(known.get(plugin.name) or next(loaded) for plugin, _ in found)

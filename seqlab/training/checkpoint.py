@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,14 +22,17 @@ from torch import Tensor
 from seqlab import atomic
 from seqlab.atomic import atomic_folder, remove_folder, restore_replaced, write_synced
 from seqlab.errors import CheckpointError, PluginError, RunFailed
-from seqlab.files import entries, expect_folder, read
+from seqlab.files import expect_folder, read
 from seqlab.packing import pack, unpack
+from seqlab.training.saved_steps import STEP
+from seqlab.training.saved_steps import checkpoint_path as checkpoint_path
+from seqlab.training.saved_steps import is_name as is_name
+from seqlab.training.saved_steps import steps_saved as steps_saved
 
 FORMAT = 1
 MAX_MANIFEST = 16 << 20  # bytes; parsed, JSON takes up to twenty times as much memory
 WEIGHTS, STATE, MANIFEST = "model.safetensors", "state.safetensors", "manifest.json"
 FILES = (WEIGHTS, STATE, MANIFEST)
-_STEP = re.compile(r"step-([0-9]{8,})")
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,6 @@ class Checkpoint:
     step: int
     weights: dict[str, Tensor]
     state: Any
-
-
-def checkpoint_path(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:08d}"
-
-
-def is_name(folder_name: str) -> bool:
-    """Whether a folder is named as a checkpoint is."""
-    return bool(_STEP.fullmatch(folder_name))
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -162,17 +155,6 @@ def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
 
 
-def steps_saved(folder: Path) -> list[int]:
-    """Return the steps of the checkpoints in `folder`, in order."""
-    try:
-        names = [path.name for path in entries(folder)]
-    except OSError as error:
-        reason = error.strerror or error
-        raise CheckpointError(f"{folder}: its checkpoints cannot be read ({reason})") from None
-    steps = {int(match[1]): name for name in names if (match := _STEP.fullmatch(name))}
-    return sorted(step for step in steps if checkpoint_path(folder, step).name == steps[step])
-
-
 def latest_checkpoint(folder: Path, step: int | None = None) -> tuple[Checkpoint | None, list[str]]:
     """Return the latest undamaged checkpoint, or that of `step`, and the errors of later ones.
 
@@ -203,5 +185,5 @@ def remove_checkpoints(folder: Path, steps: Iterable[int]) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Clean up after a process that was killed while saving."""
     with suppress(OSError):
-        restore_replaced(folder, _STEP, FILES)
+        restore_replaced(folder, STEP, FILES)
         atomic.remove_leftovers(folder)

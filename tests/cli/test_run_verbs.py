@@ -180,7 +180,7 @@ def test_eval_is_the_same_for_any_batch_size_and_window(seqlab_command, here):
     ("arguments", "code", "message"),
     [
         (("--split", "test"), 4, "has no split 'test' (it has train, valid)"),
-        (("--rows", 0), 2, "0 is not in the range 1<=x<=1048576"),
+        (("--rows", 0), 2, "0 is not in the range 1 to 1,048,576"),
     ],
 )
 def test_eval_refuses_what_cannot_be(arguments, code, message, seqlab_command, here):

@@ -231,7 +231,7 @@ def test_of_a_file_that_is_no_experiment_not_a_word_is_told(refusal, write, name
 
 def test_of_an_experiment_with_a_mistake_the_mistake_is_told(refusal, write):
     write("train: {steps: 1\ncell: gru\n", "base.yaml")
-    assert refusal("extends: base.yaml").startswith("base.yaml:2:")
+    assert refusal("extends: base.yaml").startswith("base.yaml:1:8:")
 
 
 def test_a_pipe_that_lies_about_is_refused_and_one_of_a_shell_is_read(write, tmp_path):
