@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, Weighted, hookimpl
+from seqlab_plugins.corpora.json_arrays import NotAnArray, elements
 from seqlab_plugins.corpora.split_files import Files, SplitFiles
 from seqlab_plugins.corpora.text_files import Fingerprint, check_ratio, read_pieces
 
@@ -37,7 +38,7 @@ class Answer:
     completion: str = "completion"
 
 
-class _Records(SplitFiles, ABC):
+class Records(SplitFiles, ABC):
     """Records of files for each split, or of files whose records name their splits."""
 
     def __init__(
@@ -125,8 +126,8 @@ def _field(record: Mapping[str, Any], name: str, where: str) -> str:
     return value
 
 
-class Jsonl(_Records):
-    """Lines of JSON, one object on each line: a document is the text of one field.
+class Jsonl(Records):
+    """JSON, an object on each line or an array of objects: a document is the text of one field.
 
     The file is UTF-8, plain or compressed as .gz or .zip; blank lines are left out.
 
@@ -137,7 +138,7 @@ class Jsonl(_Records):
         split: the field with the split of each document, one of them train; null: all are train.
         valid: files of the split `valid`.
         test: files of the split `test`.
-        max_line: the most characters of a line, which is read as a whole.
+        max_line: the most characters of a line or of an element, which is read as a whole.
     """
 
     def __init__(
@@ -154,10 +155,32 @@ class Jsonl(_Records):
         self._max_line = max_line
 
     def records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        if _is_array(path):
+            yield from _elements(path, self._max_line)
+            return
         for number, line in enumerate(_lines(path, self._max_line), 1):
             if line and not line.isspace():
                 where = f"{path}:{number}"
                 yield where, _object(line, where)
+
+
+def _is_array(path: Path) -> bool:
+    """Whether the first character of a file begins an array."""
+    pieces = read_pieces(path, newlines="keep")
+    start = next((text for piece in pieces if (text := piece.lstrip())), "")
+    return start.startswith("[")
+
+
+def _elements(path: Path, limit: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    number = 0
+    try:
+        for element in elements(read_pieces(path, newlines="keep"), limit):
+            number += 1
+            where = f"{path}: element {number:,}"
+            yield where, _checked_object(element, where)
+    except NotAnArray as error:
+        where = f"{path}: element {error.number:,}"
+        raise CorpusError(f"{where}: is not JSON ({error})") from None
 
 
 def _lines(path: Path, limit: int) -> Iterator[str]:
@@ -187,17 +210,19 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        is_array = line.lstrip().startswith("[")
-        advice = "; write one object on each line instead of an array" if is_array else ""
-        raise CorpusError(f"{where}:{error.colno}: is not JSON{advice} ({error.msg})") from None
+        raise CorpusError(f"{where}:{error.colno}: is not JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:  # a number that is too long, or too deep nesting
         raise CorpusError(f"{where}: cannot be read as JSON ({error})") from None
+    return _checked_object(record, where)
+
+
+def _checked_object(record: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(record, dict):
         raise CorpusError(f'{where}: should be an object such as {{"text": "…"}}')
     return record
 
 
-class Parquet(_Records):
+class Parquet(Records):
     """Parquet files: a document is the text of one column in a row.
 
     Needs the extra: pip install 'seqlab[parquet]'.

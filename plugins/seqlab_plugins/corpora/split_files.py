@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
 
 from seqlab import CorpusError, CorpusUnavailable
+
+_MOST_NAMES = 5
 
 Files: TypeAlias = Path | list[Path]
 """A file, a glob such as texts/*.txt, or a list of these."""
@@ -85,6 +88,18 @@ def real_paths(files: Iterable[Path]) -> dict[Path, Path]:
     }
 
 
+def what_is_there(folder: Path) -> str:
+    """Say what lies in a folder instead of what was looked for: some names, and all endings."""
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if not entries:
+        return f"{folder} is empty"
+    names = ", ".join(path.name + "/" * path.is_dir() for path in entries[:_MOST_NAMES])
+    more = ", …" if len(entries) > _MOST_NAMES else ""
+    counts = Counter(path.suffix for path in entries if path.suffix and path.is_file())
+    endings = ", ".join(f"{count:,} {ending}" for ending, count in counts.most_common(3))
+    return f"in {folder}: {names}{more}" + (f" ({endings})" if more and endings else "")
+
+
 def unreadable(path: Path, error: Exception) -> CorpusError:
     """An error about a path that the system refuses to read."""
     return CorpusError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
@@ -109,7 +124,7 @@ def _glob(path: Path) -> list[Path]:
     base = next(folder for folder in path.parents if folder.exists())  # its brackets are no glob
     matches = sorted(matching(base, str(path.relative_to(base))), key=str)
     if not matches:
-        raise CorpusUnavailable(f"{path}: matches no file")
+        raise CorpusUnavailable(f"{path}: matches no file; {what_is_there(base)}")
     files = [file for file in matches if file.is_file() and file.stat().st_size]
     if not files:
         raise CorpusError(f"{path}: matches only folders and empty files")

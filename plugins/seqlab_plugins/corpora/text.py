@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, hookimpl
+from seqlab_plugins.corpora.document_ends import Ends, split_documents
 from seqlab_plugins.corpora.split_files import (
     SplitFiles,
     matching,
     real_paths,
     split_off,
     unreadable,
+    what_is_there,
 )
-from seqlab_plugins.corpora.text_files import Newlines, fingerprint, read_pieces
+from seqlab_plugins.corpora.text_files import (
+    Newlines,
+    fingerprint,
+    read_pieces,
+    replace_newlines,
+)
 
 
 def _known_encoding(name: str) -> str:
@@ -31,8 +38,15 @@ def _known_encoding(name: str) -> str:
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 
 
+def _documents(path: Path, *, ends: Ends, newlines: Newlines, **how: Any) -> Iterator[Document]:
+    """The documents of a file. Ends are looked for before line breaks become spaces."""
+    first = "lf" if newlines == "space" and ends != "file" else newlines
+    for document in split_documents(read_pieces(path, newlines=first, **how), ends):
+        yield document if first == newlines else replace_newlines(document, newlines)
+
+
 class Text(SplitFiles):
-    """Text files, one document each.
+    """Text files, one document each, or cut into documents.
 
     Args:
         path: Required: a file, a glob such as texts/*.txt, or a list of these; .gz and .zip are
@@ -41,6 +55,9 @@ class Text(SplitFiles):
         test: files of the split `test`.
         encoding: the encoding of the files, any that Python knows.
         newlines: keep them, replace them by LF, or replace each CR and LF by a space.
+        documents: what a document is: a `file`, a `line`, what stands between blank lines
+            (`blank_line`), or between a text of yours, such as <|endoftext|>; empty ones are left
+            out.
         member: the file in a zip; null if there is only one.
     """
 
@@ -52,13 +69,17 @@ class Text(SplitFiles):
         test: Path | list[Path] | None = None,
         encoding: Encoding = "utf-8",
         newlines: Newlines = "lf",
+        documents: Ends = "file",
         member: str | None = None,
     ) -> None:
         super().__init__(path, valid, test)
-        self._read = partial(read_pieces, encoding=encoding, newlines=newlines, member=member)
+        self._read = partial(
+            _documents, ends=documents, newlines=newlines, encoding=encoding, member=member
+        )
 
     def documents(self, split: str) -> Iterator[Document]:
-        yield from map(self._read, self._files[split])
+        for path in self._files[split]:
+            yield from self._read(path)
 
     def fingerprint(self) -> str:
         return fingerprint(self)
@@ -78,6 +99,8 @@ class Folder:
         by_name: make each folder directly in `path` the split of its name; one of them is train.
         encoding: the encoding of the files, any that Python knows.
         newlines: keep them, replace them by LF, or replace each CR and LF by a space.
+        documents: what a document is: a `file`, a `line`, what stands between blank lines
+            (`blank_line`), or between a text of yours, such as <|endoftext|>.
     """
 
     def __init__(
@@ -91,6 +114,7 @@ class Folder:
         by_name: bool = False,
         encoding: Encoding = "utf-8",
         newlines: Newlines = "lf",
+        documents: Ends = "file",
     ) -> None:
         if by_name and (valid or test):
             raise ValueError("`by_name` takes the splits from `path`; leave out valid and test")
@@ -98,7 +122,7 @@ class Folder:
         self._leave_out = leave_out or []
         self._folders = {"train": path, "valid": valid, "test": test}
         self._by_name = by_name
-        self._read = partial(read_pieces, encoding=encoding, newlines=newlines)
+        self._read = partial(_documents, ends=documents, newlines=newlines, encoding=encoding)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -119,7 +143,8 @@ class Folder:
         return {split: self._split_paths(split) for split in self.splits}
 
     def documents(self, split: str) -> Iterator[Document]:
-        yield from map(self._read, self._split_paths(split))
+        for path in self._split_paths(split):
+            yield from self._read(path)
 
     def fingerprint(self) -> str:
         return fingerprint(self)
@@ -142,7 +167,8 @@ class Folder:
         files = self._trained()[0] if split == "train" else self._below(split)
         if not files:
             folder, globs = self._split_folders()[split], ", ".join(self._match)
-            raise CorpusError(f"{folder}: no file in it matches {globs}")
+            there = what_is_there(folder)
+            raise CorpusError(f"{folder}: no file in it matches {globs} (`match: GLOB`); {there}")
         return files
 
     def _trained(self) -> tuple[list[Path], list[Path]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, text_pieces
+from seqlab_plugins.corpora.foreign_files import SAMPLE, undecodable
 from seqlab_plugins.corpora.split_files import unreadable
 from seqlab_plugins.corpora.zip_members import open_member
 
@@ -26,6 +27,7 @@ _DAMAGED = (
 )
 
 PIECE = 1 << 20  # bytes
+HEAD = 16  # bytes, which say what kind of file it is
 MAX_RATIO = 200  # of decompressed to compressed size; Chinese or English text has about 4
 MIN_SUSPICIOUS = 16 << 20  # bytes; smaller files may have any ratio
 
@@ -48,7 +50,7 @@ def read_pieces(
     try:
         with _open(path, member) as (file, compressed):
             chunks = _chunks(file, compressed, path)
-            yield from _replace_newlines(_decode(chunks, encoding, path), newlines)
+            yield from replace_newlines(_decode(chunks, encoding, path), newlines)
     except FileNotFoundError:
         raise CorpusUnavailable(f"{path}: there is no such file") from None
     except IsADirectoryError:
@@ -163,8 +165,10 @@ def _decode(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]
     decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0  # bytes before the chunk
     started = False
+    head = chunk = b""
     try:
         for chunk in chunks:
+            head = head or chunk[:HEAD]
             pending = len(decoder.getstate()[0])
             text = decoder.decode(chunk)
             yield text if started else text.removeprefix("\ufeff")  # the byte order mark
@@ -174,10 +178,13 @@ def _decode(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         byte = offset - pending + error.start
-        raise CorpusError(f"{path}: is not {encoding} at byte {byte:,} ({error.reason})") from None
+        problem = f"is not {encoding} at byte {byte:,} ({error.reason})"
+        sample = chunk[max(0, error.start - pending - SAMPLE // 2) :]
+        raise undecodable(path, problem, head, sample) from None
 
 
-def _replace_newlines(pieces: Iterator[str], newlines: Newlines) -> Iterator[str]:
+def replace_newlines(pieces: Iterator[str], newlines: Newlines) -> Iterator[str]:
+    """Keep line breaks, or replace them by LF or by spaces, in a text that comes in pieces."""
     if newlines == "keep":
         yield from pieces
     elif newlines == "space":
