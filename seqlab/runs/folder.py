@@ -35,6 +35,7 @@ FOLDERS = frozenset({"checkpoints", "plugins", "tensorboard"})
 FILES = frozenset(
     {"experiment.yaml", "resolved.yaml", "run.json", "metrics.jsonl", "samples.jsonl", "log.txt"}
     | {"run.lock", "run.lock.json", "profile.json", "metrics.csv", "notes.json"}
+    | {"packages.txt"}
 )
 MAX_LINE = 64 << 20  # bytes, of a row
 _OWN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
@@ -51,6 +52,7 @@ class RunFolder:
         self.samples = path / "samples.jsonl"
         self.profile = path / "profile.json"
         self.notes = path / "notes.json"
+        self.packages = path / "packages.txt"
         self.log = path / "log.txt"
         self.plugins = path / "plugins"
         self.checkpoints = path / "checkpoints"

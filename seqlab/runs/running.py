@@ -33,6 +33,7 @@ from seqlab.runs.folder import (
     new_run_folder,
 )
 from seqlab.runs.initial_weights import FittingWeights
+from seqlab.runs.installed import installed_packages
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
@@ -151,6 +152,7 @@ def _write_first_files(
     description = describe_run(resolved, registry, parts, overrides=experiment.overrides)
     write_synced(folder.experiment, experiment.source.encode("utf-8", "replace"))
     write_synced(folder.resolved, resolved_text(resolved, parts))
+    write_synced(folder.packages, installed_packages().encode("utf-8", "replace"))
     copies = {
         plugin.path.name: plugin.source
         for plugin in used_plugins(resolved, registry)

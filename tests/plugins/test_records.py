@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.corpora.records import Jsonl, Parquet
+from seqlab_plugins.corpora.parquet_files import Parquet
+from seqlab_plugins.corpora.records import Jsonl
 
 from seqlab import CorpusError, CorpusUnavailable
 from seqlab.testing import check_corpus
