@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli import completing
+from seqlab.cli.bytes_out import check_out, write_bytes
 from seqlab.cli.loading import Loading, loading
 from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
@@ -29,6 +30,7 @@ from seqlab.cli.streams import is_terminal
 from seqlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqlab.generation.generating import Generated
     from seqlab.runs.loaded_run import Run
     from seqlab.runs.saved_parts import Which
 
@@ -93,6 +95,7 @@ DECODER_OPTIONS = ("temperature", "top_p", "top_k", "greedy", "decoder")
 @click.option("--no-healing", is_flag=True, help="Keep a prefix that ends within a token.")
 @click.option("--allow-unknown", is_flag=True, help="Generate tokens of unknown text, too.")
 @click.option("--stream", is_flag=True, help="Print texts as they come.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write the bytes of one text; - is stdout.")
 @click.option("--no-history", is_flag=True, help="Keep no history of what is typed.")
 @checkpoint_option
 @json_option
@@ -108,6 +111,7 @@ def command(
     num: int,
     no_healing: bool,
     stream: bool,
+    out: Path | None,
     no_history: bool,
     checkpoint: Which,
     as_json: bool,
@@ -124,6 +128,8 @@ def command(
     unprompted_texts = ("",) if unprompted else ()
     texts = [*prefixes, *unprompted_texts, *(_read_prefixes(file) if file is not None else ())]
     _check_use(texts, stream, as_json)
+    if out is not None:
+        check_out(out, len(texts) * num, excludes={"--stream": stream, "--json": as_json})
     options = {name: given.pop(name) for name in DECODER_OPTIONS}
     options = {k: v for k, v in options.items() if v is not None and v is not False}
     shown = loading(f"generating from {run}")
@@ -154,9 +160,16 @@ def command(
             results = opened.generate(texts, **settings.everything)
             shown.close()
             if as_json:
-                print_json([asdict(result) for result in results])
+                print_json([_plain(result) for result in results])
+            elif out is not None:
+                write_bytes(results[0].data, out)
             else:
                 print_texts(results)
+
+
+def _plain(result: Generated) -> dict[str, Any]:
+    """A result as JSON has it, which has no bytes."""
+    return {name: value for name, value in asdict(result).items() if name != "data"}
 
 
 def _load(opened: Run, shown: Loading) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -42,6 +42,8 @@ class Generated:
 
     Where the prefix ended in the middle of a token, the first tokens spell that end again; it is
     not in `continuation`. Log-probabilities are those among the tokens that may come.
+
+    `data` are the bytes of `text`, in which no half of a character is replaced by U+FFFD.
     """
 
     prefix: str
@@ -53,6 +55,7 @@ class Generated:
     score: float = 0.0
     ended: str = "length"
     number: int = 1
+    data: bytes = field(default=b"", repr=False)
 
 
 @torch.inference_mode()
@@ -167,9 +170,10 @@ class Finisher:
         stopped = bool(continuation.ids) and bounds.stopped(continuation.ids)
         data = b"".join(map(self._bytes, continuation.ids))[len(prefix.rest) :]
         kept = self._request.stop_text.cut(data) if stopped else data
+        whole = prefix.shown + kept
         return Generated(
             prefix=prefix.text,
-            text=(prefix.shown + kept).decode("utf-8", "replace"),
+            text=whole.decode("utf-8", "replace"),
             ids=continuation.ids,
             log_probabilities=continuation.log_probabilities,
             continuation=kept.decode("utf-8", "replace"),
@@ -177,4 +181,5 @@ class Finisher:
             score=continuation.score,
             ended="stop" if stopped else continuation.ended or "length",
             number=number,
+            data=whole,
         )

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqlab_plugins.corpora.delimited import Csv
 from seqlab_plugins.corpora.json_arrays import NotAnArray, elements
-from seqlab_plugins.corpora.records import Answer, Jsonl
+from seqlab_plugins.corpora.record_fields import Answer
+from seqlab_plugins.corpora.records import Jsonl
 
 from seqlab import CorpusError
 from seqlab.cli.main import call

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from seqlab import Corpus, CorpusError, hookimpl
-from seqlab_plugins.corpora.records import Answer, Records
+from seqlab_plugins.corpora.record_fields import Answer, Records
 from seqlab_plugins.corpora.text import Encoding
 from seqlab_plugins.corpora.text_files import read_pieces
 

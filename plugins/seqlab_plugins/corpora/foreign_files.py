@@ -51,7 +51,7 @@ def undecodable(path: Path, problem: str, head: bytes, sample: bytes) -> CorpusE
         return CorpusError(f"{path}: {problem}; it is {kind}")
     guesses = _encodings(sample)
     if not guesses:
-        return CorpusError(f"{path}: {problem}")
+        return CorpusError(f"{path}: {problem}; `corpus: binary` reads any file as its bytes")
     names = " or ".join(guesses)
     return CorpusError(f"{path}: {problem}; it may be {names}: `encoding: {guesses[0]}`")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
-from seqlab_plugins.corpora.records import Answer, Records
+from seqlab_plugins.corpora.record_fields import Answer, Records
 from seqlab_plugins.corpora.text_files import check_ratio
 
 ROWS = 64  # that are in memory at a time

@@ -1,8 +1,8 @@
-"""Files of token ids: raw numbers, or .npy."""
+"""Files of token ids, raw numbers or .npy, and files of any kind as their bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tokenize import TokenError
 from typing import Annotated, Any, Literal
@@ -54,7 +54,7 @@ class TokenFiles(SplitFiles):
 
     def documents(self, split: str) -> Iterator[Ids]:
         for path in self._files[split]:
-            ids = _open(path, self._dtype)
+            ids = self._ids(path)
             start = 0
             for stop in self._stops(ids):
                 yield Ids(ids[start:stop])
@@ -64,13 +64,16 @@ class TokenFiles(SplitFiles):
         content = Fingerprint()
         for split, paths in self._files.items():
             for path in paths:
-                ids = _open(path, self._dtype)
+                ids = self._ids(path)
                 _check_largest(ids, path)
                 for chunk in _chunks(ids):
                     content.add_bytes(split, chunk.astype("<i8").tobytes())
                 for stop in self._stops(ids):
                     content.add_bytes(split, b"|" + stop.to_bytes(8, "little"))
         return str(content)
+
+    def _ids(self, path: Path) -> NDArray[Any]:
+        return _open(path, lambda: _npy(path) if _is_npy(path) else _raw(path, self._dtype))
 
     def _stops(self, ids: NDArray[Any]) -> Iterator[int]:
         """The position after the last id of each document."""
@@ -84,11 +87,35 @@ class TokenFiles(SplitFiles):
             yield len(ids)
 
 
+class Binary(TokenFiles):
+    """Files of any kind, as they are: each is a document, its bytes are the token ids.
+
+    Use it with `tokenizer: bytes`; `seqlab generate --out FILE` writes such a file.
+
+    Args:
+        path: Required: a file, a glob such as sounds/*.wav, or a list of these.
+        valid: files of the split `valid`.
+        test: files of the split `test`.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path | list[Path],
+        valid: Path | list[Path] | None = None,
+        test: Path | list[Path] | None = None,
+    ) -> None:
+        super().__init__(path=path, dtype="uint8", valid=valid, test=test)
+
+    def _ids(self, path: Path) -> NDArray[Any]:
+        return _open(path, lambda: _raw(path, self._dtype))
+
+
 def _chunks(ids: NDArray[Any]) -> Iterator[NDArray[Any]]:
     return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
-def _open(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _open(path: Path, map_file: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """Map a file into memory; only signed numbers are read, to check them.
 
     Raises:
@@ -96,16 +123,20 @@ def _open(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
         CorpusError: its content is not token ids.
     """
     try:
-        ids = _npy(path) if path.suffix.lower() == ".npy" else _raw(path, dtype)
+        ids = map_file()
     except FileNotFoundError:
         raise CorpusUnavailable(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
     if not len(ids):
-        raise CorpusError(f"{path}: is empty: it holds no token id")
+        raise CorpusError(f"{path}: is empty")
     if ids.dtype.kind == "i":
         _check_sign(ids, path)
     return np.asarray(ids)
+
+
+def _is_npy(path: Path) -> bool:
+    return path.suffix.lower() == ".npy"
 
 
 def _raw(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -150,7 +181,7 @@ def _check_largest(ids: NDArray[Any], path: Path) -> None:
         return
     largest = max(int(chunk.max()) for chunk in _chunks(ids))
     if largest >= MAX_IDS:
-        advice = "" if path.suffix.lower() == ".npy" else f"; is `dtype` {ids.dtype.name} right?"
+        advice = "" if _is_npy(path) else f"; is `dtype` {ids.dtype.name} right?"
         raise CorpusError(
             f"{path}: its largest id is {largest:,}; ids are below {MAX_IDS:,}{advice}"
         )
@@ -158,4 +189,4 @@ def _check_largest(ids: NDArray[Any], path: Path) -> None:
 
 @hookimpl
 def seqlab_register_corpora() -> dict[str, type[Corpus]]:
-    return {"tokens": TokenFiles}
+    return {"tokens": TokenFiles, "binary": Binary}

@@ -121,6 +121,8 @@ def _blocks(size: int) -> Iterator[slice]:
 class Bytes:
     """The bytes of UTF-8: every text has ids, and there is no vocabulary to learn.
 
+    It also takes what `corpus: binary` gives: the bytes of any file.
+
     Args:
         end_of_document: put an own token, the 257th, between documents.
     """
@@ -133,8 +135,9 @@ class Bytes:
 
     def fit(self, documents: Iterable[Document]) -> None:
         for document in documents:
-            for _ in text_pieces(document):  # refuses a corpus of ids
-                break
+            if not (isinstance(document, Ids) and document.ids.dtype == np.uint8):
+                for _ in text_pieces(document):  # refuses a corpus of ids that are no bytes
+                    break
 
     def encode(self, text: str) -> NDArray[np.uint8]:
         return np.frombuffer(utf8(text), dtype=np.uint8)
