@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import Document as Document
     from seqlab.contracts import Embedding as Embedding
     from seqlab.contracts import EvaluationMethod as EvaluationMethod
+    from seqlab.contracts import Exporter as Exporter
     from seqlab.contracts import GreedySteps as GreedySteps
     from seqlab.contracts import Head as Head
     from seqlab.contracts import Ids as Ids
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.contracts import State as State
     from seqlab.contracts import Terms as Terms
     from seqlab.contracts import Tokenizer as Tokenizer
+    from seqlab.contracts import TrainedRun as TrainedRun
     from seqlab.contracts import Weighted as Weighted
     from seqlab.contracts import Window as Window
     from seqlab.data.permutation import Permutation as Permutation
@@ -59,6 +61,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.factories import DecoderFactory as DecoderFactory
     from seqlab.factories import EmbeddingFactory as EmbeddingFactory
     from seqlab.factories import EvaluationMethodFactory as EvaluationMethodFactory
+    from seqlab.factories import ExporterFactory as ExporterFactory
     from seqlab.factories import HeadFactory as HeadFactory
     from seqlab.factories import MetricFactory as MetricFactory
     from seqlab.factories import ObjectiveFactory as ObjectiveFactory
@@ -99,9 +102,9 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
 _HOMES = {
     "seqlab.contracts": (
         "COMPLETE STUCK Advance Batch Cell Continuation Corpus Decoder Document Embedding "
-        "EvaluationMethod GreedySteps Head Ids IdStep Limits Metric NamedParameters Objective "
-        "Observer RemembersChoices Sampler SearchDecoder Start State Terms Tokenizer Weighted "
-        "Window"
+        "EvaluationMethod Exporter GreedySteps Head Ids IdStep Limits Metric NamedParameters "
+        "Objective Observer RemembersChoices Sampler SearchDecoder Start State Terms Tokenizer "
+        "TrainedRun Weighted Window"
     ),
     "seqlab.data.permutation": "Permutation",
     "seqlab.documents": "text_pieces",
@@ -114,8 +117,8 @@ _HOMES = {
     "seqlab.experiment.kinds": "Kind",
     "seqlab.factories": (
         "CellFactory CorpusFactory DecoderFactory EmbeddingFactory EvaluationMethodFactory "
-        "HeadFactory MetricFactory ObjectiveFactory ObserverFactory OptimizerFactory "
-        "SamplerFactory ScheduleFactory TokenizerFactory component factory_of"
+        "ExporterFactory HeadFactory MetricFactory ObjectiveFactory ObserverFactory "
+        "OptimizerFactory SamplerFactory ScheduleFactory TokenizerFactory component factory_of"
     ),
     "seqlab.generation.choosing": "chooser",
     "seqlab.hookspecs": "hookimpl",
@@ -150,10 +153,11 @@ _FOR_USERS = (
 )
 _FOR_AUTHORS = (
     "component hookimpl unroll Batch Cell CellFactory Corpus CorpusFactory Count Decoder "
-    "DecoderFactory Embedding EmbeddingFactory EvaluationMethod EvaluationMethodFactory Head "
-    "HeadFactory Ids Metric MetricFactory Objective ObjectiveFactory Observer ObserverFactory "
-    "OptimizerFactory Sampler SamplerFactory ScheduleFactory Share Stack State Stop Tokenizer "
-    "TokenizerFactory Tokens Vocabulary Weighted"
+    "DecoderFactory Embedding EmbeddingFactory EvaluationMethod EvaluationMethodFactory "
+    "Exporter ExporterFactory Head HeadFactory Ids Metric MetricFactory Objective "
+    "ObjectiveFactory Observer ObserverFactory OptimizerFactory Sampler SamplerFactory "
+    "ScheduleFactory Share Stack State Stop Tokenizer TokenizerFactory Tokens TrainedRun "
+    "Vocabulary Weighted"
 )
 _SHOWN = [*_FOR_USERS.split(), *_FOR_AUTHORS.split()]
 """What `seqlab.<TAB>` offers; the other names stay, and have their places in the submodules."""

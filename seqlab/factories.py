@@ -190,3 +190,10 @@ class ObserverFactory(Protocol):
     """`observer()` makes the observer."""
 
     def __call__(self) -> contracts.Observer: ...
+
+
+@factory_of("exporter")
+class ExporterFactory(Protocol):
+    """`exporter()` makes the exporter."""
+
+    def __call__(self) -> contracts.Exporter: ...

@@ -17,6 +17,7 @@ from seqlab.contracts import (
     Decoder,
     Embedding,
     EvaluationMethod,
+    Exporter,
     Head,
     Metric,
     Objective,
@@ -47,9 +48,9 @@ API = 2
 
 A plugin may declare `SEQLAB_API = 2` at its top; an older seqlab then refuses it with a clear
 message. What API 2 adds to API 1: components as options of components, kinds of one's own, the
-kinds embedding, head, objective, metric and evaluation method; decoders that name `tokenizer`,
-`prefix_lengths` and `memory`, `Start.read`; optimizers with `train` and `eval`, or with closures;
-`Stop` and norms for observers.
+kinds embedding, head, objective, metric, evaluation method and exporter; decoders that name
+`tokenizer`, `prefix_lengths` and `memory`, `Start.read`; optimizers with `train` and `eval`, or
+with closures; `Stop` and norms for observers.
 """
 
 hookimpl = pluggy.HookimplMarker("seqlab")
@@ -124,6 +125,11 @@ def seqlab_register_decoders() -> Mapping[str, Callable[..., AnyDecoder]]:
 @hookspec
 def seqlab_register_observers() -> Mapping[str, Callable[..., Observer]]:
     """Offer observers by name. Factory: `(*, options)`."""
+
+
+@hookspec
+def seqlab_register_exporters() -> Mapping[str, Callable[..., Exporter]]:
+    """Offer exporters of trained models by name. Factory: `(*, options)`."""
 
 
 @hookspec

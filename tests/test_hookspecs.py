@@ -178,9 +178,9 @@ def test_every_hook_is_documented_for_authors(hook):
     assert getattr(hookspecs, hook).__doc__
 
 
-def test_hooks_are_thirteen_kinds_and_seven_events():
+def test_hooks_are_fourteen_kinds_and_seven_events():
     assert {kind.hook for kind in KINDS.values()} | EVENTS == {*HOOKS} - {"seqlab_register_kinds"}
-    assert (len(KINDS), len(EVENTS)) == (13, 7)
+    assert (len(KINDS), len(EVENTS)) == (14, 7)
 
 
 def test_a_strangers_components_make_a_whole_experiment(strangers_run):

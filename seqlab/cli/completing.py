@@ -155,6 +155,10 @@ def decoders(context: click.Context, _: click.Parameter, begun: str) -> Items:
     return _components(_registry(context), "decoder", begun)
 
 
+def exporters(context: click.Context, _: click.Parameter, begun: str) -> Items:
+    return _components(_registry(context), "exporter", begun)
+
+
 def _components(registry: Registry, kind: str | None, begun: str) -> Items:
     """The components of a kind; None: of all."""
     wanted = [kind] if kind is not None else registry.kinds

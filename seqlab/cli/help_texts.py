@@ -26,6 +26,7 @@ GROUPS = {
     "Write with a model": {
         "generate": "Continue prefixes.",
         "score": "Show how surprising each token of a text is.",
+        "export": "Write a model in another form: a folder, ONNX, a hub.",
     },
     "Experiment files": {
         "validate": "Check experiments without training.",
@@ -75,6 +76,10 @@ EXAMPLES = {
         "seqlab generate jay_rnn -p 分开 --temperature 0.7 --num 3",
     ),
     "score": ("seqlab score latest 分开不分开", "seqlab score latest songs.txt --table"),
+    "export": (
+        "seqlab export latest --to folder",
+        "seqlab export jay_gru --to onnx --checkpoint best --out jay_onnx",
+    ),
     "validate": (
         "seqlab validate experiments/jay_rnn.yaml",
         "seqlab validate --quick experiments/jay_rnn.yaml experiments/jay_lstm.yaml",

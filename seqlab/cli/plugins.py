@@ -84,7 +84,7 @@ command.add_command(plugins_disable.enable)
 @json_option
 @plugin_options
 def show(kind: str, name: str | None, as_json: bool, plugins: PluginChoice) -> None:
-    """Show a component: its options, its source, and a line of YAML to paste.
+    """Show a component: its options, its source, and a line of YAML, or of a command, to paste.
 
     Without NAME, the components of KIND are listed.
     """
@@ -133,6 +133,9 @@ def _yaml_line(component: Component) -> str:
     options = component.signature.options.values()
     values = {o.name: "…" if o.required else _default(o) for o in options}
     section, line = component.of.section, yaml_text({"name": component.name, **values})
+    if command := component.of.command:
+        settings = (f"--set {name}={yaml_text(value)}" for name, value in values.items())
+        return " ".join([command.replace("NAME", component.name), *settings])
     return f"{section.key or 'OPTION'}: {f'[{line}]' if section.listed else line}"
 
 

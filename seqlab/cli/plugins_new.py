@@ -31,7 +31,8 @@ def command(kind: str, name: str, package: bool, into: Path | None, plugins: Plu
     """Write a plugin file with a component of KIND that works as it is.
 
     KIND is corpus, tokenizer, sampler, cell, embedding, head, objective, metric,
-    evaluation_method, optimizer, schedule, decoder or observer; NAME is its name in experiments.
+    evaluation_method, optimizer, schedule, decoder, observer or exporter; NAME is its name in
+    experiments, or for `seqlab export`.
     """
     from seqlab.scaffold import check_name, check_unused, scaffold
 
@@ -48,14 +49,18 @@ def command(kind: str, name: str, package: bool, into: Path | None, plugins: Plu
 
 def _next_commands(kind: str, name: str, package: bool, into: Path) -> tuple[str, str]:
     """Two commands to try the plugin."""
+    from seqlab.experiment.kinds import KINDS
+
     if package:
         folder = into / f"seqlab-{name.replace('_', '-')}"
         install = f"{pasted(['cd', folder])} && pip install -e '.[test,lint]' && pytest"
         return install, f"seqlab run experiments/{name}.yaml"
     experiment = EXPERIMENT if EXPERIMENT.exists() else "EXPERIMENT.yaml"
     folder_option = "" if into == PLUGINS else " " + pasted(["--plugins", into])
+    command = KINDS[kind].command.replace("NAME", name)
+    use = command or f"seqlab run {experiment} {_settings(kind, name)}"
     return (
-        f"seqlab run {experiment} {_settings(kind, name)}{folder_option}",
+        f"{use}{folder_option}",
         pasted(["seqlab", "plugins", "check", f"{into / name}.py"]),
     )
 

@@ -18,6 +18,7 @@ from seqlab.contracts.decoding import (
     SearchDecoder,
     Start,
 )
+from seqlab.contracts.exporting import Exporter, TrainedRun
 from seqlab.contracts.model import (
     Cell,
     Embedding,
@@ -44,6 +45,7 @@ __all__ = [
     "Document",
     "Embedding",
     "EvaluationMethod",
+    "Exporter",
     "GreedySteps",
     "Head",
     "IdStep",
@@ -60,6 +62,7 @@ __all__ = [
     "State",
     "Terms",
     "Tokenizer",
+    "TrainedRun",
     "Weighted",
     "Window",
     "offered",

@@ -24,7 +24,7 @@ class Section:
     """The section of an experiment that names a component of a kind.
 
     Args:
-        key: of the section; empty: there is none, and only other components name the kind.
+        key: of the section; empty: there is none: other components, or a command, name the kind.
         default: the component of an experiment without the section.
         required: whether every experiment has it.
         listed: whether it is a list of components, to which the default is added.
@@ -60,6 +60,7 @@ class Kind:
         part: makes a component that is a part of another one, given what makes it and the values of
             the keys that `section` allows inside.
         section: where an experiment names it.
+        command: what uses a component that no section names: words, with `NAME` for its name.
         checks: the module whose public functions check what is promised; empty: there is none.
         owner: begins the name of the hook; seqlab fills it in.
     """
@@ -74,6 +75,7 @@ class Kind:
     part: Callable[[Callable[..., Any], Mapping[str, Any]], Any] | None = None
     section: Section = Section()
     checks: str = ""
+    command: str = field(default="", kw_only=True)
     owner: str = "seqlab"
 
     @property
@@ -210,6 +212,14 @@ _BUILT_IN = (
         what="is told what happens in a run",
         promises=(contracts.Observer,),
         section=Section("observers", default="console", listed=True),
+    ),
+    Kind(
+        name="exporter",
+        plural="exporters",
+        checks="seqlab.testing.exporters",
+        what="writes a trained model in another form",
+        promises=(contracts.Exporter,),
+        command="seqlab export latest --to NAME",
     ),
 )
 KINDS = {kind.name: kind for kind in _BUILT_IN}

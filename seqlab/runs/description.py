@@ -81,7 +81,7 @@ def describe_run(
             for plugin in used_plugins(resolved, registry)
         ],
         "git": git_state(Path.cwd()),
-        "settings": _as_json_value(used_settings(resolved, parts)),
+        "settings": as_json_value(used_settings(resolved, parts)),
         **({"init_from": parts.begun} if parts.begun else {}),
     }
 
@@ -96,12 +96,12 @@ def used_settings(resolved: Resolved, parts: Parts) -> dict[str, Any]:
     return sections
 
 
-def _as_json_value(value: Any) -> Any:
+def as_json_value(value: Any) -> Any:
     """A plain value, with numbers that JSON lacks as YAML writes them."""
     if isinstance(value, dict):
-        return {key: _as_json_value(item) for key, item in value.items()}
+        return {key: as_json_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_json_value(item) for item in value]
+        return [as_json_value(item) for item in value]
     return dump_flow(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

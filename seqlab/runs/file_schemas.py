@@ -106,6 +106,7 @@ class Description(TypedDict):
     profile: NotRequired[dict[Short, NotNegative]]
     init_from: NotRequired[InitialWeights]
     settings: NotRequired[dict[str, Any]]
+    exported: NotRequired[dict[Short, Short]]
 
 
 @_strict

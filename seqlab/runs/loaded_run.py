@@ -6,13 +6,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from seqlab.arguments import expect_decoder_overrides, named_path, texts
 from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.decoding import DecodingTokenizer
 from seqlab.data.progress import Progress, log_progress
-from seqlab.experiment import read_experiment
 from seqlab.experiment.overrides import Overrides, as_overrides
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
@@ -28,12 +27,14 @@ from seqlab.runs.decoder_choice import decoder_options, decoder_overrides
 from seqlab.runs.evaluating import evaluate
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.lookup import find_run
-from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
-from seqlab.runs.run_record import RunRecord
+from seqlab.runs.run_experiment import RunExperiment
 from seqlab.runs.saved_parts import Which, load_chosen, restored_tokenizer
 from seqlab.training.checkpoint import Checkpoint, checkpoint_path
 from seqlab.training.device import pick_device
 from seqlab.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from seqlab.runs.exporting import Exported
 
 log = logging.getLogger(__name__)
 Texts: TypeAlias = list[str] | tuple[str, ...]
@@ -68,14 +69,13 @@ def open_run(
     return Run(folder, registry, checkpoint)
 
 
-class Run(RunRecord):
+class Run(RunExperiment):
     """The run folder of an experiment, and its model."""
 
     def __init__(
         self, folder: RunFolder, registry: Registry | None = None, checkpoint: Which = "latest"
     ) -> None:
-        super().__init__(folder)
-        self._registry = registry
+        super().__init__(folder, registry)
         self._checkpoint = checkpoint
 
     def resume(self, **settings: Any) -> Run:
@@ -176,6 +176,23 @@ class Run(RunRecord):
         """
         return score(self.model, self.tokenizer, text)
 
+    def export(self, to: str, out: str | Path | None = None, **options: Any) -> Exported:
+        """Write the model in another form: what `seqlab export` does.
+
+        Args:
+            to: the name of an exporter, such as `folder` or `onnx`.
+            out: the folder that is made; None: named by the run and the exporter.
+            options: of the exporter.
+
+        Raises:
+            ExperimentError: there is no such exporter, or it does not have or accept an option.
+            UsageError: the folder exists already, or the model has no such form.
+            RunFailed: it cannot be written or sent.
+        """
+        from seqlab.runs.exporting import export, find_exporter
+
+        return export(self, find_exporter(to, as_overrides(options), self._plugins), out)
+
     def decoder_with(
         self, overrides: Overrides = (), word: Callable[[str], str] = str, /, **options: Any
     ) -> Decoder | SearchDecoder:
@@ -272,22 +289,6 @@ class Run(RunRecord):
             documents=documents,
             progress=progress or log_progress(),
         )
-
-    @cached_property
-    def resolved(self) -> Resolved:
-        """The experiment with all defaults filled in, its names bound to plugins."""
-        resolved = self._resolve()
-        warn_of_changed_plugins(self._plugins, self.folder)
-        return resolved
-
-    @cached_property
-    def _plugins(self) -> Registry:
-        return self._registry if self._registry is not None else load_plugins()
-
-    def _resolve(self, overrides: Sequence[str] = ()) -> Resolved:
-        overrides = ["observers=[]", *overrides]  # observers are not needed after training
-        experiment = read_experiment(self.folder.resolved, overrides, record=True)
-        return resolve_again(experiment, self._plugins, self.folder)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:

@@ -85,6 +85,11 @@ def resume(
         checkpoint = whole_number(checkpoint, "checkpoint", 0, LARGEST)
     with locked(folder.path):
         description = folder.description()
+        if "exported" in description:
+            raise UsageError(
+                f"{folder.path}: is an export, without what training needs to go on; start a new"
+                f" run from its weights: {Override(f'train.init_from={folder.path}')}"
+            )
         registry = registry if registry is not None else load_plugins(given=plugins)
         _check_overrides(overrides, _file_options(description["corpus"]["name"], registry))
         changes = [*_unset_length(overrides), *overrides]

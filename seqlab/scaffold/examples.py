@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import requires
 from typing import Any
 
+from seqlab.experiment.kinds import KINDS
 from seqlab.experiment.yaml12 import dump_flow
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -23,6 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "schedule": {"rising": 0.5},
     "decoder": {"candidates": 3},
     "observer": {"every": 1},
+    "exporter": {"digits": 5},
 }
 """Of the component in a template: small, and different from its defaults."""
 
@@ -56,18 +58,21 @@ _LIBRARIES = ("numpy", "pydantic", "torch")
 
 def experiment(kind: str, name: str) -> str:
     """An experiment with the new component in YAML, a line for each section."""
+    if KINDS[kind].command:
+        return _yaml({k: v for k, v in SECTIONS.items() if k not in _LEFT_OUT})
     key, value = _section(kind, name)
     values = {k: v for k, v in SECTIONS.items() if k not in _LEFT_OUT or k == key}
     values[key] = value
     if kind == "corpus":
         values["samples"] = {**SECTIONS["samples"], "prefixes": ["2 + 3 ="]}
-    return "\n".join(f"{key}: {dump_flow(value)}" for key, value in values.items())
+    return _yaml(values)
 
 
 def usage(kind: str, name: str) -> str:
-    """The line of an experiment that names the component."""
-    key, value = _section(kind, name)
-    return f"{key}: {dump_flow(value)}"
+    """How to use the component: the line of an experiment that names it, or a command."""
+    if command := KINDS[kind].command:
+        return f"With a run of yours: `{command.replace('NAME', name)}`."
+    return f"In an experiment of yours: `{_yaml(dict([_section(kind, name)]))}`."
 
 
 def setting(kind: str, name: str) -> str:
@@ -100,6 +105,10 @@ def _section(kind: str, name: str) -> tuple[str, Any]:
     value = _listed(kind, {"name": name, **OPTIONS[kind]})
     key, _, inner = _PLACES.get(kind, kind).partition(".")
     return key, {**SECTIONS[key], inner: value} if inner else value
+
+
+def _yaml(sections: Mapping[str, Any]) -> str:
+    return "\n".join(f"{key}: {dump_flow(value)}" for key, value in sections.items())
 
 
 def _listed(kind: str, value: Any) -> Any:

@@ -32,6 +32,7 @@ __all__ = [
     "check_decoder",
     "check_embedding",
     "check_evaluation_method",
+    "check_exporter",
     "check_head",
     "check_metric",
     "check_objective",
@@ -73,3 +74,4 @@ check_optimizer = _check_function("optimizer")
 check_schedule = _check_function("schedule")
 check_decoder = _check_function("decoder")
 check_observer = _check_function("observer")
+check_exporter = _check_function("exporter")

@@ -54,7 +54,8 @@ CELLS = '''
         (
             ("plugins/dropped.py", "--kind", "cel"),
             "unknown kind 'cel'; there are: corpus, tokenizer, sampler, cell, embedding, head,"
-            " objective, metric, evaluation_method, optimizer, schedule, decoder, observer",
+            " objective, metric, evaluation_method, optimizer, schedule, decoder, observer,"
+            " exporter",
         ),
         (
             ("plugins/dropped.py", "--kind", "corpus"),

@@ -64,7 +64,10 @@ def test_the_experiment_of_a_package_trains_with_the_same_file_dropped_in(kind):
     steps = ["train.epochs=null", "train.steps=3"]
     run = seqlab.run("seqlab-mine/experiments/mine.yaml", overrides=steps)
     assert run.metrics[-1]["step"] == 3
-    assert "mine" in (run.path / "resolved.yaml").read_text("utf-8")
+    if kind == "exporter":  # which no experiment names
+        assert run.export("mine", "exported").files == ["model.json"]
+    else:
+        assert "mine" in (run.path / "resolved.yaml").read_text("utf-8")
 
 
 def test_the_corpus_of_the_template_reads_the_lines_of_a_file():
@@ -250,6 +253,13 @@ def test_a_file_comes_with_two_commands_to_try(kind, setting, new):
     ]
 
 
+def test_an_exporter_comes_with_the_command_that_calls_it(new, tiny):
+    _, out, _ = new("exporter", "mine")
+    assert "Now: seqlab export latest --to mine\n" in out
+    seqlab.run(tiny | {"train": {"steps": 1}})
+    assert call(["export", "latest", "--to", "mine"]) == 0
+
+
 def test_the_commands_know_another_folder_and_a_missing_experiment(new):
     _, out, _ = new("cell", "mine", "--into", "lab/cells")
     assert Path("lab/cells/mine.py").is_file()
@@ -257,7 +267,7 @@ def test_the_commands_know_another_folder_and_a_missing_experiment(new):
     assert "seqlab plugins check lab/cells/mine.py\n" in out
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if not kind.command])
 def test_the_command_that_is_printed_does_what_it_says(kind, new, capfd):
     Path("experiments").mkdir()
     experiment = (ROOT / "experiments/jay_rnn.yaml").read_bytes()

@@ -7,6 +7,7 @@ import planted_late_corpora as corpora
 import planted_late_decoders as decoders
 import planted_late_embeddings as embeddings
 import planted_late_evaluation_methods as methods
+import planted_late_exporters as exporters
 import planted_late_heads as heads
 import planted_late_metrics as metrics
 import planted_late_objectives as objectives
@@ -128,6 +129,16 @@ MISTAKES = [
     ("metric", metrics.SumsInThePrecisionOfTheLogits, "logits_may_have_any_precision"),
     ("metric", metrics.SoftmaxInPlace, "metric_leaves_its_arguments"),
     ("metric", metrics.BinsOnTheCpu, "metric_follows_the_device"),
+    ("exporter", exporters.BesideTheFolder, "files_are_in_the_folder_alone"),
+    ("exporter", exporters.WritesNothing, "files_are_in_the_folder_alone"),
+    ("exporter", exporters.NamesByTheClock, "another_export_has_the_same_files"),
+    ("exporter", exporters.HalvesThePrecision, "run_stays_as_it_is"),
+    ("exporter", exporters.LeavesItInTraining, "run_stays_as_it_is"),
+    ("exporter", exporters.Freezes, "run_stays_as_it_is"),
+    ("exporter", exporters.NotesItself, "run_stays_as_it_is"),
+    ("exporter", exporters.TriesARandomInput, "run_stays_as_it_is"),
+    ("exporter", exporters.KeepsTheEnvironment, "nothing_of_the_machine_is_written"),
+    ("exporter", exporters.KeepsItsPath, "nothing_of_the_machine_is_written"),
     ("evaluation_method", methods.OneNumberAWindow, "every_target_has_nats"),
     ("evaluation_method", methods.KeepsTheGraph, "every_target_has_nats"),
     ("evaluation_method", methods.TrainsBeforeItScores, "nothing_is_read_ahead"),

@@ -8,6 +8,7 @@ from seqlab.testing import (
     Subject,
     decoders,
     embeddings,
+    exporters,
     heads,
     look_at,
     metrics,
@@ -21,6 +22,7 @@ from seqlab.testing.collection import checks_in
 MODULES = {
     "decoder": decoders,
     "embedding": embeddings,
+    "exporter": exporters,
     "head": heads,
     "metric": metrics,
     "objective": objectives,
@@ -56,6 +58,7 @@ BUILT_IN = {
         ("speculative", {"tokens": 2, "temperature": 0.0}),
     ],
     "embedding": [("one_hot", {}), ("learned", {"size": 8})],
+    "exporter": [("folder", {}), ("folder", {"license": "mit"})],
     "head": [("linear", {})],
     "metric": [
         ("accuracy", {}),

@@ -37,7 +37,9 @@ def test_there_are_sixty_mistakes_of_all_kinds():
     assert {kind for kind, _, _ in MISTAKES} == set(KINDS)
 
 
-@pytest.mark.parametrize("kind", ["embedding", "head", "objective", "metric", "evaluation_method"])
+@pytest.mark.parametrize(
+    "kind", ["embedding", "head", "objective", "metric", "evaluation_method", "exporter"]
+)
 def test_every_check_of_these_kinds_catches_one(kind):
     own = {*checks_of(kind)} - {*checks_in(registration)}
     assert {check.__name__ for check in own} == checks_that_catch(kind)

@@ -1,0 +1,1 @@
+"""Exporters: what writes a trained model in another form."""
