@@ -48,6 +48,12 @@ def _less_than_all(shares: _Shares) -> _Shares:
     return shares
 
 
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise ValueError("a power of two, such as 4 or 8")
+    return number
+
+
 Length = Annotated[int, Gt(0), Le(1_000_000)]  # tokens of a generated text
 Pattern = Annotated[str, MinLen(1)]
 _ONE_HOT, _LINEAR = component("one_hot"), component("linear")
@@ -198,6 +204,9 @@ class Train:
         seed: the number that everything random is derived from.
         device: auto, cpu, cuda or cuda:N.
         accumulate: how many batches make one optimizer step.
+        shards: into how many groups of rows each batch is cut, a power of two. Each has its own
+            random numbers, and their gradients are added in one fixed order, so that a run has the
+            same bits on as many processes as divide it; another number is another run.
         precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
             the device computes in it.
         compile: let torch compile the model; takes a while before the first step.
@@ -235,6 +244,9 @@ class Train:
     init_from: str | InitFrom | None = None
     frozen: list[Pattern] = field(default_factory=list, metadata=LATER)
     activation_checkpointing: bool = field(default=False, metadata=LATER)
+    shards: Annotated[int, Gt(0), Le(2**10), Check(_power_of_two)] = field(
+        default=1, metadata=LATER
+    )
 
     @property
     def initial(self) -> InitFrom | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
@@ -36,6 +37,26 @@ class DeviceBatch(NamedTuple):
         if self.weights is None:
             return float(self.targets.numel())
         return self.weights.sum(dtype=torch.float64)
+
+    def share(self, number: int, of: int) -> DeviceBatch:
+        """Rows `number`, `number + of`, …: those of `Batch.share`."""
+        rows = slice(number, None, of)
+        weights = None if self.weights is None else self.weights[rows]
+        continues = self.continues
+        continues = continues[rows] if isinstance(continues, Tensor) else continues
+        part = DeviceBatch(self.inputs[rows], self.targets[rows], continues, weights)
+        if self.starts is None:
+            return part
+        starts = self.starts[rows]
+        return part._replace(starts=starts, segments=Segments.of(starts.cpu(), starts.device))
+
+
+class Minimised(NamedTuple):
+    """What one window gave besides gradients: the values of `Sums`, the loss, and the state."""
+
+    sums: Tensor
+    loss: Tensor  # (), float64
+    state: State
 
 
 class StepResult(NamedTuple):
@@ -81,41 +102,54 @@ class Gradients:
 
         Where it is `measured`, the norm of each gradient is in the result.
         """
+        total = total_weight(batches)
+        batch_sums, losses = [], []
+        for batch in batches:
+            sums, loss, state = self.of_window(phase, batch, batch.total_weight(), total, state)
+            batch_sums.append(sums)
+            losses.append(loss)
+        assert state is not None  # noqa: S101 # a step has at least one window
+        return self.finished(
+            phase, Minimised(reduce(add, batch_sums), reduce(add, losses), state), measured
+        )
+
+    def of_window(
+        self,
+        phase: Phase,
+        batch: DeviceBatch,
+        weight: Tensor | float,
+        total: Tensor | float,
+        state: State | None,
+    ) -> Minimised:
+        """Add the gradients of one window; `weight` is its own, `total` that of the step."""
         model, objective = self.model, self.objective
-        own_weights = [batch.total_weight() for batch in batches]
-        total = sum(own_weights)
-        if isinstance(total, Tensor):
-            total = total.clamp(min=1e-12)
-        batch_sums, minimised = [], []
-        for batch, weight in zip(batches, own_weights, strict=True):
-            inputs, targets, continues, weights, starts, segments = batch
-            shares = (1 if weights is None else weights) / total
-            window = Window(inputs, targets, weights, shares, starts)
-            before, own = objective.split(carry(state, continues))
-            with phase("forward"), autocast(model.device, self.precision):
-                read = (
-                    self._hidden
-                    if segments is None
-                    else partial(in_segments, self._hidden, segments)
-                )
-                hidden, after = read(inputs, before)
-                loss, terms, own = objective.loss(hidden, window, weight / total, own)
-            with phase("backward"):
-                loss.backward()  # type: ignore[no-untyped-call] # torch's own
-            state = detach_state(objective.joined(after, own), model.dtype)
-            batch_sums.append(Sums.of(terms, window, self.sizes, total).values)
-            minimised.append(loss.detach().double())
+        inputs, targets, continues, weights, starts, segments = batch
+        shares = (1 if weights is None else weights) / total
+        window = Window(inputs, targets, weights, shares, starts)
+        before, own = objective.split(carry(state, continues))
+        with phase("forward"), autocast(model.device, self.precision):
+            read = (
+                self._hidden if segments is None else partial(in_segments, self._hidden, segments)
+            )
+            hidden, after = read(inputs, before)
+            loss, terms, own = objective.loss(hidden, window, weight / total, own)
+        with phase("backward"):
+            loss.backward()  # type: ignore[no-untyped-call] # torch's own
+        state = detach_state(objective.joined(after, own), model.dtype)
+        sums = Sums.of(terms, window, self.sizes, total).values
+        return Minimised(sums, loss.detach().double(), state)
+
+    def finished(self, phase: Phase, summed: Minimised, measured: bool) -> StepResult:
+        """Clip the gradients that are in the parameters; report the step."""
+        sums, loss, state = summed
         norms = self._norms() if measured else None
         with phase("clip"):
             grad_norm = self._clip()
-        sums = reduce(add, batch_sums)
         finite = torch.isfinite(grad_norm + sums[0])
-        assert state is not None  # noqa: S101 # a step has at least one window
         if self.guarded:
             state = reset_unless(finite, state)
         report = torch.cat((sums, torch.stack((grad_norm.double(), finite.double()))))
-        nonfinite = finite.logical_not().float()
-        return StepResult(report, nonfinite, state, reduce(add, minimised), norms)
+        return StepResult(report, finite.logical_not().float(), state, loss, norms)
 
     def _norms(self) -> Tensor:
         """The norm of each gradient; 0 where there is none."""
@@ -129,3 +163,9 @@ class Gradients:
         if self.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
         return norm
+
+
+def total_weight(batches: Sequence[DeviceBatch]) -> Tensor | float:
+    """The weight of all targets of a step, more than 0."""
+    total = sum(batch.total_weight() for batch in batches)
+    return total.clamp(min=1e-12) if isinstance(total, Tensor) else total

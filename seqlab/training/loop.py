@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import signature
@@ -17,16 +17,16 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Sampler, State, offered
 from seqlab.data.tokens import on_device
+from seqlab.distributed.world import ALONE, World
 from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.segments import Segments
 from seqlab.model.state import as_bool, map_state, structure
-from seqlab.randomness import derive, reseed, uniforms
+from seqlab.randomness import derive, uniforms
 from seqlab.training.average import Average, in_eval_mode
 from seqlab.training.closure import Closure, needs_closure, skips_by_flag, step_with_closure
-from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.eager_optimizers import eager_step
@@ -38,6 +38,7 @@ from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
 from seqlab.training.step import Step
+from seqlab.training.step_gradients import step_gradients
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +58,12 @@ class Training:
     check_late: bool | None = None  # check a step while the next one runs; None: on a GPU
     phase: Phase = unmeasured  # entered around each part of a step
     wants_norms: Callable[[int], bool] = lambda _step: False  # whether a step's are measured
+    world: World = ALONE
+    wishes: Callable[[], Sequence[float]] = tuple  # told to all processes in each step
 
     def __post_init__(self) -> None:
         self.done = 0
-        self.state: State | None = None
+        self.state: Any = None  # what is carried from step to step
         model, settings = self.model, self.settings
         self.epochs = Epochs(self.sampler, settings.accumulate)
         self.average = Average(model, settings.average) if settings.average else None
@@ -72,7 +75,7 @@ class Training:
         self._needs_closure = needs_closure(self.optimizer)
         self._steps_schedule = not wants_metric(self.schedule)
         self._unchecked: Step | None = None
-        self._state_before: State | None = None
+        self._state_before: Any = None
         late = self.device.type == "cuda" if self.check_late is None else self.check_late
         self._checks_late = late and skips_by_flag(self.optimizer)
         self._objective = ModelObjective(model)
@@ -87,9 +90,8 @@ class Training:
             guarded=self._checks_late,
         )
         self._parameters = gradients.parameters
+        self._gradients = step_gradients(gradients, settings, self.world, lambda: self.wishes())
         self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        as_graph = settings.cuda_graphs and self.device.type == "cuda"
-        self._gradients = GraphReplay(gradients, self._parameters) if as_graph else gradients
 
     @property
     def has_other_weights(self) -> bool:
@@ -165,8 +167,7 @@ class Training:
         def evaluate() -> StepResult:
             self._before_gradients(epoch, group)
             given = windows, self._state_before, measured
-            result: StepResult = self._gradients(self.phase, *given)
-            return result
+            return self._gradients(self.phase, *given)
 
         closure = Closure(evaluate, list(self.model.buffers()))
         result = step_with_closure(
@@ -206,9 +207,10 @@ class Training:
         if self._checks_late or step.evaluation > 1:  # the weights were others
             return ""
         place = step.epoch - 1, step.number_in_epoch - 1
-        windows = self._windows(*place)
         self._seed(*place)
-        return first_nonfinite(self.model, windows, self._state_before)
+        parts = self._gradients.parts(self._windows(*place), self._state_before)
+        causes = (first_nonfinite(self.model, *part) for part in parts if len(part[0][0].inputs))
+        return next(filter(None, causes), "")
 
     def _windows(self, epoch: int, group: int) -> tuple[DeviceBatch, ...]:
         """Draw the batches of a step."""
@@ -217,8 +219,7 @@ class Training:
 
     def _seed(self, epoch: int, group: int) -> None:
         """Seed the random numbers that the model draws in a step."""
-        number = self.epochs.number(epoch, group * self.settings.accumulate)
-        reseed(derive(self.settings.seed, "batch", number), self.device)
+        self._gradients.reseed(self.epochs.number(epoch, group * self.settings.accumulate))
 
     def _window(self, epoch: int, index: int) -> DeviceBatch:
         batch = on_device(self.sampler.batch(epoch, index), self.device)
@@ -248,7 +249,7 @@ class Training:
         average, schedule = self.average, self.schedule.state_dict()
         return {
             "done": self.done,
-            "state": self.state,
+            "state": self._gradients.whole(self.state),
             "optimizer": self.optimizer.state_dict(),
             # torch adds functions to the state of some schedules
             "schedule": {k: v for k, v in schedule.items() if not callable(v)},
@@ -263,7 +264,7 @@ class Training:
         """
         first_lrs = self.schedule.get_last_lr()
         self.done = state["done"]
-        self.state = self._checked_state(state["state"])
+        self.state = self._gradients.own(self._checked_state(state["state"]))
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None and state["average"]:
             self.average.updates = state["average"]["updates"]

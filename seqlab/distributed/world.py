@@ -1,0 +1,75 @@
+"""The processes of a run: one, or several that compute shards of its batches.
+
+A run of one process is a world of one, whose sums are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from seqlab.contracts import State
+
+
+class Partial(NamedTuple):
+    """What is added in a step: gradients, one flat tensor of each dtype, and a message, float64.
+
+    The message is small: sums of the report, which parameters have a gradient, and wishes.
+    """
+
+    gradients: tuple[Tensor, ...]
+    message: Tensor
+
+    def add(self, other: Partial) -> Partial:
+        """Add another one in place."""
+        torch._foreach_add_([*self.gradients, self.message], [*other.gradients, other.message])
+        return self
+
+
+class World(Protocol):
+    """The processes of a run; `rank` counts this one from 0, `size` all of them."""
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def sum(self, own: Partial) -> Partial:
+        """Add the parts of all processes in the order of their ranks, as a tree."""
+
+    def give(self, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors with those of the first process."""
+
+    def gather(self, states: Sequence[State]) -> Sequence[State] | None:
+        """Return the states of the shards of all processes, in order, on the first one."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A run of one process."""
+
+    rank: int = 0
+    size: int = 1
+
+    def sum(self, own: Partial) -> Partial:
+        return own
+
+    def give(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+    def gather(self, states: Sequence[State]) -> Sequence[State]:
+        return states
+
+
+ALONE = Alone()
+
+
+def shards_of(world: World, shards: int) -> range:
+    """The shards that a process computes: a whole subtree of all of them."""
+    each = shards // world.size
+    return range(world.rank * each, (world.rank + 1) * each)

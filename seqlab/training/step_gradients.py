@@ -1,0 +1,89 @@
+"""What leaves the gradients of a step in the parameters: of whole batches, or shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from seqlab.contracts import State
+from seqlab.distributed.world import World
+from seqlab.experiment.sections import Train
+from seqlab.randomness import derive, reseed
+from seqlab.training.cuda_graphs import GraphReplay
+from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
+from seqlab.training.profiling import Phase
+from seqlab.training.sharded_gradients import ShardedGradients
+
+Wishes = Callable[[], Sequence[float]]
+
+
+class StepGradients(Protocol):
+    """A step without its optimizer. `agreed`: the wishes of all processes with the last sum."""
+
+    agreed: list[float]
+
+    def reseed(self, number: int) -> None:
+        """Begin a step; `number` is that of its first batch, from the start of the run."""
+
+    def __call__(
+        self, phase: Phase, batches: tuple[DeviceBatch, ...], carried: Any, measured: bool = False
+    ) -> StepResult:
+        """Leave the gradients of all batches in the parameters, which must have none before."""
+
+    def parts(
+        self, batches: Sequence[DeviceBatch], carried: Any
+    ) -> Iterable[tuple[Sequence[DeviceBatch], State | None]]:
+        """Return the windows that are computed together, and the state before them."""
+
+    def own(self, state: State | None) -> Any:
+        """Return what this process carries of the state of all rows."""
+
+    def whole(self, carried: Any) -> State | None:
+        """Return the state of all rows, on the first process."""
+
+
+@dataclass
+class WholeBatches:
+    """A step of a run without shards."""
+
+    gradients: Callable[..., StepResult]
+    seed: int
+    like: Tensor  # a parameter, whose device is the model's
+    agreed: list[float] = field(default_factory=list)
+
+    def reseed(self, number: int) -> None:
+        reseed(derive(self.seed, "batch", number), self.like.device)
+
+    def __call__(
+        self, phase: Phase, batches: tuple[DeviceBatch, ...], carried: Any, measured: bool = False
+    ) -> StepResult:
+        return self.gradients(phase, batches, carried, measured)
+
+    def parts(
+        self, batches: Sequence[DeviceBatch], carried: State | None
+    ) -> Iterable[tuple[Sequence[DeviceBatch], State | None]]:
+        return [(batches, carried)]
+
+    def own(self, state: State | None) -> State | None:
+        return state
+
+    def whole(self, carried: State | None) -> State | None:
+        return carried
+
+
+def step_gradients(
+    gradients: Gradients, settings: Train, world: World, wishes: Wishes
+) -> StepGradients:
+    """Return what computes the gradients of steps, recorded as graphs if that is wanted."""
+    as_graph = settings.cuda_graphs and gradients.model.device.type == "cuda"
+
+    def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
+        return GraphReplay(function, gradients.parameters) if as_graph else function
+
+    if settings.shards == 1:
+        return WholeBatches(recorded(gradients), settings.seed, gradients.parameters[0])
+    of_window = recorded(gradients.of_window)
+    return ShardedGradients(gradients, of_window, settings.shards, settings.seed, world, wishes)
