@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from seqlab.contracts import State
+
+Order: TypeAlias = Literal["build", "load", "train", "evaluate", "state", "end"]
 
 
 class Partial(NamedTuple):
@@ -42,6 +44,9 @@ class World(Protocol):
     def sum(self, own: Partial) -> Partial:
         """Add the parts of all processes in the order of their ranks, as a tree."""
 
+    def order(self, order: Order) -> None:
+        """Ask something of the other processes, on the first one."""
+
     def give(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors with those of the first process."""
 
@@ -58,6 +63,9 @@ class Alone:
 
     def sum(self, own: Partial) -> Partial:
         return own
+
+    def order(self, order: Order) -> None:
+        pass
 
     def give(self, tensors: Sequence[Tensor]) -> None:
         pass

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import signature
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seqlab.contracts import Sampler, State, offered
-from seqlab.data.tokens import on_device
+from seqlab.distributed.wishes import Wishes
 from seqlab.distributed.world import ALONE, World
 from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.segments import Segments
-from seqlab.model.state import as_bool, map_state, structure
-from seqlab.randomness import derive, uniforms
+from seqlab.model.state import map_state, structure
 from seqlab.training.average import Average, in_eval_mode
 from seqlab.training.closure import Closure, needs_closure, skips_by_flag, step_with_closure
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
+from seqlab.training.drawing import Drawing
 from seqlab.training.eager_optimizers import eager_step
 from seqlab.training.epochs import Epochs
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
@@ -59,7 +57,7 @@ class Training:
     phase: Phase = unmeasured  # entered around each part of a step
     wants_norms: Callable[[int], bool] = lambda _step: False  # whether a step's are measured
     world: World = ALONE
-    wishes: Callable[[], Sequence[float]] = tuple  # told to all processes in each step
+    wishes: Callable[[], Wishes] = Wishes  # told to all processes in each step
 
     def __post_init__(self) -> None:
         self.done = 0
@@ -98,6 +96,14 @@ class Training:
         """Whether other weights are evaluated, generated from and saved than are trained."""
         return self.average is not None or offered(self.optimizer, "eval") is not None
 
+    def _stops(self) -> bool:
+        return self._gradients.agreed.stop
+
+    @property
+    def agreed(self) -> Wishes:
+        """The wishes of all processes in the step that is computed, or was last."""
+        return self._gradients.agreed
+
     def evaluating(self) -> AbstractContextManager[None]:
         """Give the model the weights to evaluate, to generate from and to save, inside a block.
 
@@ -110,7 +116,7 @@ class Training:
         return nullcontext()
 
     def steps(self, total: int) -> Iterator[Step]:
-        """Train until `total` steps are done; yield after each.
+        """Train until `total` steps are done, or a process wishes to stop; yield after each.
 
         Raises:
             RunFailed: the loss or a gradient is not finite, and `on_nonfinite` is `stop`; that
@@ -118,6 +124,9 @@ class Training:
         """
         while self.done < total:
             epoch, group = self.epochs.place(self.done)
+            self._gradients.begin()
+            if self._stops():
+                return
             if not self.model.training:  # train() walks over all modules, which takes time
                 self.model.train()
             with self.phase("data"):
@@ -126,11 +135,16 @@ class Training:
             measured = self.wants_norms(self.done + 1)
             before = BeforeStep(self._trained) if measured else None
             if self._needs_closure:
+                self._gradients.agree()
+                if self._stops():
+                    return
                 result, evaluation = self._evaluated_by_optimizer(epoch, group, windows, measured)
             else:
                 self._before_gradients(epoch, group)
                 given = windows, self._state_before, measured
                 result, evaluation = self._gradients(self.phase, *given), 1
+                if self._stops():  # heard with the gradients, which are not used
+                    return
             self.check()  # the previous step, while a GPU works on this one
             self.state = result.state
             step = self._unchecked = Step(
@@ -214,27 +228,13 @@ class Training:
 
     def _windows(self, epoch: int, group: int) -> tuple[DeviceBatch, ...]:
         """Draw the batches of a step."""
-        indices = self.epochs.indices(epoch, group)
-        return tuple(self._window(epoch, index) for index in indices)
+        seed = self.settings.seed
+        drawing = Drawing(self.sampler, self.epochs, self._objective, seed, self.device)
+        return drawing.windows(epoch, group)
 
     def _seed(self, epoch: int, group: int) -> None:
         """Seed the random numbers that the model draws in a step."""
         self._gradients.reseed(self.epochs.number(epoch, group * self.settings.accumulate))
-
-    def _window(self, epoch: int, index: int) -> DeviceBatch:
-        batch = on_device(self.sampler.batch(epoch, index), self.device)
-        if self._objective.prepare is not None:
-            seed = derive(self.settings.seed, "objective", self.epochs.number(epoch, index))
-            places = np.indices(tuple(batch.inputs.shape))
-            batch = self._objective.prepared(batch, uniforms(seed, *places))
-        inputs, targets, rows, weights, starts = batch
-        continues = as_bool(rows)
-        if isinstance(continues, Tensor):
-            continues = continues.to(self.device, non_blocking=True)
-        if starts is None:
-            return DeviceBatch(inputs, targets, continues, weights)
-        segments = Segments.of(starts, self.device)
-        return DeviceBatch(inputs, targets, continues, weights, starts.to(self.device), segments)
 
     def _update(self, finite: Tensor | None = None) -> None:
         """Step the optimizer, unless it has done so while it evaluated, and the average."""

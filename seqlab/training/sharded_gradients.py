@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqlab.contracts import State
 from seqlab.distributed.tree import TreeSum
+from seqlab.distributed.wishes import NONE, Wishes
 from seqlab.distributed.world import Partial, World, shards_of
 from seqlab.model.state import leaves, map_state
 from seqlab.randomness import derive, reseed
@@ -37,7 +38,7 @@ class ShardedGradients:
         shards: S.
         seed: of the run.
         world: the processes.
-        wishes: numbers that this process tells all others with the next sum; they are added.
+        wishes: what this process tells all others with the next sum.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ShardedGradients:
         shards: int,
         seed: int,
         world: World,
-        wishes: Callable[[], Sequence[float]],
+        wishes: Callable[[], Wishes],
     ) -> None:
         self._whole, self._of_window = whole, of_window
         self._shards, self._seed, self._world, self._wishes = shards, seed, world, wishes
@@ -55,11 +56,22 @@ class ShardedGradients:
         self._flat = FlatGradients(whole.parameters)
         self._buffers = list(whole.model.buffers())
         self._first_batch = 0
-        self.agreed: list[float] = []
+        self._asked = False
+        self.agreed = NONE
+
+    def begin(self) -> None:
+        self._asked, self.agreed = False, NONE
 
     def reseed(self, number: int) -> None:
-        """Begin a step; `number` is that of its first batch, from the start of the run."""
         self._first_batch = number
+
+    def agree(self) -> None:
+        own = torch.tensor(self._wishes().numbers, dtype=torch.float64)
+        own = own.to(self._whole.model.device)
+        self._hear(self._world.sum(Partial((), own)).message)
+
+    def _hear(self, numbers: Tensor) -> None:
+        self._asked, self.agreed = True, Wishes.of(numbers.tolist())
 
     def __call__(
         self,
@@ -82,7 +94,8 @@ class ShardedGradients:
             _restore(self._buffers, before)
         _restore(self._buffers, first)
         gradients, message = tree.total
-        wishes = message.new_tensor(self._wishes())
+        own = NONE if self._asked else self._wishes()
+        wishes = message.new_tensor(own.numbers)
         with phase("exchange"):
             gradients, message = self._world.sum(Partial(gradients, torch.cat((message, wishes))))
             if self._buffers:
@@ -90,7 +103,10 @@ class ShardedGradients:
         parameters = len(self._whole.parameters)
         sizes = [len(message) - 1 - parameters - len(wishes), 1, parameters, len(wishes)]
         sums, loss, has, agreed = torch.split(message, sizes)
-        self.agreed = agreed.tolist()
+        if not self._asked:
+            self._hear(agreed)
+        if self.agreed.stop:
+            _restore(self._buffers, before)
         self._flat.put(gradients, has)
         return self._whole.finished(phase, Minimised(sums, loss.view(()), tuple(after)), measured)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from seqlab.contracts import State
+from seqlab.distributed.wishes import NONE, Wishes
 from seqlab.distributed.world import World
 from seqlab.experiment.sections import Train
 from seqlab.randomness import derive, reseed
@@ -17,16 +18,20 @@ from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
 from seqlab.training.profiling import Phase
 from seqlab.training.sharded_gradients import ShardedGradients
 
-Wishes = Callable[[], Sequence[float]]
-
 
 class StepGradients(Protocol):
-    """A step without its optimizer. `agreed`: the wishes of all processes with the last sum."""
+    """A step without its optimizer. `agreed` are the wishes of all processes in this step."""
 
-    agreed: list[float]
+    agreed: Wishes
+
+    def begin(self) -> None:
+        """Begin a step."""
 
     def reseed(self, number: int) -> None:
-        """Begin a step; `number` is that of its first batch, from the start of the run."""
+        """Seed the random numbers of a step, whose first batch has this number in the run."""
+
+    def agree(self) -> None:
+        """Agree before the gradients, where these are evaluated more than once."""
 
     def __call__(
         self, phase: Phase, batches: tuple[DeviceBatch, ...], carried: Any, measured: bool = False
@@ -51,11 +56,18 @@ class WholeBatches:
 
     gradients: Callable[..., StepResult]
     seed: int
+    wishes: Callable[[], Wishes]
     like: Tensor  # a parameter, whose device is the model's
-    agreed: list[float] = field(default_factory=list)
+    agreed: Wishes = NONE
+
+    def begin(self) -> None:
+        self.agreed = self.wishes()
 
     def reseed(self, number: int) -> None:
         reseed(derive(self.seed, "batch", number), self.like.device)
+
+    def agree(self) -> None:
+        pass
 
     def __call__(
         self, phase: Phase, batches: tuple[DeviceBatch, ...], carried: Any, measured: bool = False
@@ -75,7 +87,7 @@ class WholeBatches:
 
 
 def step_gradients(
-    gradients: Gradients, settings: Train, world: World, wishes: Wishes
+    gradients: Gradients, settings: Train, world: World, wishes: Callable[[], Wishes]
 ) -> StepGradients:
     """Return what computes the gradients of steps, recorded as graphs if that is wanted."""
     as_graph = settings.cuda_graphs and gradients.model.device.type == "cuda"
@@ -84,6 +96,7 @@ def step_gradients(
         return GraphReplay(function, gradients.parameters) if as_graph else function
 
     if settings.shards == 1:
-        return WholeBatches(recorded(gradients), settings.seed, gradients.parameters[0])
+        like = gradients.parameters[0]
+        return WholeBatches(recorded(gradients), settings.seed, wishes, like)
     of_window = recorded(gradients.of_window)
     return ShardedGradients(gradients, of_window, settings.shards, settings.seed, world, wishes)

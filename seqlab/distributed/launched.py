@@ -1,0 +1,38 @@
+"""What a launcher, `seqlab run --workers` or torchrun, says to the processes that it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A process among those of a launch.
+
+    Args:
+        rank: of this process among all, from 0.
+        size: how many there are.
+        local_rank: of this process among those of its machine.
+        local_size: how many its machine has.
+        id: of the launch; `none` where torchrun was not given one.
+        attempt: how often all processes were started again.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+    id: str
+    attempt: int
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
+    """Return what a launcher says; None: this process was started by itself."""
+    if "TORCHELASTIC_RUN_ID" not in environment or "RANK" not in environment:
+        return None
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    numbers = [int(environment[name]) for name in names]
+    attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return Launched(*numbers, environment["TORCHELASTIC_RUN_ID"], attempt)

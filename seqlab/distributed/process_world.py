@@ -1,0 +1,133 @@
+"""Several processes that compute one run: sums in a fixed order over torch.distributed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from seqlab.contracts import State
+from seqlab.distributed.lost import Lost
+from seqlab.distributed.orders import Orders
+from seqlab.distributed.state_bytes import as_bytes, from_bytes
+from seqlab.distributed.world import Order, Partial
+
+log = logging.getLogger(__name__)
+
+FIRST_LIMIT = 60.0  # seconds for the first sums, before which much is imported or compiled
+PATIENCE = 30.0  # seconds in which every process should answer
+SLOWEST = 10  # times the slowest step so far, if that is longer
+
+
+class ProcessWorld:
+    """This process among those of a process group, whose number is a power of two.
+
+    Args:
+        rank: of this process.
+        size: how many there are.
+        orders: of the first process to the others.
+        device: of the model.
+    """
+
+    def __init__(self, rank: int, size: int, orders: Orders, device: torch.device) -> None:
+        self.rank, self.size, self.orders = rank, size, orders
+        self._device = device
+        self._limit, self._slowest = FIRST_LIMIT, 0.0
+        self._last_sum: float | None = None
+
+    def order(self, order: Order) -> None:
+        """Ask something of the other processes, on the first one."""
+        self.orders.give(order)
+        self._last_sum = None  # the time until the next sum is not that of a step
+
+    def sum(self, own: Partial) -> Partial:
+        """Add by recursive doubling: log2(size) exchanges, in each with half of the pairs swapped.
+
+        Both of a pair add the same two numbers, and a + b is b + a to the bit, so all processes
+        have the sum of one tree.
+        """
+        tensors = [own.message, *own.gradients]
+        distance = 1
+        while distance < self.size:
+            partner = self.rank ^ distance
+            torch._foreach_add_(tensors, self._swapped(tensors, partner))
+            distance *= 2
+        self._learn_pace()
+        return own
+
+    def _swapped(self, tensors: Sequence[Tensor], partner: int) -> list[Tensor]:
+        """Send tensors to a partner, and return its own."""
+        sent = torch.cat([tensor.view(-1).view(torch.uint8) for tensor in tensors])
+        received = torch.empty_like(sent)
+        with self._waiting(partner):
+            exchange = [
+                dist.P2POp(dist.isend, sent, partner),
+                dist.P2POp(dist.irecv, received, partner),
+            ]
+            for work in dist.batch_isend_irecv(exchange):
+                work.wait(timedelta(seconds=self._limit))
+        sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
+        parts = zip(tensors, received.split(sizes), strict=True)
+        return [part.view(tensor.dtype).view_as(tensor) for tensor, part in parts]
+
+    def _learn_pace(self) -> None:
+        now = time.monotonic()
+        if self._last_sum is not None:
+            self._slowest = max(self._slowest, now - self._last_sum)
+            self._limit = max(PATIENCE, SLOWEST * self._slowest)
+        self._last_sum = now
+
+    @contextmanager
+    def _waiting(self, rank: int) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise Lost(rank, str(error)) from error
+
+    def give(self, tensors: Sequence[Tensor]) -> None:
+        with self._waiting(0):
+            for tensor in tensors:
+                work = dist.broadcast(tensor, 0, async_op=True)
+                work.wait(timedelta(seconds=self._limit))
+
+    def gather(self, states: Sequence[State]) -> Sequence[State] | None:
+        data = self.gather_bytes(as_bytes(states))
+        if data is None:
+            return None
+        return [state for part in data for state in from_bytes(part, self._device)]
+
+    def gather_bytes(self, data: bytes) -> list[bytes] | None:
+        """Send bytes to the first process, which returns those of all in the order of ranks."""
+        if self.rank:
+            self._send(data, 0)
+            return None
+        return [data, *(self._receive(rank) for rank in range(1, self.size))]
+
+    def give_bytes(self, data: bytes) -> bytes:
+        """Return the bytes of the first process."""
+        if self.rank:
+            return self._receive(0)
+        for rank in range(1, self.size):
+            self._send(data, rank)
+        return data
+
+    def _send(self, data: bytes, rank: int) -> None:
+        content = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)
+        size = torch.tensor([len(data)])
+        with self._waiting(rank):
+            for tensor in (size, content):
+                dist.isend(tensor, rank).wait(timedelta(seconds=self._limit))
+
+    def _receive(self, rank: int) -> bytes:
+        size = torch.zeros(1, dtype=torch.int64)
+        with self._waiting(rank):
+            dist.irecv(size, rank).wait(timedelta(seconds=self._limit))
+            content = torch.empty(max(int(size), 1), dtype=torch.uint8)
+            dist.irecv(content, rank).wait(timedelta(seconds=self._limit))
+        return bytes(content.numpy())[: int(size)]
