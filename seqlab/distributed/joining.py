@@ -5,30 +5,48 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
-import torch.distributed as dist
-from torch.distributed import PrefixStore, TCPStore
 
 from seqlab.distributed.launched import Launched
 from seqlab.distributed.orders import Orders
 from seqlab.distributed.process_world import ProcessWorld
+from seqlab.distributed.world import ALONE, World
 from seqlab.errors import RunFailed
 
 JOINING = timedelta(minutes=5)  # machines start at different times
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 
-def join(here: Launched, device: torch.device) -> ProcessWorld:
-    """Meet the other processes of a launch.
+@contextmanager
+def joined(here: Launched | None, device: torch.device) -> Iterator[World]:
+    """Meet the other processes of a launch, if there is one; part from them after the block.
 
     Raises:
         RunFailed: they cannot be reached.
     """
-    end_with_launcher()
+    if here is None or here.size == 1:
+        yield ALONE
+        return
+    import torch.distributed as dist
+
+    _end_with_launcher()
+    orders = Orders(_meet(here, device), here.rank, here.size)
+    with orders.beating():
+        yield ProcessWorld(here, orders, device)
+    dist.destroy_process_group()
+
+
+def _meet(here: Launched, device: torch.device) -> Any:
+    """Make the process group; return the store of this attempt."""
+    import torch.distributed as dist
+
     try:
-        store = PrefixStore(f"seqlab/{here.id}/{here.attempt}", _store(here))
+        store = dist.PrefixStore(f"seqlab/{here.id}/{here.attempt}", _store(here))  # type: ignore[attr-defined]
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(
             backend, store=store, rank=here.rank, world_size=here.size, timeout=JOINING
@@ -37,18 +55,20 @@ def join(here: Launched, device: torch.device) -> ProcessWorld:
         where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         words = " ".join(str(error).split())
         raise RunFailed(f"the processes cannot meet at {where} ({words:.200})") from error
-    return ProcessWorld(here.rank, here.size, Orders(store, here.rank), device)
+    return store
 
 
-def _store(here: Launched) -> TCPStore:
+def _store(here: Launched) -> Any:
     """The store of the launcher, or, where it has none, of the first process."""
+    import torch.distributed as dist
+
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     of_launcher = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     is_server = here.rank == 0 and not of_launcher
-    return TCPStore(host, port, here.size, is_server, timeout=JOINING)
+    return dist.TCPStore(host, port, here.size, is_server, timeout=JOINING)  # type: ignore[attr-defined]
 
 
-def end_with_launcher() -> None:
+def _end_with_launcher() -> None:
     """Have the system kill this process when its launcher dies, which else leaves it behind."""
     parent = os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)

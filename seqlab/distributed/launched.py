@@ -33,6 +33,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
     if "TORCHELASTIC_RUN_ID" not in environment or "RANK" not in environment:
         return None
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    numbers = [int(environment[name]) for name in names]
+    rank, size, local_rank, local_size = (int(environment[name]) for name in names)
     attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
-    return Launched(*numbers, environment["TORCHELASTIC_RUN_ID"], attempt)
+    id_ = environment["TORCHELASTIC_RUN_ID"]
+    return Launched(rank, size, local_rank, local_size, id_, attempt)

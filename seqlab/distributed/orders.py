@@ -1,7 +1,8 @@
 """What the first process asks of the others while no sums are exchanged, over their store.
 
-It may take long over something that it does alone, such as a sample, so the others wait for its
-orders and watch its heartbeat; nobody waits in a sum that has a time-out.
+It may take long over something that it does alone, such as a sample, and others over a token store.
+So they wait for each other's words and watch each other's heartbeat; nobody waits in a sum, which
+has a time-out.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-
-from torch.distributed import Store
+from typing import Protocol, cast
 
 from seqlab.distributed.lost import Lost
 from seqlab.distributed.world import Order
@@ -21,16 +21,26 @@ BEAT = 1.0  # seconds
 PATIENCE = 30.0  # seconds without a beat
 
 
+class Store(Protocol):
+    """What all processes can read and write: a store of torch.distributed."""
+
+    def set(self, key: str, value: str, /) -> None: ...
+    def get(self, key: str, /) -> bytes: ...
+    def check(self, keys: list[str], /) -> bool: ...
+    def wait(self, keys: list[str], timeout: timedelta, /) -> None: ...
+
+
 class Orders:
-    """Orders, numbered; every process has read the same number of them.
+    """Orders and answers, numbered; every process has read the same number of them.
 
     Args:
         store: of the processes of this attempt.
         rank: of this process.
+        size: how many there are.
     """
 
-    def __init__(self, store: Store, rank: int) -> None:
-        self._store, self._rank = store, rank
+    def __init__(self, store: Store, rank: int, size: int) -> None:
+        self._store, self._rank, self._size = store, rank, size
         self._number = 0
 
     def give(self, order: Order) -> None:
@@ -39,33 +49,58 @@ class Orders:
         self._store.set(f"order/{self._number}", order)
 
     def next(self) -> Order:
-        """Wait for the next order.
+        """Wait for the next order of the first process.
 
         Raises:
-            Lost: the first process has no heartbeat any more.
+            Lost: it has no heartbeat any more.
         """
         self._number += 1
-        key, beat, since = f"order/{self._number}", b"", time.monotonic()
-        while not self._is_there(key):
-            latest = self._store.get("beat") if self._store.check(["beat"]) else b""
+        return cast("Order", self._word(f"order/{self._number}", 0))
+
+    def answer(self, text: str) -> None:
+        """Answer the latest order."""
+        self._store.set(f"answer/{self._number}/{self._rank}", text)
+
+    def answers(self) -> list[str]:
+        """Wait for the answers of all other processes to the latest order.
+
+        Raises:
+            Lost: one of them has no heartbeat any more.
+        """
+        return [self._word(f"answer/{self._number}/{rank}", rank) for rank in range(1, self._size)]
+
+    def exchange(self, text: str) -> list[str]:
+        """Tell all processes something, and return what all say, in the order of their ranks."""
+        self._store.set(f"hello/{self._rank}", text)
+        return [self._word(f"hello/{rank}", rank) for rank in range(self._size)]
+
+    def _word(self, key: str, rank: int) -> str:
+        """Wait for what another process writes, as long as it lives."""
+        beat, since = b"", time.monotonic()
+        while not self._is_there(key, rank):
+            latest = self._latest_beat(rank)
             if latest != beat:
                 beat, since = latest, time.monotonic()
             if time.monotonic() - since > PATIENCE:
-                raise Lost(0, f"no sign of life for {PATIENCE:.0f} seconds")
-        return self._store.get(key).decode()  # type: ignore[return-value] # one that was given
+                raise Lost(rank, f"no sign of life for {PATIENCE:.0f} seconds")
+        return self._store.get(key).decode()
 
-    def _is_there(self, key: str) -> bool:
+    def _is_there(self, key: str, rank: int) -> bool:
         try:
             self._store.wait([key], timedelta(seconds=BEAT))
         except RuntimeError as error:  # a time-out, or the store is gone
             if "timeout" not in str(error).lower() and "timed out" not in str(error).lower():
-                raise Lost(0, str(error)) from error
+                raise Lost(rank, str(error)) from error
             return False
         return True
 
+    def _latest_beat(self, rank: int) -> bytes:
+        key = f"beat/{rank}"
+        return self._store.get(key) if self._store.check([key]) else b""
+
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Show a heartbeat inside the block, on the first process."""
+        """Show a heartbeat inside the block."""
         ended = threading.Event()
 
         def beat() -> None:
@@ -73,13 +108,11 @@ class Orders:
             while not ended.wait(BEAT):
                 number += 1
                 try:
-                    self._store.set("beat", str(number))
+                    self._store.set(f"beat/{self._rank}", str(number))
                 except RuntimeError:  # the store is gone, and with it those who listen
                     return
 
-        thread = threading.Thread(target=beat, daemon=True)
-        if self._rank == 0:
-            thread.start()
+        threading.Thread(target=beat, daemon=True).start()
         try:
             yield
         finally:

@@ -13,10 +13,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from seqlab.contracts import State
+from seqlab.distributed.launched import Launched
 from seqlab.distributed.lost import Lost
 from seqlab.distributed.orders import Orders
 from seqlab.distributed.state_bytes import as_bytes, from_bytes
 from seqlab.distributed.world import Order, Partial
+from seqlab.model.state import map_state
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +31,14 @@ class ProcessWorld:
     """This process among those of a process group, whose number is a power of two.
 
     Args:
-        rank: of this process.
-        size: how many there are.
+        here: this process.
         orders: of the first process to the others.
         device: of the model.
     """
 
-    def __init__(self, rank: int, size: int, orders: Orders, device: torch.device) -> None:
-        self.rank, self.size, self.orders = rank, size, orders
+    def __init__(self, here: Launched, orders: Orders, device: torch.device) -> None:
+        self.rank, self.size, self.local_rank = here.rank, here.size, here.local_rank
+        self.orders = orders
         self._device = device
         self._limit, self._slowest = FIRST_LIMIT, 0.0
         self._last_sum: float | None = None
@@ -71,9 +73,9 @@ class ProcessWorld:
                 dist.P2POp(dist.irecv, received, partner),
             ]
             for work in dist.batch_isend_irecv(exchange):
-                work.wait(timedelta(seconds=self._limit))
+                self._finish(work)
         sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
-        parts = zip(tensors, received.split(sizes), strict=True)
+        parts = zip(tensors, torch.split(received, sizes), strict=True)
         return [part.view(tensor.dtype).view_as(tensor) for tensor, part in parts]
 
     def _learn_pace(self) -> None:
@@ -93,24 +95,21 @@ class ProcessWorld:
     def give(self, tensors: Sequence[Tensor]) -> None:
         with self._waiting(0):
             for tensor in tensors:
-                work = dist.broadcast(tensor, 0, async_op=True)
-                work.wait(timedelta(seconds=self._limit))
+                self._finish(dist.broadcast(tensor, 0, async_op=True))
 
     def gather(self, states: Sequence[State]) -> Sequence[State] | None:
-        data = self.gather_bytes(as_bytes(states))
-        if data is None:
-            return None
-        return [state for part in data for state in from_bytes(part, self._device)]
-
-    def gather_bytes(self, data: bytes) -> list[bytes] | None:
-        """Send bytes to the first process, which returns those of all in the order of ranks."""
+        own = as_bytes(tuple(states))
         if self.rank:
-            self._send(data, 0)
+            self._send(own, 0)
             return None
-        return [data, *(self._receive(rank) for rank in range(1, self.size))]
+        data = [own, *(self._receive(rank) for rank in range(1, self.size))]
+        gathered = (state for part in data for state in from_bytes(part))
+        return [map_state(lambda tensor: tensor.to(self._device), state) for state in gathered]
+
+    def answers(self) -> list[str]:
+        return self.orders.answers()
 
     def give_bytes(self, data: bytes) -> bytes:
-        """Return the bytes of the first process."""
         if self.rank:
             return self._receive(0)
         for rank in range(1, self.size):
@@ -122,12 +121,16 @@ class ProcessWorld:
         size = torch.tensor([len(data)])
         with self._waiting(rank):
             for tensor in (size, content):
-                dist.isend(tensor, rank).wait(timedelta(seconds=self._limit))
+                self._finish(dist.isend(tensor, rank))
 
     def _receive(self, rank: int) -> bytes:
         size = torch.zeros(1, dtype=torch.int64)
         with self._waiting(rank):
-            dist.irecv(size, rank).wait(timedelta(seconds=self._limit))
+            self._finish(dist.irecv(size, rank))
             content = torch.empty(max(int(size), 1), dtype=torch.uint8)
-            dist.irecv(content, rank).wait(timedelta(seconds=self._limit))
+            self._finish(dist.irecv(content, rank))
         return bytes(content.numpy())[: int(size)]
+
+    def _finish(self, work: dist.Work | None) -> None:
+        assert work is not None  # noqa: S101 # this process is in the group
+        work.wait(timedelta(seconds=self._limit))

@@ -27,7 +27,7 @@ class Wishes:
     def numbers(self) -> list[float]:
         """As numbers; those of several processes are added."""
         signals = (float(self.signal == number) for number in SIGNALS)
-        return [float(self.stop or self.signal is not None), float(self.pause), *signals]
+        return [float(self.stop), float(self.pause), *signals]
 
     @classmethod
     def of(cls, numbers: Sequence[float]) -> Wishes:

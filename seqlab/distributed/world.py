@@ -33,7 +33,13 @@ class Partial(NamedTuple):
 
 
 class World(Protocol):
-    """The processes of a run; `rank` counts this one from 0, `size` all of them."""
+    """The processes of a run; `rank` counts this one from 0, `size` all of them.
+
+    `local_rank` counts this one among those of its machine; None: it is the only one.
+    """
+
+    @property
+    def local_rank(self) -> int | None: ...
 
     @property
     def rank(self) -> int: ...
@@ -50,6 +56,12 @@ class World(Protocol):
     def give(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors with those of the first process."""
 
+    def give_bytes(self, data: bytes) -> bytes:
+        """Return the bytes of the first process."""
+
+    def answers(self) -> list[str]:
+        """Wait for the answers of all other processes to an order."""
+
     def gather(self, states: Sequence[State]) -> Sequence[State] | None:
         """Return the states of the shards of all processes, in order, on the first one."""
 
@@ -60,6 +72,7 @@ class Alone:
 
     rank: int = 0
     size: int = 1
+    local_rank: int | None = None
 
     def sum(self, own: Partial) -> Partial:
         return own
@@ -69,6 +82,12 @@ class Alone:
 
     def give(self, tensors: Sequence[Tensor]) -> None:
         pass
+
+    def give_bytes(self, data: bytes) -> bytes:
+        return data
+
+    def answers(self) -> list[str]:
+        return []
 
     def gather(self, states: Sequence[State]) -> Sequence[State]:
         return states

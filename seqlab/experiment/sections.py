@@ -207,6 +207,8 @@ class Train:
         shards: into how many groups of rows each batch is cut, a power of two. Each has its own
             random numbers, and their gradients are added in one fixed order, so that a run has the
             same bits on as many processes as divide it; another number is another run.
+        threads: of each process on a CPU, on which last bits depend; null: as torch decides, or,
+            with several processes, an equal share of the machine's.
         precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
             the device computes in it.
         compile: let torch compile the model; takes a while before the first step.
@@ -244,6 +246,7 @@ class Train:
     init_from: str | InitFrom | None = None
     frozen: list[Pattern] = field(default_factory=list, metadata=LATER)
     activation_checkpointing: bool = field(default=False, metadata=LATER)
+    threads: Annotated[int, Gt(0), Le(1024)] | None = field(default=None, metadata=LATER)
     shards: Annotated[int, Gt(0), Le(2**10), Check(_power_of_two)] = field(
         default=1, metadata=LATER
     )

@@ -16,6 +16,7 @@ from seqlab.data.preparation import Prepared, prepare
 from seqlab.data.progress import Progress, log_progress
 from seqlab.data.splits import Source
 from seqlab.data.tokens import Tokens
+from seqlab.distributed.world import ALONE, World
 from seqlab.errors import (
     CheckpointError,
     Complaint,
@@ -82,6 +83,7 @@ def build(
     fingerprint: str | None = None,
     later_weights: Weights = None,
     begin: Begin | None = None,
+    world: World = ALONE,
 ) -> Parts:
     """Open the corpus, fit the tokenizer, and build everything else.
 
@@ -93,13 +95,14 @@ def build(
         fingerprint: the expected fingerprint of the corpus; None: any.
         later_weights: weights that will be loaded into the model, checked here.
         begin: gives the model its initial weights.
+        world: the processes of the run.
 
     Raises:
         SeqlabError: a part cannot be built.
     """
     train = resolved.train
     requested_kernels()  # a misspelt switch is refused before there is a run folder
-    device = pick_device(train.device)
+    device = pick_device(train.device, world.local_rank)
     checked = weights if weights is not None else later_weights
     where = train.initial.run if train.initial and weights is not None else "the checkpoint"
     if tokenizer is not None and checked is not None:
@@ -139,7 +142,14 @@ def build(
     sizes = TokenSizes.of(prepared.tokenizer, device)
     clip_norm = resolved.optimizer_keys.clip_norm
     training = Training(
-        model, sampler, optimizer, schedule, sizes=sizes, clip_norm=clip_norm, settings=train
+        model,
+        sampler,
+        optimizer,
+        schedule,
+        sizes=sizes,
+        clip_norm=clip_norm,
+        settings=train,
+        world=world,
     )
     return Parts(
         prepared=prepared,

@@ -34,6 +34,23 @@ from seqlab.training.step import RunningEpoch, Step
 log = logging.getLogger(__name__)
 
 
+def measured(resolved: Resolved, parts: Parts) -> dict[str, Any]:
+    """Score the evaluated split, with all other processes; the first one has the numbers."""
+    settings, tokens = resolved.evaluation, parts.evaluated
+    assert settings and tokens is not None  # noqa: S101, PT018 # called if there is a section
+    with parts.training.evaluating():
+        return measure(
+            parts.model,
+            tokens,
+            parts.sizes,
+            settings,
+            fresh=resolved.fresh_documents,
+            precision=parts.training.precision,
+            shards=resolved.train.shards,
+            world=parts.training.world,
+        )
+
+
 @dataclass
 class Recorder:
     """Writes rows of metrics and samples; `epoch` has the sums of the current epoch."""
@@ -79,17 +96,9 @@ class Recorder:
 
     def evaluated(self, step: Step) -> Evaluated:
         """Score the evaluated split, and write its row."""
-        settings, tokens = self.resolved.evaluation, self.parts.evaluated
-        assert settings and tokens is not None  # noqa: S101, PT018 # called if there is a section
-        with self.parts.training.evaluating():
-            metrics = measure(
-                self.parts.model,
-                tokens,
-                self.parts.sizes,
-                settings,
-                fresh=self.resolved.fresh_documents,
-                precision=self.parts.training.precision,
-            )
+        self.parts.training.world.order("evaluate")
+        settings, metrics = self.resolved.evaluation, measured(self.resolved, self.parts)
+        assert settings  # noqa: S101 # called if there is a section
         record = Evaluated(
             step=step.number,
             epoch=step.epoch,

@@ -13,16 +13,22 @@ import torch
 from seqlab.arguments import named_path
 from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
+from seqlab.distributed.agreement import agree, facts_here
+from seqlab.distributed.joining import joined
+from seqlab.distributed.launched import Launched, launched
+from seqlab.distributed.process_world import ProcessWorld
+from seqlab.distributed.settings import resolve_for, using_threads
+from seqlab.distributed.world import World
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.overrides import Overrides
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
-from seqlab.registry import Registry, Resolved, load_plugins, resolve
+from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.given import Given
 from seqlab.runs.building import DifferentModel, Parts, build
 from seqlab.runs.comparison import model_difference
-from seqlab.runs.description import describe_run, used_plugins, used_settings
+from seqlab.runs.description import describe_run, experiment_hash, used_plugins, used_settings
 from seqlab.runs.dry_run import check_parts
 from seqlab.runs.folder import (
     ROOT,
@@ -32,6 +38,7 @@ from seqlab.runs.folder import (
     choose_path,
     new_run_folder,
 )
+from seqlab.runs.following import follow, lead, start_of
 from seqlab.runs.initial_weights import FittingWeights
 from seqlab.runs.installed import installed_packages
 from seqlab.runs.loaded_run import Run, open_run
@@ -39,6 +46,7 @@ from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
+from seqlab.training.device import pick_device
 from seqlab.training.profiling import Profile
 
 log = logging.getLogger(__name__)
@@ -85,14 +93,17 @@ def run(
     if run_dir is not None:
         check_free(run_dir)
     registry = registry if registry is not None else load_plugins(given=plugins)
-    resolved = resolve(experiment, registry)
-    with run_log() as handler, deterministic(resolved.train.deterministic):
+    here = launched()
+    experiment, resolved = resolve_for(here, experiment, registry)
+    with run_log() as handler, together(here, resolved) as world:
+        if isinstance(world, ProcessWorld) and world.rank:
+            return Run(RunFolder(follow(resolved, world)), registry)
         for notice in resolved.notices:
             log.warning(notice)
         if progress is not None:
             progress("Checking the experiment", 0, None)
         check_parts(resolved)
-        parts = _build(resolved, registry, root, progress)
+        parts = _build(resolved, registry, root, progress, world)
         observers = Observers(resolved.observers)
         path = choose_path(experiment.name, run_dir, root)
         if run_dir is None:
@@ -103,11 +114,28 @@ def run(
         with locked(path):
             write_to(handler, folder.log)
             _log_untrained_targets(resolved, parts)
+            lead(world, parts, start_of(parts, path))
             profiler = Profile(parts.training.device, folder.profile) if profile else None
             if progress is not None:
                 progress("Training", 0, None)
             Session(resolved, parts, folder, observers, description, profiler).run()
     return Run(folder, registry)
+
+
+@contextmanager
+def together(here: Launched | None, resolved: Resolved) -> Iterator[World]:
+    """Meet the other processes of a launch, which must have the same settings and versions."""
+    train = resolved.train
+    device = pick_device(train.device, here.local_rank if here and here.size > 1 else None)
+    with (
+        using_threads(train.threads),
+        deterministic(train.deterministic),
+        joined(here, device) as world,
+    ):
+        if isinstance(world, ProcessWorld):
+            for notice in agree(world, facts_here(experiment_hash(resolved), device)):
+                log.warning(notice)
+        yield world
 
 
 @contextmanager
@@ -123,20 +151,26 @@ def deterministic(enabled: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
 
 
-def _build(resolved: Resolved, registry: Registry, root: Path, progress: Progress | None) -> Parts:
+def _build(
+    resolved: Resolved, registry: Registry, root: Path, progress: Progress | None, world: World
+) -> Parts:
     """Build all parts, with vocabulary and weights of the run in `train.init_from`, if any."""
     initial = resolved.train.initial
     if initial is None:
-        return build(resolved, progress=progress)
+        return build(resolved, progress=progress, world=world)
     try:
         other = open_run(initial.run, root=root, registry=registry)
     except UsageError as error:  # there is no such run
         raise UsageError(str(resolved.complaint(str(error), "train", "init_from"))) from None
     if initial.take == "fitting":
-        return build(resolved, progress=progress, begin=FittingWeights(resolved, other))
+        return build(
+            resolved, progress=progress, begin=FittingWeights(resolved, other), world=world
+        )
     saved = other.checkpoint
     try:
-        return build(resolved, other.tokenizer_as(resolved.tokenizer), saved.weights, progress)
+        return build(
+            resolved, other.tokenizer_as(resolved.tokenizer), saved.weights, progress, world=world
+        )
     except DifferentModel:
         difference = model_difference(other, resolved)
         if not difference:

@@ -8,18 +8,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
+from seqlab.distributed.wishes import Wishes
+from seqlab.distributed.world import Order
 from seqlab.errors import Interrupted, Override, StoppedByHand
-from seqlab.experiment.interval import interval
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Resolved
 from seqlab.remedies import Resumption
 from seqlab.runs.building import Parts
 from seqlab.runs.description import now
 from seqlab.runs.doubts import doubt, warn_at_the_end
+from seqlab.runs.due import Due, Intervals, Place
 from seqlab.runs.error_messages import (
     compiler_errors,
     disk_errors,
@@ -71,7 +74,8 @@ class Session:
         self.doubt = ""
         self._saved_step = -1
         self._minutes_before = 0.0
-        self._start = self._saved_at = self._evaluated_at = time.monotonic()
+        self._start = time.monotonic()
+        self.intervals, self.due = Intervals(self.resolved), Due()
 
     def run(self) -> None:
         """Run to the end; however it ends, `run.json` says how."""
@@ -89,12 +93,15 @@ class Session:
             samples = self.resolved.samples
             if samples and samples.at_start and not self.training.done:
                 self.recorder.sampled(epoch=0)
+            self.training.wishes = partial(self._wishes, request)
+            self._order("train")
             with self._profiled() as step_ended:
-                steps = self.training.steps(self.parts.total_steps)
-                while not (request.signal or self.reason) and (step := next(steps, None)):
+                for step in self.training.steps(self.parts.total_steps):
                     step_ended()
                     self._after(step)
+            request.signal = request.signal or self.training.agreed.signal
             self._finish(request)
+            self._order("end")
             self.folder.sync()
 
     @contextmanager
@@ -108,6 +115,19 @@ class Session:
             yield step_ended
         self.description["profile"] = self.profile.summary()
 
+    def _order(self, order: Order) -> None:
+        """Ask the other processes of the run, if there are any, to do their part."""
+        self.training.world.order(order)
+
+    def _wishes(self, request: Request) -> Wishes:
+        """Say what this process wishes before a step is taken, and what is due after it."""
+        training = self.training
+        epoch, group = training.epochs.place(training.done)
+        ends_epoch = group + 1 == training.epochs.steps(epoch)
+        self.due = self.intervals.after(Place(training.done + 1, epoch + 1, ends_epoch))
+        stop = bool(self.reason or request.signal)
+        return Wishes(stop, any(self.due) or ends_epoch, request.signal)
+
     def _after(self, step: Step) -> None:
         """Record, evaluate and save what is due after a step; saving comes last."""
         self.last = step
@@ -115,16 +135,18 @@ class Session:
         if step.ends_epoch:
             self.stopping.update(self.recorder.epoch_ended(step))
             self.recorder.epoch = RunningEpoch(self.training.columns)
-            if self._samples_due(step):
+            if self.due.samples:
                 self.recorder.sampled(step.epoch)
-        improved = self._evaluation_due(step) and self._evaluate(step)
-        if improved or self._checkpoint_due(step):
+        improved = self.due.evaluation and self._evaluate(step)
+        if improved or self.due.checkpoint:
             self._save()
+        if self.training.agreed.pause:
+            self._order("train")
 
     def _evaluate(self, step: Step) -> bool:
         """Score the evaluated split; return whether the weights are the best so far."""
         record = self.recorder.evaluated(step)
-        self._evaluated_at = time.monotonic()
+        self.intervals.evaluated()
         self.stopping.update(record)
         if wants_metric(self.parts.schedule):
             self.parts.schedule.step(record.loss)  # type: ignore[arg-type] # takes a metric
@@ -159,10 +181,11 @@ class Session:
             return
         if not last.ends_epoch:
             self.recorder.epoch_ended(last)
-        if self.resolved.evaluation and not self._evaluation_due(last):
+        due = self.intervals.after(Place(last.number, last.epoch, last.ends_epoch))
+        if self.resolved.evaluation and not due.evaluation:
             self.best.improved_by(self.recorder.evaluated(last))
             self._prune()  # the best until now need not be kept
-        if not self._samples_due(last):
+        if not due.samples:
             self.recorder.sampled(last.epoch)
         self.doubt = doubt(self.resolved, self.parts.model, self.recorder.last_rows())
         warn_at_the_end(self.description["corpus"], self.doubt)
@@ -178,7 +201,7 @@ class Session:
         path = save_checkpoint(self.folder.checkpoints, self._checkpoint())
         self._prune()
         self._saved_step = step
-        self._saved_at = time.monotonic()
+        self.intervals.saved()
         self.recorder.saved(step, path)
 
     def _prune(self) -> None:
@@ -188,6 +211,7 @@ class Session:
         remove_checkpoints(self.folder.checkpoints, [s for s in old if s != self.best.step])
 
     def _checkpoint(self) -> Checkpoint:
+        self._order("state")
         model = self.parts.model
         state = {
             "tokenizer": self.parts.prepared.tokenizer.state_dict(),
@@ -235,18 +259,6 @@ class Session:
         """Wall time of the run, including that before it was resumed."""
         return self._minutes_before + (time.monotonic() - self._start) / 60
 
-    def _evaluation_due(self, step: Step) -> bool:
-        evaluation = self.resolved.evaluation
-        return evaluation is not None and _due(evaluation.every, step, self._evaluated_at)
-
-    def _checkpoint_due(self, step: Step) -> bool:
-        every = self.resolved.train.checkpoint.every
-        return every is not None and _due(every, step, self._saved_at)
-
-    def _samples_due(self, step: Step) -> bool:
-        samples = self.resolved.samples
-        return samples is not None and step.ends_epoch and step.epoch % samples.every == 0
-
     @contextmanager
     def _ending(self) -> Iterator[None]:
         """Write to `run.json` how the run ended, and tell the observers."""
@@ -286,10 +298,3 @@ class Session:
     def _resumption(self, resume_with: Sequence[Override] = ()) -> Resumption:
         """What resumes this run."""
         return Resumption(self.folder.path, resume_with, self.description["plugin_options"])
-
-
-def _due(every: int | str, step: Step, since: float) -> bool:
-    minutes = (time.monotonic() - since) / 60
-    return interval(every).due(
-        step=step.number, epoch=step.epoch, ends_epoch=step.ends_epoch, minutes=minutes
-    )

@@ -8,10 +8,15 @@ from torch import Tensor
 from seqlab.errors import Complaint, ExperimentError
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is cuda if there is one, otherwise cpu."""
+def pick_device(name: str, number: int | None = None) -> torch.device:
+    """Return the device of that name; `auto` is cuda if there is one, otherwise cpu.
+
+    `number` is the GPU of this process, where several have one each and `name` has none.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and number is not None:
+        name = f"cuda:{number}"
     device = torch.device(name)
     available = {"cpu": 1, "cuda": torch.cuda.device_count()}[device.type]
     if (device.index or 0) >= available:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +28,20 @@ Placed: TypeAlias = tuple[NDArray[np.int64], Batch]
 """The position of each row's first input, and the batch."""
 
 
+class Group(NamedTuple):
+    """Every `of`-th stream or document from `number` on, in the order in which they are scored."""
+
+    number: int = 0
+    of: int = 1
+
+    @property
+    def places(self) -> slice:
+        return slice(self.number, None, self.of)
+
+
+WHOLE = Group()
+
+
 @torch.inference_mode()
 def evaluate(
     model: LanguageModel,
@@ -40,6 +54,7 @@ def evaluate(
     window: int = 128,
     precision: torch.dtype = torch.float32,
     metrics: Sequence[Metric] = (),
+    group: Group = WHOLE,
 ) -> Sums:
     """Score a split; the model is left in evaluation mode.
 
@@ -55,6 +70,7 @@ def evaluate(
         window: T, the number of tokens of each stream that are read at once.
         precision: of the model's computations.
         metrics: are told of every target besides.
+        group: which streams, or documents, are scored.
 
     Raises:
         CorpusError: there is nothing to score.
@@ -62,9 +78,9 @@ def evaluate(
     check_scorable(tokens, fresh=fresh)
     model.eval()
     scored = ModelObjective(model)
-    total = Sums.zero(len(scored.columns.parts))
+    total = Sums(Sums.zero(len(scored.columns.parts)).values.to(model.device))
     state: State | None = None
-    for start, batch in batches_of(tokens, rows, fresh, batch_size, window):
+    for start, batch in batches_of(tokens, rows, fresh, batch_size, window, group):
         batch = on_device(batch, model.device)
         if scored.prepare is not None:
             positions = start[:, None] + np.arange(batch.inputs.shape[1])
@@ -84,12 +100,17 @@ def evaluate(
 
 
 def batches_of(
-    tokens: Tokens, rows: int, fresh: bool, batch_size: int | None, window: int
+    tokens: Tokens,
+    rows: int,
+    fresh: bool,
+    batch_size: int | None,
+    window: int,
+    group: Group = WHOLE,
 ) -> Iterator[Placed]:
     """Yield the windows of a split in which every target is scored once; see `evaluate`."""
     if fresh:
-        return document_batches(tokens, batch_size or rows, window)
-    return stream_batches(tokens, rows, batch_size or rows, window)
+        return document_batches(tokens, batch_size or rows, window, group)
+    return stream_batches(tokens, rows, batch_size or rows, window, group)
 
 
 def _tell(metrics: Sequence[Metric], head: Head, hidden: Tensor, window: Window) -> None:
@@ -133,35 +154,40 @@ def document_targets(tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int6
     return starts, np.append(starts[1:], len(tokens)) - starts - 1
 
 
-def document_batches(tokens: Tokens, rows: int, window: int) -> Iterator[Placed]:
+def document_batches(
+    tokens: Tokens, rows: int, window: int, group: Group = WHOLE
+) -> Iterator[Placed]:
     """Yield whole documents, the longest first; a row is dropped when its document has ended.
 
     A batch is `rows` windows, or more short documents of the same total length, up to a limit, as
     each has a state.
     """
     starts, targets = document_targets(tokens)
-    order = np.argsort(-targets, kind="stable")[: np.count_nonzero(targets > 0)]
+    order = np.argsort(-targets, kind="stable")[: np.count_nonzero(targets > 0)][group.places]
     first = 0
     while first < len(order):
         longest = int(targets[order[first]])
-        group = order[first : first + rows * min(max(window // longest, 1), tuning.SHORT_DOCUMENTS)]
-        first += len(group)
+        count = rows * min(max(window // longest, 1), tuning.SHORT_DOCUMENTS)
+        together = order[first : first + count]
+        first += len(together)
         for done in range(0, longest, window):
-            rest = group[: np.count_nonzero(targets[group] > done)]
+            rest = together[: np.count_nonzero(targets[together] > done)]
             begin, stops = starts[rest] + done, starts[rest] + targets[rest]
             length = min(window, longest - done)
             yield begin, tokens.windows(begin, length, continues=done > 0, stops=stops)
 
 
-def stream_batches(tokens: Tokens, rows: int, batch_size: int, window: int) -> Iterator[Placed]:
+def stream_batches(
+    tokens: Tokens, rows: int, batch_size: int, window: int, group: Group = WHOLE
+) -> Iterator[Placed]:
     """Cut the split into contiguous streams, and yield the windows of a batch of them at a time."""
     targets = len(tokens) - 1
     stride = -(-targets // rows)
-    starts = np.arange(0, targets, stride)
+    starts = np.arange(0, targets, stride)[group.places]
     stops = np.minimum(starts + stride, targets)
     for first in range(0, len(starts), batch_size):
-        group = slice(first, first + batch_size)
+        together = slice(first, first + batch_size)
         for done in range(0, stride, window):
             length = min(window, stride - done)
-            begin = starts[group] + done
-            yield begin, tokens.windows(begin, length, continues=done > 0, stops=stops[group])
+            begin = starts[together] + done
+            yield begin, tokens.windows(begin, length, continues=done > 0, stops=stops[together])

@@ -249,12 +249,16 @@ class Training:
         average, schedule = self.average, self.schedule.state_dict()
         return {
             "done": self.done,
-            "state": self._gradients.whole(self.state),
+            "state": self.whole_state(),
             "optimizer": self.optimizer.state_dict(),
             # torch adds functions to the state of some schedules
             "schedule": {k: v for k, v in schedule.items() if not callable(v)},
             "average": average and {"updates": average.updates, "tensors": average.tensors},
         }
+
+    def whole_state(self) -> State | None:
+        """Return what is carried for all rows; on several processes all call it at once."""
+        return self._gradients.whole(self.state)
 
     def load_state_dict(self, state: Mapping[str, Any], total_steps_changed: bool = False) -> None:
         """Restore what `state_dict` returned.

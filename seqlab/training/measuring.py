@@ -9,8 +9,9 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,14 +19,16 @@ from torch import Tensor
 
 from seqlab.contracts import Batch
 from seqlab.data.tokens import Tokens, on_device
+from seqlab.distributed.tree import tree_sum
+from seqlab.distributed.world import ALONE, Partial, World, shards_of
 from seqlab.errors import PluginError
 from seqlab.experiment.sections import Evaluation
 from seqlab.model.language_model import LanguageModel
 from seqlab.records import MEASURED
 from seqlab.registry.binding import Bound
-from seqlab.training.evaluation import batches_of, evaluate
+from seqlab.training.evaluation import Group, batches_of, evaluate
 from seqlab.training.loss import perplexity
-from seqlab.training.metrics import TokenSizes
+from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.objective import ModelObjective
 
 
@@ -38,6 +41,8 @@ def measure(
     fresh: bool,
     batch_size: int | None = None,
     precision: torch.dtype = torch.float32,
+    shards: int = 1,
+    world: World = ALONE,
 ) -> dict[str, Any]:
     """Score a split, and return the metrics as fields of a record.
 
@@ -49,6 +54,9 @@ def measure(
         fresh: whether each document starts with a fresh state.
         batch_size: the number of streams that are scored at once; None: all.
         precision: of the model's computations.
+        shards: into how many groups the streams are cut, each of which is scored by itself.
+        world: the processes, which score some of them each. Metrics and methods are the first
+            one's alone, and with a metric the whole pass.
 
     Raises:
         CorpusError: there is nothing to score.
@@ -56,7 +64,8 @@ def measure(
     """
     start = time.perf_counter()
     built = [metric() for metric in settings.metrics]
-    sums = evaluate(
+    score = partial(
+        evaluate,
         model,
         tokens,
         sizes,
@@ -67,6 +76,14 @@ def measure(
         precision=precision,
         metrics=built,
     )
+    if built:
+        if world.rank:
+            return {}
+        sums = score()
+    else:
+        sums = _added(score, shards, world)
+        if world.rank:
+            return {}
     further: list[Mapping[str, float | None]] = [metric.compute() for metric in built]
     seconds = time.perf_counter() - start  # of the pass that the tokens are counted in
     for name, method in _named(settings.methods):
@@ -78,6 +95,13 @@ def measure(
     for numbers in further:
         _add(fields, numbers)
     return fields
+
+
+def _added(score: Callable[..., Sums], shards: int, world: World) -> Sums:
+    """Score the groups of this process, and add those of all as the gradients of shards are."""
+    own = [score(group=Group(number, shards)).values for number in shards_of(world, shards)]
+    total = tree_sum(own, Tensor.add).clone()  # those of an evaluation cannot be added to
+    return Sums(world.sum(Partial((), total)).message)
 
 
 def further_columns(settings: Evaluation | None) -> list[str]:

@@ -1,0 +1,116 @@
+"""Start the processes of a run on this machine, by torch's elastic agent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+from seqlab.distributed.outcomes import FOLDER, Outcome, read_outcomes
+from seqlab.errors import RunFailed, UsageError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNRESPONSIVE = 10  # seconds after which a process that does not end is killed
+
+
+def launch(arguments: Sequence[str], workers: int, max_restarts: int = 0) -> Outcome | None:
+    """Run `seqlab ARGUMENTS` in several processes, which meet as one run.
+
+    Args:
+        arguments: of the command, for every process.
+        workers: how many processes.
+        max_restarts: how often all are started again after one has failed.
+
+    Returns:
+        How the first process ended, if that was by a signal; None: the run is done.
+
+    Raises:
+        RunFailed: a process was killed or hung.
+        UsageError: the processes could not be started.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    with TemporaryDirectory(prefix="seqlab-") as folder, _environment(FOLDER, folder):
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=workers,
+            run_id=uuid.uuid4().hex,
+            rdzv_backend="c10d",
+            rdzv_endpoint="127.0.0.1:0",
+            local_addr="127.0.0.1",
+            max_restarts=max_restarts,
+            logs_specs=DefaultLogsSpecs(log_dir=folder),
+            signals_to_handle="SIGQUIT",  # others are passed on once, and then it waits
+            shutdown_timeout=UNRESPONSIVE,
+        )
+        command = [sys.executable, "-m", "seqlab", *arguments]
+        try:
+            with _passing_signals_on():
+                elastic_launch(config, command[0])(*command[1:])
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            raise _failure(Path(folder), rank, failure.exitcode) from None
+        outcomes = read_outcomes(Path(folder))
+        return outcomes[0] if outcomes else None
+
+
+class ProcessesFailed(RunFailed):
+    """A process of a run failed; `exit_code` is its own."""
+
+    def __init__(self, lines: Sequence[str], code: int) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = list(lines)
+        self.exit_code = code
+
+
+def _failure(folder: Path, rank: int, exit_code: int) -> ProcessesFailed:
+    """What the process said that failed first, or how it was killed."""
+    causes = [outcome for outcome in read_outcomes(folder) if not outcome.lost]
+    if causes:
+        first = causes[0]
+        return ProcessesFailed([f"rank {first.rank}: {line}" for line in first.lines], first.code)
+    how = f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else "failed"
+    return ProcessesFailed([f"rank {rank} {how}"], RunFailed.exit_code)
+
+
+@contextmanager
+def _passing_signals_on() -> Iterator[None]:
+    """Send each signal that this process gets to those that it started, and wait for them."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        for child in children():
+            os.kill(child, number)
+
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that have not ended."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    try:
+        return [int(word) for word in path.read_text().split()]
+    except OSError:
+        raise UsageError("several processes need Linux, with /proc") from None
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]

@@ -1,0 +1,59 @@
+"""How launched processes ended, in files that their launcher reads: who said what, and when."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from seqlab.distributed.launched import Launched
+
+FOLDER = "SEQLAB_LAUNCH"
+"""The variable with the folder of these files; without it, a process tells its user itself."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one process ended.
+
+    Args:
+        rank: of the process.
+        attempt: in which.
+        code: its exit code.
+        lines: what it said.
+        lost: whether it ended because another one did not answer.
+        time: when, in seconds of Unix time.
+    """
+
+    rank: int
+    attempt: int
+    code: int
+    lines: Sequence[str]
+    lost: bool
+    time: float
+
+
+def folder_of_launch(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where outcomes are written; None: nowhere."""
+    return Path(environment[FOLDER]) if FOLDER in environment else None
+
+
+def write_outcome(
+    folder: Path, here: Launched, code: int, lines: Sequence[str], *, lost: bool
+) -> None:
+    """Say how this process ends."""
+    outcome = Outcome(here.rank, here.attempt, code, list(lines), lost, time.time())
+    path = folder / f"{here.attempt}-{here.rank}.json"
+    path.with_suffix(".new").write_text(json.dumps(asdict(outcome)), "utf-8")
+    path.with_suffix(".new").rename(path)
+
+
+def read_outcomes(folder: Path) -> list[Outcome]:
+    """Return the outcomes of the last attempt that has any, its causes first, then by time."""
+    outcomes = [Outcome(**json.loads(path.read_bytes())) for path in folder.glob("*.json")]
+    last = max((outcome.attempt for outcome in outcomes), default=0)
+    of_last = [outcome for outcome in outcomes if outcome.attempt == last]
+    return sorted(of_last, key=lambda outcome: (outcome.lost, outcome.time))
