@@ -1,0 +1,130 @@
+"""An address of a model hub, `hf://OWNER/NAME@REVISION` -> the folder of a run, in the cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqlab.atomic import atomic_folder, sync_tree
+from seqlab.cache_folder import cache_folder
+from seqlab.errors import RunFailed, UsageError
+from seqlab.offline import why_offline
+
+log = logging.getLogger(__name__)
+
+PREFIX = "hf://"
+FILES = ["*.json", "*.jsonl", "*.yaml", "README.md", "checkpoints/*/*", "plugins/*.py"]
+"""Of a repository: what a run folder has."""
+_ADDRESS = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([\w./-]+))?", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class _Address(NamedTuple):
+    text: str
+    owner: str
+    name: str
+    revision: str | None
+
+    @property
+    def repository(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+def is_address(run: object) -> bool:
+    """Return whether a run is named by an address of a hub."""
+    return isinstance(run, str) and run.startswith(PREFIX)
+
+
+def pull(address: str) -> Path:
+    """Return the folder of a run on a hub, which is fetched unless it was before.
+
+    The hub is $HF_ENDPOINT, or huggingface.co; the token that of $HF_TOKEN or of a login.
+
+    Raises:
+        UsageError: the address is not one, there is no such run there, or a package is missing.
+        RunFailed: it cannot be fetched.
+    """
+    parsed = _parsed(address)
+    if parsed.revision and _COMMIT.fullmatch(parsed.revision):
+        folder = _folder(parsed, parsed.revision)
+        if (folder / "run.json").is_file():
+            return folder
+    if reason := why_offline():
+        raise UsageError(f"run '{address}': {reason}; the folder of a run is read without a hub")
+    with _telling(parsed):
+        api = _api(address)
+        info = api.model_info(parsed.repository, revision=parsed.revision)
+        if "run.json" not in {file.rfilename for file in info.siblings or ()}:
+            raise UsageError(f"run '{address}': is no run of seqlab: it has no run.json")
+        commit = str(info.sha)
+        if not _COMMIT.fullmatch(commit):
+            raise RunFailed(f"run '{address}': the hub gives no commit for it")
+        folder = _folder(parsed, commit)
+        if not (folder / "run.json").is_file():
+            log.info("Fetching %s at %s", parsed.repository, commit[:12])
+            _fetch(api, parsed, commit, folder)
+    return folder
+
+
+def _parsed(address: str) -> _Address:
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise UsageError(
+            f"run '{address}': is no address of a hub, such as hf://OWNER/NAME or"
+            " hf://OWNER/NAME@REVISION"
+        )
+    return _Address(address, *match.groups())
+
+
+def _folder(address: _Address, commit: str) -> Path:
+    return cache_folder() / "hub" / f"{address.owner}--{address.name}" / commit
+
+
+def _api(address: str) -> Any:
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise UsageError(f"run '{address}': needs a package: pip install 'seqlab[hub]'") from None
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, library_name="seqlab")
+
+
+def _fetch(api: Any, address: _Address, commit: str, folder: Path) -> None:
+    """Fetch the files of a run into a folder, which is there when it is whole."""
+    with atomic_folder(folder) as temporary:
+        api.snapshot_download(
+            address.repository, revision=commit, local_dir=temporary, allow_patterns=FILES
+        )
+        sync_tree(temporary)
+
+
+@contextmanager
+def _telling(address: _Address) -> Iterator[None]:
+    """Say in one line what is wrong, and nothing about the library."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    except (RunFailed, UsageError):
+        raise
+    except Exception as error:  # of HTTP, of files, or of the library, in versions of its own
+        raise _told(error, address) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _told(error: Exception, address: _Address) -> RunFailed | UsageError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    where = f"run '{address.text}'"
+    if status in (401, 403, 404):
+        return UsageError(
+            f"{where}: there is no such model or revision on the hub, or it may not be read"
+            " without a token (set HF_TOKEN, or log in with `hf auth login`)"
+        )
+    lines = str(error).strip().splitlines()
+    return RunFailed(f"{where}: cannot be fetched ({lines[0] if lines else type(error).__name__})")
