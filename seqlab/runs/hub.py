@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,14 @@ from typing import Any, NamedTuple
 from seqlab.atomic import atomic_folder, sync_tree
 from seqlab.cache_folder import cache_folder
 from seqlab.errors import RunFailed, UsageError
+from seqlab.hub_client import (
+    LOG_IN,
+    NEEDED,
+    hub_client,
+    in_one_line,
+    quiet_client,
+    status_of,
+)
 from seqlab.offline import why_offline
 
 log = logging.getLogger(__name__)
@@ -56,9 +64,9 @@ def pull(address: str) -> Path:
             return folder
     if reason := why_offline():
         raise UsageError(f"run '{address}': {reason}; the folder of a run is read without a hub")
+    client = _client(parsed)
     with _telling(parsed):
-        api = _api(address)
-        info = api.model_info(parsed.repository, revision=parsed.revision)
+        info = client.model_info(parsed.repository, revision=parsed.revision)
         if "run.json" not in {file.rfilename for file in info.siblings or ()}:
             raise UsageError(f"run '{address}': is no run of seqlab: it has no run.json")
         commit = str(info.sha)
@@ -67,7 +75,7 @@ def pull(address: str) -> Path:
         folder = _folder(parsed, commit)
         if not (folder / "run.json").is_file():
             log.info("Fetching %s at %s", parsed.repository, commit[:12])
-            _fetch(api, parsed, commit, folder)
+            _fetch(client, parsed, commit, folder)
     return folder
 
 
@@ -85,46 +93,40 @@ def _folder(address: _Address, commit: str) -> Path:
     return cache_folder() / "hub" / f"{address.owner}--{address.name}" / commit
 
 
-def _api(address: str) -> Any:
+def _client(address: _Address) -> Any:
     try:
-        from huggingface_hub import HfApi
+        return hub_client()
     except ImportError:
-        raise UsageError(f"run '{address}': needs a package: pip install 'seqlab[hub]'") from None
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, library_name="seqlab")
+        raise UsageError(f"run '{address.text}': {NEEDED}") from None
 
 
-def _fetch(api: Any, address: _Address, commit: str, folder: Path) -> None:
+def _fetch(client: Any, address: _Address, commit: str, folder: Path) -> None:
     """Fetch the files of a run into a folder, which is there when it is whole."""
     with atomic_folder(folder) as temporary:
-        api.snapshot_download(
+        client.snapshot_download(
             address.repository, revision=commit, local_dir=temporary, allow_patterns=FILES
         )
+        shutil.rmtree(temporary / ".cache", ignore_errors=True)  # what the library notes there
         sync_tree(temporary)
 
 
 @contextmanager
 def _telling(address: _Address) -> Iterator[None]:
-    """Say in one line what is wrong, and nothing about the library."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Say in one line what is wrong."""
     try:
-        yield
+        with quiet_client():
+            yield
     except (RunFailed, UsageError):
         raise
     except Exception as error:  # of HTTP, of files, or of the library, in versions of its own
         raise _told(error, address) from error
-    finally:
-        logger.setLevel(level)
 
 
 def _told(error: Exception, address: _Address) -> RunFailed | UsageError:
-    status = getattr(getattr(error, "response", None), "status_code", None)
     where = f"run '{address.text}'"
-    if status in (401, 403, 404):
+    if status_of(error) in (401, 403, 404):
         return UsageError(
             f"{where}: there is no such model or revision on the hub, or it may not be read"
-            " without a token (set HF_TOKEN, or log in with `hf auth login`)"
+            f" without a token ({LOG_IN})"
         )
-    lines = str(error).strip().splitlines()
-    return RunFailed(f"{where}: cannot be fetched ({lines[0] if lines else type(error).__name__})")
+    return RunFailed(f"{where}: cannot be fetched ({in_one_line(error)})")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import StringConstraints
 
 import seqlab
+from seqlab.hub_client import LOG_IN, NEEDED, hub_client, in_one_line, quiet_client, status_of
 
 FOLDER = seqlab.component("folder")
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*$")]
@@ -21,9 +20,9 @@ Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*/[A-
 class Hub:
     """A repository of a model hub, to which the files of another exporter are pushed.
 
-    It prints the address, such as hf://me/model@COMMIT, by which `seqlab.open_run` and every command
-    read the run. The hub is $HF_ENDPOINT, or huggingface.co; the token that of $HF_TOKEN or of
-    `hf auth login`, never an option. Needs the extra: pip install 'seqlab[hub]'.
+    It prints the address, such as hf://me/model@COMMIT, which every command takes as a run. The
+    hub is $HF_ENDPOINT, or huggingface.co; the token that of $HF_TOKEN or of `hf auth login`, never
+    an option. Needs the extra: pip install 'seqlab[hub]'.
 
     Args:
         repo: Required. The repository, OWNER/NAME, which is made if there is none.
@@ -43,7 +42,7 @@ class Hub:
         branch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w./-]*$")] = "main",
     ) -> None:
         if find_spec("huggingface_hub") is None:
-            raise ValueError("exporter 'hub' needs a package: pip install 'seqlab[hub]'")
+            raise ValueError(f"exporter 'hub' {NEEDED}")
         self._inner = inner()
         if getattr(self._inner, "keeps_files", True) is False:
             raise ValueError("inner: sends a model elsewhere; it should write files, as `folder`")
@@ -51,21 +50,20 @@ class Hub:
 
     def export(self, run: seqlab.TrainedRun, folder: Path) -> str:
         self._inner.export(run, folder)
-        from huggingface_hub import HfApi, get_token
+        from huggingface_hub import get_token
 
         if get_token() is None:
-            raise ValueError("there is no token: set HF_TOKEN, or log in with `hf auth login`")
+            raise ValueError(f"there is no token: {LOG_IN}")
         with _telling(self._repo):
-            api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, library_name="seqlab")
-            commit = self._push(api, folder, f"{run.name}, step {run.step:,}")
+            commit = self._push(hub_client(), folder, f"{run.name}, step {run.step:,}")
         return f"hf://{self._repo}@{commit}"
 
-    def _push(self, api: Any, folder: Path, message: str) -> str:
+    def _push(self, client: Any, folder: Path, message: str) -> str:
         """Push files in one commit, in which a checkpoint that was there before is replaced."""
-        api.create_repo(self._repo, private=self._private, exist_ok=True)
+        client.create_repo(self._repo, private=self._private, exist_ok=True)
         if self._branch != "main":
-            api.create_branch(self._repo, branch=self._branch, exist_ok=True)
-        commit = api.upload_folder(
+            client.create_branch(self._repo, branch=self._branch, exist_ok=True)
+        commit = client.upload_folder(
             repo_id=self._repo,
             folder_path=folder,
             revision=self._branch,
@@ -77,30 +75,14 @@ class Hub:
 
 @contextmanager
 def _telling(repo: str) -> Iterator[None]:
-    """Say in one line what is wrong, and nothing about the library."""
-    from huggingface_hub.utils import are_progress_bars_disabled as disabled
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
-
-    logger, quiet_before = logging.getLogger("huggingface_hub"), disabled()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    disable_progress_bars()
+    """Say in one line what is wrong."""
     try:
-        yield
+        with quiet_client():
+            yield
     except Exception as error:  # of HTTP, of files, or of the library, in versions of its own
-        raise seqlab.RunFailed(f"exporter 'hub' cannot send it: {_reason(error, repo)}") from error
-    finally:
-        logger.setLevel(level)
-        if not quiet_before:
-            enable_progress_bars()
-
-
-def _reason(error: Exception, repo: str) -> str:
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403):
-        return f"the token may not write to {repo}"
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+        refused = status_of(error) in (401, 403)
+        reason = f"the token may not write to {repo}" if refused else in_one_line(error)
+        raise seqlab.RunFailed(f"exporter 'hub' cannot send it: {reason}") from error
 
 
 @seqlab.hookimpl
