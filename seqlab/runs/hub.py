@@ -102,12 +102,16 @@ def _client(address: _Address) -> Any:
 
 def _fetch(client: Any, address: _Address, commit: str, folder: Path) -> None:
     """Fetch the files of a run into a folder, which is there when it is whole."""
-    with atomic_folder(folder) as temporary:
-        client.snapshot_download(
-            address.repository, revision=commit, local_dir=temporary, allow_patterns=FILES
-        )
-        shutil.rmtree(temporary / ".cache", ignore_errors=True)  # what the library notes there
-        sync_tree(temporary)
+    try:
+        with atomic_folder(folder) as temporary:
+            client.snapshot_download(
+                address.repository, revision=commit, local_dir=temporary, allow_patterns=FILES
+            )
+            shutil.rmtree(temporary / ".cache", ignore_errors=True)  # what the library notes there
+            sync_tree(temporary)
+    except OSError:
+        if not (folder / "run.json").is_file():  # nor has another process fetched it meanwhile
+            raise
 
 
 @contextmanager

@@ -32,12 +32,16 @@ class Repository:
 
 @dataclass
 class HubServer:
-    """What is on the hub, and which requests it got: method, path and the header of the token."""
+    """What is on the hub, and which requests it got: method, path and the header of the token.
+
+    `withheld` are files that it lists and does not give.
+    """
 
     address: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)
     large: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    withheld: set[str] = field(default_factory=set)
 
 
 @contextmanager
@@ -179,6 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
         if (found := self._found(name, revision)) is None:
             return
         repository, commit = found
+        if path in self.hub.withheld:
+            self._refuse(404, "EntryNotFound")
+            return
         data = repository.commits[commit][path]
         self._answer(data, headers={"X-Repo-Commit": commit, "ETag": f'"{_etag(data)}"'})
 

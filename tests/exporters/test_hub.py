@@ -58,6 +58,16 @@ def test_what_is_pulled_lies_in_the_cache_as_files_without_links_or_notes(hub, r
     assert folder.parents[1] == folder.parents[2] / "hub"
 
 
+def test_a_run_that_is_fetched_in_part_is_not_there(hub, run, tmp_path):
+    address = pushed(run)
+    hub.withheld = {"metrics.jsonl"}
+    with pytest.raises(seqlab.SeqlabError, match="hf://me/model@"):
+        seqlab.open_run(address)
+    assert not [path for path in tmp_path.rglob("run.json") if "hub" in path.parts]
+    hub.withheld = set()
+    assert seqlab.open_run(address).metrics
+
+
 def test_a_commit_that_was_pulled_needs_no_hub(hub, run, monkeypatch):
     address = pushed(run)
     seqlab.open_run(address)
@@ -134,6 +144,12 @@ def test_what_is_no_address_is_told(hub, address):
     with pytest.raises(seqlab.UsageError, match="is no address of a hub, such as hf://OWNER/NAME"):
         seqlab.open_run(address)
     assert hub.requests == []
+
+
+@pytest.mark.parametrize("repo", ["model", "me/", "a/b/c", "me/mö", "../model"])
+def test_what_is_no_repository_is_told(run, repo):
+    with pytest.raises(seqlab.ExperimentError, match="repo: should be OWNER/NAME, such as me/mode"):
+        run.export("hub", repo=repo)
 
 
 def test_a_hub_that_does_not_answer_is_told(run, monkeypatch):

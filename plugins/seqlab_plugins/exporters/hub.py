@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ import seqlab
 from seqlab.hub_client import LOG_IN, NEEDED, hub_client, in_one_line, quiet_client, status_of
 
 FOLDER = seqlab.component("folder")
-Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*$")]
+REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 
 class Hub:
@@ -36,13 +37,15 @@ class Hub:
     def __init__(
         self,
         *,
-        repo: Repository,
+        repo: str,
         inner: seqlab.ExporterFactory = FOLDER,
         private: bool = False,
         branch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w./-]*$")] = "main",
     ) -> None:
         if find_spec("huggingface_hub") is None:
             raise ValueError(f"exporter 'hub' {NEEDED}")
+        if not REPOSITORY.fullmatch(repo):
+            raise ValueError(f"repo: should be OWNER/NAME, such as me/model; it is {repo!r}")
         self._inner = inner()
         if getattr(self._inner, "keeps_files", True) is False:
             raise ValueError("inner: sends a model elsewhere; it should write files, as `folder`")
