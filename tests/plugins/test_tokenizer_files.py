@@ -287,10 +287,38 @@ def test_a_missing_package_is_told_with_the_command(monkeypatch):
         fitted(ranks(), pattern="gpt2")
 
 
-@settings(deadline=None, max_examples=100)
-@given(st.text(st.sampled_from("aZé中1½'sdmtlrve \n\r\t\u00a0,./!\u0301ǅʰ_-9")))
-def test_the_expression_of_gpt2_cuts_as_the_published_one(text):
-    import regex
-    from tiktoken_ext.openai_public import r50k_pat_str
+def test_ids_of_the_file_stay_reserved_beside_further_ones(tiny):
+    inner = {"name": "file", "path": str(written(byte_pairs()))}
+    tokenizer = {"name": "with_reserved", "inner": inner, "reserved": ["mask", "pad"]}
+    opened = seqlab.run(tiny | {"tokenizer": tokenizer, "train": {"steps": 1}}).tokenizer
+    size = opened.size
+    assert opened.reserved == {
+        "endoftext": 0, "mask of inner": 1, "mask": size - 2, "pad": size - 1
+    }  # fmt: skip
 
-    assert regex.findall(KNOWN["gpt2"].pattern, text) == regex.findall(r50k_pat_str, text)
+
+@pytest.fixture(scope="module")
+def published():
+    """What the library knows of the published files, which it would download."""
+    from tiktoken_ext import openai_public
+
+    with pytest.MonkeyPatch.context() as own:
+        for name in ("load_tiktoken_bpe", "data_gym_to_mergeable_bpe_ranks"):
+            own.setattr(openai_public, name, lambda *_, **__: {})
+        return {name: getattr(openai_public, name)() for name in KNOWN}
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(st.sampled_from("aZé中1½'sdmtlrveSDVE \n\r\t\u00a0,./!\u0301ǅʰ_-9")))
+def test_words_are_cut_as_for_the_published_files(published, text):
+    import regex
+
+    for name, known in KNOWN.items():
+        expected = regex.findall(published[name]["pat_str"].replace("$", r"\Z"), text)
+        assert (name, regex.findall(known.pattern, text)) == (name, expected)
+
+
+def test_special_tokens_are_those_of_the_published_files(published):
+    assert {name: dict(known.special) for name, known in KNOWN.items()} == {
+        name: content["special_tokens"] for name, content in published.items()
+    }

@@ -38,7 +38,8 @@ class HuggingFace:
         self._set_tokens()
 
     def encode(self, text: str) -> Sequence[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        ids: list[int] = encoding.ids
         return ids
 
     def losing_step(self, text: str) -> str | None:
