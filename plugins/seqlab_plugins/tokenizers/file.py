@@ -88,7 +88,7 @@ class File:
         return self._tokens[token]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"file": torch.frombuffer(bytearray(self._data), dtype=torch.uint8)}
+        return {"file": torch.from_numpy(np.frombuffer(self._data, np.uint8).copy())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._open(state["file"].numpy().tobytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 MAX_IDS = 1 << 22  # no file of a tokenizer has as many
@@ -43,6 +44,7 @@ class FileTokenizer(Protocol):
 Open = Callable[[bytes, str | None], FileTokenizer]
 
 
+@lru_cache(maxsize=2)  # a large file takes a second, and one run asks several times
 def open_file(data: bytes, pattern: str | None) -> FileTokenizer:
     """Read the content of a file, whose format follows from it.
 
