@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import TOKEN, hub_server
 
 import seqlab
+
+from .hub_server import TOKEN, hub_server
 
 pytest.importorskip("huggingface_hub")
 # Two of its own dependencies disagree.
