@@ -79,7 +79,7 @@ def cached_tokens(
         return tokens
 
     def rebuild(folder: Path) -> None:
-        with _locked(folder):
+        with locked(folder):
             build(folder)
 
     def build(folder: Path) -> None:
@@ -90,9 +90,9 @@ def cached_tokens(
     if key is not None:
         with suppress(Damaged):
             return open_entry(cache_folder() / "tokens" / key)
-    root = _writable_folder() if key is not None else _process_folder()
+    root = writable_folder() if key is not None else process_folder()
     folder = root / "tokens" / (key or secrets.token_hex(16))
-    with _locked(folder):
+    with locked(folder):
         try:
             return open_entry(folder)  # another process has just made them
         except Damaged:
@@ -104,7 +104,7 @@ def cached_state(key: str | None, make: Callable[[], Any]) -> tuple[Any, bool]:
     """Return the state of a key, and whether it was cached; it is made if not."""
     if key is None:
         return make(), False
-    file = _writable_folder() / "vocabularies" / f"{key}{STATE}"
+    file = writable_folder() / "vocabularies" / f"{key}{STATE}"
     try:
         return _read_state(file), True
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
@@ -155,7 +155,7 @@ def cached_fingerprint(key: str | None, files: FileStates, make: Callable[[], st
         return make()
     states = [(str(path.absolute()), *state) for path, state in files.items()]
     latest = max((max(state[1:3]) for state in files.values()), default=0) / 1e9
-    file = _writable_folder() / "fingerprints" / str(key_of(corpus=key, files=states))
+    file = writable_folder() / "fingerprints" / str(key_of(corpus=key, files=states))
     with suppress(OSError, UnicodeDecodeError):
         text = read(file, MAX_FINGERPRINT).decode("ascii")
         if text.endswith("\n"):
@@ -171,8 +171,8 @@ def cached_fingerprint(key: str | None, files: FileStates, make: Callable[[], st
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the name of a store while it is built."""
+def locked(folder: Path) -> Iterator[None]:
+    """Lock the name of an entry, a folder, while it is made."""
     with _writing(folder):
         make_folders(folder.parent)
         expect_folder(folder.parent)
@@ -180,7 +180,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=1)
         except Timeout:
-            log.info("Another process is preparing the same tokens; waiting for it")
+            log.info("Another process is preparing the same; waiting for it")
             lock.acquire()
         try:
             remove_leftovers(folder.parent)
@@ -210,7 +210,7 @@ def check_writable() -> None:
         raise _unwritable(cache_folder(), error)
 
 
-def _writable_folder() -> Path:
+def writable_folder() -> Path:
     """The cache folder, or one for this process alone if that cannot be written."""
     folder = cache_folder()
     error = _write_error(folder)
@@ -234,11 +234,11 @@ def _process_folder_with_warning(folder: Path, reason: str) -> Path:
         "%s: cannot be written (%s), so nothing that is prepared is kept; $SEQLAB_CACHE names"
         " another folder", folder, reason
     )  # fmt: skip
-    return _process_folder()
+    return process_folder()
 
 
 @cache
-def _process_folder() -> Path:
+def process_folder() -> Path:
     """A folder that is removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="seqlab-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from seqlab.atomic import expect_only, remove_folder, remove_leftovers
 from seqlab.cache_folder import cache_folder
+from seqlab.data import copies
 from seqlab.data.cache import MAX_FINGERPRINT, STATE
 from seqlab.data.store import FILES, Damaged, read_manifest
 from seqlab.files import entries, read, size_of
@@ -44,6 +45,8 @@ def clear() -> tuple[int, list[OSError]]:
         "vocabularies": _remove_vocabulary,
         "fingerprints": _remove_fingerprint,
         kept_entries.FOLDER: _remove_signatures,
+        copies.FOLDER: copies.remove_copy,
+        copies.LISTS: copies.remove_list,
     }
     for name, remove in removals.items():
         folder = cache_folder() / name

@@ -18,6 +18,7 @@ from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
 from seqlab.registry.option_values import suggest_close
+from seqlab.urls import is_url
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def option_at_fault(resolved: Text, message: str) -> list[str]:
         (len(str(path)), name)
         for name, value in resolved.corpus.options.items()
         for path in (value if isinstance(value, list) else [value])
-        if isinstance(path, Path) and str(path) in message
+        if (isinstance(path, Path) or is_url(str(path))) and str(path) in message
     ]
     return [max(named)[1]] if named else []
 

@@ -37,6 +37,7 @@ from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
+from seqlab.urls import mentions_url
 from seqlab.vocabulary import Vocabulary
 
 MAX_READ = 1 << 20  # characters (or ids) of each split
@@ -208,7 +209,7 @@ def _open(result: DryRun, resolved: Resolved) -> Source | None:
         try:
             source = open_source(resolved, fingerprint=False)
         except CorpusUnavailable as error:
-            if option_at_fault(resolved, str(error)):
+            if option_at_fault(resolved, str(error)) and not mentions_url(str(error)):
                 raise
             result.notices.append(f"its corpus is not here yet, so it was not checked: {error}")
     return source
