@@ -18,7 +18,7 @@ from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
 from seqlab.registry.option_values import suggest_close
-from seqlab.urls import is_url
+from seqlab.urls import is_url, mentions_url
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,11 @@ def option_at_fault(resolved: Text, message: str) -> list[str]:
         if (isinstance(path, Path) or is_url(str(path))) and str(path) in message
     ]
     return [max(named)[1]] if named else []
+
+
+def names_missing_file(resolved: Text, message: str) -> bool:
+    """Whether a message is about a file that an option names, and that should be on this machine."""
+    return bool(option_at_fault(resolved, message)) and not mentions_url(message)
 
 
 def _open(resolved: Text, fingerprint: bool) -> Source:

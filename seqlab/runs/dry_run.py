@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from seqlab.contracts import Document, Ids, Tokenizer
-from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
+from seqlab.data.splits import TRAIN, Source, locating_errors, names_missing_file, open_source
 from seqlab.data.tokens import Tokens, encode
 from seqlab.documents import text_pieces
 from seqlab.errors import (
@@ -37,7 +37,6 @@ from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.evaluation import check_scorable
-from seqlab.urls import mentions_url
 from seqlab.vocabulary import Vocabulary
 
 MAX_READ = 1 << 20  # characters (or ids) of each split
@@ -209,7 +208,7 @@ def _open(result: DryRun, resolved: Resolved) -> Source | None:
         try:
             source = open_source(resolved, fingerprint=False)
         except CorpusUnavailable as error:
-            if option_at_fault(resolved, str(error)) and not mentions_url(str(error)):
+            if names_missing_file(resolved, str(error)):
                 raise
             result.notices.append(f"its corpus is not here yet, so it was not checked: {error}")
     return source

@@ -50,7 +50,8 @@ def downloaded(dataset: str, revision: str, config: str | None) -> Mapping[str, 
     datasets = _package()
     where = f"{dataset} at {revision[:7]}"
     offline = why_offline() or _hub_offline()
-    log.info("Opening %s of the hub of Hugging Face", where)
+    if not offline:
+        log.info("Opening %s of the hub of Hugging Face", where)
     with _quiet(datasets), _hub(datasets, offline=bool(offline)):
         try:
             opened = datasets.load_dataset(f"hf://datasets/{dataset}", config, revision=revision)
@@ -58,7 +59,7 @@ def downloaded(dataset: str, revision: str, config: str | None) -> Mapping[str, 
             raise _refusal(datasets, error, where, offline) from None
     splits = _by_split(datasets, opened)
     if not all(_is_of(part, revision) for part in splits.values()):
-        why = offline or "the hub cannot be reached"
+        why = offline or "this one is not on the hub, or the hub cannot be reached"
         raise CorpusUnavailable(f"{where}: only another revision is in the cache, and {why}")
     return splits
 
@@ -113,7 +114,7 @@ def _hub_offline() -> str:
 
 @contextmanager
 def _hub(datasets: ModuleType, *, offline: bool) -> Iterator[None]:
-    """Let the libraries ask the hub, or not; they read the environment only as they are imported."""
+    """Let the libraries ask the hub, or not; they read the environment once, when imported."""
     from huggingface_hub import constants
 
     before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
