@@ -154,7 +154,7 @@ def option_at_fault(resolved: Text, message: str) -> list[str]:
 
 
 def names_missing_file(resolved: Text, message: str) -> bool:
-    """Whether a message is about a file that an option names, and that should be on this machine."""
+    """Whether a message is about a file of an option that should be on this machine."""
     return bool(option_at_fault(resolved, message)) and not mentions_url(message)
 
 

@@ -309,3 +309,13 @@ def test_a_missing_package_for_the_web_is_told_with_the_extra(monkeypatch):
 def test_what_is_unavailable_is_a_kind_of_its_own(server):
     with pytest.raises(CorpusUnavailable):
         Text(path=server.url("/none.txt"))
+
+
+def test_the_command_describes_and_scores_a_url(server, make_run, capsys):
+    server.files["/b.jsonl"] = b'{"text": "one"}\n{"text": "two"}\n'
+    assert call(["corpus", "describe", server.url("/b.jsonl"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["corpus"], facts["documents"], facts["characters"]) == ("jsonl", 2, 6)
+    make_run("runs/fox")
+    assert call(["eval", "fox", "--text", server.url("/a.txt"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] == len(TEXT) - 1

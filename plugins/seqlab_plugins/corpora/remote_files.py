@@ -64,7 +64,7 @@ def remote_files(url: str) -> list[Path]:
     if why := why_offline():
         return _downloaded_before(url, why)
     files, path = _file_system(url)
-    copies = [_copy(files, found, name) for name, found in _matches(files, path, url)]
+    copies = [_copy(files, *match) for match in _matches(files, path, url)]
     remember(url, copies)
     return copies
 
@@ -121,30 +121,33 @@ def _package(scheme: str, error: ImportError) -> str:
     return str(missing if module == "fsspec" else module)
 
 
-def _matches(files: Any, path: str, url: str) -> list[tuple[str, str]]:
-    """The URL of each file, and its path in the file system, in order."""
+def _matches(files: Any, path: str, url: str) -> Iterator[tuple[str, str, str | None]]:
+    """The URL of each file in order, its path in the file system, and its mark."""
     if "*" not in path and "[" not in path:
-        return [(url, path)]
+        yield url, path, mark_of(_info(files, path, url))
+        return
     with _failures(url):
-        found = sorted(files.glob(path))
+        files.invalidate_cache()
+        found = files.glob(path, detail=True)
     if not found:
         raise CorpusUnavailable(f"{url}: matches no file")
-    return [(str(files.unstrip_protocol(match)), match) for match in found]
+    for match, listed in sorted(found.items()):
+        if listed.get("type") != "directory":
+            name = str(files.unstrip_protocol(match))
+            yield name, match, mark_of(listed) or mark_of(_info(files, match, name))
 
 
-def _copy(files: Any, path: str, url: str) -> Path:
-    info = _info(files, path, url)
-    mark = mark_of(info)
-
+def _copy(files: Any, url: str, path: str, mark: str | None) -> Path:
     def fetch(target: Path) -> None:
-        log.info("Downloading %s%s", url, _in_bytes(info.get("size")))
+        before = _info(files, path, url)
+        log.info("Downloading %s%s", url, _in_bytes(before.get("size")))
         with _failures(url):
             files.get_file(path, os.fspath(target), callback=_progress(url))
-        size = target.stat().st_size
-        if mark_of(_info(files, path, url)) != mark:
+        size, expected = target.stat().st_size, before.get("size")
+        if mark_of(_info(files, path, url)) != mark_of(before):
             raise CorpusError(f"{url}: changed while it was read; run again")
-        if info.get("size") not in (None, size):
-            message = f"was cut off after {size:,} of {info['size']:,} bytes; run again"
+        if expected not in (None, size):
+            message = f"was cut off after {size:,} of {expected:,} bytes; run again"
             raise CorpusUnavailable(f"{url}: {message}")
 
     return copy_of(url, mark, fetch)
