@@ -311,11 +311,13 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     states = dict(line.split("\t", 1) for line in result.out.splitlines()[1:])
     for name in ("jay_lyrics", "tiny_shakespeare"):
         assert states.pop(f"corpus {name}").startswith("not here: ")
-    needed = dict.fromkeys(("text", "folder", "jsonl", "parquet", "tokens"), "path")
+    files = "text", "folder", "jsonl", "csv", "parquet", "tokens", "binary"
+    needed = dict.fromkeys(files, "path")
     needing = {f"corpus {name}": option for name, option in needed.items()}
     for name, option in (needing | {"embedding learned": "size", DISTILLATION: "teacher"}).items():
         reason = f"not here: option '{option}' has no default; give it a value"
         assert states.pop(name) == reason
+    assert states.pop("corpus hugging_face").startswith("not here: ")
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
     scans = "min_gru", "selective_state_space", "gated_linear_attention"
     for name in ("rnn", "lstm", "gru", "lora", *scans):  # lora is tried around one of them
