@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]+://."  # two letters at least: c:/ is a disk
 _URL = re.compile(PATTERN)
@@ -15,11 +15,12 @@ _URL_AS_PATH = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+(::.*)?:/")  # pathlib makes
 _HTTP = ("http", "https")
 _NAMES = (
     r"[\w.-]*(?:token|secret|passw|pwd|signature|credential|access_?key|api_?key)[\w.-]*"
-    r"|key|sig|auth|authorization"
+    r"|key|sig|auth|authorization|pass|jwt"
 )
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_SECRET_VALUE = re.compile(rf"([?&;](?:{_NAMES})=)[^&\s'\",)\]}}]+", re.IGNORECASE)
-_LOGIN = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]+:/{1,2})[^/\s@'\"]+@")
+_VALUE = re.compile(r"[&;]([^=&;]+)=")
+_SECRET_VALUE = re.compile(rf"([?&;#](?:{_NAMES})=)[^&\s'\",)\]}}]+", re.IGNORECASE)
+_LOGIN = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]+)(:/{1,2})([^/\s@'\"]+)@")
 
 _NEITHER = "a path or a URL"
 _LOGIN_ELSEWHERE = (
@@ -44,7 +45,13 @@ def without_secrets(text: str) -> str:
 
 
 def _hidden_login(match: re.Match[str]) -> str:
-    return match[0] if match[1].startswith("github:") else f"{match[1]}…@"
+    scheme, slashes, login = match.groups()
+    return f"{scheme}{slashes}…@" if _is_secret(scheme.lower(), login) else match[0]
+
+
+def _is_secret(scheme: str, login: str) -> bool:
+    """Whether what is before an @ has a password; of GitHub it is a repository."""
+    return scheme != "github" and (":" in login or scheme in _HTTP)
 
 
 def url_of_file(text: str) -> str:
@@ -78,9 +85,10 @@ def _refuse_secrets(url: str) -> None:
     try:
         parts = urlsplit(url)
         login, _, _ = parts.netloc.rpartition("@")
-        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+        names = map(unquote, _VALUE.findall(f"&{parts.query}&{parts.fragment}"))
     except ValueError:
         raise ValueError("a valid URL") from None
-    has_password = parts.scheme != "github" and (":" in login or (login and parts.scheme in _HTTP))
-    if has_password or any(_SECRET_NAME.fullmatch(name) for name in names):
+    if (login and _is_secret(parts.scheme, login)) or any(
+        _SECRET_NAME.fullmatch(name) for name in names
+    ):
         raise ValueError(_LOGIN_ELSEWHERE)

@@ -135,7 +135,7 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 @click.option("--clear", is_flag=True, help="Remove all entries; a run makes again what it needs.")
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
-    """List the cached token ids, the last used first."""
+    """List the cached token ids, the last used first, and say how large copies of files are."""
     from seqlab.cache_folder import cache_folder
     from seqlab.data import cache_entries
 
@@ -149,10 +149,13 @@ def cache(clear: bool, as_json: bool) -> None:
     facts = [_describe_store(folder, manifest) for folder, manifest in stores]
     if as_json:
         print_json(facts)
-    elif facts:
+        return
+    if sizes := list(cache_entries.sizes_of_copies()):
+        err(f"Copies of {len(sizes):,} files elsewhere take {_bytes(sum(sizes))}")
+    if facts:
         columns = ("corpus", "split", "tokenizer", "tokens", "size", "last used", "folder")
         print_table(columns, [_row(fact) for fact in facts])
-    else:
+    elif not sizes:
         err(f"The cache is empty: {cache_folder()}")
 
 

@@ -31,6 +31,13 @@ def stores() -> Iterator[tuple[Path, dict[str, Any]]]:
             yield folder, read_manifest(folder)
 
 
+def sizes_of_copies() -> Iterator[int]:
+    """Yield the bytes of each copy of a file elsewhere."""
+    for folder in _keyed(cache_folder() / copies.FOLDER, ""):
+        with suppress(OSError):
+            yield copies.size_of_copy(folder)
+
+
 def clear() -> tuple[int, list[OSError]]:
     """Remove all entries; runs that use or build them are not disturbed.
 

@@ -90,14 +90,19 @@ def remembered(asked: str) -> list[Path]:
     """
     with _damage():
         rows = json.loads(read(cache_folder() / LISTS / _key(asked), MAX_LIST))["copies"]
-        return [_open(cache_folder() / FOLDER / Path(key).name, url) for url, key in rows]
+        return [_open(cache_folder() / FOLDER / Path(key).name, str(url)) for url, key in rows]
+
+
+def size_of_copy(folder: Path) -> int:
+    """The bytes of a copy; raises OSError where its folder cannot be read."""
+    expect_folder(folder)
+    return sum(size_of(path) for path in entries(folder))
 
 
 def remove_copy(folder: Path) -> int:
     """Remove a copy, and return its size; raises OSError where something else is in its folder."""
-    expect_folder(folder)
+    size = size_of_copy(folder)
     names = [path.name for path in entries(folder)]
-    size = sum(size_of(folder / name) for name in names)
     remove_folder(folder, [MANIFEST, *filter(_CONTENT.fullmatch, names)])
     return size
 

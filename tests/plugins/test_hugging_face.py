@@ -19,7 +19,7 @@ from seqlab.cli.main import call
 from seqlab.registry import resolve_text
 from seqlab.testing import check_corpus
 from tests.plugins.file_server import serving
-from tests.plugins.hub import COMMIT, ROWS, as_hub
+from tests.plugins.hub import COMMIT, CONFIGS, ROWS, as_hub
 
 datasets = pytest.importorskip("datasets", reason="needs the extra `hugging_face`")
 
@@ -187,9 +187,10 @@ import sys
 from seqlab import SeqlabError
 from seqlab_plugins.corpora.hugging_face import HuggingFace
 
-for revision in sys.argv[1:]:
+for argument in sys.argv[1:]:
+    revision, _, config = argument.partition("/")
     try:
-        corpus = HuggingFace(dataset="me/words", revision=revision)
+        corpus = HuggingFace(dataset="me/words", revision=revision, config=config or None)
         print(*corpus.documents("train"), sep=", ")
     except SeqlabError as error:
         print(error)
@@ -222,3 +223,25 @@ def test_a_dataset_of_the_hub_is_read_at_its_commit_and_then_without_the_hub():
             assert read == ", ".join(ROWS)
             assert refused.endswith(f"{variable} is set, so nothing is downloaded")
         assert [asked for asked in server.asked if "me/words" in asked] == []
+
+
+def test_the_configurations_of_a_dataset_are_told_where_one_is_missing_or_misspelt():
+    with serving() as server:
+        as_hub(server, CONFIGS)
+        wanted = [COMMIT, f"{COMMIT}/smal", f"{COMMIT}/small"]
+        missing, misspelt, read = read_from_hub(server.url(""), *wanted)
+    for message in (missing, misspelt):
+        assert message.startswith("me/words at 0123456: ")
+        assert "small" in message
+        assert "large" in message
+        assert message.endswith("(`config: NAME`)")
+    assert read == ", ".join(ROWS)
+
+
+def test_a_dataset_that_is_not_on_the_hub_is_told_with_how_to_log_in():
+    with serving() as server:
+        server.missing = {"X-Error-Code": "RepoNotFound"}
+        (message,) = read_from_hub(server.url(""), COMMIT)
+    assert message.startswith("me/words at 0123456: is not on the hub, or not for you (")
+    assert message.endswith("a login is that of the machine: HF_TOKEN, or `hf auth login`")
+    assert "s3cr3t" not in message

@@ -145,13 +145,16 @@ def test_every_corpus_of_files_reads_urls(server):
     assert ids.ids.tolist() == [1, 0, 2, 0]
 
 
-def test_a_pattern_elsewhere_is_read_in_order():
+def test_a_pattern_elsewhere_is_read_in_order_and_offline_as_it_was(monkeypatch):
     files = fsspec.filesystem("memory")
     files.pipe({"/parts/b.txt": b"second", "/parts/a.txt": b"first", "/parts/c.md": b"no"})
     corpus = Text(path="memory://parts/*.txt", valid="memory://parts/c.md")
     assert (texts(corpus), texts(corpus, "valid")) == (["first", "second"], ["no"])
     assert refusal(path="memory://parts/*.csv") == "memory://parts/*.csv: matches no file"
     assert "is a folder; write memory://parts/*.txt" in refusal(path="memory://parts")
+    monkeypatch.setenv("SEQLAB_OFFLINE", "1")
+    files.rm("/parts", recursive=True)
+    assert texts(Text(path="memory://parts/*.txt")) == ["first", "second"]
 
 
 def test_a_file_url_is_a_file_here(tiny):
@@ -216,6 +219,12 @@ def test_a_copy_that_is_damaged_is_downloaded_again(server):
     real.write_bytes(b"cut")
     assert texts(Text(path=server.url("/a.txt"))) == [TEXT]
     assert server.got() == ["/a.txt"] * 3
+
+
+def test_the_cache_tells_how_much_copies_take(server, capsys):
+    Text(path=server.url("/a.txt"))
+    assert call(["corpus", "cache"]) == 0
+    assert "Copies of 1 files elsewhere take 2." in capsys.readouterr().err
 
 
 def test_clearing_the_cache_removes_the_copies(server):
