@@ -24,8 +24,8 @@ _LOGIN = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]+)(:/{1,2})([^/\s@'\"]+)@")
 
 _NEITHER = "a path or a URL"
 _LOGIN_ELSEWHERE = (
-    "a URL without a password, key or token, as every run keeps what its experiment says; give"
-    " them to fsspec by the environment (AWS_PROFILE, FSSPEC_HTTPS, …) or in ~/.config/fsspec"
+    "a URL without a password, key or token, as every run keeps what its experiment says; a login"
+    " comes from ~/.netrc (https), the environment (AWS_PROFILE, …) or ~/.config/fsspec"
 )
 
 

@@ -22,6 +22,7 @@ class FileServer(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.headers: Callable[[bytes], dict[str, str]] = with_etag
         self.status = 200
+        self.logins: set[str | None] = set()
         self.location = ""
         self.missing: dict[str, str] = {}
         self.after_get: Callable[[], None] = lambda: None
@@ -58,6 +59,7 @@ class _Answer(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         server = self.server
         server.asked.append(f"{self.command} {self.path}")
+        server.logins.add(self.headers["Authorization"])
         content = server.files.get(self.path.partition("?")[0])
         status = 404 if content is None and server.status == 200 else server.status
         self.send_response(status)

@@ -21,6 +21,7 @@ from seqlab import CorpusError, CorpusUnavailable, ExperimentError, read_experim
 from seqlab.cli.main import call
 from seqlab.data import cache_entries
 from seqlab.registry import resolve_text
+from seqlab.testing import check_corpus
 from tests.plugins.file_server import FileServer, serving, without_mark
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
@@ -184,7 +185,7 @@ def test_a_missing_file_can_have_a_stand_in(elsewhere, server):
 def test_a_server_that_refuses_is_told_without_the_address_that_it_leads_to(server):
     server.status = 403
     message = refusal(path=server.url("/a.txt"))
-    assert "cannot be reached (403 Forbidden); a login comes from the environment" in message
+    assert "cannot be reached (403 Forbidden); a login comes from ~/.netrc (https)" in message
     server.status, server.location = 307, f"http://127.0.0.1:9/b?X-Amz-Signature={SECRETS[0]}"
     assert "cannot be reached" in refusal(path=server.url("/a.txt"))
     assert SECRETS[0] not in refusal(path=server.url("/a.txt"))
@@ -260,7 +261,7 @@ def test_an_error_in_a_file_elsewhere_names_its_url(server):
 def test_a_url_with_a_password_is_refused_and_not_repeated(name, url, registry):
     message = complaint({"name": name, "path": url}, registry)
     assert "should be a URL without a password, key or token" in message
-    assert "FSSPEC_HTTPS" in message
+    assert "AWS_PROFILE" in message
     assert "hunter2" not in message
 
 
@@ -276,12 +277,29 @@ def test_a_url_without_a_password_is_taken(url, registry):
 def test_a_login_of_fsspec_is_used_and_written_nowhere(elsewhere, server, monkeypatch):
     from fsspec.config import conf
 
-    login = {"client_kwargs": {"headers": {"Authorization": f"Bearer {SECRETS[1]}"}}}
-    monkeypatch.setitem(conf, "http", login)
+    login = f"Bearer {SECRETS[1]}"
+    monkeypatch.setitem(conf, "http", {"client_kwargs": {"headers": {"Authorization": login}}})
     seqlab.run(elsewhere, run_dir="one")
+    assert server.logins == {login}
     written = b"".join(p.read_bytes() for p in Path("one").rglob("*") if p.is_file())
     assert server.url("/a.txt").encode() in written
     assert SECRETS[1].encode() not in written
+
+
+def test_a_login_of_netrc_goes_to_its_own_server(server, monkeypatch):
+    monkeypatch.setenv("NETRC", "netrc")
+    Path("netrc").write_text(
+        "machine 127.0.0.1 login me password pw\nmachine other login a password b"
+    )
+    Text(path=server.url("/a.txt"))
+    assert server.logins == {"Basic bWU6cHc="}
+    server.logins.clear()
+    Text(path=server.url("/a.txt").replace("127.0.0.1", "localhost"))
+    assert server.logins == {None}
+
+
+def test_a_text_elsewhere_keeps_every_promise(server):
+    check_corpus(Text, path=server.url("/a.txt"))
 
 
 def test_a_folder_elsewhere_is_refused_with_what_to_do(registry):

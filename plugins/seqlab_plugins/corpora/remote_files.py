@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -23,27 +23,12 @@ log = logging.getLogger("seqlab.remote")
 CONNECT, SILENCE = 10, 60  # seconds that a server may take to answer, and between two parts
 BETWEEN = 10.0  # seconds between two lines of a long download
 _CONTENT_MARKS = (
-    *(
-        "ETag",
-        "etag",
-        "e_tag",
-        "sha256",
-        "md5",
-        "md5Hash",
-        "Content-MD5",
-        "content_md5",
-        "checksum",
-    ),
-    *("VersionId", "version_id", "generation", "blob_id", "sha"),
+    *("ETag", "etag", "e_tag", "sha256", "md5", "md5Hash", "Content-MD5", "content_md5"),
+    *("checksum", "VersionId", "version_id", "generation", "blob_id", "sha"),
 )
 _TIMES = (
-    "Last-Modified",
-    "LastModified",
-    "last_modified",
-    "updated",
-    "mtime",
-    "modified",
-    "created",
+    *("Last-Modified", "LastModified", "last_modified"),
+    *("updated", "mtime", "modified", "created"),
 )
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HTTP = ("http", "https")
@@ -84,7 +69,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
 
-        options = _http_options(scheme) if scheme in _HTTP else {}
+        options = _http_options() if scheme in _HTTP else {}
     except ImportError:
         raise ValueError(f"{url}: needs a package: pip install 'seqlab[remote]'") from None
     try:
@@ -96,21 +81,16 @@ def _file_system(url: str) -> tuple[Any, str]:
     return files, path
 
 
-def _http_options(scheme: str) -> dict[str, Any]:
+def _http_options() -> dict[str, Any]:
     """No limit for a whole download; the proxies and logins of the machine, or those of fsspec."""
     import aiohttp
     from fsspec.config import conf
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
-    own = {key: value for name in _HTTP for key, value in _client(conf, name).items()}
-    return {
-        "client_kwargs": {"trust_env": True, "timeout": timeout, **own, **_client(conf, scheme)}
-    }
-
-
-def _client(conf: Mapping[str, Any], scheme: str) -> Mapping[str, Any]:
-    options: Mapping[str, Any] = conf.get(scheme, {}).get("client_kwargs", {})
-    return options
+    client: dict[str, Any] = {"trust_env": True, "timeout": timeout}
+    for scheme in _HTTP:
+        client |= conf.get(scheme, {}).get("client_kwargs", {})
+    return {"client_kwargs": client}
 
 
 def _package(scheme: str, error: ImportError) -> str:
@@ -174,7 +154,7 @@ def mark_of(info: Mapping[str, Any]) -> str | None:
     return f"{time_of}, {size} bytes" if time_of and size is not None else None
 
 
-def _first(info: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def _first(info: Mapping[str, Any], names: Iterable[str]) -> str:
     return next((f"{name} {info[name]}" for name in names if info.get(name)), "")
 
 
@@ -186,25 +166,25 @@ def _failures(url: str) -> Iterator[None]:
     except (SeqlabError, ImportError):
         raise
     except Exception as raised:
-        # Over HTTP, all that goes wrong is a FileNotFoundError, for another reason.
-        not_found = isinstance(raised, FileNotFoundError)
-        error = (
-            raised.__cause__ if not_found and isinstance(raised.__cause__, Exception) else raised
-        )
-        if (error is raised and not_found) or _status(error) in _NOT_THERE:
+        error = _reason_of(raised)
+        if isinstance(error, FileNotFoundError) or _status(error) in _NOT_THERE:
             raise CorpusUnavailable(f"{url}: there is no such file") from None
         if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
             raise
         if str(error).startswith("Protocol not known"):
-            raise ValueError(
-                f"{url}: fsspec knows no such scheme; https, s3 and gs are some"
-            ) from None
-        raise CorpusUnavailable(
-            f"{url}: cannot be reached ({_reason(error)}){_advice(error)}"
-        ) from None
+            problem = "fsspec knows no such scheme; https, s3 and gs are some"
+            raise ValueError(f"{url}: {problem}") from None
+        problem = f"cannot be reached ({_told(error)}){_advice(error)}"
+        raise CorpusUnavailable(f"{url}: {problem}") from None
 
 
-def _reason(error: Exception) -> str:
+def _reason_of(error: Exception) -> Exception:
+    """What lies behind an error: over HTTP, whatever goes wrong is a FileNotFoundError first."""
+    cause = error.__cause__
+    return cause if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) else error
+
+
+def _told(error: Exception) -> str:
     """What went wrong; a server's answer may have the address that it redirected to."""
     if status := _status(error):
         return f"{status.value} {status.phrase}"
@@ -221,7 +201,7 @@ def _status(error: Exception) -> HTTPStatus | None:
 
 def _advice(error: Exception) -> str:
     if _status(error) in _NO_LOGIN or isinstance(error, PermissionError):
-        return "; a login comes from the environment or ~/.config/fsspec, never from an experiment"
+        return "; a login comes from ~/.netrc (https), the environment or ~/.config/fsspec"
     return f"; with {OFFLINE}=1 the newest copy in the cache is read, if there is one"
 
 
