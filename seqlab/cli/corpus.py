@@ -116,7 +116,7 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
     What is in the cache already is not made again.
     """
     shown = loading(f"reading {experiment}")
-    from seqlab.data.cache import check_writable
+    from seqlab.data.cache_writing import check_writable
 
     registry = shown.load(plugins)
     text = _resolve(experiment, overrides, registry)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from seqlab.atomic import atomic_folder, make_folders, remove_folder, write_atomic, write_synced
 from seqlab.cache_folder import cache_folder
-from seqlab.data.cache import locked, process_folder, writable_folder
+from seqlab.data.cache_writing import locked, process_folder, writable_folder
 from seqlab.files import entries, expect_folder, read, size_of, sync_file
 
 FOLDER, LISTS = "copies", "copied"  # of the copies, and of what was copied last for a URL

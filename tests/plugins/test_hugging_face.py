@@ -183,11 +183,16 @@ def test_it_keeps_every_promise(saved):
 
 
 READ = """
+import os
 import sys
+
 from seqlab import SeqlabError
 from seqlab_plugins.corpora.hugging_face import HuggingFace
 
 for argument in sys.argv[1:]:
+    if argument == "offline":
+        os.environ["SEQLAB_OFFLINE"] = "1"
+        continue
     revision, _, config = argument.partition("/")
     try:
         corpus = HuggingFace(dataset="me/words", revision=revision, config=config or None)
@@ -211,17 +216,18 @@ def read_from_hub(endpoint: str, *revisions: str, **environment: str) -> list[st
 
 
 def test_a_dataset_of_the_hub_is_read_at_its_commit_and_then_without_the_hub():
-    other = "f" * 40
+    read, other = ", ".join(ROWS), "f" * 40
     with serving() as server:
         as_hub(server)
-        read, refused = read_from_hub(server.url(""), COMMIT, other)
-        assert read == ", ".join(ROWS)
+        wanted = COMMIT, other, "offline", COMMIT, other
+        first, refused, again, offline = read_from_hub(server.url(""), *wanted)
+        assert first == again == read
         assert refused.startswith("me/words at fffffff: only another revision is in the cache, and")
+        assert offline.endswith("SEQLAB_OFFLINE is set, so nothing is downloaded")
         server.asked.clear()
-        for variable in ("HF_HUB_OFFLINE", "SEQLAB_OFFLINE"):
-            read, refused = read_from_hub(server.url(""), COMMIT, other, **{variable: "1"})
-            assert read == ", ".join(ROWS)
-            assert refused.endswith(f"{variable} is set, so nothing is downloaded")
+        first, refused = read_from_hub(server.url(""), COMMIT, other, HF_HUB_OFFLINE="1")
+        assert first == read
+        assert refused.endswith("HF_HUB_OFFLINE is set, so nothing is downloaded")
         assert [asked for asked in server.asked if "me/words" in asked] == []
 
 
