@@ -151,7 +151,7 @@ def cache(clear: bool, as_json: bool) -> None:
         print_json(facts)
         return
     if sizes := list(cache_entries.sizes_of_copies()):
-        err(f"Copies of {len(sizes):,} files elsewhere take {_bytes(sum(sizes))}")
+        err(f"Copies of files elsewhere: {len(sizes):,}, {_bytes(sum(sizes))}")
     if facts:
         columns = ("corpus", "split", "tokenizer", "tokens", "size", "last used", "folder")
         print_table(columns, [_row(fact) for fact in facts])

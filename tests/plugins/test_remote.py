@@ -225,7 +225,7 @@ def test_a_copy_that_is_damaged_is_downloaded_again(server):
 def test_the_cache_tells_how_much_copies_take(server, capsys):
     Text(path=server.url("/a.txt"))
     assert call(["corpus", "cache"]) == 0
-    assert "Copies of 1 files elsewhere take 2." in capsys.readouterr().err
+    assert "Copies of files elsewhere: 1, 2." in capsys.readouterr().err
 
 
 def test_clearing_the_cache_removes_the_copies(server):
