@@ -32,7 +32,8 @@ def test_the_folder_of_a_run_holds_what_was_promised(seqlab_command, experiment)
     checkpoint = "checkpoints/step-00000062"
     assert names == {
         *("experiment.yaml", "resolved.yaml", "run.json", "log.txt"),
-        *("metrics.jsonl", "samples.jsonl", "run.lock", f"{checkpoint}/manifest.json"),
+        *("metrics.jsonl", "samples.jsonl", "run.lock", "packages.txt"),
+        f"{checkpoint}/manifest.json",
         *(f"{checkpoint}/model.safetensors", f"{checkpoint}/state.safetensors"),
     }
 
