@@ -14,7 +14,13 @@ from torch.optim import Optimizer
 
 from seqlab.contracts import Document, Ids, Tokenizer, offered
 from seqlab.data.preparation import new_tokenizer
-from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
+from seqlab.data.splits import (
+    TRAIN,
+    Source,
+    locating_errors,
+    names_missing_file,
+    open_source,
+)
 from seqlab.data.tokens import Tokens, encode
 from seqlab.documents import text_pieces
 from seqlab.errors import (
@@ -208,7 +214,7 @@ def _open(result: DryRun, resolved: Resolved) -> Source | None:
         try:
             source = open_source(resolved, fingerprint=False)
         except CorpusUnavailable as error:
-            if option_at_fault(resolved, str(error)):
+            if names_missing_file(resolved, str(error)):
                 raise
             result.notices.append(f"its corpus is not here yet, so it was not checked: {error}")
     return source
