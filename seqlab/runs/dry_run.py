@@ -14,13 +14,7 @@ from torch.optim import Optimizer
 
 from seqlab.contracts import Document, Ids, Tokenizer, offered
 from seqlab.data.preparation import new_tokenizer
-from seqlab.data.splits import (
-    TRAIN,
-    Source,
-    locating_errors,
-    names_missing_file,
-    open_source,
-)
+from seqlab.data.splits import TRAIN, Source, locating_errors, names_missing_file, open_source
 from seqlab.data.tokens import Tokens, encode
 from seqlab.documents import text_pieces
 from seqlab.errors import (
