@@ -15,7 +15,9 @@ import seqlab
 pytest.importorskip("mlflow", reason="the extra 'trackers' is not installed")
 pytest.importorskip("alembic", reason="the extra 'trackers' is not installed")
 
-from conftest import PLUGINS, finite
+from conftest import KILLS, PLUGINS, finite, row, tell
+
+from seqlab.records import CheckpointSaved, RunEnded
 
 PACKAGE = "seqlab_mlflow"
 pytestmark = pytest.mark.filterwarnings("default")  # of MLflow and its database
@@ -76,30 +78,16 @@ def test_mlflow_has_rows_settings_and_status(client, tracked, registry):
     assert not Path("here", "mlflow.db").exists()
 
 
-KILLS = """
-    import os, signal
-    import seqlab
-
-    class Kills:
-        "Kills the process in the EVENTth event."
-        count = 0
-
-        def any(self, record):
-            self.count += 1
-            if self.count == EVENT:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        seqlab_run_started = seqlab_epoch_ended = seqlab_evaluated = any
-        seqlab_checkpoint_saved = seqlab_run_ended = any
-
-    @seqlab.hookimpl
-    def seqlab_register_observers():
-        return {"kills": Kills}
-"""
-
-
-@pytest.mark.parametrize("event", [8, 13])
-@pytest.mark.parametrize("order", [["mlflow", "kills"], ["kills", "mlflow"]])
+@pytest.mark.parametrize(
+    ("event", "order"),
+    [
+        (8, ["mlflow", "kills"]),
+        pytest.param(3, ["mlflow", "kills"], marks=pytest.mark.slow),
+        pytest.param(8, ["kills", "mlflow"], marks=pytest.mark.slow),
+        pytest.param(13, ["kills", "mlflow"], marks=pytest.mark.slow),
+        pytest.param(13, ["mlflow", "kills"], marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_that_is_resumed_has_each_row_once(
     client, tracked, registry, elsewhere, drop, event, order
 ):
@@ -127,19 +115,21 @@ def test_a_run_that_goes_back_has_a_new_run_with_its_rows(client, tracked, regis
 
 
 def test_a_setting_that_a_resumed_run_changed_is_a_tag(client, tracked, registry):
-    train = {"epochs": 1, "checkpoint": {"every": 5}}
-    seqlab.run(tracked("mlflow", train=train), run_dir="here", registry=registry)
+    train, evaluation = {"epochs": 1, "checkpoint": {"every": 5}}, {"every": 7}
+    experiment = tracked("mlflow", train=train, evaluation=evaluation)
+    seqlab.run(experiment, run_dir="here", registry=registry)
     seqlab.resume("here", overrides=["train.epochs=2"], registry=registry)
     (run,) = runs(client)
     assert run.data.params["train.epochs"] == "1"
     assert run.data.tags["changed.train.epochs"] == "2"
 
 
-def test_a_run_that_fails_has_the_rows_of_its_last_checkpoint(client, tracked, registry, drop):
-    drop(KILLS.replace("EVENT", "9").replace("os.kill(os.getpid(), signal.SIGKILL)", "1 / 0"), "x")
-    run = seqlab.run(tracked("mlflow"), run_dir="here", registry=registry)
-    (found,) = runs(client)
-    assert found.data.tags["seqlab.status"] == run.description["status"] == "finished"
+def test_a_run_that_fails_has_the_rows_of_its_last_checkpoint(client, registry):
+    observer = registry.find("observer", "mlflow").factory()
+    tell(observer, [row(1), CheckpointSaved(1, "x"), row(2), RunEnded("failed", 2, "here", 0.0)])
+    (run,) = runs(client)
+    assert [step for _, step in values(client, run)] == [1]
+    assert run.info.status == "FAILED"
 
 
 def test_what_cannot_be_reached_is_one_warning_and_the_run_goes_on(
@@ -208,6 +198,7 @@ def test_without_its_package_mlflow_says_how_to_get_it(tracked, registry, monkey
         seqlab.run(tracked("mlflow"), run_dir="here", registry=registry)
 
 
+@pytest.mark.slow  # sixteen promises, some of them in processes of their own
 def test_the_package_passes_its_own_tests(elsewhere):
     folder = PLUGINS / PACKAGE
     done = elsewhere("-m", "pytest", "-q", "-c", folder / "pyproject.toml", folder / "tests")
