@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,9 @@ def _write_patch(folder: RunFolder, code: CodeState, before: Any) -> None:
     """Write what is not committed now; the log says that it was something else before."""
     if code.git is None:  # the run goes on elsewhere
         return
-    old = read(folder.patch, MAX_RECORD) if folder.patch.exists() else b""
+    old = b""
+    with suppress(FileNotFoundError):
+        old = read(folder.patch, MAX_RECORD)
     if code.git == before and code.patch == old:
         return
     if code.patch or old:
