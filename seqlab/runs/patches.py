@@ -104,7 +104,7 @@ def _groups(old: list[str], new: list[str]) -> Iterator[list[_Opcode]]:
     if len(left) * len(right) > _MOST_COMPARED:
         groups = [_all_replaced(len(left), len(right), start - before, end - after)]
     else:
-        matcher = SequenceMatcher(None, left, right, autojunk=False)
+        matcher = SequenceMatcher(None, left, right)
         groups = list(matcher.get_grouped_opcodes(CONTEXT))
     for group in groups:
         yield [(t, i + before, j + before, k + before, n + before) for t, i, j, k, n in group]

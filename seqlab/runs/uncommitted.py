@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from seqlab.runs.git_commit import Repository, find_repository
 from seqlab.runs.patches import patch_of, quoted
 from seqlab.runs.secrets_left_out import MASK, masked, may_be_secret
 from seqlab.runs.untracked import MOST_NAMES, untracked
-from seqlab.runs.working_tree import Change, TookTooLong, WorkingTree
+from seqlab.runs.working_tree import MAX_SECONDS, Change, TookTooLong, WorkingTree
 
 log = logging.getLogger(__name__)
 
@@ -63,44 +63,41 @@ class _Patch:
         self.left_out.append(f"{quoted(change.path)}: {why}")
 
 
-def code_state(folders: Iterable[Path]) -> CodeState:
+def code_state(folders: Iterable[Path], seconds: float = MAX_SECONDS) -> CodeState:
     """Return the state of the first repository that one of some folders lies in.
 
-    A repository that cannot be read is told in the log, as a warning, and fails nothing.
+    A repository that cannot be read is told in the log, as a warning, and fails nothing. After
+    `seconds` no further file is looked at.
     """
     repositories = (find_repository(folder) for folder in folders)
     repository = next((found for found in repositories if found is not None), None)
     if repository is None:
         return CodeState()
     try:
-        clean, patch = _uncommitted(repository)
+        clean, patch = _uncommitted(repository, seconds)
     except BaseException as error:
         reraise_interrupt(error)
-        why = "it takes too long" if isinstance(error, TookTooLong) else reason(error)
+        why = reason(error)
         log.warning("What is not committed in %s is not recorded: %s", repository.top, why)
         clean, patch = None, b""
     return CodeState({"commit": repository.commit, "clean": clean}, patch)
 
 
-def _uncommitted(repository: Repository) -> tuple[bool, bytes]:
-    """Return whether tracked files are as they were committed, and the patch."""
-    patch = _Patch()
-    with closing(WorkingTree(repository)) as tree:
+def _uncommitted(repository: Repository, seconds: float) -> tuple[bool | None, bytes]:
+    """Return whether tracked files are as they were committed (None: not known), and the patch."""
+    patch, names, in_time = _Patch(), list[str](), False
+    with closing(WorkingTree(repository, seconds)) as tree, suppress(TookTooLong):
         for change in tree.changes():
             patch.add(change)
-        names = _untracked(repository, tree)
-    clean = not patch.parts and not patch.left_out
+        in_time = True
+        names = untracked(repository, tree.tracked, tree.check_time)
+    clean = False if patch.parts or patch.left_out else (True if in_time else None)
+    if not in_time:
+        patch.left_out.append("whatever else has changed: it takes too long to look at all files")
     if clean and not names:
         return True, b""
     head = "".join(f"# {line}\n" for line in _head(repository, patch, names))
     return clean, (head + "".join(patch.parts)).encode("utf-8", "surrogateescape")
-
-
-def _untracked(repository: Repository, tree: WorkingTree) -> Sequence[str]:
-    try:
-        return untracked(repository, tree.tracked, tree.check_time)
-    except (OSError, TookTooLong) as error:
-        return [f"(not known: {error or 'there are too many'})"]
 
 
 def _head(repository: Repository, patch: _Patch, names: Sequence[str]) -> Iterator[str]:

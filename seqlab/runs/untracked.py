@@ -44,8 +44,11 @@ class _Untracked:
 
     def below(self, folder: str) -> Iterator[str]:
         self._check()
-        with os.scandir(self._top / folder) as found:
-            entries = list(found)
+        try:
+            with os.scandir(self._top / folder) as found:
+                entries = list(found)
+        except OSError:  # it may not be read, or is gone
+            return
         for entry in entries:
             path = f"{folder}{entry.name}"
             is_folder = entry.is_dir(follow_symlinks=False)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_INDEX = 16 << 20  # bytes, of some 150,000 files
 MAX_FILE = 4 << 20  # bytes of a file that is compared
-MAX_SECONDS = 2.0  # for all of it
+MAX_SECONDS = 5.0  # for all of it
 _LINK, _FILE, _EXECUTABLE, _SUBMODULE = 0o120000, 0o100644, 0o100755, 0o160000
 _NO_MODES = re.compile(rb"^\s*filemode\s*=\s*false\s*$", re.IGNORECASE | re.MULTILINE)
 
@@ -62,7 +62,7 @@ class WorkingTree:
         Exception: a repository that is damaged, by whatever its reader raises.
     """
 
-    def __init__(self, repository: Repository, seconds: float = MAX_SECONDS) -> None:
+    def __init__(self, repository: Repository, seconds: float) -> None:
         from dulwich.index import Index
         from dulwich.object_store import DiskObjectStore
 

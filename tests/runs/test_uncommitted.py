@@ -110,9 +110,9 @@ def test_a_file_of_secrets_is_named_and_not_contained(project, name):
     assert "sesame" not in patch
 
 
-def uncommitted():
+def uncommitted(seconds=60.0):
     """The patch of the working folder, without a run."""
-    return code_state([Path.cwd()]).patch.decode()
+    return code_state([Path.cwd()], seconds).patch.decode()
 
 
 SECRETS = [
@@ -199,6 +199,15 @@ def test_a_broken_repository_is_a_warning_and_the_run_goes_on(record, damage, ca
     assert state == {"commit": commit, "clean": None}
     assert patch is None
     assert "is not recorded" in caplog.text
+
+
+def test_a_repository_that_takes_too_long_is_a_line_of_the_patch(project):
+    change_everything()
+    assert uncommitted(0.0).splitlines()[1:] == [
+        "# Changed, and not in this patch:",
+        "#   whatever else has changed: it takes too long to look at all files",
+    ]
+    assert code_state([Path.cwd()], 0.0).git["clean"] is None
 
 
 def test_a_large_change_is_compared_in_bounded_time(project):

@@ -6,15 +6,12 @@ import os
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from tracked_runs import PLUGINS
 
 import seqlab
-from seqlab.records import CheckpointSaved, EpochEnded, RunEnded, RunStarted
-
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 
 
 def installed_package(folder: Path, site: Path) -> None:
@@ -32,9 +29,9 @@ def installed_package(folder: Path, site: Path) -> None:
 @pytest.fixture(scope="module")
 def package(request, tmp_path_factory):
     """The folders on the path by which the package that a module names is found."""
-    folder, site, before = PLUGINS / request.module.PACKAGE, tmp_path_factory.mktemp("site"), set()
+    folder, site = PLUGINS / request.module.PACKAGE, tmp_path_factory.mktemp("site")
     installed_package(folder, site)
-    before |= set(sys.modules)
+    before = set(sys.modules)
     with pytest.MonkeyPatch.context() as own:
         for path in (site, folder / "src"):
             own.syspath_prepend(path)
@@ -67,60 +64,5 @@ def elsewhere(package):
 
 @pytest.fixture
 def tracked(full):
-    """The full experiment with the observer of a module, and a part of it that is left out."""
+    """The full experiment with an observer, and with other sections."""
     return lambda observer, **sections: full | sections | {"observers": [observer]}
-
-
-def finite(rows):
-    """The numbers of rows as a tracker has them: by split and step, without what is None."""
-    return {
-        (row["split"], row["step"]): {
-            f"{row['split']}/{name}": float(value)
-            for name, value in row.items()
-            if name not in {"step", "split"} and value is not None
-        }
-        for row in rows
-    }
-
-
-KILLS = """
-    import os, signal
-    import seqlab
-
-    class Kills:
-        "Kills the process in the EVENTth event."
-        count = 0
-
-        def any(self, record):
-            self.count += 1
-            if self.count == EVENT:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        seqlab_run_started = seqlab_epoch_ended = seqlab_evaluated = any
-        seqlab_checkpoint_saved = seqlab_run_ended = any
-
-    @seqlab.hookimpl
-    def seqlab_register_observers():
-        return {"kills": Kills}
-"""
-
-
-def row(step):
-    """The record of an epoch that ended at a step."""
-    numbers = dict.fromkeys([field.name for field in fields(EpochEnded)], 1.0)
-    return EpochEnded(**numbers | {"step": step, "epoch": step, "split": "train", "parts": {}})
-
-
-def tell(observer, records):
-    """Begin a run in the folder `here`, and tell an observer what happens."""
-    Path("here").mkdir()
-    observer.seqlab_run_started(RunStarted("name", "here", 0, 9, 1, 9, 1, 0, id="1234"))
-    for record in records:
-        getattr(observer, EVENT_OF[type(record)])(record)
-
-
-EVENT_OF = {
-    CheckpointSaved: "seqlab_checkpoint_saved",
-    EpochEnded: "seqlab_epoch_ended",
-    RunEnded: "seqlab_run_ended",
-}

@@ -15,12 +15,12 @@ import seqlab
 pytest.importorskip("mlflow", reason="the extra 'trackers' is not installed")
 pytest.importorskip("alembic", reason="the extra 'trackers' is not installed")
 
-from conftest import KILLS, PLUGINS, finite, row, tell
+from tracked_runs import KILLS, PLUGINS, finite, row, tell
 
 from seqlab.records import CheckpointSaved, RunEnded
 
 PACKAGE = "seqlab_mlflow"
-pytestmark = pytest.mark.filterwarnings("default")  # of MLflow and its database
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its database
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,8 @@ def client(store):
     return MlflowClient(tracking_uri=store)
 
 
-def runs(client, **tags):
+def runs(client):
+    """The runs of MLflow that none has taken the place of."""
     names = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(names)
     return [run for run in found if "seqlab.superseded_by" not in run.data.tags]

@@ -14,7 +14,7 @@ from seqlab.records import CheckpointSaved, RunEnded
 
 pytest.importorskip("wandb", reason="the extra 'trackers' is not installed")
 
-from conftest import KILLS, PLUGINS, finite, row, tell
+from tracked_runs import KILLS, PLUGINS, finite, row, tell
 
 PACKAGE = "seqlab_wandb"
 BLOCK, HEADER = 32_768, 7  # bytes, of the file of an offline run
