@@ -48,10 +48,10 @@ def command(
     from rich.console import Console
 
     from seqlab.runs.comparison import compare, distinct, warnings
-    from seqlab.runs.loaded_run import open_run
+    from seqlab.runs.intact import comparable_runs
     from seqlab.runs.lookup import find_runs
 
-    opened, left_out = distinct([open_run(run.path) for run in find_runs(runs, root)])
+    opened, left_out = distinct(comparable_runs(find_runs(runs, root)))
     rows = compare(opened)
     for warning in (*left_out, *warnings(opened)):
         log.warning(warning)

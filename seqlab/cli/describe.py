@@ -11,7 +11,6 @@ import click
 
 from seqlab.cli import completing
 from seqlab.cli.loading import Loading, loading
-from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     PluginChoice,
     json_option,
@@ -24,6 +23,7 @@ from seqlab.cli.options import (
 from seqlab.cli.streams import out
 from seqlab.errors import UsageError
 from seqlab.memory import format_bytes
+from seqlab.memory_remedies import MemoryRemedies
 from seqlab.printable import one_line
 
 EXPERIMENTS = {".yaml", ".yml"}
@@ -45,7 +45,7 @@ def command(
     one of the first.
     """
     shown = loading(f"describing {file}")
-    with memory_errors("describing it", "lower the sizes of the model"):
+    with MemoryRemedies("describing it", "lower the sizes of the model"):
         if _is_experiment(Path(file)):
             facts = _of_experiment(Path(file), overrides, plugins, shown)
         elif overrides:

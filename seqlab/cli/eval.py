@@ -9,7 +9,6 @@ import click
 
 from seqlab.cli import completing
 from seqlab.cli.loading import loading
-from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -98,19 +97,17 @@ def command(
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
-    what = f"split '{split or 'valid'}'" if other is None else "the text"
     if texts:
         other = _with_reading(other, opened)
-    with memory_errors(f"scoring {what}", *_smaller(batch_size, window)):
-        numbers = opened.evaluate(
-            split,
-            corpus=other,
-            rows=rows,
-            batch_size=batch_size,
-            window=window,
-            documents=documents,
-            progress=shown,
-        )
+    numbers = opened.evaluate(
+        split,
+        corpus=other,
+        rows=rows,
+        batch_size=batch_size,
+        window=window,
+        documents=documents,
+        progress=shown,
+    )
     shown.close()
     if as_json:
         print_json(numbers)
@@ -147,12 +144,6 @@ def _warn_of_unknown(numbers: dict[str, Any]) -> None:
             f"seqlab: warning: {numbers['unknown']:.2%} of the tokens are unknown to the run, so"
             " bits are not measured, and the loss counts what it says of unknown text"
         )
-
-
-def _smaller(batch_size: int | None, window: int) -> tuple[str, str]:
-    """What lowers the memory that an evaluation takes, and changes no result."""
-    rows = f"({batch_size:,})" if batch_size else "(without it, all --rows are scored at once)"
-    return f"lower --batch-size {rows}", f"--window ({window:,})"
 
 
 def _format(value: object) -> str:

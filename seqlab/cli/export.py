@@ -9,7 +9,6 @@ import click
 
 from seqlab.cli import completing
 from seqlab.cli.loading import loading
-from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     PATH,
     PluginChoice,
@@ -78,9 +77,8 @@ def command(
 
     exporter = find_exporter(to, options, registry)
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
-    with memory_errors("exporting", "use a machine with more memory"):
-        shown(f"Exporting to {to}")
-        exported = export(opened, exporter, out)
+    shown(f"Exporting to {to}")
+    exported = export(opened, exporter, out)
     shown.close()
     _print(exported, as_json)
 

@@ -12,7 +12,6 @@ import click
 from seqlab.cli import completing
 from seqlab.cli.bytes_out import check_out, write_bytes
 from seqlab.cli.loading import Loading, loading
-from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     NUMBER,
     PATH,
@@ -143,28 +142,27 @@ def command(
     opened = open_run(run, checkpoint=checkpoint, root=root, registry=registry)
     given["stop_tokens"] = stop_tokens or (() if past_end else None)
     settings = Settings(num, given | {"healing": not no_healing}, options)
-    with memory_errors("generating", *_smaller(texts, num, given["length"])):
-        settings.check(opened, word=option_name)
-        _load(opened, shown)
-        if not texts:
-            from seqlab.cli.generate_session import converse
+    settings.check(opened, word=option_name)
+    _load(opened, shown)
+    if not texts:
+        from seqlab.cli.generate_session import converse
 
-            opened.generate([], **settings.everything)  # wrong ones fail before the first prompt
-            shown.close()
-            converse(opened, settings, registry, keeps_history=not no_history)
-        elif stream:
-            shown.close()
-            stream_texts(opened, texts, settings)
+        opened.generate([], **settings.everything)  # wrong ones fail before the first prompt
+        shown.close()
+        converse(opened, settings, registry, keeps_history=not no_history)
+    elif stream:
+        shown.close()
+        stream_texts(opened, texts, settings)
+    else:
+        shown("Generating")
+        results = opened.generate(texts, **settings.everything)
+        shown.close()
+        if as_json:
+            print_json([_plain(result) for result in results])
+        elif out is not None:
+            write_bytes(results[0].data, out)
         else:
-            shown("Generating")
-            results = opened.generate(texts, **settings.everything)
-            shown.close()
-            if as_json:
-                print_json([_plain(result) for result in results])
-            elif out is not None:
-                write_bytes(results[0].data, out)
-            else:
-                print_texts(results)
+            print_texts(results)
 
 
 def _plain(result: Generated) -> dict[str, Any]:
@@ -178,12 +176,6 @@ def _load(opened: Run, shown: Loading) -> None:
     opened.checkpoint  # noqa: B018 # it is loaded when it is first asked for
     shown("Building the model")
     opened.model  # noqa: B018 # likewise
-
-
-def _smaller(texts: list[str], num: int, length: int) -> list[str]:
-    """What lowers the memory that generating takes."""
-    several = [f"give fewer prefixes at once ({len(texts):,} now)"] if len(texts) > 1 else []
-    return [f"lower --num ({num:,})", *several, f"lower --length ({length:,})"]
 
 
 def _check_use(prefixes: list[str], stream: bool, as_json: bool) -> None:

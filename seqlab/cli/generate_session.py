@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from seqlab.arguments import LARGEST, MOST_TEXTS, MOST_TOKENS, whole_number
 from seqlab.cli.colors import error as error_paint
 from seqlab.cli.continuing import Settings, label_of, stream_one
-from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import yaml_text
 from seqlab.cli.streams import err, is_terminal, out
 from seqlab.cli.typed_lines import typed_lines
@@ -96,14 +95,12 @@ def _answer(session: Session, line: str) -> None:
 def _continue(session: Session, text: str) -> None:
     settings = session.settings
     decoder = session.run.decoder_with(settings.limits["overrides"], **settings.decoder)
-    lower = f"/length ({settings.limits['length']:,})"
-    with memory_errors("generating", f"lower {lower}"):
-        for number in range(settings.num):
-            if settings.num > 1 and is_terminal(sys.stdout):
-                out(label_of(text, number + 1, settings.num))
-            repeat = number if isinstance(decoder, SearchDecoder) else session.seen[text]
-            stream_one(session.run, text, settings, repeat)
-            session.seen[text] += 1
+    for number in range(settings.num):
+        if settings.num > 1 and is_terminal(sys.stdout):
+            out(label_of(text, number + 1, settings.num))
+        repeat = number if isinstance(decoder, SearchDecoder) else session.seen[text]
+        stream_one(session.run, text, settings, repeat)
+        session.seen[text] += 1
 
 
 def _obey(session: Session, line: str) -> None:

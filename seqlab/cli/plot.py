@@ -16,13 +16,12 @@ from seqlab.cli import completing
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PATH, Whole, json_option, print_json, root_option
 from seqlab.cli.streams import data, err, has_colors
-from seqlab.errors import SeqlabError, UsageError
+from seqlab.errors import UsageError
 from seqlab.printable import one_line, shown_path
 
 if TYPE_CHECKING:
     from seqlab.plots.series import Panel
     from seqlab.runs.folder import RunFolder
-    from seqlab.runs.loaded_run import Run
 
 log = logging.getLogger(__name__)
 
@@ -98,31 +97,12 @@ def _panels(
     from seqlab.plots.axes import Axes
     from seqlab.plots.series import panels
     from seqlab.runs.comparison import distinct, series
+    from seqlab.runs.intact import comparable_runs
 
-    opened, left_out = distinct(_readable(folders))
+    opened, left_out = distinct(comparable_runs(folders))
     for notice in left_out:
         log.warning(notice)
     return panels(series(opened), metrics, Axes(x, logarithmic, smooth))
-
-
-def _readable(folders: list[RunFolder]) -> list[Run]:
-    """All runs whose rows can be read; raise the first error if there are none."""
-    from seqlab.runs.loaded_run import open_run
-
-    runs: list[Run] = []
-    errors: list[SeqlabError] = []
-    for folder in folders:
-        try:
-            run = open_run(folder.path)
-            run.metrics  # noqa: B018 # they are read
-            runs.append(run)
-        except SeqlabError as error:
-            errors.append(error)
-    if not runs:
-        raise errors[0]
-    for damage in errors:
-        log.warning("%s; the run is left out", damage)
-    return runs
 
 
 def _write(drawn: list[Panel], path: Path) -> None:

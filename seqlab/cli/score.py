@@ -12,7 +12,6 @@ import click
 
 from seqlab.cli import completing
 from seqlab.cli.loading import loading
-from seqlab.cli.memory_errors import memory_errors
 from seqlab.cli.options import (
     PluginChoice,
     checkpoint_option,
@@ -22,6 +21,7 @@ from seqlab.cli.options import (
 )
 from seqlab.cli.streams import has_colors, is_terminal
 from seqlab.errors import UsageError
+from seqlab.memory_remedies import MemoryRemedies
 
 if TYPE_CHECKING:
     from seqlab.runs.saved_parts import Which
@@ -67,7 +67,7 @@ def command(
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
-    with memory_errors("scoring a text", "use another device (train.device)"):
+    with MemoryRemedies("scoring a text", "use another device (train.device)"):
         shown("Loading the checkpoint")
         opened.checkpoint  # noqa: B018 # it is loaded when it is first asked for
         shown("Building the model")

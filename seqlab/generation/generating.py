@@ -24,7 +24,7 @@ from seqlab.errors import UsageError
 from seqlab.generation.continuations import Ended, Step, Steps, continuations, scored
 from seqlab.generation.greedy import choose_greedily
 from seqlab.generation.prefixes import Prefix, row_numbers
-from seqlab.generation.request import Request
+from seqlab.generation.request import Request, while_generating
 from seqlab.generation.search import choose_stepwise
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.stepping import greedy_steps, stepper
@@ -78,10 +78,11 @@ def generate(
     """
     request = Request.of(model, tokenizer, decoder, prefixes, **settings)
     num = whole_number(num, "num", 1, MOST_TEXTS)
-    if isinstance(decoder, SearchDecoder):
-        best = search_best(request, decoder, num)
-    else:
-        best = _choose(request.repeated(num), decoder)
+    with while_generating(request, num):
+        if isinstance(decoder, SearchDecoder):
+            best = search_best(request, decoder, num)
+        else:
+            best = _choose(request.repeated(num), decoder)
     finish, seen = Finisher(request), Counter[Prefix]()
     owners = [prefix for prefix in request.prefixes for _ in range(num)]
     results = []

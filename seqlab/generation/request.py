@@ -22,7 +22,9 @@ from seqlab.generation.rests import Rests
 from seqlab.generation.spelling import Spelling
 from seqlab.generation.stops import StopText, limits
 from seqlab.kernels import tuning
+from seqlab.memory_remedies import MemoryRemedies
 from seqlab.model.language_model import LanguageModel
+from seqlab.remedies import Argument
 from seqlab.training.metrics import has_text
 
 
@@ -132,3 +134,13 @@ def shown_prefix(tokenizer: Tokenizer, text: str) -> str:
     if not whole:
         prefix = heal(tokenizer, text, Spelling(tokenizer, without_text(tokenizer)))
     return prefix.shown.decode("utf-8", "replace")
+
+
+def while_generating(request: Request, num: int = 1) -> MemoryRemedies:
+    """Name what lowers the memory of continuing each of the prefixes `num` times."""
+    prefixes, length = len({prefix.text for prefix in request.prefixes}), request.limits.length
+    num *= len(request.prefixes) // max(prefixes, 1)
+    repeats = f"{Argument('num')} ({num:,}) or " if num > 1 else ""
+    fewer = f", or give fewer prefixes at once ({prefixes:,} now)" if prefixes > 1 else ""
+    remedy = f"lower {repeats}{Argument('length')} ({length:,}){fewer}"
+    return MemoryRemedies("generating", remedy)

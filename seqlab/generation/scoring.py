@@ -14,6 +14,7 @@ from seqlab.documents import in_blocks, text_pieces
 from seqlab.errors import UsageError
 from seqlab.generation.prefixes import ready_to_predict
 from seqlab.kernels import tuning
+from seqlab.memory_remedies import MemoryRemedies
 from seqlab.model.language_model import LanguageModel
 from seqlab.training.loss import perplexity, token_nats
 from seqlab.training.metrics import TokenSize
@@ -83,7 +84,8 @@ def score(model: LanguageModel, tokenizer: Tokenizer, text: str) -> Scored:
     Raises:
         UsageError: the text has fewer than two tokens, or text without an id.
     """
-    tokens, totals = list(score_tokens(model, tokenizer, [text])), Totals(tokenizer)
+    with MemoryRemedies("scoring a text", "score it in parts, or use another train.device"):
+        tokens, totals = list(score_tokens(model, tokenizer, [text])), Totals(tokenizer)
     for token in tokens:
         totals.add(token)
     totals.check()

@@ -12,7 +12,7 @@ from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.generation.continuations import Ended
 from seqlab.generation.generating import Finisher, search_best, steps_of
 from seqlab.generation.prefixes import row_number, row_numbers
-from seqlab.generation.request import Request
+from seqlab.generation.request import Request, while_generating
 from seqlab.generation.stops import TextStream
 from seqlab.model.language_model import LanguageModel
 
@@ -70,7 +70,7 @@ def stream_all(
 
 def _found(request: Request, decoder: SearchDecoder, num: int) -> list[str]:
     """The best `num` continuations of each prefix."""
-    with torch.inference_mode():
+    with torch.inference_mode(), while_generating(request, num):
         best = search_best(request, decoder, num)
     owners = [prefix for prefix in request.prefixes for _ in range(num)]
     finish = Finisher(request)
@@ -81,14 +81,16 @@ def _tokens(
     request: Request, decoder: Decoder, numbers: Sequence[int]
 ) -> Iterator[tuple[int, int | None]]:
     """Yield (row, token) as they are chosen; None: the decoder has ended the row."""
+    memory = while_generating(request)
     with torch.inference_mode():
         continue_rows = steps_of(request, decoder)
     for rows in request.batches():
-        with torch.inference_mode():
+        with torch.inference_mode(), memory:
             bounds = request.bounds(request.prefixes[rows[0]])
             chosen = continue_rows(request.starts(rows, numbers), bounds)
         while True:
-            with torch.inference_mode():  # left before each yield: it is a setting of the thread
+            # left before each yield: the mode is a setting of the thread
+            with torch.inference_mode(), memory:
                 step = next(chosen, None)
             if step is None:
                 break

@@ -11,6 +11,7 @@ from seqlab.data.progress import Progress
 from seqlab.data.splits import TRAIN, Source, open_source
 from seqlab.errors import UsageError
 from seqlab.experiment.sections import Evaluation
+from seqlab.memory_remedies import while_scoring
 from seqlab.registry import Resolved
 from seqlab.training.evaluation import check_scorable
 from seqlab.training.measuring import measure
@@ -50,14 +51,15 @@ def evaluate(
     progress("Building the model", 0, None)
     model = run.model
     progress(f"Scoring {split}", 0, None)
-    metrics = measure(
-        model,
-        tokens,
-        TokenSizes.of(run.tokenizer, model.device),
-        replace(settings, rows=rows, window=window),
-        fresh=fresh,
-        batch_size=batch_size,
-    )
+    with while_scoring(split, batch_size, window):
+        metrics = measure(
+            model,
+            tokens,
+            TokenSizes.of(run.tokenizer, model.device),
+            replace(settings, rows=rows, window=window),
+            fresh=fresh,
+            batch_size=batch_size,
+        )
     parts = metrics.pop("parts")
     scored = {"split": split} | ({"corpus": other.corpus.as_section()} if other else {})
     return {**scored, "step": run.checkpoint.step, **metrics, **parts}

@@ -20,6 +20,7 @@ from seqlab.experiment.kinds import KINDS
 from seqlab.experiment.located import Origin, locate
 from seqlab.files import open_to_read
 from seqlab.kernels import use_kernels
+from seqlab.memory_remedies import MemoryRemedies
 from seqlab.registry import Bound, Registry
 from seqlab.registry.section_binding import SectionBinder
 from seqlab.remedies import Argument
@@ -107,7 +108,13 @@ def _free(run: Run, name: str, out: str | Path | None) -> Path:
 
 def _call(bound: Bound, exporter: Exporter, run: Run, folder: Path) -> str | None:
     parts = trained_run(run)
-    with bound.attributed(), torch.no_grad(), use_kernels("reference"):
+    remedy = "use a machine with more memory"
+    with (
+        MemoryRemedies("exporting", remedy),
+        bound.attributed(),
+        torch.no_grad(),
+        use_kernels("reference"),
+    ):
         return _export(bound, exporter, parts, folder)
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqlab.arguments import named_path
-from seqlab.errors import SeqlabError
 from seqlab.plots.axes import Axes
 from seqlab.plots.html import table
 from seqlab.plots.series import panels
 from seqlab.runs.comparison import compare as compared
 from seqlab.runs.comparison import distinct, series, warnings
-from seqlab.runs.folder import ROOT, RunFolder
+from seqlab.runs.folder import ROOT
+from seqlab.runs.intact import intact_runs
 from seqlab.runs.listing import list_runs
-from seqlab.runs.loaded_run import Run, open_run
+from seqlab.runs.loaded_run import Run
 from seqlab.runs.lookup import all_runs, find_runs
 from seqlab.runs.results import SPREAD
 
@@ -85,9 +85,9 @@ def runs(pattern: Which | None = None, root: str | Path = ROOT) -> Runs:
     """
     under = named_path(root, "root")
     if pattern is None:
-        return _readable(all_runs(under))
+        return Runs(intact_runs(all_runs(under)))
     patterns = [pattern] if isinstance(pattern, str | Path) else list(pattern)
-    return Runs(open_run(folder.path) for folder in find_runs(patterns, under))
+    return Runs(intact_runs(find_runs(patterns, under)))
 
 
 def compare(runs: Which | Run | Iterable[Run], root: str | Path = ROOT) -> Comparison:
@@ -115,14 +115,3 @@ def compare(runs: Which | Run | Iterable[Run], root: str | Path = ROOT) -> Compa
 
 def _opened(item: str | Path | Run, root: str | Path) -> list[Run]:
     return [item] if isinstance(item, Run) else runs(item, root)
-
-
-def _readable(folders: Iterable[RunFolder]) -> Runs:
-    """All runs but the damaged ones, which are logged."""
-    found = Runs()
-    for folder in folders:
-        try:
-            found.append(open_run(folder.path))
-        except SeqlabError as error:
-            log.warning("%s (it is left out)", error)
-    return found

@@ -92,7 +92,7 @@ def lay_out(run: Path) -> None:
     Path("cut.txt.gz").write_bytes(gzip.compress(b"the quick" * 99)[:-9])
     Path("no.zip").write_bytes(b"PK\x03\x04 and no more")
     Path("no.parquet").write_bytes(b"PAR1 and no more")
-    Path("array.jsonl").write_text('[\n{"text": "a"}\n]\n')
+    Path("array.jsonl").write_text('[\n{"text": "a"},\n{"text": \n')
     Path("field.jsonl").write_text('{"body": "a"}\n')
     Path("odd.bin").write_bytes(b"\x01\x02\x03")
     for number, content in enumerate(RUN_JSON):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -172,3 +173,13 @@ def test_folding_loses_no_letter(text, width):
     lines = folded(text, width)
     assert all(cell_len(line) <= width for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_damaged_run_is_left_out_and_named(several, seqlab_command):
+    Path("runs/other/我的实验/metrics.jsonl").write_text("{\n")
+    compared = seqlab_command("compare", "*", "--json")
+    assert [row["n"] for row in rows(compared)] == [1, 2]
+    assert "我的实验/metrics.jsonl:1" in compared.err
+    assert compared.err.endswith("; the run is left out\n")
+    alone = seqlab_command("compare", "我的实验")
+    assert (alone.code, alone.out) == (4, "")

@@ -311,8 +311,8 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     states = dict(line.split("\t", 1) for line in result.out.splitlines()[1:])
     for name in ("jay_lyrics", "tiny_shakespeare"):
         assert states.pop(f"corpus {name}").startswith("not here: ")
-    needed = dict.fromkeys(("text", "folder", "jsonl", "parquet", "tokens"), "path")
-    needing = {f"corpus {name}": option for name, option in needed.items()}
+    files = "text", "folder", "csv", "jsonl", "parquet", "tokens", "binary"
+    needing = {f"corpus {name}": "path" for name in files}
     for name, option in (needing | {"embedding learned": "size", DISTILLATION: "teacher"}).items():
         reason = f"not here: option '{option}' has no default; give it a value"
         assert states.pop(name) == reason

@@ -34,6 +34,7 @@ optimizer: {name: adam, lr: 0.01}
 train: {epochs: 40, device: cpu}
 samples: {every: 20, prefixes: [分开, 不分开], length: 10}
 """
+IDLE = "extends: songs.yaml\noptimizer: {name: adam, lr: 1.0e-9}\ntrain: {epochs: 2}\n"
 
 
 class Step(NamedTuple):
@@ -55,15 +56,28 @@ STEPS = (
     Step("misspelt-name", "seqlab validate --quick songs.yaml --set cell=LSTM"),
     Step("run", "seqlab run songs.yaml"),
     Step("run-gru", "seqlab run songs.yaml --set cell=gru --set cell.hidden_size=24"),
+    Step("", "seqlab run idle.yaml --strict"),
+    Step("run-with-a-doubt", "echo code $?"),
+    Step("", "seqlab runs tag idle wrong"),
+    Step("", "seqlab runs note idle 'the rate is far too low'"),
     Step("runs", "seqlab runs"),
+    Step("runs-where", "seqlab runs --where cell=gru --sort -best"),
+    Step("runs-rm", "seqlab runs rm wrong --yes"),
     Step("compare", "seqlab compare runs/songs"),
     Step("", "seqlab generate songs --length 12", "> "),
+    Step("", "/help", "> "),
     Step("", "分开", "> "),
+    Step("", "/seed 7", "> "),
     Step("", "/set temperature 0.7", "> "),
     Step("", "/set temprature 0.7", "> "),
     Step("generate", "/quit"),
     Step("score", "seqlab score songs 风吹过屋檐，雨落在街上"),
+    Step("score-table", "seqlab score songs 风吹过屋檐 --table"),
+    Step("eval-text", "seqlab eval songs --text songs.txt"),
     Step("plot", "seqlab plot songs"),
+    Step("plot-out", "seqlab plot runs/songs --x epoch --out songs.svg"),
+    Step("describe", "seqlab describe songs.yaml"),
+    Step("export", "seqlab export songs --to folder"),
     Step("plugins-show-cell", "seqlab plugins show cell"),
     Step("explain", "seqlab explain songs.yaml cell"),
     Step("explain-key", "seqlab explain songs.yaml cell.hidden_size"),
@@ -138,6 +152,7 @@ def _prepare(folder: Path) -> None:
     for path in (work, command.parent):
         path.mkdir(parents=True)
     (work / "songs.txt").write_text(SONGS, "utf-8")
+    (work / "idle.yaml").write_text(IDLE, "utf-8")
     (work / "songs.yaml").write_text(EXPERIMENT, "utf-8")
     (work / "broken.yaml").write_text(EXPERIMENT.replace("32}", "32"), "utf-8")
     command.write_text(f"#!{sys.executable}\nfrom seqlab.cli import main\nmain()\n", "utf-8")

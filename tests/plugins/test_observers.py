@@ -54,18 +54,23 @@ def test_the_console_prints_about_twenty_lines_of_a_run_without_samples(epochs, 
     assert sum(epoch % console._every == 0 for epoch in range(1, epochs + 1)) == lines
 
 
-def test_the_console_says_of_a_perplexity_that_no_float_holds_that_it_is_too_large(
-    registry, capsys
+@pytest.mark.parametrize(
+    ("perplexity", "shown"),
+    [(1.0, "1.000000"), (2.5e11, "250000000000.000000"), (1.7e111, "1.700000e+111"),
+     (None, "too large for a float")],
+)  # fmt: skip
+def test_the_console_shows_a_perplexity_in_one_line_however_large(
+    registry, capsys, perplexity, shown
 ):
     console = registry.find("observer", "console").factory(every=1)
-    row = {"loss": 1e3, "perplexity": None, "bits_per_character": 1.0, "bits_per_byte": 1.0}
+    row = {"loss": 1e3, "perplexity": perplexity, "bits_per_character": 1.0, "bits_per_byte": 1.0}
     console.seqlab_epoch_ended(
         EpochEnded(
             **row, step=1, epoch=1, split="train", accuracy=None, tokens=1.0, lr=1.0,
             gradient_norm=1.0, seconds=1.0, tokens_per_second=1.0
         )
     )  # fmt: skip
-    assert capsys.readouterr().out == "epoch 1, perplexity too large for a float, time 1.00 sec\n"
+    assert capsys.readouterr().out == f"epoch 1, perplexity {shown}, time 1.00 sec\n"
 
 
 def table(path="here/metrics.csv") -> list[dict[str, str]]:

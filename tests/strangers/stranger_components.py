@@ -53,6 +53,7 @@ COMPONENTS = [
     ("observer", "norm_log", {"every": 2}),
     ("metric", "mean_rank", {}),
     ("evaluation_method", "dynamic", {}),
+    ("exporter", "numpy_arrays", {}),
 ]
 SLOW = {"curriculum", "side_by_side", "zoneout"}
 """Those whose promises take seconds to check."""

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stranger_components import COMPONENTS, PAIRS, SLOW
 
@@ -99,7 +100,7 @@ def experiments():
 def test_every_component_is_in_an_experiment():
     written = "".join(p.read_text("utf-8") for p in (HERE / "experiments").glob("*.yaml"))
     words = set(re.findall(r"\w+", written))
-    assert {name for _, name, _ in COMPONENTS} <= words
+    assert {name for kind, name, _ in COMPONENTS if kind != "exporter"} <= words
 
 
 @pytest.mark.parametrize("name", ["wrapped", "mixed", "hybrid", "tagged", "preferred", "twice"])
@@ -163,6 +164,16 @@ def test_preferences_are_those_against_a_reference(strangers, experiments):
 def test_tags_that_no_text_has_are_said_before_the_first_step(strangers, experiments):
     with pytest.raises(seqlab.ExperimentError, match="objective: the text has 0 of the tags ab"):
         seqlab.run(experiments["tagged"], overrides=["objective.tags=ab"], registry=strangers)
+
+
+def test_an_exporter_is_given_what_strangers_trained(strangers, experiments):
+    run = seqlab.run(experiments["wrapped"], overrides=["train.steps=1"], registry=strangers)
+    folder = run.export("numpy_arrays", "out").folder
+    tokens = [bytes.fromhex(token) for token in json.loads((folder / "tokens.json").read_text())]
+    assert tokens == [run.tokenizer.token_bytes(token) for token in range(run.tokenizer.size)]
+    saved, weights = np.load(folder / "weights.npz"), run.model.state_dict()
+    assert set(saved) == set(weights)
+    assert all(np.array_equal(saved[name], weights[name]) for name in weights)
 
 
 def test_a_run_whose_loss_does_not_fall_is_stopped_by_its_observer(strangers, experiments):

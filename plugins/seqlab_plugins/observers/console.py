@@ -21,6 +21,7 @@ from seqlab.status_line import show_status
 from seqlab_plugins.observers.training_progress import LARGE, TrainingProgress
 
 LINES = 20  # for a run without samples
+LONGEST = 1e12  # a larger perplexity is shown as a power of ten
 
 
 class Console:
@@ -81,12 +82,13 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _measured(record: Measured) -> str:
     """Perplexity (or the loss of an objective without) and what is measured beside it."""
-    first = _perplexity(record, 6).removesuffix(", ") or f"loss {record.loss:.6f}"
+    first = _perplexity(record) or f"loss {record.loss:.6f}"
     return ", ".join([first, *(f"{n} {v:.4g}" for n, v in record.parts.items() if v is not None)])
 
 
-def _perplexity(record: Measured, digits: int) -> str:
+def _perplexity(record: Measured) -> str:
     """Empty where the loss is that of an objective that has no perplexity."""
-    if record.perplexity is not None:
-        return f"perplexity {record.perplexity:.{digits}f}, "
-    return "perplexity too large for a float, " if record.loss > LARGE else ""
+    value = record.perplexity
+    if value is None:
+        return "perplexity too large for a float" if record.loss > LARGE else ""
+    return f"perplexity {value:.6f}" if value < LONGEST else f"perplexity {value:.6e}"
