@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqlab.records import CheckpointSaved, Measured, RunEnded, RunStarted
 from seqlab_wandb.rows import Row, saved_rows
-from seqlab_wandb.tracked_run import TrackedRun, mode
+from seqlab_wandb.tracked_run import TrackedRun, end_service, mode
 
 log = logging.getLogger("seqlab.wandb")
 
@@ -79,4 +79,5 @@ class WeightsAndBiases:
                 "W&B cannot be reached (%s: %s); the run goes on, and its rows are written for"
                 " `wandb sync` to %s", type(error).__name__, reason, Path(record.folder, "wandb")
             )  # fmt: skip
+            end_service()
             return TrackedRun(record, len(self._rows), "offline", **options)

@@ -79,12 +79,9 @@ class TrackedRun:
 
     def end(self, status: str) -> None:
         """Say how the run ended, and wait until everything is sent or written."""
-        import wandb
-
         self._run.summary["status"] = status
         self._run.finish(exit_code=EXIT_CODES.get(status, 1))
-        if wandb.run is None:  # nobody else of this process has a run
-            wandb.teardown()
+        end_service()
 
     def _open(self, run_id: str) -> Any:
         os.environ.setdefault("WANDB_DISABLE_GIT", "true")  # or it would start git
@@ -120,6 +117,14 @@ class TrackedRun:
     @property
     def _kept_id(self) -> Path:
         return self._folder / "wandb" / "seqlab-id.txt"
+
+
+def end_service() -> None:
+    """End the process of W&B, which would keep the id of a run that could not be opened."""
+    import wandb
+
+    if wandb.run is None:  # nobody else of this process has a run
+        wandb.teardown()
 
 
 @contextmanager
