@@ -316,6 +316,7 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     for name, option in (needing | {"embedding learned": "size", DISTILLATION: "teacher"}).items():
         reason = f"not here: option '{option}' has no default; give it a value"
         assert states.pop(name) == reason
+    assert states.pop("corpus hugging_face").startswith("not here: ")
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
     scans = "min_gru", "selective_state_space", "gated_linear_attention"
     for name in ("rnn", "lstm", "gru", "lora", *scans):  # lora is tried around one of them
