@@ -85,6 +85,8 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.model.state import select_rows as select_rows
     from seqlab.model.unroll import unroll as unroll
     from seqlab.options import Count as Count
+    from seqlab.options import File as File
+    from seqlab.options import LocalFolder as LocalFolder
     from seqlab.options import Share as Share
     from seqlab.records import Stop as Stop
     from seqlab.registry import Registry as Registry
@@ -123,7 +125,7 @@ _HOMES = {
     "seqlab.generation.choosing": "chooser",
     "seqlab.hookspecs": "hookimpl",
     "seqlab.kernels": "linear_loss on_all_cores use_kernels why_not_compiled",
-    "seqlab.options": "Count Share",
+    "seqlab.options": "Count File LocalFolder Share",
     "seqlab.model.bidirectional": "Bidirectional",
     "seqlab.model.stack": "Stack",
     "seqlab.model.state": "join_rows map_state select_rows",

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from seqlab.files import create, entries, expect_folder, read, sync_file
+from seqlab.files import create, entries, expect_folder, open_to_read, read, sync_file
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -108,6 +108,15 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until all files in a folder, which others wrote, are on disk."""
+    for path, _, files in os.walk(folder):
+        for name in files:
+            with open_to_read(Path(path, name)) as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(path))
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from seqlab.remedies import Override as Override
 from seqlab.remedies import PluginFolder as PluginFolder
 from seqlab.remedies import Resumption
 from seqlab.remedies import WithoutPlugin as WithoutPlugin
+from seqlab.urls import without_secrets
 
 
 class SeqlabError(Exception):
@@ -103,9 +104,9 @@ class Complaint:
     message: str
 
     def __str__(self) -> str:
-        """One line, even if a key or a value has several."""
+        """One line, even if a key or a value has several, and without passwords of URLs."""
         line = ": ".join(part for part in (self.where, self.key, self.message) if part)
-        return " ".join(line.split("\n"))
+        return without_secrets(" ".join(line.split("\n")))
 
 
 class ExperimentError(SeqlabError):

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
+
+from seqlab import urls
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,18 @@ class Finite:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
         return handler(source) | {"allow_inf_nan": False}
+
+
+@dataclass(frozen=True)
+class Url:
+    """Refuses a text that is no URL, or that has a password in it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        function = {"type": "no-info", "function": urls.url_of_file}
+        return {"type": "function-after", "function": function, "schema": {"type": "str"}}
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], Any]) -> Any:
+        return {"type": "string", "format": "uri", "pattern": urls.PATTERN}
 
 
 @dataclass(frozen=True)
@@ -64,3 +79,12 @@ Layers = Annotated[int, Gt(0), Le(1000)]
 
 Share = Annotated[float, Ge(0), Lt(1)]
 """A share of a whole, less than all of it."""
+
+File = Annotated[Path, Check(urls.path_of_file)] | Annotated[str, Url()]
+"""A path, or a text that is the URL of a file elsewhere, such as https://… or s3://….
+
+A URL with a password or a token is refused.
+"""
+
+LocalFolder = Annotated[Path, Check(urls.path_of_folder)]
+"""The path of a folder; a URL is refused."""

@@ -26,6 +26,9 @@ class RunStarted(Record):
     `columns` are those that rows of `metrics.jsonl` may have. `length_in_steps` says that the run
     is as long as `train.steps`, not `train.epochs`; `has_perplexity`, that its objective predicts
     the next token.
+
+    `id` stays the same when a run is resumed. `settings` are all that an experiment may say, filled
+    in, as nested plain values: those of `run.json`.
     """
 
     name: str
@@ -39,6 +42,8 @@ class RunStarted(Record):
     columns: tuple[str, ...] = ()
     length_in_steps: bool = False
     has_perplexity: bool = True
+    id: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -22,6 +23,7 @@ from seqlab.cli.options import (
     set_option,
     text_or_empty,
 )
+from seqlab.cli.path_types import FILE
 from seqlab.cli.streams import err, verbatim
 from seqlab.errors import RunFailed
 
@@ -39,7 +41,7 @@ def command() -> None:
 
 
 @command.command("describe")
-@click.argument("file", type=PATH, shell_complete=completing.experiments)
+@click.argument("file", type=FILE, shell_complete=completing.experiments)
 @click.option("--split", default="train", show_default=True, help="The split to describe.")
 @click.option(
     "--against",
@@ -52,7 +54,7 @@ def command() -> None:
 @root_option
 @plugin_options
 def describe_command(
-    file: Path,
+    file: Path | str,
     split: str,
     against: str | None,
     overrides: tuple[str, ...],
@@ -62,7 +64,8 @@ def describe_command(
 ) -> None:
     """Count the documents, characters and tokens of a corpus, and show its first lines.
 
-    FILE is an experiment, or a text in a format that a corpus reads (.txt, .jsonl, …).
+    FILE is an experiment, or a text in a format that a corpus reads (.txt, .jsonl, …), here or as
+    a URL.
     """
     shown = loading(f"reading {file}")
     from seqlab.data.corpus_report import describe
@@ -113,7 +116,7 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
     What is in the cache already is not made again.
     """
     shown = loading(f"reading {experiment}")
-    from seqlab.data.cache import check_writable
+    from seqlab.data.cache_writing import check_writable
 
     registry = shown.load(plugins)
     text = _resolve(experiment, overrides, registry)
@@ -132,7 +135,7 @@ def build(experiment: Path, overrides: tuple[str, ...], plugins: PluginChoice) -
 @click.option("--clear", is_flag=True, help="Remove all entries; a run makes again what it needs.")
 @json_option
 def cache(clear: bool, as_json: bool) -> None:
-    """List the cached token ids, the last used first."""
+    """List the cached token ids, the last used first, and say how large copies of files are."""
     from seqlab.cache_folder import cache_folder
     from seqlab.data import cache_entries
 
@@ -146,10 +149,13 @@ def cache(clear: bool, as_json: bool) -> None:
     facts = [_describe_store(folder, manifest) for folder, manifest in stores]
     if as_json:
         print_json(facts)
-    elif facts:
+        return
+    if sizes := list(cache_entries.sizes_of_copies()):
+        err(f"Copies of files elsewhere: {len(sizes):,}, {_bytes(sum(sizes))}")
+    if facts:
         columns = ("corpus", "split", "tokenizer", "tokens", "size", "last used", "folder")
         print_table(columns, [_row(fact) for fact in facts])
-    else:
+    elif not sizes:
         err(f"The cache is empty: {cache_folder()}")
 
 
@@ -184,20 +190,22 @@ def _bytes(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def _resolve(file: Path, overrides: Sequence[str], registry: Registry) -> Text:
+def _resolve(file: Path | str, overrides: Sequence[str], registry: Registry) -> Text:
     """Read an experiment, or make one of a text: the corpus follows from its suffix."""
     from seqlab.experiment import read_experiment
     from seqlab.registry import resolve_text
 
-    if file.suffix.lower() in EXPERIMENTS:
+    if isinstance(file, Path) and file.suffix.lower() in EXPERIMENTS:
         return resolve_text(read_experiment(file, overrides), registry)
-    suffixes = [s.lower() for s in file.suffixes if s.lower() not in COMPRESSED]
+    path = file if isinstance(file, Path) else PurePosixPath(urlsplit(file).path)
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in COMPRESSED]
     name = suffixes[-1].removeprefix(".") if suffixes else ""
-    if _is_folder(file):
+    if isinstance(file, Path) and _is_folder(file):
         name = "folder"
     elif name not in {component.name for component in registry.components("corpus")}:
         name = "text"
-    experiment = {"corpus": {"name": name, "path": str(file.absolute())}}
+    where = str(file.absolute()) if isinstance(file, Path) else file
+    experiment = {"corpus": {"name": name, "path": where}}
     return resolve_text(read_experiment(experiment, overrides), registry)
 
 

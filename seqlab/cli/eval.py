@@ -10,7 +10,6 @@ import click
 from seqlab.cli import completing
 from seqlab.cli.loading import loading
 from seqlab.cli.options import (
-    PATH,
     PluginChoice,
     Whole,
     checkpoint_option,
@@ -21,6 +20,7 @@ from seqlab.cli.options import (
     root_option,
     yaml_text,
 )
+from seqlab.cli.path_types import FILE
 from seqlab.cli.streams import err
 from seqlab.errors import UsageError
 
@@ -37,10 +37,10 @@ TEXT = "text"  # the corpus of one's own files
 @click.option(
     "--text",
     "texts",
-    type=PATH,
+    type=FILE,
     multiple=True,
     metavar="FILE",
-    help="Score a text file instead, a document of its own; repeatable.",
+    help="Score a text file (or URL) instead, a document of its own; repeatable.",
 )
 @click.option(
     "--corpus",
@@ -72,7 +72,7 @@ TEXT = "text"  # the corpus of one's own files
 def command(
     run: str,
     split: str | None,
-    texts: tuple[Path, ...],
+    texts: tuple[Path | str, ...],
     corpus: str | None,
     rows: int | None,
     batch_size: int | None,
@@ -117,7 +117,7 @@ def command(
         print_table(("measure", "value"), table)
 
 
-def _other_corpus(texts: tuple[Path, ...], corpus: str | None) -> Any:
+def _other_corpus(texts: tuple[Path | str, ...], corpus: str | None) -> Any:
     """The section of another corpus; None: the run's own is scored."""
     if texts and corpus is not None:
         raise UsageError("--text and --corpus exclude each other: choose one")

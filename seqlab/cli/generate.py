@@ -120,8 +120,9 @@ def command(
 ) -> None:
     """Continue prefixes with the model of RUN.
 
-    RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. Without a
-    prefix, a terminal starts a session: type a text to continue it, /help for what else there is.
+    RUN is a folder, a name (its latest run), a tag, the beginning of an id, `latest`, or the
+    address of a run on a model hub, hf://OWNER/NAME. Without a prefix, a terminal starts a session:
+    type a text to continue it, /help for what else there is.
     Options of the decoder choose one that has them: --temperature draws.
     """
     unprompted_texts = ("",) if unprompted else ()

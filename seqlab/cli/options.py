@@ -15,12 +15,12 @@ import click
 
 from seqlab.cli import completing
 from seqlab.cli.colors import style_of_state
+from seqlab.cli.path_types import PATH as PATH
 from seqlab.cli.streams import data, err
 from seqlab.errors import PluginError
 from seqlab.printable import cell, from_here, json_text
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
     from rich.text import Text
 
     from seqlab.registry import Registry
@@ -29,24 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
-class PathType(click.ParamType[Path]):
-    """A path that is not empty."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        if not value:
-            self.fail("is empty; give a path (the working folder is .)", param, ctx)
-        return Path(value)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
-        return completing.files(ctx, param, incomplete)
-
-
-PATH = PathType()
 _WHOLE = re.compile(r"[-+]?[0-9]{1,40}")
 
 

@@ -106,6 +106,9 @@ class Tokenizer(Protocol):
       occur, bits per character and byte are not measured, as their cost is unknown.
     - `reserved: Mapping[str, int]`, ids that no text has, by their names, such as a `mask` that an
       objective puts into the inputs. Their bytes are empty.
+    - `before_fitting() -> None`, called once before a corpus is read to fit it: it reads what it
+      needs for that, such as a file, and raises ValueError if it cannot be used. One that is loaded
+      from a checkpoint is not asked. `fit` and `load_state_dict` work without it.
     - `has_text: bool`, False if ids have no text: then bits are not measured, and `token_bytes`
       are for people to read.
     """

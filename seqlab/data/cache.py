@@ -5,35 +5,30 @@ A key is a hash of everything that the content follows from, so no entry is ever
 
 from __future__ import annotations
 
-import atexit
-import errno
 import hashlib
 import json
 import logging
 import os
 import platform
 import secrets
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from seqlab import packing
-from seqlab.atomic import make_folders, remove_folder, remove_leftovers, write_atomic
+from seqlab.atomic import make_folders, remove_folder, write_atomic
 from seqlab.cache_folder import cache_folder
+from seqlab.data.cache_writing import locked, process_folder, writable_folder, writing
 from seqlab.data.store import FILES, Damaged, open_store, write_store
 from seqlab.data.tokens import Part, Tokens
-from seqlab.errors import RunFailed
 from seqlab.files import expect_folder, read, size_of
 from seqlab.packing import pack, unpack
 
@@ -79,7 +74,7 @@ def cached_tokens(
         return tokens
 
     def rebuild(folder: Path) -> None:
-        with _locked(folder):
+        with locked(folder):
             build(folder)
 
     def build(folder: Path) -> None:
@@ -90,9 +85,9 @@ def cached_tokens(
     if key is not None:
         with suppress(Damaged):
             return open_entry(cache_folder() / "tokens" / key)
-    root = _writable_folder() if key is not None else _process_folder()
+    root = writable_folder() if key is not None else process_folder()
     folder = root / "tokens" / (key or secrets.token_hex(16))
-    with _locked(folder):
+    with locked(folder):
         try:
             return open_entry(folder)  # another process has just made them
         except Damaged:
@@ -104,7 +99,7 @@ def cached_state(key: str | None, make: Callable[[], Any]) -> tuple[Any, bool]:
     """Return the state of a key, and whether it was cached; it is made if not."""
     if key is None:
         return make(), False
-    file = _writable_folder() / "vocabularies" / f"{key}{STATE}"
+    file = writable_folder() / "vocabularies" / f"{key}{STATE}"
     try:
         return _read_state(file), True
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
@@ -112,7 +107,7 @@ def cached_state(key: str | None, make: Callable[[], Any]) -> tuple[Any, bool]:
     tensors: dict[str, Tensor] = {}
     text = json.dumps(pack(state, "", tensors))  # ASCII: half a surrogate has no UTF-8
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with _writing(file):
+    with writing(file):
         make_folders(file.parent)
         write_atomic(file, save(own, {"state": text, "sha256": _hash(text, own)}))
     return state, False
@@ -155,7 +150,7 @@ def cached_fingerprint(key: str | None, files: FileStates, make: Callable[[], st
         return make()
     states = [(str(path.absolute()), *state) for path, state in files.items()]
     latest = max((max(state[1:3]) for state in files.values()), default=0) / 1e9
-    file = _writable_folder() / "fingerprints" / str(key_of(corpus=key, files=states))
+    file = writable_folder() / "fingerprints" / str(key_of(corpus=key, files=states))
     with suppress(OSError, UnicodeDecodeError):
         text = read(file, MAX_FINGERPRINT).decode("ascii")
         if text.endswith("\n"):
@@ -168,78 +163,3 @@ def cached_fingerprint(key: str | None, files: FileStates, make: Callable[[], st
                 make_folders(file.parent)
                 write_atomic(file, f"{fingerprint}\n".encode())
     return fingerprint
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the name of a store while it is built."""
-    with _writing(folder):
-        make_folders(folder.parent)
-        expect_folder(folder.parent)
-        lock = FileLock(folder.with_suffix(".lock"))
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            log.info("Another process is preparing the same tokens; waiting for it")
-            lock.acquire()
-        try:
-            remove_leftovers(folder.parent)
-            yield
-        finally:
-            lock.release()
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _unwritable(error.filename or path, error) from None
-
-
-def _unwritable(path: object, error: OSError) -> RunFailed:
-    return RunFailed(
-        f"{path}: cannot be written ({error.strerror or error}); the tokens"
-        " of a corpus are kept on disk, $SEQLAB_CACHE names another folder for them"
-    )
-
-
-def check_writable() -> None:
-    """Raise RunFailed if the cache folder cannot be written."""
-    if error := _write_error(cache_folder()):
-        raise _unwritable(cache_folder(), error)
-
-
-def _writable_folder() -> Path:
-    """The cache folder, or one for this process alone if that cannot be written."""
-    folder = cache_folder()
-    error = _write_error(folder)
-    if error is None or error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return folder  # a full disk is reported by the write that fails
-    return _process_folder_with_warning(folder, error.strerror)
-
-
-def _write_error(folder: Path) -> OSError | None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return None
-    except OSError as error:
-        return error
-
-
-@cache
-def _process_folder_with_warning(folder: Path, reason: str) -> Path:
-    log.warning(
-        "%s: cannot be written (%s), so nothing that is prepared is kept; $SEQLAB_CACHE names"
-        " another folder", folder, reason
-    )  # fmt: skip
-    return _process_folder()
-
-
-@cache
-def _process_folder() -> Path:
-    """A folder that is removed when the process ends."""
-    folder = tempfile.mkdtemp(prefix="seqlab-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from seqlab.atomic import expect_only, remove_folder, remove_leftovers
 from seqlab.cache_folder import cache_folder
+from seqlab.data import copies
 from seqlab.data.cache import MAX_FINGERPRINT, STATE
 from seqlab.data.store import FILES, Damaged, read_manifest
 from seqlab.files import entries, read, size_of
@@ -30,6 +31,13 @@ def stores() -> Iterator[tuple[Path, dict[str, Any]]]:
             yield folder, read_manifest(folder)
 
 
+def sizes_of_copies() -> Iterator[int]:
+    """Yield the bytes of each copy of a file elsewhere."""
+    for folder in _keyed(cache_folder() / copies.FOLDER, ""):
+        with suppress(OSError):
+            yield copies.size_of_copy(folder)
+
+
 def clear() -> tuple[int, list[OSError]]:
     """Remove all entries; runs that use or build them are not disturbed.
 
@@ -44,6 +52,8 @@ def clear() -> tuple[int, list[OSError]]:
         "vocabularies": _remove_vocabulary,
         "fingerprints": _remove_fingerprint,
         kept_entries.FOLDER: _remove_signatures,
+        copies.FOLDER: copies.remove_copy,
+        copies.LISTS: copies.remove_list,
     }
     for name, remove in removals.items():
         folder = cache_folder() / name

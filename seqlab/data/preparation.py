@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqlab.contracts import Tokenizer
+from seqlab.contracts import Tokenizer, offered
 from seqlab.data import cache
 from seqlab.data.progress import Progress, log_progress, with_progress
 from seqlab.data.splits import TRAIN, Source, open_source
 from seqlab.data.tokens import Part, Tokens, encode
-from seqlab.errors import CorpusError, PluginError
+from seqlab.errors import Complaint, CorpusError, ExperimentError, PluginError
 from seqlab.packing import pack
 from seqlab.registry import Bound, Text
 from seqlab.vocabulary import Vocabulary
@@ -79,11 +79,28 @@ def prepare(
         source.check_same(fingerprint)
     bound = resolved.tokenizer
     if tokenizer is None:
-        tokenizer = cast("Tokenizer", bound.build())
+        tokenizer = new_tokenizer(bound)
         with bound.attributed():
             _fit(tokenizer, source, bound, progress)
     tokens = prepare_split(source, TRAIN, bound, tokenizer, progress)
     return Prepared(source, tokenizer, tokens, bound, progress)
+
+
+def new_tokenizer(bound: Bound) -> Tokenizer:
+    """Build a tokenizer that is to be fitted, after it has read what it needs for that.
+
+    Raises:
+        ExperimentError: it refuses its options, or what they name.
+    """
+    tokenizer = cast("Tokenizer", bound.build())
+    begin = offered(tokenizer, "before_fitting")
+    with bound.attributed():
+        try:
+            if begin is not None:
+                begin()
+        except ValueError as error:
+            raise ExperimentError([Complaint(bound.where, bound.key, str(error))]) from error
+    return tokenizer
 
 
 def _fit(tokenizer: Tokenizer, source: Source, bound: Bound, progress: Progress) -> None:

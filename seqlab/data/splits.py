@@ -18,6 +18,7 @@ from seqlab.errors import CorpusError, CorpusUnavailable
 from seqlab.experiment.sections import CorpusKeys
 from seqlab.registry import Bound, Text
 from seqlab.registry.option_values import suggest_close
+from seqlab.urls import is_url, mentions_url
 
 log = logging.getLogger(__name__)
 
@@ -147,9 +148,14 @@ def option_at_fault(resolved: Text, message: str) -> list[str]:
         (len(str(path)), name)
         for name, value in resolved.corpus.options.items()
         for path in (value if isinstance(value, list) else [value])
-        if isinstance(path, Path) and str(path) in message
+        if (isinstance(path, Path) or is_url(str(path))) and str(path) in message
     ]
     return [max(named)[1]] if named else []
+
+
+def names_missing_file(resolved: Text, message: str) -> bool:
+    """Whether a message is about a file of an option that should be on this machine."""
+    return bool(option_at_fault(resolved, message)) and not mentions_url(message)
 
 
 def _open(resolved: Text, fingerprint: bool) -> Source:

@@ -68,8 +68,12 @@ class ProcessesFailed(RunFailed):
 
     def __init__(self, lines: Sequence[str], code: int) -> None:
         super().__init__("; ".join(lines))
-        self.lines = list(lines)
+        self._lines = tuple(lines)
         self.exit_code = code
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return self._lines
 
 
 def _failure(folder: Path, rank: int, exit_code: int) -> ProcessesFailed:

@@ -31,10 +31,11 @@ def unroll(step: Step[CellT]) -> Window[CellT]:
 
     @wraps(step)
     def forward(self: CellT, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        outputs, shape = [], (len(inputs), cast("Any", self).output_size)
+        rows = inputs.shape[0]  # and not `len`, which a tracer takes for a constant
+        outputs, shape = [], (rows, cast("Any", self).output_size)
         if state is None:
             declared = offered(self, "state_shape")
-            state = zero_state(shape[1:] if declared is None else declared, len(inputs), inputs)
+            state = zero_state(shape[1:] if declared is None else declared, rows, inputs)
         for step_input in inputs.unbind(1):
             output, state = checked_result(step(self, step_input, state), self, name, shape)
             outputs.append(output)

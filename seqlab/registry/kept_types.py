@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from seqlab import urls
 from seqlab.experiment import interval, sections
 from seqlab.experiment.kinds import KINDS
 from seqlab.factories import PartCheck, part_schema
@@ -46,10 +47,10 @@ class NotKept(ValueError):
 
 
 def _known() -> dict[str, Any]:
-    """The functions and classes that a kept schema may name: those that keys of the core use."""
+    """The functions and classes that a kept schema may name: those of the core's own options."""
     return {
         f"{module.__name__}.{name}": value
-        for module in (sections, interval)
+        for module in (sections, interval, urls)
         for name, value in vars(module).items()
         if isinstance(value, type | types.FunctionType) and value.__module__ == module.__name__
     }

@@ -21,6 +21,7 @@ from seqlab.experiment.merging import merge_value
 from seqlab.factories import Part
 from seqlab.registry.option import Option
 from seqlab.registry.option_tree import rebuilt
+from seqlab.urls import without_secrets
 
 Steps: TypeAlias = tuple[str | int, ...]
 Bind: TypeAlias = Callable[[Part, Located, str], Any]
@@ -135,17 +136,23 @@ def _empty_path_in(value: Any, located: Located) -> Located | None:
 
 def _explain(error: ValidationError, located: Located, key: str) -> list[Complaint]:
     """One complaint for each path in the value; the branches of a union are joined with 'or'."""
-    problems: dict[Steps, list[str]] = {}
+    problems: dict[Steps, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         steps = detail["loc"][1:]  # the option was checked as the only item of a tuple
-        problems.setdefault(_path_in(located, steps), []).append(_requirement(detail))
+        problems.setdefault(_path_in(located, steps), []).append(detail)
     deepest = [p for p in problems if not any(q != p and q[: len(p)] == p for q in problems)]
-    return [_complaint(located, key, path, problems[path]) for path in deepest]
+    return [_complaint(located, key, path, _requirements(problems[path])) for path in deepest]
+
+
+def _requirements(details: Sequence[ErrorDetails]) -> list[str]:
+    """What would be right; an author's own words say it alone, as the type was right there."""
+    own = [detail for detail in details if detail["type"] == "value_error"]
+    return [_requirement(detail) for detail in own or details]
 
 
 def _complaint(located: Located, key: str, path: Steps, requirements: list[str]) -> Complaint:
     here = located.at(path)
-    value = _as_json(plain(here))
+    value = without_secrets(_as_json(plain(here)))
     shown = value if len(value) <= 60 else value[:59] + "…"
     first, *rest = dict.fromkeys(requirements)
     sentence = " or ".join([first, *(text.removeprefix("be ") for text in rest)])

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,17 +22,22 @@ from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
 from seqlab.runs.command_words import plugin_options
 from seqlab.runs.file_schemas import FORMAT
-from seqlab.runs.git_commit import git_state
 
 COMPUTING = ("torch", "seqlab", "numpy", "numba")  # packages that may change the last bits
 
 
 def describe_run(
-    resolved: Resolved, registry: Registry, parts: Parts, *, overrides: tuple[str, ...]
+    resolved: Resolved,
+    registry: Registry,
+    parts: Parts,
+    *,
+    overrides: tuple[str, ...],
+    git: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the content of `run.json` at the start of a run.
 
-    It has no environment variables, as these may hold secrets.
+    `git` is what is known of the repository. There are no environment variables, as these may
+    hold secrets.
     """
     prepared = parts.prepared
     return {
@@ -80,7 +84,7 @@ def describe_run(
             }
             for plugin in used_plugins(resolved, registry)
         ],
-        "git": git_state(Path.cwd()),
+        "git": git,
         "settings": as_json_value(used_settings(resolved, parts)),
         **({"init_from": parts.begun} if parts.begun else {}),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from seqlab.contracts import Document, Ids, Tokenizer
-from seqlab.data.splits import TRAIN, Source, locating_errors, open_source, option_at_fault
+from seqlab.contracts import Document, Ids, Tokenizer, offered
+from seqlab.data.preparation import new_tokenizer
+from seqlab.data.splits import TRAIN, Source, locating_errors, names_missing_file, open_source
 from seqlab.data.tokens import Tokens, encode
 from seqlab.documents import text_pieces
 from seqlab.errors import (
@@ -131,7 +132,7 @@ def check_parts(resolved: Resolved) -> None:
     """Raise all errors of the parts and their options at once, before anything is read."""
     result = DryRun()
     with result.collecting(resolved, "tokenizer"):
-        resolved.tokenizer.build()
+        new_tokenizer(resolved.tokenizer)
     _build_textless_parts(result, resolved, _unknown(resolved), resolved.train.steps)
     _build_decoder(result, resolved)
     if not result.lines:
@@ -141,8 +142,7 @@ def check_parts(resolved: Resolved) -> None:
     if len(result.errors) == 1 and not isinstance(result.errors[0], ExperimentError):
         raise result.errors[0]
     complaints = [Complaint("", "", line) for line in result.all_lines()]
-    at_fault = result.exit_code == PluginError.exit_code
-    raise ExperimentError(complaints, plugin_at_fault=at_fault)
+    raise ExperimentError(complaints, plugin_at_fault=result.exit_code == PluginError.exit_code)
 
 
 def _build_textless_parts(
@@ -208,15 +208,14 @@ def _open(result: DryRun, resolved: Resolved) -> Source | None:
         try:
             source = open_source(resolved, fingerprint=False)
         except CorpusUnavailable as error:
-            if option_at_fault(resolved, str(error)):
+            if names_missing_file(resolved, str(error)):
                 raise
             result.notices.append(f"its corpus is not here yet, so it was not checked: {error}")
     return source
 
 
 def _read_sample(source: Source, split: str) -> _Sample:
-    documents: list[Document] = []
-    left = MAX_READ
+    documents, left = list[Document](), MAX_READ
     for document in source.own_documents(split):
         if isinstance(document, Ids):
             cut: Document = Ids(document.ids[:left], None)
@@ -239,9 +238,9 @@ def _fit_tokenizer(result: DryRun, resolved: Resolved, train: _Sample | None) ->
     """Fit the tokenizer to the beginning of the training split; None: it has errors."""
     if not resolved.tokenizer:
         return None
-    fitted: Tokenizer | None = None
+    fitted = None
     with result.collecting(resolved, "tokenizer"):
-        tokenizer: Tokenizer = resolved.tokenizer.build()
+        tokenizer = new_tokenizer(resolved.tokenizer)
         if train is None:
             return None
         with resolved.tokenizer.attributed(), locating_errors(resolved):
@@ -252,9 +251,10 @@ def _fit_tokenizer(result: DryRun, resolved: Resolved, train: _Sample | None) ->
 
 def _unknown(resolved: Resolved) -> Vocabulary:
     """A vocabulary before there is any text: what the tokenizer reserves is known."""
+    reserved: Mapping[str, int] = {}
     with suppress(SeqlabError, AttributeError):  # it is None where it has complaints
-        return Vocabulary.unknown(DEFAULT_VOCABULARY, resolved.tokenizer.build().reserved)
-    return Vocabulary.unknown(DEFAULT_VOCABULARY)
+        reserved = offered(new_tokenizer(resolved.tokenizer), "reserved") or {}
+    return Vocabulary.unknown(max(DEFAULT_VOCABULARY, len(reserved)), reserved)
 
 
 def _vocabulary(tokenizer: Tokenizer, train: _Sample | None) -> Vocabulary:

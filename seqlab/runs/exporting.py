@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from seqlab.arguments import named_path
-from seqlab.atomic import atomic_folder, sync_folder
+from seqlab.atomic import atomic_folder, sync_tree
 from seqlab.contracts import Exporter, TrainedRun, offered
 from seqlab.errors import PluginError, RunFailed, UsageError
 from seqlab.experiment import Experiment
 from seqlab.experiment.kinds import KINDS
 from seqlab.experiment.located import Origin, locate
-from seqlab.files import open_to_read
 from seqlab.kernels import use_kernels
 from seqlab.memory_remedies import MemoryRemedies
 from seqlab.registry import Bound, Registry
@@ -136,18 +135,9 @@ def _new_folder(path: Path) -> Iterator[Path]:
             inside = temporary / _INSIDE
             inside.mkdir()
             yield inside
-            _sync_all(inside)
+            sync_tree(inside)
             for entry in inside.iterdir():
                 entry.rename(temporary / entry.name)
             inside.rmdir()
     except OSError as error:
         raise RunFailed(f"{path}: cannot be made or written ({error.strerror})") from None
-
-
-def _sync_all(folder: Path) -> None:
-    """Wait until all files in a folder are on disk."""
-    for path, _, files in os.walk(folder):
-        for name in files:
-            with open_to_read(Path(path, name)) as file:
-                os.fsync(file.fileno())
-        sync_folder(Path(path))

@@ -1,4 +1,4 @@
-"""The commit of the working folder, read from git's files.
+"""The repository that a folder lies in and its commit, read from git's files.
 
 Git is never started, as the settings of a repository can make it run programs.
 """
@@ -6,8 +6,8 @@ Git is never started, as the settings of a repository can make it run programs.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seqlab.files import read
 
@@ -17,17 +17,28 @@ _MAX_SIZE = 16 << 20  # bytes of a file with many references
 _MAX_LINKS = 5  # from a reference to another
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return `{"commit": …, "clean": None}`; None if there is no repository or no commit.
+@dataclass(frozen=True)
+class Repository:
+    """`top` has the files; `git` their index, and `common` the objects, as worktrees share them."""
 
-    Only git itself could say whether the working folder is clean.
-    """
+    top: Path
+    git: Path
+    common: Path
+    commit: str
+
+
+def find_repository(folder: Path) -> Repository | None:
+    """Return the repository that a folder lies in; None: there is none, or it has no commit."""
+    folder = folder.absolute()
     try:
         paths = (parent / ".git" for parent in (folder, *folder.parents))
-        commit = _commit(_git_folder(next(path for path in paths if path.exists())))
+        path = next(path for path in paths if path.exists())
+        git = _git_folder(path)
+        common = _common_folder(git)
+        commit = _commit(git, common)
     except (OSError, StopIteration, ValueError):
         return None
-    return {"commit": commit, "clean": None} if commit else None
+    return Repository(path.parent, git, common, commit) if commit else None
 
 
 def _git_folder(path: Path) -> Path:
@@ -37,10 +48,13 @@ def _git_folder(path: Path) -> Path:
     return (path.parent / _text(path).removeprefix("gitdir:").strip()).resolve()
 
 
-def _commit(folder: Path) -> str:
-    common = folder
-    if (folder / "commondir").exists():
-        common = (folder / _text(folder / "commondir").strip()).resolve()
+def _common_folder(folder: Path) -> Path:
+    if not (folder / "commondir").exists():
+        return folder
+    return (folder / _text(folder / "commondir").strip()).resolve()
+
+
+def _commit(folder: Path, common: Path) -> str:
     value = _text(folder / "HEAD").strip()
     for _ in range(_MAX_LINKS):
         name = value.removeprefix("ref:").strip()

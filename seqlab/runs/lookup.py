@@ -1,4 +1,4 @@
-"""Find runs: by folder, name, id, tag, a glob of these, or `latest`."""
+"""Find runs: by folder, name, id, tag, a glob of these, `latest`, or an address of a hub."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from seqlab.atomic import is_unfinished
 from seqlab.errors import SeqlabError, UsageError
 from seqlab.remedies import Verb
 from seqlab.runs.folder import ROOT, RunFolder, is_given_name
+from seqlab.runs.hub import is_address, pull
 from seqlab.runs.notes import read_notes
 
 _MOST_NAMED = 5
@@ -57,6 +58,7 @@ def find_runs(patterns: Iterable[str | Path], root: Path = ROOT) -> list[RunFold
 
     A pattern is one of these, the first that fits:
 
+    - an address of a model hub, such as `hf://OWNER/NAME@REVISION`: the run there, in the cache;
     - the folder of a run, or a path of a folder that holds runs, which stands for all of them;
     - `latest`, the run that was started last;
     - the name of an experiment: its latest run;
@@ -74,6 +76,8 @@ def find_runs(patterns: Iterable[str | Path], root: Path = ROOT) -> list[RunFold
 
 
 def _matching(pattern: str | Path, known: _KnownRuns) -> Sequence[RunFolder]:
+    if is_address(pattern):
+        return [RunFolder(pull(str(pattern)))]
     path, word = named_path(pattern, "RUN"), os.fsdecode(pattern)
     if _is_run(path):
         return [RunFolder(path)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,6 +61,8 @@ class Recorder:
     parts: Parts
     folder: RunFolder
     observers: Observers
+    id: str
+    settings: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         self._start = time.monotonic()
@@ -82,6 +86,8 @@ class Recorder:
             columns=tuple(dict.fromkeys([*MEASURED, *training.columns.parts, *self._further])),
             length_in_steps=self.resolved.train.steps is not None,
             has_perplexity=self.parts.model.predicts_next,
+            id=self.id,
+            settings=deepcopy(self.settings),
         )
         self.observers.notify("seqlab_run_started", record)
 

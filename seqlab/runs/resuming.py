@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from seqlab.data.progress import Progress
 from seqlab.errors import Override, SeqlabError, UsageError
 from seqlab.experiment import read_experiment
 from seqlab.experiment.overrides import Overrides, as_overrides
+from seqlab.files import read
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
@@ -29,10 +31,11 @@ from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.lookup import all_runs, find_run
 from seqlab.runs.observers import Observers
 from seqlab.runs.plugins_used import resolve_again
-from seqlab.runs.running import deterministic, resolved_text
+from seqlab.runs.running import code_folders, deterministic, resolved_text
 from seqlab.runs.saved_parts import load_latest, restored_tokenizer
 from seqlab.runs.session import Session
 from seqlab.runs.stopping import Stopping
+from seqlab.runs.uncommitted import MAX_RECORD, CodeState, code_state
 from seqlab.training.checkpoint import (
     Checkpoint,
     checkpoint_errors,
@@ -175,7 +178,9 @@ def _resume(
 ) -> None:
     done = saved.step if saved else 0
     overrides = tuple(before["overrides"]) + overrides
-    after = describe_run(resolved, registry, parts, overrides=overrides)
+    code = code_state(code_folders(resolved, registry))
+    git = code.git or before.get("git")
+    after = describe_run(resolved, registry, parts, overrides=overrides, git=git)
     if saved is not None:
         _check_length(folder, resolved, saved, parts.total_steps, before["status"])
         if before["status"] == "finished":
@@ -202,9 +207,27 @@ def _resume(
         else:
             folder.cut_back(dict.fromkeys((folder.metrics.name, folder.samples.name), 0))
         write_atomic(folder.resolved, resolved_text(resolved, parts))
+        _write_patch(folder, code, before.get("git"))
         folder.describe(description)
     log.info("Resuming %s after step %d", folder.path, done)
     session.run()
+
+
+def _write_patch(folder: RunFolder, code: CodeState, before: Any) -> None:
+    """Write what is not committed now; the log says that it was something else before."""
+    if code.git is None:  # the run goes on elsewhere
+        return
+    old = b""
+    with suppress(FileNotFoundError):
+        old = read(folder.patch, MAX_RECORD)
+    if code.git == before and code.patch == old:
+        return
+    if code.patch or old:
+        write_atomic(folder.patch, code.patch)
+    log.warning(
+        "The repository is not as it was before (commit %s): run.json and %s are of now",
+        before["commit"] if before else "none", folder.patch.name
+    )  # fmt: skip
 
 
 def _check_length(

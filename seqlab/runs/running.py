@@ -46,6 +46,7 @@ from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
+from seqlab.runs.uncommitted import CodeState, code_state
 from seqlab.training.device import pick_device
 from seqlab.training.profiling import Profile
 
@@ -108,8 +109,9 @@ def run(
         path = choose_path(experiment.name, run_dir, root)
         if run_dir is None:
             remove_leftovers(path.parent)
+        code = code_state((experiment.tree.origin.folder, *code_folders(resolved, registry)))
         with new_run_folder(path) as temporary:
-            description = _write_first_files(experiment, resolved, registry, parts, temporary)
+            description = _write_first_files(experiment, resolved, registry, parts, code, temporary)
         folder = RunFolder(path)
         with locked(path):
             write_to(handler, folder.log)
@@ -180,13 +182,21 @@ def _build(
 
 
 def _write_first_files(
-    experiment: Experiment, resolved: Resolved, registry: Registry, parts: Parts, folder: RunFolder
+    experiment: Experiment,
+    resolved: Resolved,
+    registry: Registry,
+    parts: Parts,
+    code: CodeState,
+    folder: RunFolder,
 ) -> dict[str, Any]:
     """Write everything that is known before the first step; return the description."""
-    description = describe_run(resolved, registry, parts, overrides=experiment.overrides)
+    overrides = experiment.overrides
+    description = describe_run(resolved, registry, parts, overrides=overrides, git=code.git)
     write_synced(folder.experiment, experiment.source.encode("utf-8", "replace"))
     write_synced(folder.resolved, resolved_text(resolved, parts))
     write_synced(folder.packages, installed_packages().encode("utf-8", "replace"))
+    if code.patch:
+        write_synced(folder.patch, code.patch)
     copies = {
         plugin.path.name: plugin.source
         for plugin in used_plugins(resolved, registry)
@@ -201,6 +211,13 @@ def _write_first_files(
         write_synced(rows, b"")
     write_synced(folder.path / "run.json", as_json(description))
     return description
+
+
+def code_folders(resolved: Resolved, registry: Registry) -> list[Path]:
+    """Return the folders of dropped-in plugins that are used, and the working folder."""
+    plugins = used_plugins(resolved, registry)
+    paths = [plugin.path for plugin in plugins if not plugin.distribution]
+    return [*(path.parent for path in paths if path is not None), Path.cwd()]
 
 
 def resolved_text(resolved: Resolved, parts: Parts) -> bytes:

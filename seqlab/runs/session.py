@@ -67,7 +67,8 @@ class Session:
     def __post_init__(self) -> None:
         self.training = self.parts.training
         self.training.wants_norms = self.observers.want_norms
-        self.recorder = Recorder(self.resolved, self.parts, self.folder, self.observers)
+        known = self.description.get("id", ""), self.description["settings"]
+        self.recorder = Recorder(self.resolved, self.parts, self.folder, self.observers, *known)
         self.best = Best()
         self.stopping = Stopping(self.resolved.train.stop)
         self.last: Step | None = None

@@ -135,7 +135,7 @@ def test_a_doubt_stands_at_the_top_of_the_model_card(tiny):
 
     run = trained_run()
     run.description["doubt"] = "worse than *guessing* \x1b[31m"
-    card = model_card(run, "unknown")
+    card = model_card(run, "unknown", "")
     assert r"**There is a doubt: worse than \*guessing\* \\x1b\[31m**" in card
     assert "\x1b" not in card
 

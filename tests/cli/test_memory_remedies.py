@@ -49,13 +49,6 @@ def test_generating_says_in_python_what_to_lower(run, use, remedies):
     assert str(caught.value) == needed + remedies
 
 
-@pytest.mark.parametrize("arguments", [(), ("--stream",)])
-def test_generating_says_in_a_shell_what_to_lower(seqlab_command, run, arguments):
-    done = seqlab_command("generate", "here", "-p", "the", "--num=2", "--decoder=full", *arguments)
-    assert done.code == 1
-    assert "4 TB were requested); lower --num (2) or --length (50)" in done.err
-
-
 def test_scoring_a_split_says_what_to_lower(seqlab_command, run, monkeypatch):
     def full(*_, **__):
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 3 GiB")

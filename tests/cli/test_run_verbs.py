@@ -302,9 +302,6 @@ def test_doctor_downloads_nothing(seqlab_command, monkeypatch):
     assert "SEQLAB_OFFLINE" not in os.environ
 
 
-DISTILLATION = "objective distillation"
-
-
 def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     result = seqlab_command("doctor", "here")
     assert result.code == 0
@@ -312,10 +309,16 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     for name in ("jay_lyrics", "tiny_shakespeare"):
         assert states.pop(f"corpus {name}").startswith("not here: ")
     files = "text", "folder", "csv", "jsonl", "parquet", "tokens", "binary"
-    needing = {f"corpus {name}": "path" for name in files}
-    for name, option in (needing | {"embedding learned": "size", DISTILLATION: "teacher"}).items():
+    needing = {f"corpus {name}": "path" for name in files} | {
+        "tokenizer file": "path",
+        "embedding learned": "size",
+        "objective distillation": "teacher",
+        "exporter hub": "repo",
+    }
+    for name, option in needing.items():
         reason = f"not here: option '{option}' has no default; give it a value"
         assert states.pop(name) == reason
+    assert states.pop("corpus hugging_face").startswith("not here: ")
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
     scans = "min_gru", "selective_state_space", "gated_linear_attention"
     for name in ("rnn", "lstm", "gru", "lora", *scans):  # lora is tried around one of them

@@ -191,7 +191,7 @@ def test_generating_more_than_fits_says_what_to_lower(seqlab_command, trained_on
     assert done.code == 1
     assert done.complaints[-1:] == [
         "seqlab: generating needs more memory than there is (20.00 GiB were requested); lower"
-        " --num (3) or give fewer prefixes at once (2 now) or lower --length (50)"
+        " --num (3) or --length (50), or give fewer prefixes at once (2 now)"
     ]
 
 

@@ -14,7 +14,7 @@ from textwrap import dedent
 import pytest
 
 import seqlab
-from seqlab.runs.git_commit import git_state
+from seqlab.runs.git_commit import find_repository
 from seqlab.training.checkpoint import (
     checkpoint_path,
     load_checkpoint,
@@ -192,7 +192,7 @@ def test_the_settings_of_a_repository_run_nothing_and_its_commit_is_known(tiny, 
     Path("text.txt").touch()
     state = seqlab.run(tiny, run_dir="r").description["git"]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    assert state == {"commit": head.stdout.strip(), "clean": None}
+    assert state == {"commit": head.stdout.strip(), "clean": True}
     assert not Path("EXECUTED").exists()
     assert Path(".git/index").read_bytes() == index
 
@@ -209,7 +209,9 @@ def test_the_commit_of_a_packed_reference_and_of_a_worktree_is_known(tiny):
         subprocess.run([*git, *arguments], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     for folder in (Path.cwd(), Path("tree").absolute()):
-        assert git_state(folder) == {"commit": head.stdout.strip(), "clean": None}
+        found = find_repository(folder)
+        assert found is not None
+        assert (found.top, found.commit) == (folder, head.stdout.strip())
 
 
 def test_looking_at_runs_makes_nothing_in_their_folders(seqlab_command, runs):

@@ -84,7 +84,7 @@ STEPS = (
 )
 
 _MASKS = (
-    (r"(?m)^(tokens/s|seconds) .*", r"\1 …"),  # of `compare`, with a star at the faster one
+    (r"(?m)^( *)(tokens/s|tokens_per_second|seconds) .*", r"\1\2 …"),  # of `compare` and `eval`
     (r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b", "TIME-ID"),
     (r"\bseqlab \d+\.\d+\.\d+", "seqlab VERSION"),
     (r" *\b\d+\.\d+(e-?\d+)?", "#"),

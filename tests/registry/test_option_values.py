@@ -151,7 +151,8 @@ def test_a_misspelt_key_of_the_core_is_answered_with_the_one_that_was_meant(
 
 def test_an_option_that_is_missing_is_said_with_its_type(complaints):
     (line,) = complaints(RIGHT.replace(", path: t.txt", "") + "cell: rnn\noptimizer: adam\n")
-    assert line == "e.yaml:1:9: corpus.path: corpus 'text' needs this option (path | list of path)"
+    needs = "corpus 'text' needs this option (path | uri | list of path | uri)"
+    assert line == f"e.yaml:1:9: corpus.path: {needs}"
 
 
 def test_a_mistake_in_an_override_names_the_override(complaints):

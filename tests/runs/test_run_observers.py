@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,31 @@ def test_whoever_stops_a_run_that_has_all_its_steps_changes_nothing(tiny, drop):
     drop(STOPS.replace("EVENT", "seqlab_epoch_ended"))
     run = seqlab.run(tiny | {"observers": ["stops"], "train": {"epochs": 1}}, run_dir="here")
     assert run.description["status"] == "finished"
+
+
+KNOWS = """
+    import json
+    from pathlib import Path
+    import seqlab
+
+    class Knows:
+        "Writes what it is told at the start."
+        def seqlab_run_started(self, record):
+            told = {"id": record.id, "settings": record.settings}
+            Path(record.folder, f"told-{record.step}.json").write_text(json.dumps(told))
+
+    @seqlab.hookimpl
+    def seqlab_register_observers():
+        return {"knows": Knows}
+"""
+
+
+def test_an_observer_is_told_the_id_and_the_settings_that_the_record_has(tiny, drop):
+    drop(KNOWS)
+    train = {"steps": 2, "checkpoint": {"every": 1}}
+    run = seqlab.run(tiny | {"observers": ["knows"], "train": train}, run_dir="here")
+    resumed = seqlab.resume("here", overrides=["train.steps=3"])
+    first, second = (json.loads(Path("here", f"told-{step}.json").read_text()) for step in (0, 2))
+    assert first["id"] == second["id"] == run.description["id"]
+    assert first["settings"]["train"]["steps"] == 2
+    assert second["settings"] == resumed.description["settings"]

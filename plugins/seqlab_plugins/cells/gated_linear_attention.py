@@ -102,7 +102,7 @@ def _split_into_chunks(part: Tensor) -> Tensor:
     """(B, T, N, K) -> (B, C, N, L, K), padded with zeros: no decay, and no keys."""
     length = min(tuning.ATTENTION_CHUNK, part.shape[1])
     padded = functional.pad(part, (0, 0, 0, 0, 0, -part.shape[1] % length))
-    return padded.reshape(len(part), -1, length, *part.shape[2:]).transpose(2, 3)
+    return padded.reshape(part.shape[0], -1, length, *part.shape[2:]).transpose(2, 3)
 
 
 def _decay_between(decay: Tensor) -> Tensor:

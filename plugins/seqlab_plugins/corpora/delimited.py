@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from seqlab import Corpus, CorpusError, hookimpl
 from seqlab_plugins.corpora.record_fields import Answer, Records
+from seqlab_plugins.corpora.split_files import Files
 from seqlab_plugins.corpora.text import Encoding
 from seqlab_plugins.corpora.text_files import read_pieces
 
@@ -48,11 +49,11 @@ class Csv(Records):
     def __init__(
         self,
         *,
-        path: Path | list[Path],
+        path: Files,
         text: Annotated[int, Field(ge=1)] | str | Answer = "text",
         split: str | None = None,
-        valid: Path | list[Path] | None = None,
-        test: Path | list[Path] | None = None,
+        valid: Files | None = None,
+        test: Files | None = None,
         delimiter: Delimiter | None = None,
         header: bool = True,
         encoding: Encoding = "utf-8",

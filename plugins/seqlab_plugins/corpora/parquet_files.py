@@ -8,6 +8,7 @@ from typing import Any
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, hookimpl
 from seqlab_plugins.corpora.record_fields import Answer, Records
+from seqlab_plugins.corpora.split_files import Files
 from seqlab_plugins.corpora.text_files import check_ratio
 
 ROWS = 64  # that are in memory at a time
@@ -31,11 +32,11 @@ class Parquet(Records):
     def __init__(
         self,
         *,
-        path: Path | list[Path],
+        path: Files,
         text: str | Answer = "text",
         split: str | None = None,
-        valid: Path | list[Path] | None = None,
-        test: Path | list[Path] | None = None,
+        valid: Files | None = None,
+        test: Files | None = None,
     ) -> None:
         try:
             import pyarrow as pa

@@ -57,8 +57,7 @@ class Records(SplitFiles, ABC):
 
     def documents(self, split: str) -> Iterator[Document]:
         files = self._files if self._split is not None else {split: self._files[split]}
-        texts = (text for name, text in self._texts(files) if name == split)
-        return (text if isinstance(text, str) else _with_weights(*text) for text in texts)
+        return (_document(text) for name, text in self._texts(files) if name == split)
 
     @property
     def fields(self) -> list[str]:
@@ -84,17 +83,27 @@ class Records(SplitFiles, ABC):
             for path in paths:
                 for where, record in self.records(path):
                     split = name if self._split is None else _field(record, self._split, where)
-                    yield split, self._text_of(record, where)
-
-    def _text_of(self, record: Mapping[str, Any], where: str) -> str | Pair:
-        text = self._text
-        if isinstance(text, str):
-            return _field(record, text, where)
-        return _field(record, text.prompt, where), _field(record, text.completion, where)
+                    yield split, text_of(record, self._text, where)
 
 
-def _with_weights(prompt: str, completion: str) -> Document:
-    return [Weighted(prompt, 0), completion]
+def text_of(record: Mapping[str, Any], text: str | Answer, where: str) -> str | Pair:
+    """The text of a record, or what is given and what follows.
+
+    Raises:
+        CorpusError: a field is missing, or is not a text.
+    """
+    if isinstance(text, str):
+        return _field(record, text, where)
+    return _field(record, text.prompt, where), _field(record, text.completion, where)
+
+
+def document_of(record: Mapping[str, Any], text: str | Answer, where: str) -> Document:
+    """The document of a record; what is given weighs nothing in it. Raises as `text_of`."""
+    return _document(text_of(record, text, where))
+
+
+def _document(text: str | Pair) -> Document:
+    return text if isinstance(text, str) else [Weighted(text[0], 0), text[1]]
 
 
 def _field(record: Mapping[str, Any], name: str, where: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field
 from seqlab import Corpus, CorpusError, hookimpl
 from seqlab_plugins.corpora.json_arrays import NotAnArray, elements
 from seqlab_plugins.corpora.record_fields import Answer, Records
+from seqlab_plugins.corpora.split_files import Files
 from seqlab_plugins.corpora.text_files import read_pieces
 
 MAX_BRACKETS = 1_000_000  # in a line of JSON; each takes about sixty bytes of memory
@@ -35,11 +36,11 @@ class Jsonl(Records):
     def __init__(
         self,
         *,
-        path: Path | list[Path],
+        path: Files,
         text: str | Answer = "text",
         split: str | None = None,
-        valid: Path | list[Path] | None = None,
-        test: Path | list[Path] | None = None,
+        valid: Files | None = None,
+        test: Files | None = None,
         max_line: Annotated[int, Field(gt=0, le=1 << 32)] = 1 << 26,
     ) -> None:
         super().__init__(path, valid, test, text, split)

@@ -8,13 +8,15 @@ from collections.abc import Hashable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
 
-from seqlab import CorpusError, CorpusUnavailable
+from seqlab import CorpusError, CorpusUnavailable, File
+from seqlab_plugins.corpora.remote_files import remote_files
 
 _MOST_NAMES = 5
 
-Files: TypeAlias = Path | list[Path]
-"""A file, a glob such as texts/*.txt, or a list of these."""
+Files: TypeAlias = File | list[File]
+"""A file or a glob such as texts/*.txt, here or as a URL, or a list of these."""
 
 
 class SplitFiles:
@@ -113,7 +115,13 @@ def _expand_all(files: Files) -> list[Path]:
     return expanded
 
 
-def _expand(path: Path) -> list[Path]:
+def _expand(path: Path | str) -> list[Path]:
+    """The files of a path or a URL; those elsewhere become copies in the cache folder."""
+    if isinstance(path, str):
+        parts = urlsplit(path)
+        if parts.scheme.lower() != "file":
+            return remote_files(path)
+        path = Path(unquote(parts.path))
     try:
         return _glob(path) if glob.has_magic(str(path)) and not path.exists() else [path]
     except OSError as error:

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, hookimpl
+from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, LocalFolder, hookimpl
 from seqlab_plugins.corpora.document_ends import Ends, split_documents
 from seqlab_plugins.corpora.split_files import (
+    Files,
     SplitFiles,
     matching,
     real_paths,
@@ -64,9 +65,9 @@ class Text(SplitFiles):
     def __init__(
         self,
         *,
-        path: Path | list[Path],
-        valid: Path | list[Path] | None = None,
-        test: Path | list[Path] | None = None,
+        path: Files,
+        valid: Files | None = None,
+        test: Files | None = None,
         encoding: Encoding = "utf-8",
         newlines: Newlines = "lf",
         documents: Ends = "file",
@@ -106,11 +107,11 @@ class Folder:
     def __init__(
         self,
         *,
-        path: Path,
+        path: LocalFolder,
         match: str | list[str] = "**/*.txt",
         leave_out: list[str] | None = None,
-        valid: Path | None = None,
-        test: Path | None = None,
+        valid: LocalFolder | None = None,
+        test: LocalFolder | None = None,
         by_name: bool = False,
         encoding: Encoding = "utf-8",
         newlines: Newlines = "lf",

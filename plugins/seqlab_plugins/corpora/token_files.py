@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Ids, hookimpl
-from seqlab_plugins.corpora.split_files import SplitFiles, unreadable
+from seqlab_plugins.corpora.split_files import Files, SplitFiles, unreadable
 from seqlab_plugins.corpora.text_files import Fingerprint
 from seqlab_plugins.tokenizers.basic import MAX_IDS
 
@@ -42,11 +42,11 @@ class TokenFiles(SplitFiles):
     def __init__(
         self,
         *,
-        path: Path | list[Path],
+        path: Files,
         dtype: Dtype = "uint16",
         end: Annotated[int, Field(ge=0, lt=2**32)] | None = None,
-        valid: Path | list[Path] | None = None,
-        test: Path | list[Path] | None = None,
+        valid: Files | None = None,
+        test: Files | None = None,
     ) -> None:
         super().__init__(path, valid, test)
         self._dtype = np.dtype(dtype).newbyteorder("<")
@@ -101,9 +101,9 @@ class Binary(TokenFiles):
     def __init__(
         self,
         *,
-        path: Path | list[Path],
-        valid: Path | list[Path] | None = None,
-        test: Path | list[Path] | None = None,
+        path: Files,
+        valid: Files | None = None,
+        test: Files | None = None,
     ) -> None:
         super().__init__(path=path, dtype="uint8", valid=valid, test=test)
 

@@ -7,6 +7,20 @@ from pathlib import Path
 from seqlab import Exporter, TrainedRun, hookimpl
 from seqlab_plugins.exporters.model_card import model_card
 
+USE = """\
+```
+pip install seqlab
+seqlab generate PATH/OF/THIS/FOLDER
+```
+
+```python
+import seqlab
+
+run = seqlab.open_run("PATH/OF/THIS/FOLDER")
+print(run.generate("…")[0].text)
+logits = run.model(run.tokenizer.encode("…"))
+```"""
+
 
 class Folder:
     """A folder that `seqlab.open_run` reads: weights, tokenizer, experiment and a model card.
@@ -23,7 +37,7 @@ class Folder:
 
     def export(self, run: TrainedRun, folder: Path) -> None:
         run.save(folder)
-        (folder / "README.md").write_text(model_card(run, self._license), "utf-8")
+        (folder / "README.md").write_text(model_card(run, self._license, USE), "utf-8")
 
 
 @hookimpl

@@ -27,18 +27,7 @@ A language model that was trained with seqlab {version}.{doubt}
 
 ## Use
 
-```
-pip install seqlab
-seqlab generate PATH/OF/THIS/FOLDER
-```
-
-```python
-import seqlab
-
-run = seqlab.open_run("PATH/OF/THIS/FOLDER")
-print(run.generate("…")[0].text)
-logits = run.model(run.tokenizer.encode("…"))
-```
+{use}
 
 ## Model
 
@@ -59,8 +48,14 @@ logits = run.model(run.tokenizer.encode("…"))
 """
 
 
-def model_card(run: TrainedRun, license_name: str) -> str:
-    """Return the README.md of a model, in Markdown with the front matter of model hubs."""
+def model_card(run: TrainedRun, license_name: str, use: str) -> str:
+    """Return the README.md of a model, in Markdown with the front matter of model hubs.
+
+    Args:
+        run: the model.
+        license_name: of its weights.
+        use: how the files beside it are used, in Markdown.
+    """
     description = run.description
     doubt = description.get("doubt")
     return CARD.format(
@@ -69,6 +64,7 @@ def model_card(run: TrainedRun, license_name: str) -> str:
         name=_escaped(run.name),
         version=_escaped(description["versions"]["seqlab"]),
         doubt=f"\n\n**There is a doubt: {_escaped(doubt)}**" if doubt else "",
+        use=use,
         model=_table(("", "value"), _model(run)),
         data=_table(("", "value"), _data(run)),
         results=_results(run),

@@ -130,6 +130,14 @@ def _byte_of() -> dict[str, int]:
 _BYTE_OF = _byte_of()
 
 
+def bytes_of_letters(text: str) -> bytes:
+    """Return the bytes that GPT-2's letters stand for; other characters are their UTF-8."""
+    return b"".join(
+        bytes([_BYTE_OF[letter]]) if letter in _BYTE_OF else letter.encode("utf-8", "replace")
+        for letter in text
+    )
+
+
 def _texts(documents: Iterable[Document]) -> Iterator[str]:
     for number, document in enumerate(documents, 1):
         for piece in text_pieces(document):

@@ -42,7 +42,10 @@ class WithReserved:
 
     @property
     def reserved(self) -> Mapping[str, int]:
-        return {name: token for token, name in enumerate(self._names, start=self._inner.size)}
+        """The further ids, and those of the other tokenizer, whose names give way to these."""
+        own = {name: token for token, name in enumerate(self._names, start=self._inner.size)}
+        others = getattr(self._inner, "reserved", {}).items()
+        return own | {f"{name} of inner" if name in own else name: i for name, i in others}
 
     @property
     def end_of_document(self) -> int | None:
