@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.distributed.launched import is_follower
 from seqlab.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def say_where(run: Run) -> None:
-    """Log where a run is, and which observers were switched off."""
+    """Log where a run is, and which observers were switched off; on its first process."""
+    if is_follower():
+        return
     log.info("The run is in %s", run.path)
     for failure in run.description.get("observer_failures", []):
         log.warning("%s (it was switched off)", failure)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from seqlab.cli.streams import err
+from seqlab.distributed.launched import is_follower
 from seqlab.printable import one_line
 from seqlab.status_line import is_animated, show_status
 
@@ -27,9 +28,10 @@ def loading(first: str, *, always: bool = False) -> Loading:
         first: the first line, for a terminal.
         always: print it elsewhere too, for the log of a long job.
     """
-    if always or is_animated(sys.stderr):
+    quiet = is_follower()
+    if not quiet and (always or is_animated(sys.stderr)):
         err(f"seqlab: {one_line(first)}")
-    shown = Loading()
+    shown = Loading(quiet=quiet)
     click.get_current_context().call_on_close(shown.close)
     return shown
 
@@ -46,10 +48,10 @@ class Stage(NamedTuple):
 class Loading:
     """Shows one stage after the other; it is a `seqlab.data.progress.Progress`."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, quiet: bool = False) -> None:
         self._clock = clock
         self._stage = Stage("Starting", 0, None, clock())
-        self.close = show_status(self.text)
+        self.close = _show_nothing if quiet else show_status(self.text)
 
     def __call__(self, what: str, done: int = 0, total: int | None = None) -> None:
         """Show a stage, and how much of it is done."""
@@ -73,6 +75,10 @@ class Loading:
             return f"{_counted(stage)} ({seconds:.0f} s)"
         sign = FRAMES[int(2 * seconds) % len(FRAMES)]
         return f"{sign} {_counted(stage)}  {int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def _show_nothing() -> None:
+    pass
 
 
 def _counted(stage: Stage) -> str:

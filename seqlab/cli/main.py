@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab import __version__
-from seqlab.cli import colors
+from seqlab.cli import colors, workers
 from seqlab.cli.ctrl_c import INTERRUPTED, end_at_ctrl_c
 from seqlab.cli.help_texts import GROUPS, START, VERBS, add_examples
 from seqlab.cli.remedies import as_options
@@ -27,6 +27,7 @@ from seqlab.cli.streams import (
     open_closed_streams,
     replace_unencodable,
 )
+from seqlab.distributed.launched import is_follower
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
 from seqlab.interrupts import detecting_ctrl_c, forbidding_exit
 from seqlab.printable import one_line
@@ -131,17 +132,21 @@ def main() -> None:
         return
     replace_unencodable()
     end_at_ctrl_c()
+    workers.begin_worker()
     code = call(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         flush(stream)
-    sys.exit(code)
+    sys.exit(workers.exit_code_of_worker(code))
 
 
 def call(arguments: list[str]) -> int:
     """Run a command; return its exit code instead of raising."""
     with detecting_ctrl_c(), worded(as_options), _logging_to_stderr():
         try:
-            return seqlab.main(arguments, prog_name="seqlab", standalone_mode=False) or 0
+            code = seqlab.main(
+                arguments, prog_name="seqlab", standalone_mode=False, obj=list(arguments)
+            )
+            return code or 0
         except click.ClickException as error:
             shown = io.StringIO()
             error.show(shown)
@@ -182,11 +187,13 @@ def _report_known(error: SeqlabError, debug: bool) -> int:
     """Print one line, or one for each complaint about an experiment."""
     if debug:
         err_traceback(error)
+    if workers.left_to_launcher(error.exit_code, error.lines, error):
+        return error.exit_code
     if len(error.lines) > 1:
         for line in error.lines:
             err(one_line(line), paint=colors.complaint)
     else:
-        err(f"seqlab: {one_line(str(error))}", paint=colors.error)
+        err(f"seqlab: {one_line(workers.prefixed(str(error)))}", paint=colors.error)
     return error.exit_code
 
 
@@ -223,7 +230,9 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "warning: " if record.levelno == logging.WARNING else ""
-        text = f"seqlab: {level}{one_line(record.getMessage())}"
+        if is_follower() and not level:
+            return  # the first process says the same
+        text = f"seqlab: {level}{one_line(workers.prefixed(record.getMessage()))}"
         err(text, paint=_paint_of(record))
 
 

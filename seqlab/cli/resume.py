@@ -10,6 +10,7 @@ from seqlab.cli import completing
 from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option, set_option
+from seqlab.cli.workers import launch_workers, workers_options
 
 
 @click.command("resume")
@@ -23,6 +24,7 @@ from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option,
     help="Continue from this step, not the latest.",
 )
 @strict_option
+@workers_options
 @root_option
 @plugin_options
 def command(
@@ -30,6 +32,8 @@ def command(
     overrides: tuple[str, ...],
     checkpoint: int | None,
     strict: bool,
+    workers: int,
+    max_restarts: int,
     root: Path,
     plugins: PluginChoice,
 ) -> None:
@@ -38,6 +42,8 @@ def command(
     RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. To extend
     a finished run, add --set train.epochs=N.
     """
+    if launch_workers(workers, max_restarts):
+        return
     shown = loading(f"resuming {run}", always=True)
     from seqlab.runs.lock import locked
     from seqlab.runs.lookup import find_run

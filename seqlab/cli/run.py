@@ -23,6 +23,7 @@ from seqlab.cli.options import (
     set_option,
 )
 from seqlab.cli.streams import out, verbatim
+from seqlab.cli.workers import launch_workers, workers_options
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import one_line, pasted
 
@@ -56,6 +57,7 @@ SEED_LIMIT = 2**63
 )
 @click.option("--profile", is_flag=True, help="Print where the time of a step goes.")
 @strict_option
+@workers_options
 @root_option
 @plugin_options
 def command(
@@ -67,6 +69,8 @@ def command(
     print_config: bool,
     profile: bool,
     strict: bool,
+    workers: int,
+    max_restarts: int,
     root: Path,
     plugins: PluginChoice,
 ) -> None:
@@ -74,12 +78,9 @@ def command(
 
     Lines about the run go to stdout, and how far it is to stderr.
     """
-    if seeds > 1 and run_dir is not None:
-        raise click.UsageError("--run-dir is for one run; with --seeds use --root")
-    if seeds > 1 and resume_auto:
-        raise click.UsageError("--resume is for one run; with --seeds name each: seqlab resume RUN")
-    if profile and (seeds > 1 or resume_auto):
-        raise click.UsageError("--profile is for one new run; leave out --seeds and --resume")
+    _check_together(seeds, run_dir, resume_auto, profile, workers)
+    if launch_workers(workers, max_restarts):
+        return
     if print_config:
         from seqlab.experiment import read_experiment
 
@@ -102,6 +103,20 @@ def command(
             _print_profile(runs[0])
     if strict:
         fail_if_doubtful(*runs)
+
+
+def _check_together(
+    seeds: int, run_dir: Path | None, resume_auto: str | None, profile: bool, workers: int
+) -> None:
+    """Refuse options that do not go together."""
+    if seeds > 1 and run_dir is not None:
+        raise click.UsageError("--run-dir is for one run; with --seeds use --root")
+    if seeds > 1 and resume_auto:
+        raise click.UsageError("--resume is for one run; with --seeds name each: seqlab resume RUN")
+    if profile and (seeds > 1 or resume_auto):
+        raise click.UsageError("--profile is for one new run; leave out --seeds and --resume")
+    if workers > 1 and (seeds > 1 or profile):
+        raise click.UsageError("--workers is for one run, without --seeds and --profile")
 
 
 def _print_config(experiment: Experiment, registry: Registry) -> None:

@@ -37,3 +37,9 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
     attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
     id_ = environment["TORCHELASTIC_RUN_ID"]
     return Launched(rank, size, local_rank, local_size, id_, attempt)
+
+
+def is_follower() -> bool:
+    """Whether another process of the run shows how far it is."""
+    here = launched()
+    return here is not None and here.rank > 0

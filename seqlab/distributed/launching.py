@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ def launch(arguments: Sequence[str], workers: int, max_restarts: int = 0) -> Out
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # we say it below
 
     with TemporaryDirectory(prefix="seqlab-") as folder, _environment(FOLDER, folder):
         config = LaunchConfig(
