@@ -24,6 +24,7 @@ from seqlab.cli.options import (
 )
 from seqlab.cli.streams import out, verbatim
 from seqlab.cli.workers import launch_workers, workers_options
+from seqlab.distributed.launched import launched
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import one_line, pasted
 
@@ -91,7 +92,8 @@ def command(
     from seqlab.runs.folder import check_free
 
     experiment = read_experiment(file, overrides)
-    if run_dir is not None and resume_auto is None:
+    here = launched()
+    if run_dir is not None and resume_auto is None and (here is None or here.is_new):
         check_free(run_dir)
     registry = shown.load(plugins)
     runs = resume_auto and _resume_unfinished(experiment, run_dir, root, registry, shown)

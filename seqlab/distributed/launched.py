@@ -27,6 +27,11 @@ class Launched:
     id: str
     attempt: int
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no earlier attempt can have begun the run."""
+        return self.attempt == 0
+
 
 def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
     """Return what a launcher says; None: this process was started by itself."""

@@ -16,12 +16,14 @@ import torch
 
 import seqlab
 from seqlab.data.preparation import vocabulary_hash
+from seqlab.distributed.launched import launched
 from seqlab.experiment.yaml12 import dump_flow, dump_yaml
 from seqlab.registry import Registry, Resolved
 from seqlab.registry.plugins import Plugin
 from seqlab.runs.building import Parts
 from seqlab.runs.command_words import plugin_options
 from seqlab.runs.file_schemas import FORMAT
+from seqlab.runs.launches import description_of_launch
 
 COMPUTING = ("torch", "seqlab", "numpy", "numba")  # packages that may change the last bits
 
@@ -87,6 +89,7 @@ def describe_run(
         "git": git,
         "settings": as_json_value(used_settings(resolved, parts)),
         **({"init_from": parts.begun} if parts.begun else {}),
+        **description_of_launch(launched()),
     }
 
 

@@ -55,6 +55,12 @@ class GitState(TypedDict):
 
 
 @_strict
+class Launch(TypedDict):
+    id: Short
+    attempt: NotNegativeInt
+    processes: NotNegativeInt
+
+
 class BestSoFar(TypedDict):
     step: NotNegativeInt | None
     loss: Loss | None
@@ -107,6 +113,7 @@ class Description(TypedDict):
     init_from: NotRequired[InitialWeights]
     settings: NotRequired[dict[str, Any]]
     exported: NotRequired[dict[Short, Short]]
+    launch: NotRequired[Launch]
 
 
 @_strict

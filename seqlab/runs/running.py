@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from seqlab.arguments import named_path
 from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
-from seqlab.distributed.agreement import agree, facts_here
-from seqlab.distributed.joining import joined
-from seqlab.distributed.launched import Launched, launched
+from seqlab.distributed.launched import launched
 from seqlab.distributed.process_world import ProcessWorld
-from seqlab.distributed.settings import resolve_for, using_threads
+from seqlab.distributed.settings import resolve_for
 from seqlab.distributed.world import World
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import Experiment, read_experiment
@@ -28,7 +24,7 @@ from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.given import Given
 from seqlab.runs.building import DifferentModel, Parts, build
 from seqlab.runs.comparison import model_difference
-from seqlab.runs.description import describe_run, experiment_hash, used_plugins, used_settings
+from seqlab.runs.description import describe_run, used_plugins, used_settings
 from seqlab.runs.dry_run import check_parts
 from seqlab.runs.folder import (
     ROOT,
@@ -41,13 +37,14 @@ from seqlab.runs.folder import (
 from seqlab.runs.following import follow, lead, start_of
 from seqlab.runs.initial_weights import FittingWeights
 from seqlab.runs.installed import installed_packages
+from seqlab.runs.launches import check_launch, run_of_launch
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
+from seqlab.runs.together import together
 from seqlab.runs.uncommitted import CodeState, code_state
-from seqlab.training.device import pick_device
 from seqlab.training.profiling import Profile
 
 log = logging.getLogger(__name__)
@@ -91,14 +88,18 @@ def run(
         experiment = read_experiment(experiment, overrides)
     run_dir = named_path(run_dir, "run_dir") if run_dir is not None else None
     root = named_path(root, "root")
-    if run_dir is not None:
+    here = launched()
+    if run_dir is not None and (here is None or here.is_new):
         check_free(run_dir)
     registry = registry if registry is not None else load_plugins(given=plugins)
-    here = launched()
+    check_launch(here, run_dir)
     experiment, resolved = resolve_for(here, experiment, registry)
     with run_log() as handler, together(here, resolved) as world:
         if isinstance(world, ProcessWorld) and world.rank:
             return Run(RunFolder(follow(resolved, world)), registry)
+        if here is not None and (earlier := run_of_launch(here, run_dir, root)):
+            _go_on(earlier, handler, registry, world, progress)
+            return Run(earlier, registry)
         for notice in resolved.notices:
             log.warning(notice)
         if progress is not None:
@@ -124,33 +125,21 @@ def run(
     return Run(folder, registry)
 
 
-@contextmanager
-def together(here: Launched | None, resolved: Resolved) -> Iterator[World]:
-    """Meet the other processes of a launch, which must have the same settings and versions."""
-    train = resolved.train
-    device = pick_device(train.device, here.local_rank if here and here.size > 1 else None)
-    with (
-        using_threads(train.threads),
-        deterministic(train.deterministic),
-        joined(here, device) as world,
-    ):
-        if isinstance(world, ProcessWorld):
-            for notice in agree(world, facts_here(experiment_hash(resolved), device)):
-                log.warning(notice)
-        yield world
+def _go_on(
+    folder: RunFolder,
+    handler: MemoryHandler,
+    registry: Registry,
+    world: World,
+    progress: Progress | None,
+) -> None:
+    """Go on with the run that was begun by an earlier attempt of this launch."""
+    from seqlab.runs.going_on import Before, go_on, resolved_of
 
-
-@contextmanager
-def deterministic(enabled: bool) -> Iterator[None]:
-    """Have torch refuse nondeterministic operations inside the block."""
-    if not enabled or torch.are_deterministic_algorithms_enabled():
-        yield
-        return
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(False)
+    with locked(folder.path):
+        write_to(handler, folder.log)
+        description = folder.description()
+        resolved = resolved_of(folder, description, registry)
+        go_on(Before(folder, description), resolved, registry, world, progress)
 
 
 def _build(
