@@ -77,7 +77,7 @@ def left_to_launcher(code: int, lines: Sequence[str], error: BaseException) -> b
     here, folder = launched(), folder_of_launch()
     if here is None or folder is None:
         return False
-    write_outcome(folder, here, code, lines, lost=isinstance(error, Lost))
+    write_outcome(folder, here, code, lines, error.rank if isinstance(error, Lost) else None)
     return True
 
 

@@ -81,12 +81,18 @@ class ProcessesFailed(RunFailed):
 
 def _failure(folder: Path, rank: int, exit_code: int) -> ProcessesFailed:
     """What the process said that failed first, or how it was killed."""
-    causes = [outcome for outcome in read_outcomes(folder) if not outcome.lost]
+    outcomes = read_outcomes(folder)
+    causes = [outcome for outcome in outcomes if outcome.lost is None]
     if causes:
         first = causes[0]
         return ProcessesFailed([f"rank {first.rank}: {line}" for line in first.lines], first.code)
-    how = f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else "failed"
-    return ProcessesFailed([f"rank {rank} {how}"], RunFailed.exit_code)
+    if exit_code < 0:
+        how = f"was killed by {signal.Signals(-exit_code).name}"
+        return ProcessesFailed([f"rank {rank} {how}"], RunFailed.exit_code)
+    told = {outcome.rank for outcome in outcomes}
+    silent = [outcome for outcome in outcomes if outcome.lost not in told]  # who began it
+    line = next((line for outcome in silent or outcomes for line in outcome.lines), "")
+    return ProcessesFailed([line or f"rank {rank} failed"], RunFailed.exit_code)
 
 
 @contextmanager

@@ -9,6 +9,5 @@ class Lost(RunFailed):
     """Another process has ended or hangs; its own words, if it has any, say why."""
 
     def __init__(self, rank: int, reason: str) -> None:
-        words = " ".join(reason.split())
-        super().__init__(f"rank {rank} does not answer ({words:.200})")
+        super().__init__(f"rank {rank} does not answer: {reason:.200}")
         self.rank = rank

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Protocol, cast
 
 from seqlab.distributed.lost import Lost
@@ -19,6 +18,7 @@ from seqlab.distributed.world import Order
 
 BEAT = 1.0  # seconds
 PATIENCE = 30.0  # seconds without a beat
+SHORTEST, LONGEST = 0.0005, 0.05  # seconds between two looks for a word
 
 
 class Store(Protocol):
@@ -27,7 +27,6 @@ class Store(Protocol):
     def set(self, key: str, value: str, /) -> None: ...
     def get(self, key: str, /) -> bytes: ...
     def check(self, keys: list[str], /) -> bool: ...
-    def wait(self, keys: list[str], timeout: timedelta, /) -> None: ...
 
 
 class Orders:
@@ -76,23 +75,19 @@ class Orders:
 
     def _word(self, key: str, rank: int) -> str:
         """Wait for what another process writes, as long as it lives."""
-        beat, since = b"", time.monotonic()
-        while not self._is_there(key, rank):
-            latest = self._latest_beat(rank)
-            if latest != beat:
-                beat, since = latest, time.monotonic()
-            if time.monotonic() - since > PATIENCE:
-                raise Lost(rank, f"no sign of life for {PATIENCE:.0f} seconds")
-        return self._store.get(key).decode()
-
-    def _is_there(self, key: str, rank: int) -> bool:
+        beat, since, pause = b"", time.monotonic(), SHORTEST
         try:
-            self._store.wait([key], timedelta(seconds=BEAT))
-        except RuntimeError as error:  # a time-out, or the store is gone
-            if "timeout" not in str(error).lower() and "timed out" not in str(error).lower():
-                raise Lost(rank, str(error)) from error
-            return False
-        return True
+            while not self._store.check([key]):
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST)
+                latest = self._latest_beat(rank)
+                if latest != beat:
+                    beat, since = latest, time.monotonic()
+                if time.monotonic() - since > PATIENCE:
+                    raise Lost(rank, f"no sign of life for {PATIENCE:.0f} seconds")
+            return self._store.get(key).decode()
+        except RuntimeError as error:  # the store is gone, with the process that had it
+            raise Lost(rank, " ".join(str(error).split())) from error
 
     def _latest_beat(self, rank: int) -> bytes:
         key = f"beat/{rank}"

@@ -24,7 +24,7 @@ class Outcome:
         attempt: in which.
         code: its exit code.
         lines: what it said.
-        lost: whether it ended because another one did not answer.
+        lost: which other one did not answer, if it ended because of that.
         time: when, in seconds of Unix time.
     """
 
@@ -32,7 +32,7 @@ class Outcome:
     attempt: int
     code: int
     lines: Sequence[str]
-    lost: bool
+    lost: int | None
     time: float
 
 
@@ -42,7 +42,7 @@ def folder_of_launch(environment: Mapping[str, str] = os.environ) -> Path | None
 
 
 def write_outcome(
-    folder: Path, here: Launched, code: int, lines: Sequence[str], *, lost: bool
+    folder: Path, here: Launched, code: int, lines: Sequence[str], lost: int | None = None
 ) -> None:
     """Say how this process ends."""
     outcome = Outcome(here.rank, here.attempt, code, list(lines), lost, time.time())
@@ -52,8 +52,8 @@ def write_outcome(
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
-    """Return the outcomes of the last attempt that has any, its causes first, then by time."""
+    """Return the outcomes of the last attempt that has any, by time."""
     outcomes = [Outcome(**json.loads(path.read_bytes())) for path in folder.glob("*.json")]
     last = max((outcome.attempt for outcome in outcomes), default=0)
     of_last = [outcome for outcome in outcomes if outcome.attempt == last]
-    return sorted(of_last, key=lambda outcome: (outcome.lost, outcome.time))
+    return sorted(of_last, key=lambda outcome: outcome.time)

@@ -171,8 +171,8 @@ class Session:
         """Save, and write the last rows, unless the run was interrupted."""
         self._save()
         if request.signal:
-            by_hand = request.signal == signal.SIGINT
-            error = StoppedByHand if by_hand else Interrupted
+            self._order("end")
+            error = StoppedByHand if request.signal == signal.SIGINT else Interrupted
             raise error(self.training.done, self._resumption(), request.exit_code)
         if self.reason:
             log.info("The run ends after step %d: %s", self.training.done, self.reason)
