@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from seqlab.distributed.wishes import Wishes
-from seqlab.distributed.world import Order
 from seqlab.errors import Interrupted, Override, StoppedByHand
 from seqlab.interrupts import forbidding_exit
 from seqlab.registry import Resolved
@@ -95,14 +94,14 @@ class Session:
             if samples and samples.at_start and not self.training.done:
                 self.recorder.sampled(epoch=0)
             self.training.wishes = partial(self._wishes, request)
-            self._order("train")
             with self._profiled() as step_ended:
+                self.training.world.order("train")
                 for step in self.training.steps(self.parts.total_steps):
                     step_ended()
                     self._after(step)
             request.signal = request.signal or self.training.agreed.signal
             self._finish(request)
-            self._order("end")
+            self.training.world.order("end")
             self.folder.sync()
 
     @contextmanager
@@ -115,10 +114,6 @@ class Session:
         with self.profile.traced() as step_ended:
             yield step_ended
         self.description["profile"] = self.profile.summary()
-
-    def _order(self, order: Order) -> None:
-        """Ask the other processes of the run, if there are any, to do their part."""
-        self.training.world.order(order)
 
     def _wishes(self, request: Request) -> Wishes:
         """Say what this process wishes before a step is taken, and what is due after it."""
@@ -142,7 +137,7 @@ class Session:
         if improved or self.due.checkpoint:
             self._save()
         if self.training.agreed.pause:
-            self._order("train")
+            self.training.world.order("train")
 
     def _evaluate(self, step: Step) -> bool:
         """Score the evaluated split; return whether the weights are the best so far."""
@@ -164,14 +159,14 @@ class Session:
     @property
     def _status(self) -> str:
         """How a run has ended that neither failed nor was interrupted."""
-        all_steps = self.training.done >= self.parts.total_steps
-        return "stopped" if self.observers.stopped_by and not all_steps else "finished"
+        is_cut_short = self.training.done < self.parts.total_steps
+        return "stopped" if self.observers.stopped_by and is_cut_short else "finished"
 
     def _finish(self, request: Request) -> None:
         """Save, and write the last rows, unless the run was interrupted."""
         self._save()
         if request.signal:
-            self._order("end")
+            self.training.world.order("end")
             error = StoppedByHand if request.signal == signal.SIGINT else Interrupted
             raise error(self.training.done, self._resumption(), request.exit_code)
         if self.reason:
@@ -212,7 +207,7 @@ class Session:
         remove_checkpoints(self.folder.checkpoints, [s for s in old if s != self.best.step])
 
     def _checkpoint(self) -> Checkpoint:
-        self._order("state")
+        self.training.world.order("state")
         model = self.parts.model
         state = {
             "tokenizer": self.parts.prepared.tokenizer.state_dict(),
