@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol, cast
 
 from seqlab.distributed.lost import Lost
@@ -88,6 +88,17 @@ class Orders:
             return self._store.get(key).decode()
         except RuntimeError as error:  # the store is gone, with the process that had it
             raise Lost(rank, " ".join(str(error).split())) from error
+
+    def silent(self) -> int:
+        """Return a process without a heartbeat; where all have one, the next one."""
+        others = [rank for rank in range(self._size) if rank != self._rank]
+        with suppress(RuntimeError):  # the store is gone, with the process that had it
+            before = [self._latest_beat(rank) for rank in others]
+            time.sleep(3 * BEAT)
+            for rank, beat in zip(others, before, strict=True):
+                if self._latest_beat(rank) == beat:
+                    return rank
+        return others[0]
 
     def _latest_beat(self, rank: int) -> bytes:
         key = f"beat/{rank}"

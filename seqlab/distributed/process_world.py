@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FIRST_LIMIT = 60.0  # seconds for the first sums, before which much is imported or compiled
 PATIENCE = 30.0  # seconds in which every process should answer
+LONGEST = 60.0  # seconds for a message that torch sends
 SLOWEST = 10  # times the slowest step so far, if that is longer
 
 
@@ -92,6 +93,16 @@ class ProcessWorld:
         except RuntimeError as error:
             raise Lost(rank, _reason(str(error), self._limit)) from error
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if not _is_of_message(error):
+                raise
+            silent = self.orders.silent()
+            raise Lost(silent, _reason(str(error), LONGEST)) from error
+
     def give(self, tensors: Sequence[Tensor]) -> None:
         with self._waiting(0):
             for tensor in tensors:
@@ -134,6 +145,12 @@ class ProcessWorld:
     def _finish(self, work: dist.Work | None) -> None:
         assert work is not None  # noqa: S101 # this process is in the group
         work.wait(timedelta(seconds=self._limit))
+
+
+def _is_of_message(error: RuntimeError) -> bool:
+    """Whether a message failed, rather than what this process computes."""
+    known = ("gloo", "NCCL", "onnection closed")
+    return isinstance(error, dist.DistError) or any(word in str(error) for word in known)
 
 
 def _reason(words: str, limit: float) -> str:

@@ -6,6 +6,7 @@ A run of one process is a world of one, whose sums are its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from seqlab.contracts import State
 
-Order: TypeAlias = Literal["build", "load", "train", "evaluate", "state", "end"]
+Order: TypeAlias = Literal["build", "load", "train", "evaluate", "sample", "state", "end"]
 
 
 class Partial(NamedTuple):
@@ -59,6 +60,9 @@ class World(Protocol):
     def give_bytes(self, data: bytes) -> bytes:
         """Return the bytes of the first process."""
 
+    def answering(self) -> AbstractContextManager[None]:
+        """Inside the block torch sends messages of its own; an error says who does not answer."""
+
     def answers(self) -> list[str]:
         """Wait for the answers of all other processes to an order."""
 
@@ -85,6 +89,9 @@ class Alone:
 
     def give_bytes(self, data: bytes) -> bytes:
         return data
+
+    def answering(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def answers(self) -> list[str]:
         return []

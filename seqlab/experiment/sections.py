@@ -209,6 +209,8 @@ class Train:
             same bits on as many processes as divide it; another number is another run.
         threads: of each process on a CPU, on which last bits depend; null: as torch decides, or,
             with several processes, an equal share of the machine's.
+        sharding: `parameters` gives each process a share of weights, gradients and optimizer state,
+            which are gathered layer by layer; null: every process has all of them.
         precision: float32, bfloat16 where that loses little (autocast), or auto: bfloat16 where
             the device computes in it.
         compile: let torch compile the model; takes a while before the first step.
@@ -250,6 +252,7 @@ class Train:
     shards: Annotated[int, Gt(0), Le(2**10), Check(_power_of_two)] = field(
         default=1, metadata=LATER
     )
+    sharding: Literal["parameters"] | None = field(default=None, metadata=LATER)
 
     @property
     def initial(self) -> InitFrom | None:

@@ -36,6 +36,7 @@ from seqlab.runs.early_checks import (
 )
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.runs.freezing import freeze, log_frozen
+from seqlab.runs.sharding import laid_out
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.epochs import Epochs
@@ -59,7 +60,7 @@ class DifferentModel(CheckpointError):
 class Parts:
     """The parts of a run.
 
-    `evaluated` is the split that is scored while training, if any; `begun` is what is known of the
+    `model` is what is evaluated and saved; `evaluated` is the split that is scored while training, if any; `begun` is what is known of the
     initial weights if they are those of another run that fit.
     """
 
@@ -120,16 +121,17 @@ def build(
     if weights is not None:
         load_weights(model, weights, where)
     begun = begin(model, prepared.tokenizer) if begin else None
-    trained = freeze(resolved, model)
-    log_frozen(model, trained)
+    log_frozen(model, freeze(resolved, model))
     spare_compiler()
-    optimizer = resolved.optimizer.build(trained)
-    check_average(resolved, optimizer)
-    total_steps = count_steps(resolved, sampler)
     if len(sampler):
         with resolved.sampler.attributed():
             batch = sampler.batch(0, 0)  # raises its errors before the first step
         check_objective(resolved, model, batch, prepared.tokens)
+    layout = laid_out(resolved, model, world)
+    trained = [(n, p) for n, p in layout.model.named_parameters() if p.requires_grad]
+    optimizer = resolved.optimizer.build(trained)
+    check_average(resolved, optimizer)
+    total_steps = count_steps(resolved, sampler)
     check_settings(resolved)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
@@ -142,7 +144,7 @@ def build(
     sizes = TokenSizes.of(prepared.tokenizer, device)
     clip_norm = resolved.optimizer_keys.clip_norm
     training = Training(
-        model,
+        layout.model,
         sampler,
         optimizer,
         schedule,
@@ -150,6 +152,7 @@ def build(
         clip_norm=clip_norm,
         settings=train,
         world=world,
+        layout=layout,
     )
     return Parts(
         prepared=prepared,

@@ -18,6 +18,7 @@ from seqlab.registry import Resolved
 from seqlab.runs.building import Parts, build
 from seqlab.runs.recording import measured
 from seqlab.runs.signals import Request, stop_requests
+from seqlab.training.loop import Training
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,20 @@ def _obey(resolved: Resolved, parts: Parts, world: ProcessWorld, request: Reques
                 next((step for step in steps if training.agreed.pause), None)
             case "evaluate":
                 measured(resolved, parts)
+            case "sample":
+                _lend_weights(training)
             case "state":
-                training.whole_state()
+                training.state_dict()
+                if training.has_other_weights:
+                    with training.trained():
+                        pass
+                _lend_weights(training)
+
+
+def _lend_weights(training: Training) -> None:
+    """Take part in what the first process does with all weights."""
+    with training.evaluating():
+        pass
 
 
 def _wishes(request: Request) -> Wishes:

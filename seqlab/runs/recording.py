@@ -121,6 +121,7 @@ class Recorder:
         samples = self.resolved.samples
         if samples is None or not self._prefixes:
             return
+        self.parts.training.world.order("sample")
         with self.parts.training.evaluating():
             results = generate(
                 self.parts.model,

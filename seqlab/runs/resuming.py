@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 CHANGEABLE = (
     *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
     *("train.on_nonfinite", "train.cuda_graphs", "train.activation_checkpointing"),
+    "train.sharding",
     *("evaluation", "samples", "observers"),
 )
 

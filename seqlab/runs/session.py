@@ -222,7 +222,8 @@ class Session:
             "files": self.folder.sync(),
         }
         if self.training.has_other_weights:
-            state["weights"] = {name: t.clone() for name, t in model.state_dict().items()}
+            with self.training.trained():
+                state["weights"] = {name: t.clone() for name, t in model.state_dict().items()}
         with self.training.evaluating():
             weights = {name: t.clone() for name, t in model.state_dict().items()}
         return Checkpoint(self.training.done, weights, state)
@@ -230,7 +231,7 @@ class Session:
     def load(self, checkpoint: Checkpoint, *, total_steps_changed: bool) -> None:
         """Continue from a checkpoint; rows written after it are dropped."""
         state = checkpoint.state
-        self.parts.model.load_state_dict(state.get("weights", checkpoint.weights))
+        self.training.load_weights(state.get("weights", checkpoint.weights))
         self.training.load_state_dict(state["training"], total_steps_changed)
         self.recorder.epoch = RunningEpoch.from_state(state["epoch"], self.training.columns)
         last = state["last"]

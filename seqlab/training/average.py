@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from seqlab.training.local_part import local_part
 
 
 class Average:
@@ -23,12 +25,21 @@ class Average:
         self._live = _floating(model)
         self.tensors = {name: tensor.detach().clone() for name, tensor in self._live.items()}
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "tensors": self.tensors}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.updates = state["updates"]
+        for name, tensor in state["tensors"].items():
+            local_part(self.tensors[name]).copy_(local_part(tensor))
+
     @torch.no_grad()
     def update(self, finite: Tensor | None = None) -> None:
         """Add the current weights, unless `finite`, a bool on their device, is false."""
         self.updates += 1
         share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        averages, live = list(self.tensors.values()), list(self._live.values())
+        averages, live = self._parts(self.tensors), self._parts(self._live)
         if finite is None:
             torch._foreach_lerp_(averages, live, share)
             return
@@ -48,10 +59,14 @@ class Average:
     @torch.no_grad()
     def _swap(self) -> None:
         """Exchange values, not tensors: CUDA graphs hold the addresses of the model's."""
-        for name, live in self._live.items():
+        for live, averaged in zip(self._parts(self._live), self._parts(self.tensors), strict=True):
             weights = live.clone()
-            live.copy_(self.tensors[name])
-            self.tensors[name].copy_(weights)
+            live.copy_(averaged)
+            averaged.copy_(weights)
+
+    @staticmethod
+    def _parts(tensors: Mapping[str, Tensor]) -> list[Tensor]:
+        return [local_part(tensor) for tensor in tensors.values()]
 
 
 @contextmanager
@@ -60,14 +75,14 @@ def in_eval_mode(optimizer: Any, parameters: Sequence[Tensor]) -> Iterator[None]
 
     Its way there and back may round, so the trained weights are kept: all bits are as they were.
     """
-    trained = [parameter.detach().clone() for parameter in parameters]
+    trained = [local_part(parameter.detach()).clone() for parameter in parameters]
     optimizer.eval()
     try:
         yield
     finally:
         optimizer.train()
         with torch.no_grad():
-            torch._foreach_copy_(list(parameters), trained)
+            torch._foreach_copy_([local_part(p) for p in parameters], trained)
 
 
 def _floating(model: nn.Module) -> dict[str, Tensor]:

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class HeldGradients(Protocol):
+    """Gradients of parameters while those of a step are added."""
+
+    def clear(self) -> None:
+        """Prepare for the gradients of the next window."""
+
+    def take(self) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return those of a window that are to be added, and of which parameters: (P,) float64."""
+
+    def zeros(self) -> tuple[Tensor, ...]:
+        """Return those of no window."""
+
+    def put(self, flat: Sequence[Tensor], has: Tensor) -> None:
+        """Leave the sums in the parameters."""
 
 
 class FlatGradients:

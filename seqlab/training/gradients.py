@@ -15,8 +15,10 @@ from seqlab.contracts import State, Window
 from seqlab.model.language_model import LanguageModel
 from seqlab.model.segments import Segments, in_segments
 from seqlab.model.state import carry, detach_state, reset_unless
+from seqlab.training.layout import Layout
 from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.norms import norms_of
+from seqlab.training.objective import Minimised as ObjectiveMinimised
 from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import autocast
 from seqlab.training.profiling import Phase
@@ -86,10 +88,12 @@ class Gradients:
     clip_norm: float | None
     compiled: bool  # by torch, below the head
     guarded: bool  # a state that is not finite is reset
+    layout: Layout
 
     def __post_init__(self) -> None:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._hidden = torch.compile(self.model.hidden) if self.compiled else self.model.hidden
+        self._minimised = self.layout.through(self._minimise)
 
     def __call__(
         self,
@@ -128,16 +132,26 @@ class Gradients:
         window = Window(inputs, targets, weights, shares, starts)
         before, own = objective.split(carry(state, continues))
         with phase("forward"), autocast(model.device, self.precision):
-            read = (
-                self._hidden if segments is None else partial(in_segments, self._hidden, segments)
-            )
-            hidden, after = read(inputs, before)
-            loss, terms, own = objective.loss(hidden, window, weight / total, own)
+            minimised, after = self._minimised(window, segments, weight / total, before, own)
+            loss, terms, own = minimised
         with phase("backward"):
             loss.backward()  # type: ignore[no-untyped-call] # torch's own
         state = detach_state(objective.joined(after, own), model.dtype)
         sums = Sums.of(terms, window, self.sizes, total).values
         return Minimised(sums, loss.detach().double(), state)
+
+    def _minimise(
+        self,
+        window: Window,
+        segments: Segments | None,
+        weight: Tensor | float,
+        before: State | None,
+        own: State | None,
+    ) -> tuple[ObjectiveMinimised, State]:
+        """Return what is minimised of a window, and the model's state after it."""
+        read = self._hidden if segments is None else partial(in_segments, self._hidden, segments)
+        hidden, after = read(window.inputs, before)
+        return self.objective.loss(hidden, window, weight, own), after
 
     def finished(self, phase: Phase, summed: Minimised, measured: bool) -> StepResult:
         """Clip the gradients that are in the parameters; report the step."""
@@ -159,7 +173,7 @@ class Gradients:
     def _clip(self) -> Tensor:
         """Clip the gradients to the largest norm; return the norm before."""
         grads = [p.grad for p in self.parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(grads)
+        norm = self.layout.norm(grads)
         if self.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
         return norm

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import signature
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -21,8 +20,8 @@ from seqlab.errors import Override, RunFailed
 from seqlab.experiment.sections import Train
 from seqlab.kernels import keep_freed_memory
 from seqlab.model.language_model import LanguageModel
-from seqlab.model.state import map_state, structure
 from seqlab.training.average import Average, in_eval_mode
+from seqlab.training.carried import checked_state
 from seqlab.training.closure import Closure, needs_closure, skips_by_flag, step_with_closure
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
@@ -30,6 +29,7 @@ from seqlab.training.drawing import Drawing
 from seqlab.training.eager_optimizers import eager_step
 from seqlab.training.epochs import Epochs
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
+from seqlab.training.layout import Layout, WholeParameters
 from seqlab.training.metrics import TokenSizes
 from seqlab.training.norms import BeforeStep
 from seqlab.training.objective import ModelObjective
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 class Training:
     """The training loop, with everything that the next step needs."""
 
-    model: LanguageModel
+    model: LanguageModel  # what is trained
     sampler: Sampler
     optimizer: Optimizer  # over all parameters of the model
     schedule: LRScheduler  # stepped after each optimizer step, unless its `step` takes a metric
@@ -58,11 +58,13 @@ class Training:
     wants_norms: Callable[[int], bool] = lambda _step: False  # whether a step's are measured
     world: World = ALONE
     wishes: Callable[[], Wishes] = Wishes  # told to all processes in each step
+    layout: Layout | None = None  # of the parameters; None: every process has all
 
     def __post_init__(self) -> None:
         self.done = 0
         self.state: Any = None  # what is carried from step to step
         model, settings = self.model, self.settings
+        self._layout = self.layout or WholeParameters(model)
         self.epochs = Epochs(self.sampler, settings.accumulate)
         self.average = Average(model, settings.average) if settings.average else None
         self.device = model.device
@@ -75,6 +77,7 @@ class Training:
         self._unchecked: Step | None = None
         self._state_before: Any = None
         late = self.device.type == "cuda" if self.check_late is None else self.check_late
+        late = late and not self._layout.is_sharded  # torch's flag is no DTensor
         self._checks_late = late and skips_by_flag(self.optimizer)
         self._objective = ModelObjective(model)
         self.columns = self._objective.columns
@@ -86,6 +89,7 @@ class Training:
             clip_norm=self.clip_norm,
             compiled=settings.compile,
             guarded=self._checks_late,
+            layout=self._layout,
         )
         self._parameters = gradients.parameters
         self._gradients = step_gradients(gradients, settings, self.world, lambda: self.wishes())
@@ -104,16 +108,26 @@ class Training:
         """The wishes of all processes in the step that is computed, or was last."""
         return self._gradients.agreed
 
-    def evaluating(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
         """Give the model the weights to evaluate, to generate from and to save, inside a block.
 
-        These are averaged ones, or those of an optimizer's `eval()`.
+        These are averaged ones, or those of an optimizer's `eval()`. Where the parameters are
+        sharded, all processes enter at once.
         """
+        with self._other_weights(), self._layout.gathered():
+            yield
+
+    def _other_weights(self) -> AbstractContextManager[None]:
         if self.average is not None:
             return self.average.in_place()
         if self.has_other_weights:
             return in_eval_mode(self.optimizer, self._parameters)
         return nullcontext()
+
+    def trained(self) -> AbstractContextManager[None]:
+        """Give the model the weights that are trained, in the same way."""
+        return self._layout.gathered()
 
     def steps(self, total: int) -> Iterator[Step]:
         """Train until `total` steps are done, or a process wishes to stop; yield after each.
@@ -132,7 +146,7 @@ class Training:
             with self.phase("data"):
                 windows = self._windows(epoch, group)
             self._state_before = self.state if windows[0].continues is not False else None
-            measured = self.wants_norms(self.done + 1)
+            measured = not self._layout.is_sharded and self.wants_norms(self.done + 1)
             before = BeforeStep(self._trained) if measured else None
             if self._needs_closure:
                 self._gradients.agree()
@@ -204,12 +218,7 @@ class Training:
         step, self._unchecked = self._unchecked, None
         if step is None or step.finite:
             return
-        again = f" in its evaluation {step.evaluation}" if step.evaluation > 1 else ""
-        message = (
-            f"step {step.number} (number {step.number_in_epoch} of epoch {step.epoch}) is not"
-            f" finite{again}: its loss is {step.loss:g}, the gradient norm"
-            f" {step.gradient_norm:g}, the learning rate {step.lr:g}"
-        )
+        message = step.problem
         if self.settings.on_nonfinite == "stop":
             cause = f"; {cause}" if (cause := self._diagnosis(step)) else ""
             message = f"{message}{cause}. It was not taken; a smaller lr or a clip_norm may help."
@@ -223,8 +232,10 @@ class Training:
         place = step.epoch - 1, step.number_in_epoch - 1
         self._seed(*place)
         parts = self._gradients.parts(self._windows(*place), self._state_before)
-        causes = (first_nonfinite(self.model, *part) for part in parts if len(part[0][0].inputs))
-        return next(filter(None, causes), "")
+        model = self._layout.whole
+        with self._layout.gathered():
+            causes = (first_nonfinite(model, *part) for part in parts if len(part[0][0].inputs))
+            return next(filter(None, causes), "")
 
     def _windows(self, epoch: int, group: int) -> tuple[DeviceBatch, ...]:
         """Draw the batches of a step."""
@@ -245,15 +256,18 @@ class Training:
                 self.average.update(finite)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next step needs except the weights."""
-        average, schedule = self.average, self.schedule.state_dict()
+        """Return everything that the next step needs except the weights.
+
+        On several processes all call it at once, and the first one has it whole.
+        """
+        schedule = self.schedule.state_dict()
         return {
             "done": self.done,
             "state": self.whole_state(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._layout.full(self.optimizer.state_dict()),
             # torch adds functions to the state of some schedules
             "schedule": {k: v for k, v in schedule.items() if not callable(v)},
-            "average": average and {"updates": average.updates, "tensors": average.tensors},
+            "average": self.average and self._layout.full(self.average.state_dict()),
         }
 
     def whole_state(self) -> State | None:
@@ -268,12 +282,11 @@ class Training:
         """
         first_lrs = self.schedule.get_last_lr()
         self.done = state["done"]
-        self.state = self._gradients.own(self._checked_state(state["state"]))
-        self.optimizer.load_state_dict(state["optimizer"])
+        carried = checked_state(state["state"], self._objective, self._layout.whole)
+        self.state = self._gradients.own(carried)
+        self.optimizer.load_state_dict(self._layout.own(state["optimizer"]))
         if self.average is not None and state["average"]:
-            self.average.updates = state["average"]["updates"]
-            for name, tensor in state["average"]["tensors"].items():
-                self.average.tensors[name].copy_(tensor)
+            self.average.load_state_dict(self._layout.own(state["average"]))
         if not total_steps_changed or not self._steps_schedule:
             self.schedule.load_state_dict(state["schedule"])
             return
@@ -283,17 +296,8 @@ class Training:
         for _ in range(self.done):
             self.schedule.step()
 
-    def _checked_state(self, state: State | None) -> State | None:
-        """Move a saved state to the model's device, if its structure is that of the model's."""
-        if state is None:
-            return None
-        state_of_model, _ = self._objective.split(state)
-        ids = torch.zeros(1, 1, dtype=torch.int64, device=self.device)
-        with torch.no_grad():
-            model_state = self.model.eval()(ids, None)[1]
-        if state_of_model is not None and structure(state_of_model) != structure(model_state):
-            raise ValueError("the carried state has another structure than those of this model")
-        return map_state(lambda tensor: tensor.to(self.device), state)
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        self._layout.load(weights)
 
 
 def wants_metric(schedule: LRScheduler) -> bool:

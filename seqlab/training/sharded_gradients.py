@@ -17,7 +17,7 @@ from seqlab.distributed.wishes import NONE, Wishes
 from seqlab.distributed.world import Partial, World, shards_of
 from seqlab.model.state import leaves, map_state
 from seqlab.randomness import derive, reseed
-from seqlab.training.flat_gradients import FlatGradients
+from seqlab.training.flat_gradients import FlatGradients, HeldGradients
 from seqlab.training.gradients import DeviceBatch, Gradients, Minimised, StepResult, total_weight
 from seqlab.training.profiling import Phase
 
@@ -53,7 +53,7 @@ class ShardedGradients:
         self._whole, self._of_window = whole, of_window
         self._shards, self._seed, self._world, self._wishes = shards, seed, world, wishes
         self._own = shards_of(world, shards)
-        self._flat = FlatGradients(whole.parameters)
+        self._held: HeldGradients = FlatGradients(whole.parameters)
         self._buffers = list(whole.model.buffers())
         self._first_batch = 0
         self._asked = False
@@ -86,7 +86,8 @@ class ShardedGradients:
         before = [buffer.clone() for buffer in self._buffers]
         first = before
         for shard, (parts, state) in zip(self._own, self.parts(batches, carried), strict=True):
-            leaf, state = self._of_shard(phase, parts, shard, total, state)
+            windows = list(zip(batches, parts, strict=True))
+            leaf, state = self._of_shard(phase, windows, shard, total, state)
             tree.append(leaf)
             after.append(state)
             if shard == 0:
@@ -107,39 +108,46 @@ class ShardedGradients:
             self._hear(agreed)
         if self.agreed.stop:
             _restore(self._buffers, before)
-        self._flat.put(gradients, has)
+        self._held.put(gradients, has)
         return self._whole.finished(phase, Minimised(sums, loss.view(()), tuple(after)), measured)
 
     def _of_shard(
         self,
         phase: Phase,
-        parts: Sequence[DeviceBatch],
+        windows: Sequence[tuple[DeviceBatch, DeviceBatch]],
         shard: int,
         total: Tensor | float,
         state: State | None,
     ) -> tuple[Partial, State]:
-        """Return what a shard adds to the sums, and its state after the last batch."""
+        """Return what a shard adds to the sums, and its state after the last batch.
+
+        `windows` are batches, and of each the rows of this shard.
+        """
         device, leaf = self._whole.model.device, None
-        for number, part in enumerate(parts):
+        for number, (batch, part) in enumerate(windows):
             if not len(part.inputs):
+                self._without_rows(phase, batch, total)
                 state = ()
                 continue
             reseed(derive(self._seed, "batch", self._first_batch + number, shard), device)
-            self._flat.clear()
+            self._held.clear()
             one = self._of_window(phase, part, part.total_weight(), total, state)
             state = map_state(torch.clone, one.state)  # the next call of a recording overwrites it
-            flat, has = self._flat.take()
+            flat, has = self._held.take()
             message = torch.cat((one.sums, one.loss.view(1), has.to(device)))
             leaf = Partial(flat, message) if leaf is None else leaf.add(Partial(flat, message))
         assert state is not None  # noqa: S101 # a step has at least one window
         return leaf or self._nothing(), state
+
+    def _without_rows(self, phase: Phase, batch: DeviceBatch, total: Tensor | float) -> None:
+        """Compute nothing of a batch that has fewer rows than there are shards."""
 
     def _nothing(self) -> Partial:
         """What a shard without rows adds."""
         whole = self._whole
         numbers = 6 + len(whole.objective.columns.parts) + 1 + len(whole.parameters)
         message = torch.zeros(numbers, dtype=torch.float64, device=whole.model.device)
-        return Partial(self._flat.zeros(), message)
+        return Partial(self._held.zeros(), message)
 
     def parts(
         self, batches: Sequence[DeviceBatch], carried: ShardStates | None

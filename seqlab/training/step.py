@@ -49,6 +49,16 @@ class Step:
         return bool(self.report.read()[-1])
 
     @property
+    def problem(self) -> str:
+        """What is said of it where it is not finite."""
+        again = f" in its evaluation {self.evaluation}" if self.evaluation > 1 else ""
+        return (
+            f"step {self.number} (number {self.number_in_epoch} of epoch {self.epoch}) is not"
+            f" finite{again}: its loss is {self.loss:g}, the gradient norm"
+            f" {self.gradient_norm:g}, the learning rate {self.lr:g}"
+        )
+
+    @property
     def loss(self) -> float:
         """Mean nats per target; NaN where all weights are 0."""
         nats, weight, *_ = self.report.read().tolist()

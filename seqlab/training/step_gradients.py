@@ -1,4 +1,7 @@
-"""What leaves the gradients of a step in the parameters: of whole batches, or shard by shard."""
+"""What leaves the gradients of a step in the parameters: of whole batches, or shard by shard.
+
+Where each process has a share of the parameters, that is shard by shard, too.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from seqlab.distributed.world import World
 from seqlab.experiment.sections import Train
 from seqlab.randomness import derive, reseed
 from seqlab.training.cuda_graphs import GraphReplay
+from seqlab.training.fsdp_gradients import FsdpGradients
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
 from seqlab.training.profiling import Phase
 from seqlab.training.sharded_gradients import ShardedGradients
@@ -95,6 +99,8 @@ def step_gradients(
     def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
         return GraphReplay(function, gradients.parameters) if as_graph else function
 
+    if gradients.layout.is_sharded:
+        return FsdpGradients(gradients, settings.shards, settings.seed, world, wishes)
     if settings.shards == 1:
         like = gradients.parameters[0]
         return WholeBatches(recorded(gradients), settings.seed, wishes, like)
