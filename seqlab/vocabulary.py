@@ -44,6 +44,9 @@ class Vocabulary(int):
         self._spell, self._count, self.reserved = spell, count, dict(reserved or {})
         return self
 
+    def __deepcopy__(self, memo: object) -> Vocabulary:
+        return self  # nobody changes it, and a copy of a model has the same tokens
+
     @classmethod
     def of(cls, tokenizer: Tokenizer, count: Count | None = None) -> Vocabulary:
         """Return that of a fitted tokenizer."""

@@ -60,8 +60,9 @@ class DifferentModel(CheckpointError):
 class Parts:
     """The parts of a run.
 
-    `model` is what is evaluated and saved; `evaluated` is the split that is scored while training, if any; `begun` is what is known of the
-    initial weights if they are those of another run that fit.
+    `model` is what is evaluated and saved; `evaluated` is the split that is scored while training,
+    if any; `begun` is what is known of the initial weights if they are those of another run that
+    fit.
     """
 
     prepared: Prepared

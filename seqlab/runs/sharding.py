@@ -18,6 +18,7 @@ from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Resolved
 from seqlab.training.closure import needs_closure
 from seqlab.training.layout import Layout, WholeParameters
+from seqlab.training.tensor_tree import map_tensors
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _check_optimizer(resolved: Resolved, model: nn.Module, world: World) -> None
     """Refuse an optimizer that needs a closure, or fails with small parameters that are sharded."""
     label = resolved.optimizer.component.label
     with _mesh_of_one(world) as mesh:
-        parameters = list(_small(model, mesh))
+        parameters: NamedParameters = list(_small(model, mesh))
         problem = _problem(resolved, parameters)
     if problem:
         message = f"{label} cannot step parameters that are sharded: {problem}"
@@ -69,8 +70,6 @@ def _check_optimizer(resolved: Resolved, model: nn.Module, world: World) -> None
 
 def _problem(resolved: Resolved, parameters: NamedParameters) -> str:
     """Say why an optimizer fails; empty: it takes a step, also after it was saved and loaded."""
-    from seqlab.training.sharded_parameters import map_tensors
-
     optimizer = resolved.optimizer.build(parameters)
     if needs_closure(optimizer):
         return "it evaluates the model by itself"

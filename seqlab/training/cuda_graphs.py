@@ -11,6 +11,7 @@ from torch import Tensor
 from seqlab.errors import Override, RunFailed
 from seqlab.model.state import leaves
 from seqlab.training.profiling import Phase, unmeasured
+from seqlab.training.tensor_tree import map_tensors
 
 MAX_GRAPHS = 16  # each keeps its results
 LAUNCHED = Override("train.cuda_graphs=false")
@@ -42,7 +43,7 @@ class GraphReplay:
 
     def __call__(self, phase: Phase, *arguments: Any) -> Any:
         """Return the function's result, which the next call overwrites."""
-        signature = _map_tensors(lambda tensor: (tensor.shape, tensor.dtype), arguments)
+        signature = map_tensors(lambda tensor: (tensor.shape, tensor.dtype), arguments)
         if signature not in self._replays:
             if len(self._replays) < MAX_GRAPHS:
                 self._replays[signature] = None
@@ -53,7 +54,7 @@ class GraphReplay:
 
     def _record(self, arguments: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], Any]:
         """Record the function, and return a function that replays it on other arguments."""
-        inputs = _map_tensors(torch.clone, arguments)
+        inputs = map_tensors(torch.clone, arguments)
         input_tensors = _tensors(inputs)
         addresses = {_address(tensor) for tensor in input_tensors}
 
@@ -72,7 +73,7 @@ class GraphReplay:
                     graph, pool=pool, stream=stream, capture_error_mode="thread_local"
                 ),
             ):
-                result = _map_tensors(separate, self._function(unmeasured, *inputs))
+                result = map_tensors(separate, self._function(unmeasured, *inputs))
         except RuntimeError as error:
             cause = error.__context__ or error  # ending a failed recording raises as well
             first_line = str(cause).partition("\n")[0]
@@ -95,14 +96,6 @@ class GraphReplay:
 
 def _address(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
-
-
-def _map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
-    """Apply a function to every tensor in a nested tuple; named tuples stay named."""
-    if isinstance(value, tuple):
-        parts = [_map_tensors(change, part) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    return change(value) if isinstance(value, Tensor) else value
 
 
 def _tensors(value: Any) -> list[Tensor]:

@@ -22,7 +22,7 @@ class Layout(Protocol):
     is_sharded: bool
 
     def through(self, forward: F) -> F:
-        """Return a forward pass of `model`, from tokens to what is minimised, ready to be called."""
+        """Return a forward pass of `model`, up to what is minimised, ready to be called."""
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         """The global L2 norm, ()."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
@@ -26,6 +26,7 @@ from seqlab.distributed.world import Partial
 from seqlab.model.language_model import LanguageModel
 from seqlab.training.layout import F
 from seqlab.training.local_part import local_part
+from seqlab.training.tensor_tree import map_tensors
 
 FORWARD = "minimised"  # the name of the method that torch gathers the last unit for
 
@@ -52,7 +53,7 @@ class ShardedParameters:
         if whole.device.type == "cuda":
             torch.cuda.set_device(whole.device)
         self._mesh = init_device_mesh(whole.device.type, (world.size,))
-        self.model = _sharded(deepcopy(whole), self._mesh)
+        self.model = _sharded(_copy(whole), self._mesh)
         self._shapes = {tuple(p.shape) for p in self.model.parameters()}
 
     def through(self, forward: F) -> F:
@@ -60,7 +61,7 @@ class ShardedParameters:
 
         The loss is the output that gradients begin at, whatever parameters are frozen.
         """
-        setattr(self.model, FORWARD, forward)
+        setattr(self.model, FORWARD, lambda *given: _without_views(forward(*given)))
         register_fsdp_forward_method(self.model, FORWARD)
         return cast("F", getattr(self.model, FORWARD))
 
@@ -118,15 +119,12 @@ class ShardedParameters:
         return self._cut(tensor.to(self.whole.device), placement)
 
 
-def map_tensors(change: Callable[[Tensor], Any], tree: Any) -> Any:
-    """Apply a function to every tensor of a tree of dicts, lists and tuples."""
-    if isinstance(tree, Tensor):
-        return change(tree)
-    if isinstance(tree, Mapping):
-        return {key: map_tensors(change, value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(map_tensors(change, value) for value in tree)
-    return tree
+def _copy(model: LanguageModel) -> LanguageModel:
+    try:
+        return deepcopy(model)
+    except Exception as error:  # of what a component keeps
+        reason = f"{type(error).__name__}: {error!s:.200}"
+        raise CannotShard(f"it cannot be copied ({reason})") from error
 
 
 def _sharded(model: LanguageModel, mesh: DeviceMesh) -> LanguageModel:
@@ -135,6 +133,7 @@ def _sharded(model: LanguageModel, mesh: DeviceMesh) -> LanguageModel:
     before = {name: weakref.ref(p) for name, p in model.named_parameters()}
     try:
         for layer in model.layers:
+            layer.register_forward_hook(_own_memory)
             fully_shard(layer, mesh=mesh)
         fully_shard(model, mesh=mesh, reshard_after_forward=False)
     except (NotImplementedError, RuntimeError, ValueError) as error:
@@ -147,6 +146,15 @@ def _sharded(model: LanguageModel, mesh: DeviceMesh) -> LanguageModel:
     if kept := [name for name, parameter in before.items() if parameter() is not None]:
         raise CannotShard(f"something besides its module holds the parameter {kept[0]}")
     return model
+
+
+def _own_memory(_layer: nn.Module, _inputs: Any, outputs: Any) -> Any:
+    return _without_views(outputs)
+
+
+def _without_views(outputs: Any) -> Any:
+    """Copy what is a view: torch gathers a unit again by a hook, which is lost if one is changed."""
+    return map_tensors(lambda t: t.clone() if t._is_view() else t, outputs)
 
 
 def _check_units(model: LanguageModel) -> None:
