@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
-from seqlab.kernels.launching import DTYPES
+from seqlab.kernels.launching import TYPES
 
 Kind: TypeAlias = "tuple[torch.dtype, int] | None"
 """An argument of a loop: an array of a dtype and a number of dimensions, or an integer."""
@@ -105,4 +105,4 @@ def _pointer_to(kind: Any) -> Any:
     return pointer
 
 
-POINTERS = {name: _pointer_to(getattr(types, name)) for name in map(_name, DTYPES)}
+POINTERS = {name: _pointer_to(getattr(types, name)) for name in map(_name, TYPES)}

@@ -10,9 +10,16 @@ from torch import Tensor
 
 from seqlab.distributed.wishes import Wishes
 from seqlab.distributed.world import World
+from seqlab.errors import Override, RunFailed
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
 from seqlab.training.profiling import Phase
 from seqlab.training.sharded_gradients import ShardedGradients
+
+UNSHARDED = Override("train.sharding=null")
+NOT_FREED = (
+    "train.sharding: a part of the model keeps the memory of its weights, as `weight.numpy()` does,"
+    f" so it cannot be freed after each layer; it runs with {UNSHARDED}"
+)
 
 
 class GradientsInPlace:
@@ -64,8 +71,13 @@ class FsdpGradients(ShardedGradients):
         carried: Any,
         measured: bool = False,
     ) -> StepResult:
-        with self._world.answering():
-            return super().__call__(phase, batches, carried, measured)
+        try:
+            with self._world.answering():
+                return super().__call__(phase, batches, carried, measured)
+        except RuntimeError as error:
+            if "resiz" not in str(error):
+                raise
+            raise RunFailed(NOT_FREED, resume_with=[UNSHARDED]) from error
 
     def _without_rows(self, phase: Phase, batch: DeviceBatch, total: Tensor | float) -> None:
         """Compute a row that weighs nothing, since the other processes wait for this one."""

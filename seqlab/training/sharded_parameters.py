@@ -153,7 +153,7 @@ def _own_memory(_layer: nn.Module, _inputs: Any, outputs: Any) -> Any:
 
 
 def _without_views(outputs: Any) -> Any:
-    """Copy what is a view: torch gathers a unit again by a hook, which is lost if one is changed."""
+    """Copy views: torch gathers a unit again by a hook, which is lost where one is changed."""
     return map_tensors(lambda t: t.clone() if t._is_view() else t, outputs)
 
 
