@@ -30,7 +30,7 @@ def experiment(folder: Path, cell: str, **train: Any) -> Path:
     Args:
         folder: where the experiment and its text go.
         cell: its name.
-        train: options of the section, laid over those here.
+        train: options of the section, laid over those here; None: without that one.
     """
     chance = random.Random(0)  # noqa: S311 # nobody is to be kept from guessing it
     lines = (" ".join(chance.choices(WORDS, k=chance.randint(2, 14))) for _ in range(LINES))
@@ -40,6 +40,7 @@ def experiment(folder: Path, cell: str, **train: Any) -> Path:
         "gated_linear_attention": attention | {"key_size": 16},
         "causal_attention": attention | {"context": 32},
     }
+    defaults = {"accumulate": 2, "precision": "bfloat16", "shards": 4, "threads": 1}
     sections: dict[str, Any] = {
         "corpus": {
             "name": "text",
@@ -51,7 +52,7 @@ def experiment(folder: Path, cell: str, **train: Any) -> Path:
         "model": {"embedding": 64, "layers": 2, "dropout": 0.2},
         "cell": {"name": cell, **options.get(cell, {"hidden_size": 64})},
         "optimizer": {"name": "adamw", "lr": 3e-3, "clip_norm": 0.5},
-        "train": {"accumulate": 2, "precision": "bfloat16", "shards": 4, "threads": 1, **train},
+        "train": {k: v for k, v in (defaults | train).items() if v is not None},
         "evaluation": {"every": 25, "rows": 8, "window": 32},
     }
     path = folder / f"{cell}.yaml"

@@ -35,8 +35,8 @@ def can_make_hosts() -> bool:
 
 
 @contextmanager
-def network(count: int) -> Iterator[list[Host]]:
-    """Make hosts that reach each other, inside the block."""
+def network(count: int, rate: str | None = None) -> Iterator[list[Host]]:
+    """Make hosts that reach each other, inside the block; `rate`, as 1gbit, is what each sends."""
     prefix = f"sq{os.getpid() % 100_000}"
     hosts = [Host(f"{prefix}-{k}", f"{NETWORK}.{k + 1}") for k in range(count)]
     bridge = f"{prefix}b"
@@ -45,6 +45,8 @@ def network(count: int) -> Iterator[list[Host]]:
         _ip("link", "set", bridge, "up")
         for number, host in enumerate(hosts):
             _connect(host, f"{prefix}v{number}", bridge)
+            if rate is not None:
+                _limit(host, rate)
         yield hosts
     finally:
         for host in hosts:
@@ -60,6 +62,11 @@ def _connect(host: Host, cable: str, bridge: str) -> None:
     _ip("-n", host.name, "addr", "add", f"{host.address}/24", "dev", INTERFACE)
     for device in ("lo", INTERFACE):
         _ip("-n", host.name, "link", "set", device, "up")
+
+
+def _limit(host: Host, rate: str) -> None:
+    words = ["tc", "qdisc", "add", "dev", INTERFACE, "root", "tbf", "rate", rate]
+    subprocess.run(host.command([*words, "burst", "256kb", "latency", "50ms"]), check=True)
 
 
 def _ip(*words: str, check: bool = True) -> None:
