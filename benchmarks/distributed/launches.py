@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "SEQLAB_BENCHMARK"  # a variable that all processes of a launch inherit
-WORDS = "once there was a quick brown fox and it did not jump over any lazy dog".split()
+WORDS = ("once", "there", "was", "a", "quick", "fox", "and", "it", "jumped", "over", "dogs")
 LINES = 600
 LONGEST = 600  # seconds that a run may take
 BAR = 90.0  # seconds in which all processes have ended after a failure
@@ -95,12 +95,12 @@ class Launch:
         """Wait for the command; return its exit code."""
         return self.process.wait(seconds)
 
-    def seconds_until_ended(self, longest: float) -> float | None:
+    def seconds_until_ended(self, longest: float, *, only_ranks: bool = False) -> float | None:
         """Wait until no process is left, and return how long; None: some are left."""
         since = time.monotonic()
         while time.monotonic() - since < longest:
             self.process.poll()
-            if not self.processes():
+            if not (self.ranks() if only_ranks else self.processes()):
                 return time.monotonic() - since
             time.sleep(0.2)
         return None
@@ -123,7 +123,7 @@ def start(
 ) -> Launch:
     """Start a command; what it prints goes into a file."""
     mark = mark or uuid.uuid4().hex
-    env = os.environ | {MARK: mark, "PYTHONPATH": python_path(ROOT)} | (environment or {})
+    env = {**os.environ, MARK: mark, "PYTHONPATH": python_path(ROOT), **(environment or {})}
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
@@ -136,7 +136,9 @@ def seqlab(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "seqlab", *map(str, arguments)]
 
 
-def run(arguments: Sequence[object], log: Path, environment: Mapping[str, str] | None = None) -> None:
+def run(
+    arguments: Sequence[object], log: Path, environment: Mapping[str, str] | None = None
+) -> None:
     """Run the command to its end.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def can_make_hosts() -> bool:
 @contextmanager
 def network(count: int, rate: str | None = None) -> Iterator[list[Host]]:
     """Make hosts that reach each other, inside the block; `rate`, as 1gbit, is what each sends."""
-    prefix = f"sq{os.getpid() % 100_000}"
+    prefix = f"sq{uuid.uuid4().hex[:8]}"
     hosts = [Host(f"{prefix}-{k}", f"{NETWORK}.{k + 1}") for k in range(count)]
     bridge = f"{prefix}b"
     try:
@@ -51,6 +52,8 @@ def network(count: int, rate: str | None = None) -> Iterator[list[Host]]:
     finally:
         for host in hosts:
             _ip("netns", "del", host.name, check=False)
+        for number in range(count):
+            _ip("link", "del", f"{prefix}v{number}", check=False)
         _ip("link", "del", bridge, check=False)
 
 
@@ -70,4 +73,5 @@ def _limit(host: Host, rate: str) -> None:
 
 
 def _ip(*words: str, check: bool = True) -> None:
-    subprocess.run(["ip", *words], check=check, capture_output=not check)
+    command = ("ip", *words)
+    subprocess.run(command, check=check, capture_output=not check)

@@ -28,10 +28,13 @@ def table(quick: bool) -> Iterator[str]:
     sizes_text = ", ".join(f"{name} {number}" for name, number in sizes.items())
     yield f"A layer like `gru`, {sizes_text}; one thread a process; ms, of {rounds} rounds in turn"
     yield ""
-    yield "| ranks | forward and backward | exchange | one after the other | at the same time | gain at most |"
+    yield (
+        "| ranks | forward and backward | exchange | one after the other | at the same time |"
+        " gain at most |"
+    )
     yield "|---|---|---|---|---|---|"
     for size in QUICK_WORLDS if quick else WORLDS:
-        with world_of(size, "overlap", 1, **sizes) as measure:
+        with world_of(size, "overlap", 1, sizes) as measure:
             found = [measure() for _ in range(rounds + 1)][1:]
         columns = ("pass", "exchange", "turns", "together")
         cells = [summary([each[column] for each in found]) for column in columns]

@@ -22,16 +22,19 @@ def against_threads(quick: bool) -> Iterator[str]:
     """Two ranks of one thread and one process of two threads, in turn."""
     sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if quick else (SIZES, ROUNDS)
     with ExitStack() as stack:
-        two = stack.enter_context(world_of(2, "steps", 1, shards=2, **sizes))
+        two = stack.enter_context(world_of(2, "steps", 1, {**sizes, "shards": 2}))
         ones = {
-            shards: stack.enter_context(world_of(1, "steps", 2, shards=shards, **sizes))
+            shards: stack.enter_context(world_of(1, "steps", 2, {**sizes, "shards": shards}))
             for shards in (1, 2)
         }
         measures = [two, *ones.values()]
         times = interleave([lambda m=m: m()["ms"] for m in measures], rounds)  # type: ignore[misc]
     yield f"`gru`, {_words(sizes)}; median (smallest – largest) of {rounds} rounds in turn"
     yield ""
-    yield "| 2 processes of 1 thread, `shards: 2`, ms a step | against 1 process of 2 threads | ratio |"
+    yield (
+        "| 2 processes of 1 thread, `shards: 2`, ms a step | against 1 process of 2 threads |"
+        " ratio |"
+    )
     yield "|---|---|---|"
     for shards, theirs in zip(ones, times[1:], strict=True):
         yield (
@@ -53,15 +56,15 @@ def of_ranks(quick: bool) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|"
     for size in worlds:
-        yield _row(size, _measured(size, rounds, shards=worlds[-1], **sizes))
+        yield _row(size, _measured(size, rounds, {**sizes, "shards": worlds[-1]}))
 
 
-def _measured(size: int, rounds: int, **options: Any) -> list[dict[str, Any]]:
+def _measured(size: int, rounds: int, options: dict[str, Any]) -> list[dict[str, Any]]:
     with ExitStack() as stack:
         hosts: list[Host] = []
         if size > 1 and can_make_hosts():
             hosts = stack.enter_context(network(size))
-        measure: Measure = stack.enter_context(world_of(size, "steps", 1, hosts, **options))
+        measure: Measure = stack.enter_context(world_of(size, "steps", 1, options, hosts))
         return [measure() for _ in range(rounds + 1)][1:]
 
 

@@ -42,7 +42,7 @@ def table(quick: bool) -> Iterator[str]:
             with ExitStack() as stack:
                 hosts: list[Host] = stack.enter_context(network(size, rate)) if rate else []
                 options = {"megabytes": megabytes}
-                measure = stack.enter_context(world_of(size, "ways", 1, hosts, **options))
+                measure = stack.enter_context(world_of(size, "ways", 1, options, hosts))
                 found = [measure() for _ in range(rounds + 1)][1:]
             for number in megabytes:
                 yield _row(size, rate, number, [each[str(number)] for each in found])

@@ -29,7 +29,7 @@ class Worker:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], root: Any) -> None:
-        env = os.environ | {"PYTHONPATH": python_path(root)} | environment
+        env = {**os.environ, "PYTHONPATH": python_path(root), **environment}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, text=True, env=env, cwd=root
@@ -56,7 +56,7 @@ class Worker:
 
 @contextmanager
 def world_of(
-    size: int, kind: str, threads: int, hosts: Sequence[Host] = (), **options: Any
+    size: int, kind: str, threads: int, options: Mapping[str, Any], hosts: Sequence[Host] = ()
 ) -> Iterator[Measure]:
     """Start the ranks of a world, inside the block.
 
@@ -64,8 +64,8 @@ def world_of(
         size: how many there are; one is a run of one process.
         kind: what they measure: see `benchmarks.distributed.measuring`.
         threads: of each.
-        hosts: where they are; none: all here.
         options: of the measurement.
+        hosts: where they are; none: all here.
     """
     common = _meeting(size, hosts) | {"OMP_NUM_THREADS": str(threads)}
     words = [kind, json.dumps(options)]
@@ -103,7 +103,8 @@ def _meeting(size: int, hosts: Sequence[Host]) -> dict[str, str]:
 def _together(ranks: Sequence[Worker]) -> dict[str, Any]:
     for worker in ranks:
         worker.ask()
-    return [worker.answer() for worker in ranks][0]
+    first, *_ = [worker.answer() for worker in ranks]
+    return first
 
 
 def _end(worker: Worker) -> None:
