@@ -38,6 +38,7 @@ BENCHMARKS = {
     "scaffold": "new packages in fresh environments",
     "installs": "pip and uv on every interpreter at hand, sizes",
     "reliability": "resume, kills, faults, mutants",
+    "distributed": "runs on several processes: equal bits, failures, the exchange",
 }
 
 

@@ -1,4 +1,4 @@
-"""Draw the picture of the README: the published perplexities beside those that are trained here.
+"""Draw the pictures of README and docs: published perplexities beside ours, and what plot draws.
 
 python -m benchmarks.pictures [--seeds 3] [--into docs/pictures]
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import argparse
 import statistics
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import seqlab
 from benchmarks.reproduction import run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+CELLS = ("rnn", "gru")
 PUBLISHED = {50: 10.66, 100: 1.309, 150: 1.070, 200: 1.035, 250: 1.021}
 CURVES = {
     "jay_rnn_as_published": ("repeated: announces clipping, does not clip", "#1f77b4"),
@@ -30,6 +33,7 @@ def main() -> None:
     curves = {name: _curves(name, options.seeds) for name in CURVES}
     options.into.mkdir(parents=True, exist_ok=True)
     _draw(curves, options.into / "jay_rnn.png")
+    _plot_of_seeds(options.seeds, options.into / "plot.png")
 
 
 def _curves(name: str, seeds: int) -> list[list[float]]:
@@ -55,6 +59,17 @@ def _draw(curves: dict[str, list[list[float]]], path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     figure.savefig(path, metadata={"Software": None})
+
+
+def _plot_of_seeds(seeds: int, path: Path) -> None:
+    """What `seqlab plot` draws of two cells with several seeds each."""
+    with TemporaryDirectory() as root:
+        for cell in CELLS:
+            for seed in range(seeds):
+                overrides = {"cell": cell, "train": {"epochs": 60, "seed": seed}, "samples": None}
+                seqlab.run("experiments/jay_rnn.yaml", overrides=overrides, root=root)
+        figure = seqlab.runs(root=root).plot(x="epoch", log="y")
+        figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
 def _band(axes: Axes, seeds: list[list[float]], label: str, colour: str) -> None:

@@ -16,14 +16,23 @@ from torch import nn
 import seqlab
 from benchmarks.interleaved import Step
 from benchmarks.plain_model import language_model
+from seqlab.distributed.world import ALONE, World
 from seqlab.experiment.sections import Train
 from seqlab.training.loop import Training
 from seqlab.training.metrics import TokenSizes
+from seqlab.training.profiling import Phase, unmeasured
 
 REGISTRY = seqlab.load_plugins(local=False)
 
 
 def training_step(
+    cell: str | Callable[..., nn.Module], model: Mapping[str, Any] | None = None, **options: Any
+) -> Step:
+    """Return what takes one step of seqlab's loop; the options are those of `training_loop`."""
+    return partial(next, training_loop(cell, model, **options).steps(10**9))
+
+
+def training_loop(
     cell: str | Callable[..., nn.Module],
     model: Mapping[str, Any] | None = None,
     *,
@@ -35,8 +44,11 @@ def training_step(
     ids: Any = None,
     device: str = "cpu",
     cuda_graphs: bool = False,
-) -> Step:
-    """Return what takes one step of seqlab's loop, with Adam and clipping."""
+    shards: int = 1,
+    world: World = ALONE,
+    phase: Phase = unmeasured,
+) -> Training:
+    """Return seqlab's loop, with Adam and clipping."""
     torch.manual_seed(0)
     make = REGISTRY.find("cell", cell).factory if isinstance(cell, str) else cell
     build = cast("Callable[[int], seqlab.Cell]", partial(make, hidden_size=hidden))
@@ -53,11 +65,12 @@ def training_step(
         steps=10**9,
         precision=precision,  # type: ignore[arg-type] # a literal
         cuda_graphs=cuda_graphs,
+        shards=shards,
     )
-    training = Training(
-        lm, sampler, optimizer, schedule, sizes=sizes, clip_norm=1e-2, settings=settings
+    parts = (lm, sampler, optimizer, schedule)
+    return Training(
+        *parts, sizes=sizes, clip_norm=1e-2, settings=settings, phase=phase, world=world
     )
-    return partial(next, training.steps(10**9))
 
 
 def random_ids(vocabulary: int, count: int = 200_000) -> Any:

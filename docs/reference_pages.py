@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 import seqlab
 import seqlab.kernels
 import seqlab.testing
-from seqlab import contracts, errors, hookspecs, records
+from seqlab import contracts, errors, hookspecs, options, records
 from seqlab.cli.help_texts import VERBS
 from seqlab.cli.main import seqlab as command
 from seqlab.experiment import sections
@@ -273,19 +273,25 @@ def contract_page() -> Lines:
 def _aliases() -> dict[str, tuple[str, str]]:
     """The contracts that are names of types, with the text that stands below them (or none)."""
     modules = [m for m in vars(contracts).values() if inspect.ismodule(m)]
-    body = [node for module in modules for node in ast.parse(inspect.getsource(module)).body]
-    found = {}
+    named = [pair for m in modules for pair in _assigned(m) if isinstance(pair[0], ast.AnnAssign)]
+    return {name: (ast.unparse(node), text) for node, name, text in named}
+
+
+def _assigned(module: Any) -> Iterator[tuple[ast.stmt, str, str]]:
+    """The assignments of a module: each with its name, and the text below it (or none)."""
+    body = ast.parse(inspect.getsource(module)).body
     for node, after in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            text = ""
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                text = inspect.cleandoc(str(after.value.value))
-            found[node.target.id] = ast.unparse(node), text
-    return found
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        text = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = inspect.cleandoc(str(after.value.value))
+        if isinstance(targets[0], ast.Name):
+            yield node, targets[0].id, text
 
 
 def names(module: Any, title: str, public: Sequence[str]) -> Lines:
     """Every public name of a module."""
+    types = {name: text for _, name, text in _assigned(options)}
     yield f"# {title}\n"
     yield f"{_opening(module)}\n"
     for name in sorted(public):
@@ -294,6 +300,9 @@ def names(module: Any, title: str, public: Sequence[str]) -> Lines:
             yield f"## {name}\n\nSee [contracts](contracts.md#{name.lower()}).\n"
         elif name == "hookimpl":  # pluggy's own words are about pluggy
             yield f"## {name}\n\nMarks a hook: `@seqlab.hookimpl` above a function of a plugin.\n"
+        elif name in types:
+            yield f"## {name}\n"
+            yield f"A type of options. {types[name]}\n"
         elif isinstance(value, type):
             yield from _class(name, value)
         elif callable(value):
@@ -312,9 +321,16 @@ def _class(name: str, cls: type) -> Lines:
     if fields:
         yield _code(_wrapped(name, [f"{key}: {_type(value)}" for key, value in fields.items()]))
     yield from _text(cls)
-    for member, value in vars(cls).items():
+    for member, value in _members(cls).items():
         if not member.startswith("_") or member in ("__call__", "__len__"):
             yield from _member(member, value)
+
+
+def _members(cls: type) -> dict[str, Any]:
+    """What a class has, from seqlab's own bases too; an error's are described once."""
+    bases = [base for base in reversed(cls.__mro__[1:]) if base.__module__.startswith(f"{OWN}.")]
+    inherited = [] if issubclass(cls, Exception) else bases
+    return {name: value for each in (*inherited, cls) for name, value in vars(each).items()}
 
 
 def _fields(cls: type) -> dict[str, Any]:

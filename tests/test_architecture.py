@@ -19,7 +19,16 @@ FILES = sorted(CORE.rglob("*.py"))
 BUILT_IN = sorted(PLUGINS.rglob("*.py"))
 # The rooms, lowest first; what lies in seqlab/ itself is below all of them, but for the doors.
 ROOMS = (
-    *("experiment", "registry", "data", "kernels", "model", "training", "generation"),
+    *(
+        "experiment",
+        "registry",
+        "data",
+        "kernels",
+        "model",
+        "distributed",
+        "training",
+        "generation",
+    ),
     *("plots", "runs"),
     *("scaffold", "testing", "cli"),
 )

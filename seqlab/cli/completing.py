@@ -109,7 +109,6 @@ def experiments_and_runs(context: click.Context, param: click.Parameter, begun: 
 
 
 def files(_: click.Context, __: click.Parameter, begun: str) -> Items:
-    """Files and folders."""
     return _paths(begun)
 
 
@@ -129,6 +128,24 @@ def settings(context: click.Context, _: click.Parameter, begun: str) -> Items:
     if at is not None and at.is_path:
         return [_after(f"{key}=", item) for item in _paths(value)]
     return [_after(f"{key}=", item) for item in _of_choices(values_beginning(place, key, value))]
+
+
+def decoder_settings(context: click.Context, param: click.Parameter, begun: str) -> Items:
+    """`KEY=VALUE` of the decoder, which may be named by `--decoder`."""
+    given = context.params.get("overrides") or ()
+    if name := context.params.get("decoder"):
+        context.params["overrides"] = (f"decoder={name}", *given)
+    found = settings(context, param, begun)
+    return [item for item in found if str(item.value).startswith("decoder")]
+
+
+def exporter_settings(context: click.Context, _: click.Parameter, begun: str) -> Items:
+    """`OPTION=` of the exporter that is named."""
+    exporters = _registry(context).components("exporter")
+    of_named = (c.signature.options for c in exporters if c.name == context.params.get("to"))
+    return _items(
+        (_Word(f"{o.name}=", o.help) for known in of_named for o in known.values()), begun
+    )
 
 
 def keys(context: click.Context, _: click.Parameter, begun: str) -> Items:

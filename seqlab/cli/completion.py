@@ -12,6 +12,9 @@ from seqlab.errors import UsageError
 from seqlab.printable import one_line
 
 SHELLS = ("bash", "zsh", "fish")
+shell_argument = click.argument(
+    "named", type=click.Choice(SHELLS), required=False, metavar="[bash|zsh|fish]"
+)
 shell_option = click.option(
     "--shell", type=click.Choice(SHELLS), help="The shell (default: that of $SHELL)."
 )
@@ -33,9 +36,10 @@ def show(context: click.Context, shell: str | None) -> None:
 
 
 @command.command("install")
+@shell_argument
 @shell_option
 @click.pass_context
-def install(context: click.Context, shell: str | None) -> None:
+def install(context: click.Context, named: str | None, shell: str | None) -> None:
     """Install completion for a shell; a second time changes nothing.
 
     bash and zsh read a line that is added to ~/.bashrc or ~/.zshrc, fish a file in its own folder.
@@ -43,7 +47,7 @@ def install(context: click.Context, shell: str | None) -> None:
     from seqlab.cli.shell_files import files_of, install_files
     from seqlab.cli.shells import script
 
-    shell = _chosen(shell)
+    shell = _chosen(shell or named)
     files = files_of(shell)
     for change in install_files(files, script(shell, context.find_root().command)):
         out(one_line(change))
@@ -52,12 +56,13 @@ def install(context: click.Context, shell: str | None) -> None:
 
 
 @command.command("uninstall")
+@shell_argument
 @shell_option
-def uninstall(shell: str | None) -> None:
+def uninstall(named: str | None, shell: str | None) -> None:
     """Take away what `install` wrote."""
     from seqlab.cli.shell_files import files_of, remove_files
 
-    shell = _chosen(shell)
+    shell = _chosen(shell or named)
     changes = remove_files(files_of(shell))
     for change in changes:
         out(one_line(change))
@@ -69,7 +74,7 @@ def _chosen(shell: str | None) -> str:
     """A shell as it is given, or that of the user."""
     own = Path(os.environ.get("SHELL", "")).name
     if shell is None and own not in SHELLS:
-        raise UsageError(f"which shell? Say one of: {', '.join(SHELLS)} (--shell, or after show)")
+        raise UsageError(f"which shell? Say one of: {', '.join(SHELLS)} (after the command)")
     return shell or own
 
 

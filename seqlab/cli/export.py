@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     "options",
     multiple=True,
     metavar="OPTION=VALUE",
+    shell_complete=completing.exporter_settings,
     help="Set an option of the exporter.",
 )
 @click.option(

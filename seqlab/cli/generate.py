@@ -90,7 +90,7 @@ DECODER_OPTIONS = ("temperature", "top_p", "top_k", "greedy", "decoder")
     shell_complete=completing.decoders,
     help="Choose tokens by this decoder.",
 )
-@set_option("decoder.min_p=0.05")
+@set_option("decoder.min_p=0.05", completing.decoder_settings)
 @click.option("--no-healing", is_flag=True, help="Keep a prefix that ends within a token.")
 @click.option("--allow-unknown", is_flag=True, help="Generate tokens of unknown text, too.")
 @click.option("--stream", is_flag=True, help="Print texts as they come.")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from seqlab.runs.saved_parts import Which
 
 log = logging.getLogger(__name__)
+
+Completing: TypeAlias = Callable[[click.Context, click.Parameter, str], completing.Items]
+"""What answers a shell that asks what may follow."""
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,40}")
 
@@ -195,7 +198,9 @@ def root_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def set_option(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def set_option(
+    example: str, complete: Completing = completing.settings
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the option that overrides keys of an experiment, with an example in its help."""
     help_text = f"Change a value, such as {example}."
     return click.option(
@@ -203,7 +208,7 @@ def set_option(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any
         "overrides",
         multiple=True,
         metavar="KEY=VALUE",
-        shell_complete=completing.settings,
+        shell_complete=complete,
         help=help_text,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli import completing
+from seqlab.cli.loading import loading
 from seqlab.cli.options import PluginChoice, json_option, plugin_options, print_json, print_table
 from seqlab.cli.streams import err
 from seqlab.errors import PluginError, UsageError
@@ -40,6 +41,8 @@ def command(
     plugins: PluginChoice,
 ) -> None:
     """Check NAME: a component, all components of a plugin, or a file that ends with .py."""
+    shown = loading(f"checking {name}")
+    shown("Importing torch")
     from seqlab.testing import Subject, checks_of, look_at
 
     results: list[tuple[str, Result]] = []
@@ -50,7 +53,12 @@ def command(
         subject = Subject.of_component(
             component, {k: v for k, v in values.items() if k in known}, registry
         )
-        results += [(str(subject), look_at(check, subject)) for check in checks_of(component.of)]
+        checks = list(checks_of(component.of))
+        for number, check in enumerate(checks, start=1):
+            promise = check.__name__.replace("_", " ")
+            shown(f"Checking {subject}, promise {number} of {len(checks)}: {promise}")
+            results.append((str(subject), look_at(check, subject)))
+    shown.close()
     if as_json:
         print_json([{"component": name, **vars(result)} for name, result in results])
     else:

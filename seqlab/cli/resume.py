@@ -11,6 +11,7 @@ from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option, set_option
 from seqlab.cli.workers import launch_workers, workers_options
+from seqlab.distributed.launched import is_follower
 
 
 @click.command("resume")
@@ -50,8 +51,9 @@ def command(
 
     folder = find_run(run, root)
     folder.check_kinds()
-    with locked(folder.path):  # refuse before torch and plugins are imported
-        pass
+    if not is_follower():
+        with locked(folder.path):  # refuse before torch and plugins are imported
+            pass
     registry = shown.load(plugins)
     from seqlab.runs.resuming import resume
 

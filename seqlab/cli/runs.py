@@ -26,8 +26,9 @@ PIPED = (
     *("doubt", "corpus", "seed", "started", "folder"),
 )
 SHOWN = ("run", "id", "differs", "status", "age", "step", "best", "of", "tags", "note")
-LEFT_OUT_FIRST = ("note", "of", "step", "age", "tags", "differs")
-LONGEST = 40  # columns, of what differs and of a note, on a terminal
+LEFT_OUT_FIRST = ("note", "of", "step")
+LEFT_OUT_LAST = ("tags", "age", "differs")
+LONGEST = (40, 28, 18)  # columns, of what differs and of a note, on ever narrower terminals
 STYLES = {
     "finished": "green",
     "running": "cyan",
@@ -54,7 +55,8 @@ def command() -> None:
     """List runs; remove, tag and annotate them.
 
     `seqlab runs [RUN…]` is short for `seqlab runs list [RUN…]`. A run that has the name of one of
-    the commands below is listed by `seqlab runs list NAME`.
+    the commands below is listed by `seqlab runs list NAME`. Options, such as --where and --sort,
+    are those of `seqlab runs list --help`.
     """
 
 
@@ -134,15 +136,26 @@ def _in_words(differs: Mapping[str, Any]) -> str:
 
 
 def _print_on_terminal(rows: Sequence[Mapping[str, Any]], width: int) -> None:
-    cells = {name: [_cell(row, name) for row in rows] for name in SHOWN}
-    names = [name for name in SHOWN if any(part.text for part in cells[name])]
-    for name in LEFT_OUT_FIRST:
-        if name in names and not _grid(cells, names).fits_unfolded(width):
-            names.remove(name)
+    for longest in LONGEST:
+        cells = {name: [_cell(row, name, longest) for row in rows] for name in SHOWN}
+        names = [name for name in SHOWN if any(part.text for part in cells[name])]
+        _leave_out(LEFT_OUT_FIRST, cells, names, width)
+        if _grid(cells, names).fits_unfolded(width):
+            break
+    _leave_out(LEFT_OUT_LAST, cells, names, width)
     print_grids([_grid(cells, names)])
     left_out = [name for name in SHOWN if name not in names and any(c.text for c in cells[name])]
     if left_out:
         err(f"The terminal is too narrow for: {', '.join(left_out)} (--json has all)")
+
+
+def _leave_out(
+    order: Sequence[str], cells: Mapping[str, Sequence[Cell]], names: list[str], width: int
+) -> None:
+    """Take columns away, one by one, until the others fit."""
+    for name in order:
+        if name in names and not _grid(cells, names).fits_unfolded(width):
+            names.remove(name)
 
 
 def _grid(cells: Mapping[str, Sequence[Cell]], names: Sequence[str]) -> Grid:
@@ -152,7 +165,7 @@ def _grid(cells: Mapping[str, Sequence[Cell]], names: Sequence[str]) -> Grid:
     return Grid(Cell(first), headings, tuple(cells[first]), rows)
 
 
-def _cell(row: Mapping[str, Any], name: str) -> Cell:
+def _cell(row: Mapping[str, Any], name: str, longest: int) -> Cell:
     """A cell of the table on a terminal."""
     if name == "status":
         return _status(row)
@@ -166,7 +179,8 @@ def _cell(row: Mapping[str, Any], name: str) -> Cell:
         return Cell(text, solid=True, right=True)
     if name in ("run", "id"):
         return Cell(cell(value), longest_word=8)
-    return plain_cell(_cut(_plain(value)) if name in ("differs", "note") else _plain(value))
+    is_long = name in ("differs", "note")
+    return plain_cell(_cut(_plain(value), longest) if is_long else _plain(value))
 
 
 def _status(row: Mapping[str, Any]) -> Cell:
@@ -182,12 +196,12 @@ def _age(seconds: float | None) -> str:
     return "" if seconds is None else age_in_words(seconds)
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, longest: int) -> str:
     """The beginning of a text that is long."""
     from rich.cells import cell_len, chop_cells
 
     line = one_line(text)
-    return line if cell_len(line) <= LONGEST else f"{chop_cells(line, LONGEST - 1)[0]}…"
+    return line if cell_len(line) <= longest else f"{chop_cells(line, longest - 1)[0]}…"
 
 
 for _command in (rm, tag, note):

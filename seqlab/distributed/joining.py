@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,7 +20,7 @@ from seqlab.distributed.world import ALONE, World
 from seqlab.errors import RunFailed
 
 JOINING = timedelta(minutes=5)  # machines start at different times
-DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+WATCHED = 0.5  # seconds between two looks at whether the launcher lives
 
 
 @contextmanager
@@ -69,10 +70,12 @@ def _store(here: Launched) -> Any:
 
 
 def _end_with_launcher() -> None:
-    """Have the system kill this process when its launcher dies, which else leaves it behind."""
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "prctl"):  # on Linux
-        libc.prctl(DIES_WITH_PARENT, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before
-            os.kill(os.getpid(), signal.SIGKILL)
+    """End this process when its launcher has died, which would leave it behind."""
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(WATCHED)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

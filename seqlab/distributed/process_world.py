@@ -93,6 +93,11 @@ class ProcessWorld:
         except RuntimeError as error:
             raise Lost(rank, _reason(str(error), self._limit)) from error
 
+    def limit_messages(self) -> None:
+        """Have messages that torch sends by itself fail where a process does not answer."""
+        limit = timedelta(seconds=LONGEST)
+        dist.distributed_c10d._set_pg_timeout(limit, dist.group.WORLD)
+
     @contextmanager
     def answering(self) -> Iterator[None]:
         try:

@@ -13,6 +13,17 @@ Overrides: TypeAlias = Mapping[str, Any] | Iterable[str]
 """`{"cell": "gru", "optimizer.lr": 1e-2}`, where mappings may be nested, or `["cell=gru"]`."""
 
 
+class Worded(str):
+    """An override, with the words of who gave it in another way than `KEY=VALUE`."""
+
+    words: str
+
+    def __new__(cls, override: str, words: str) -> Worded:
+        self = super().__new__(cls, override)
+        self.words = words
+        return self
+
+
 def as_overrides(overrides: Overrides) -> tuple[str, ...]:
     """Return overrides as a tuple of `KEY=VALUE`.
 
@@ -24,7 +35,10 @@ def as_overrides(overrides: Overrides) -> tuple[str, ...]:
         ExperimentError: a value is none that an experiment may hold.
     """
     if isinstance(overrides, Mapping):
-        return tuple(f"{key}={value}" for key, value in _pairs("", overrides))
+        pairs = _pairs("", overrides)
+        return tuple(
+            Worded(f"{key}={text}", f"overrides[{key!r}] = {value!r}") for key, text, value in pairs
+        )
     if isinstance(overrides, str):
         raise UsageError(
             f"overrides should be a mapping or a list of KEY=VALUE, not the text {overrides!r}"
@@ -43,14 +57,14 @@ def _text(override: Any) -> str:
     return override
 
 
-def _pairs(prefix: str, overrides: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
-    """Dotted keys, each with its value as YAML in one line."""
+def _pairs(prefix: str, overrides: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Dotted keys, each with its value as YAML in one line, and as it was given."""
     for name, value in overrides.items():
         key = f"{prefix}{_key(name)}"
         if isinstance(value, Mapping) and value and "name" not in value:
             yield from _pairs(f"{key}.", value)
         else:
-            yield key, dump_flow(plain(locate(_plain(value), Origin("overrides"), key)))
+            yield key, dump_flow(plain(locate(_plain(value), Origin("overrides"), key))), value
 
 
 def _key(name: Any) -> str:

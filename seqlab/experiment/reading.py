@@ -14,7 +14,7 @@ from seqlab.errors import ExperimentError, Override, UsageError
 from seqlab.experiment.kinds import KINDS, SINGLE
 from seqlab.experiment.located import MAX_DEPTH, Located, Origin, locate, plain, refusal
 from seqlab.experiment.merging import merge
-from seqlab.experiment.overrides import Overrides, as_overrides
+from seqlab.experiment.overrides import Overrides, Worded, as_overrides
 from seqlab.experiment.sections import CORE_SECTIONS
 from seqlab.experiment.syntax_errors import without_space
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
@@ -199,7 +199,8 @@ def _read_override(override: str) -> Located:
         raise refusal(
             str(Override(f"{override[:40]}…")), "", f"nests deeper than {MAX_DEPTH} levels"
         )
-    origin = Origin(str(Override(override)), folder=Path.cwd(), is_override=True)
+    words = override.words if isinstance(override, Worded) else str(Override(override))
+    origin = Origin(words, folder=Path.cwd(), is_override=True)
     try:
         value = locate(plain(load_yaml(text, origin)) if text else None, origin)
     except ExperimentError as error:

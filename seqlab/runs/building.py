@@ -41,8 +41,9 @@ from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
 from seqlab.training.epochs import Epochs
 from seqlab.training.evaluation import check_scorable
-from seqlab.training.loop import Training, wants_metric
+from seqlab.training.loop import Training
 from seqlab.training.metrics import TokenSizes, has_text
+from seqlab.training.schedules import wants_metric
 from seqlab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)

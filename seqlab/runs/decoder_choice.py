@@ -10,6 +10,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from seqlab.contracts import offered
 from seqlab.errors import UsageError
 from seqlab.experiment.kinds import KINDS
+from seqlab.experiment.overrides import Worded
 from seqlab.experiment.yaml12 import dump_flow
 from seqlab.registry import Bound, Registry
 from seqlab.registry.option_values import suggest
@@ -63,13 +64,13 @@ def decoder_overrides(
     needed = {*wanted, *(() if is_named else _missing(overrides, bound))}
     target = next((part for part in _decoders(bound) if needed <= _options(part.component)), None)
     if target is not None:
-        return [*named, *overrides, *_written(target.key, wanted)]
+        return [*named, *overrides, *_written(target.key, wanted, word)]
     *_, inmost = _decoders(bound)
     if is_named and inmost is bound:
         raise UsageError(_lacks(bound, needed, word))
     chosen = f"{inmost.key}={_preferred(registry, needed, word).name}"
     before = [*named, *overrides, chosen] if is_named else [chosen, *overrides]
-    return [*before, *_written(inmost.key, wanted)]
+    return [*before, *_written(inmost.key, wanted, word)]
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -127,8 +128,10 @@ def _options(component: Component) -> set[str]:
     return {*component.signature.options}
 
 
-def _written(key: str, values: Mapping[str, Any]) -> list[str]:
-    return [f"{key}.{name}={dump_flow(value)}" for name, value in values.items()]
+def _written(key: str, values: Mapping[str, Any], word: Callable[[str], str]) -> Iterator[str]:
+    for name, value in values.items():
+        text = dump_flow(value)
+        yield Worded(f"{key}.{name}={text}", f"{word(name)}={text}")
 
 
 def _lacks(bound: Bound, needed: set[str], word: Callable[[str], str]) -> str:

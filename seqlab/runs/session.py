@@ -40,8 +40,8 @@ from seqlab.training.checkpoint import (
     save_checkpoint,
     steps_saved,
 )
-from seqlab.training.loop import wants_metric
 from seqlab.training.profiling import Profile
+from seqlab.training.schedules import wants_metric
 from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)

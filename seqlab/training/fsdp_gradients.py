@@ -61,10 +61,10 @@ class FsdpGradients(ShardedGradients):
         world: World,
         wishes: Callable[[], Wishes],
     ) -> None:
-        super().__init__(whole, whole.of_window, shards, seed, world, wishes)
+        super().__init__(whole, whole, shards, seed, world, wishes)
         self._held = GradientsInPlace(whole.parameters)
 
-    def __call__(
+    def compute(
         self,
         phase: Phase,
         batches: tuple[DeviceBatch, ...],
@@ -73,7 +73,7 @@ class FsdpGradients(ShardedGradients):
     ) -> StepResult:
         try:
             with self._world.answering():
-                return super().__call__(phase, batches, carried, measured)
+                return super().compute(phase, batches, carried, measured)
         except RuntimeError as error:
             if "resiz" not in str(error):
                 raise
@@ -84,4 +84,4 @@ class FsdpGradients(ShardedGradients):
         inputs, targets = batch.inputs[:1], batch.targets[:1]
         weights = torch.zeros_like(targets, dtype=torch.float32)
         row = DeviceBatch(inputs, targets, continues=False, weights=weights)
-        self._of_window(phase, row, row.total_weight(), total, None)
+        self._of_window(phase, (row,), None, False, total)

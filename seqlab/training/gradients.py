@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, overload
 
 import torch
 from torch import Tensor
@@ -18,7 +18,6 @@ from seqlab.model.state import carry, detach_state, reset_unless
 from seqlab.training.layout import Layout
 from seqlab.training.metrics import Sums, TokenSizes
 from seqlab.training.norms import norms_of
-from seqlab.training.objective import Minimised as ObjectiveMinimised
 from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import autocast
 from seqlab.training.profiling import Phase
@@ -53,8 +52,12 @@ class DeviceBatch(NamedTuple):
         return part._replace(starts=starts, segments=Segments.of(starts.cpu(), starts.device))
 
 
+Batches: TypeAlias = "tuple[DeviceBatch, ...]"
+Weight: TypeAlias = "Tensor | float"
+
+
 class Minimised(NamedTuple):
-    """What one window gave besides gradients: the values of `Sums`, the loss, and the state."""
+    """What batches gave besides gradients: the values of `Sums`, the loss, and the state."""
 
     sums: Tensor
     loss: Tensor  # (), float64
@@ -92,66 +95,59 @@ class Gradients:
 
     def __post_init__(self) -> None:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self._hidden = torch.compile(self.model.hidden) if self.compiled else self.model.hidden
-        self._minimised = self.layout.through(self._minimise)
+        hidden = self.layout.through(self.model.hidden)
+        self._hidden = torch.compile(hidden) if self.compiled else hidden
 
+    @overload
+    def __call__(
+        self, phase: Phase, batches: Batches, state: State | None, measured: bool = False
+    ) -> StepResult: ...
+    @overload
+    def __call__(
+        self, phase: Phase, batches: Batches, state: State | None, measured: bool, part_of: Weight
+    ) -> Minimised: ...
     def __call__(
         self,
         phase: Phase,
-        batches: tuple[DeviceBatch, ...],
+        batches: Batches,
         state: State | None,
         measured: bool = False,
-    ) -> StepResult:
+        part_of: Weight | None = None,
+    ) -> StepResult | Minimised:
         """Leave the gradients of all batches in the parameters, which must have none before.
 
-        Where it is `measured`, the norm of each gradient is in the result.
+        Args:
+            phase: entered around each part of the work.
+            batches: one or more.
+            state: before the first one.
+            measured: whether the norm of each gradient is in the result.
+            part_of: the weight of the step, where these batches are only a part of it; what is
+                left to do with the gradients is then done by `finished`.
         """
-        total = total_weight(batches)
+        model, objective = self.model, self.objective
+        total = total_weight(batches) if part_of is None else part_of
         batch_sums, losses = [], []
         for batch in batches:
-            sums, loss, state = self.of_window(phase, batch, batch.total_weight(), total, state)
-            batch_sums.append(sums)
-            losses.append(loss)
+            inputs, targets, continues, weights, starts, segments = batch
+            shares = (1 if weights is None else weights) / total
+            window = Window(inputs, targets, weights, shares, starts)
+            before, own = objective.split(carry(state, continues))
+            with phase("forward"), autocast(model.device, self.precision):
+                read = (
+                    self._hidden
+                    if segments is None
+                    else partial(in_segments, self._hidden, segments)
+                )
+                hidden, after = read(inputs, before)
+                loss, terms, own = objective.loss(hidden, window, batch.total_weight() / total, own)
+            with phase("backward"):
+                loss.backward()  # type: ignore[no-untyped-call] # torch's own
+            state = detach_state(objective.joined(after, own), model.dtype)
+            batch_sums.append(Sums.of(terms, window, self.sizes, total).values)
+            losses.append(loss.detach().double())
         assert state is not None  # noqa: S101 # a step has at least one window
-        return self.finished(
-            phase, Minimised(reduce(add, batch_sums), reduce(add, losses), state), measured
-        )
-
-    def of_window(
-        self,
-        phase: Phase,
-        batch: DeviceBatch,
-        weight: Tensor | float,
-        total: Tensor | float,
-        state: State | None,
-    ) -> Minimised:
-        """Add the gradients of one window; `weight` is its own, `total` that of the step."""
-        model, objective = self.model, self.objective
-        inputs, targets, continues, weights, starts, segments = batch
-        shares = (1 if weights is None else weights) / total
-        window = Window(inputs, targets, weights, shares, starts)
-        before, own = objective.split(carry(state, continues))
-        with phase("forward"), autocast(model.device, self.precision):
-            minimised, after = self._minimised(window, segments, weight / total, before, own)
-            loss, terms, own = minimised
-        with phase("backward"):
-            loss.backward()  # type: ignore[no-untyped-call] # torch's own
-        state = detach_state(objective.joined(after, own), model.dtype)
-        sums = Sums.of(terms, window, self.sizes, total).values
-        return Minimised(sums, loss.detach().double(), state)
-
-    def _minimise(
-        self,
-        window: Window,
-        segments: Segments | None,
-        weight: Tensor | float,
-        before: State | None,
-        own: State | None,
-    ) -> tuple[ObjectiveMinimised, State]:
-        """Return what is minimised of a window, and the model's state after it."""
-        read = self._hidden if segments is None else partial(in_segments, self._hidden, segments)
-        hidden, after = read(window.inputs, before)
-        return self.objective.loss(hidden, window, weight, own), after
+        summed = Minimised(reduce(add, batch_sums), reduce(add, losses), state)
+        return summed if part_of is not None else self.finished(phase, summed, measured)
 
     def finished(self, phase: Phase, summed: Minimised, measured: bool) -> StepResult:
         """Clip the gradients that are in the parameters; report the step."""

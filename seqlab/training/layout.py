@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from seqlab.model.language_model import LanguageModel
-
-F = TypeVar("F", bound=Callable[..., Any])
+from seqlab.model.segments import Hidden
 
 
 class Layout(Protocol):
@@ -21,8 +20,8 @@ class Layout(Protocol):
     whole: LanguageModel
     is_sharded: bool
 
-    def through(self, forward: F) -> F:
-        """Return a forward pass of `model`, up to what is minimised, ready to be called."""
+    def through(self, hidden: Hidden) -> Hidden:
+        """Return what computes the inputs of the head of `model`, which then has its weights."""
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         """The global L2 norm, ()."""
@@ -48,8 +47,8 @@ class WholeParameters:
     def __init__(self, model: LanguageModel) -> None:
         self.model = self.whole = model
 
-    def through(self, forward: F) -> F:
-        return forward
+    def through(self, hidden: Hidden) -> Hidden:
+        return hidden
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         return torch.nn.utils.get_total_norm(gradients)

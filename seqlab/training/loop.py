@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
-from inspect import signature
 from typing import Any
 
 from torch import Tensor
@@ -35,6 +34,7 @@ from seqlab.training.norms import BeforeStep
 from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
+from seqlab.training.schedules import wants_metric
 from seqlab.training.step import Step
 from seqlab.training.step_gradients import step_gradients
 
@@ -156,7 +156,7 @@ class Training:
             else:
                 self._before_gradients(epoch, group)
                 given = windows, self._state_before, measured
-                result, evaluation = self._gradients(self.phase, *given), 1
+                result, evaluation = self._gradients.compute(self.phase, *given), 1
                 if self._stops():  # heard with the gradients, which are not used
                     return
             self.check()  # the previous step, while a GPU works on this one
@@ -195,7 +195,7 @@ class Training:
         def evaluate() -> StepResult:
             self._before_gradients(epoch, group)
             given = windows, self._state_before, measured
-            return self._gradients(self.phase, *given)
+            return self._gradients.compute(self.phase, *given)
 
         closure = Closure(evaluate, list(self.model.buffers()))
         result = step_with_closure(
@@ -298,8 +298,3 @@ class Training:
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         self._layout.load(weights)
-
-
-def wants_metric(schedule: LRScheduler) -> bool:
-    """Whether `step` takes the loss of an evaluation, as ReduceLROnPlateau's does."""
-    return "metrics" in signature(schedule.step).parameters

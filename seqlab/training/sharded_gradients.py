@@ -34,7 +34,7 @@ class ShardedGradients:
 
     Args:
         whole: computes a window, and finishes a step.
-        of_window: what computes a window: `whole.of_window`, or its recording.
+        of_window: computes a window: `whole`, or its recording.
         shards: S.
         seed: of the run.
         world: the processes.
@@ -73,7 +73,7 @@ class ShardedGradients:
     def _hear(self, numbers: Tensor) -> None:
         self._asked, self.agreed = True, Wishes.of(numbers.tolist())
 
-    def __call__(
+    def compute(
         self,
         phase: Phase,
         batches: tuple[DeviceBatch, ...],
@@ -131,7 +131,7 @@ class ShardedGradients:
                 continue
             reseed(derive(self._seed, "batch", self._first_batch + number, shard), device)
             self._held.clear()
-            one = self._of_window(phase, part, part.total_weight(), total, state)
+            one = self._of_window(phase, (part,), state, False, total)
             state = map_state(torch.clone, one.state)  # the next call of a recording overwrites it
             flat, has = self._held.take()
             message = torch.cat((one.sums, one.loss.view(1), has.to(device)))

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -21,14 +22,13 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
 
+from seqlab.contracts import State
 from seqlab.distributed.process_world import ProcessWorld
 from seqlab.distributed.world import Partial
 from seqlab.model.language_model import LanguageModel
-from seqlab.training.layout import F
+from seqlab.model.segments import Hidden
 from seqlab.training.local_part import local_part
 from seqlab.training.tensor_tree import map_tensors
-
-FORWARD = "minimised"  # the name of the method that torch gathers the last unit for
 
 
 class CannotShard(ValueError):
@@ -52,18 +52,16 @@ class ShardedParameters:
         self.whole, self._world = whole, world
         if whole.device.type == "cuda":
             torch.cuda.set_device(whole.device)
+        world.limit_messages()
         self._mesh = init_device_mesh(whole.device.type, (world.size,))
         self.model = _sharded(_copy(whole), self._mesh)
         self._shapes = {tuple(p.shape) for p in self.model.parameters()}
 
-    def through(self, forward: F) -> F:
-        """Gather the last unit for a forward pass that ends in the loss.
-
-        The loss is the output that gradients begin at, whatever parameters are frozen.
-        """
-        setattr(self.model, FORWARD, lambda *given: _without_views(forward(*given)))
-        register_fsdp_forward_method(self.model, FORWARD)
-        return cast("F", getattr(self.model, FORWARD))
+    def through(self, hidden: Hidden) -> Hidden:
+        """Gather the last unit for the hidden outputs; the head's loss then has its weights."""
+        self.model.hidden = partial(_own_hidden, hidden)  # type: ignore[method-assign]
+        register_fsdp_forward_method(self.model, "hidden")
+        return self.model.hidden
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
         own = torch._foreach_norm([local_part(gradient) for gradient in gradients])
@@ -149,12 +147,18 @@ def _sharded(model: LanguageModel, mesh: DeviceMesh) -> LanguageModel:
 
 
 def _own_memory(_layer: nn.Module, _inputs: Any, outputs: Any) -> Any:
+    """Copy views: torch gathers a unit again by a hook, which is lost where one is changed."""
     return _without_views(outputs)
 
 
 def _without_views(outputs: Any) -> Any:
-    """Copy views: torch gathers a unit again by a hook, which is lost where one is changed."""
     return map_tensors(lambda t: t.clone() if t._is_view() else t, outputs)
+
+
+def _own_hidden(hidden: Hidden, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """Have hidden outputs need a gradient where only the head is trained: torch's hook needs it."""
+    outputs, after = _without_views(hidden(ids, state))
+    return outputs if outputs.requires_grad else outputs.requires_grad_(), after
 
 
 def _check_units(model: LanguageModel) -> None:

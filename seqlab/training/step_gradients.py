@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
@@ -19,8 +19,9 @@ from seqlab.randomness import derive, reseed
 from seqlab.training.cuda_graphs import GraphReplay
 from seqlab.training.fsdp_gradients import FsdpGradients
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
-from seqlab.training.profiling import Phase
 from seqlab.training.sharded_gradients import ShardedGradients
+
+Compute: TypeAlias = Callable[..., StepResult]
 
 
 class StepGradients(Protocol):
@@ -37,10 +38,12 @@ class StepGradients(Protocol):
     def agree(self) -> None:
         """Agree before the gradients, where these are evaluated more than once."""
 
-    def __call__(
-        self, phase: Phase, batches: tuple[DeviceBatch, ...], carried: Any, measured: bool = False
-    ) -> StepResult:
-        """Leave the gradients of all batches in the parameters, which must have none before."""
+    @property
+    def compute(self) -> Compute:
+        """Leaves the gradients of all batches in the parameters, which must have none before.
+
+        Called with a phase, the batches, what is carried, and whether norms are measured.
+        """
 
     def parts(
         self, batches: Sequence[DeviceBatch], carried: Any
@@ -58,7 +61,7 @@ class StepGradients(Protocol):
 class WholeBatches:
     """A step of a run without shards."""
 
-    gradients: Callable[..., StepResult]
+    compute: Compute
     seed: int
     wishes: Callable[[], Wishes]
     like: Tensor  # a parameter, whose device is the model's
@@ -72,11 +75,6 @@ class WholeBatches:
 
     def agree(self) -> None:
         pass
-
-    def __call__(
-        self, phase: Phase, batches: tuple[DeviceBatch, ...], carried: Any, measured: bool = False
-    ) -> StepResult:
-        return self.gradients(phase, batches, carried, measured)
 
     def parts(
         self, batches: Sequence[DeviceBatch], carried: State | None
@@ -104,5 +102,6 @@ def step_gradients(
     if settings.shards == 1:
         like = gradients.parameters[0]
         return WholeBatches(recorded(gradients), settings.seed, wishes, like)
-    of_window = recorded(gradients.of_window)
-    return ShardedGradients(gradients, of_window, settings.shards, settings.seed, world, wishes)
+    return ShardedGradients(
+        gradients, recorded(gradients), settings.shards, settings.seed, world, wishes
+    )

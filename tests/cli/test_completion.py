@@ -113,6 +113,19 @@ def test_options_of_components_inside_of_components_are_known(completed):
     assert completed(f"{begin}1.hid") == ["cell.layers.1.hidden_size="]
 
 
+def test_generating_is_offered_settings_of_its_decoder_alone(completed, make_run):
+    make_run("runs/jay/one")
+    assert completed("generate jay --set ") == ["decoder=", "decoder."]
+    options = completed("generate jay --decoder sample --set decoder.")
+    assert {"decoder.temperature=", "decoder.top_k="} <= {*options}
+    assert not [word for word in options if not word.startswith("decoder.")]
+
+
+def test_options_of_the_exporter_that_is_named_are_completed(completed, make_run):
+    make_run("runs/jay/one")
+    assert completed("export jay --to folder --set ") == ["license="]
+
+
 def test_runs_are_completed_by_name_tag_and_id_and_checkpoints_by_step(completed, make_run):
     path = make_run("runs/songs/20260101T000000Z-abc123")
     make_run("runs/songs/20260101T000000Z-abd456")

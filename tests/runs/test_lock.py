@@ -69,6 +69,19 @@ def test_a_run_in_use_is_refused_before_torch_is_imported(full, registry):
     assert not [line for line in imports if line.endswith((" torch", " seqlab_plugins"))]
 
 
+def test_only_the_first_process_of_a_launch_locks_the_run_that_it_resumes(
+    full, registry, monkeypatch
+):
+    seqlab.run(full, run_dir="here", registry=registry)
+    of_second = {"RANK": 1, "WORLD_SIZE": 2, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 2}
+    for name, value in (of_second | {"TORCHELASTIC_RUN_ID": "mine"}).items():
+        monkeypatch.setenv(name, str(value))
+    command = [sys.executable, "-m", "seqlab", "resume", "here"]
+    with locked(Path("here")):
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "2 processes cannot share a run" in ended.stderr  # it has one shard
+
+
 def test_a_run_is_locked_while_it_trains(drop, full):
     drop(RESUMING)
     run = seqlab.run(full | {"observers": ["resuming"]}, run_dir="here")

@@ -176,7 +176,14 @@ def test_an_error_is_one_line_in_ipython(tiny):
     with pytest.raises(seqlab.ExperimentError) as caught:
         seqlab.run(tiny, overrides={"cell.hiden": 1})
     (line,) = caught.value._render_traceback_()
-    assert line.startswith('ExperimentError: overrides=["cell.hiden=1"]: cell.hiden: ')
+    assert line.startswith("ExperimentError: overrides['cell.hiden'] = 1: cell.hiden: ")
+
+
+def test_an_error_of_an_option_names_it_as_it_was_given(run):
+    with pytest.raises(seqlab.ExperimentError, match=r"^temperature=-1: decoder\.temperature: "):
+        run.generate("the", temperature=-1)
+    with pytest.raises(seqlab.ExperimentError, match=r'^overrides=\["decoder.temperature=-1"\]: '):
+        run.generate("the", overrides=["decoder=sample", "decoder.temperature=-1"])
 
 
 def test_a_bug_keeps_its_traceback_in_ipython():

@@ -72,6 +72,7 @@ BUILT_IN = {
     "copy": {"train": 20, "valid": 3, "test": 3},
     "associative_recall": {"train": 20, "valid": 3, "test": 3},
     "text": {"path": ["first.txt", "second.txt"]},
+    "hugging_face": {"path": "saved"},
 }
 
 
@@ -156,6 +157,13 @@ def test_of_a_large_corpus_only_some_variants_are_looked_at():
     verify(corpora.fingerprint_follows_the_content, subject(planted.FingerprintOfTheOptions))
 
 
+@pytest.fixture
+def _saved_dataset():
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"text": [FIRST, SECOND]}).save_to_disk("saved")
+
+
+@pytest.mark.usefixtures("_saved_dataset")
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_corpora_that_come_with_seqlab_keep_every_promise(registry, check):
     for component in registry.components("corpus"):

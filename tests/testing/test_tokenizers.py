@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from pathlib import Path
+
 import planted_tokenizers as planted
 import pytest
 from planted_late import checks_that_catch
@@ -64,7 +67,10 @@ DEFECTS = [
     (planted.DrawsFromNumpy, tokenizers.fitting_leaves_chance_alone, "numpy's random state"),
 ]
 RIGHT = ((planted.Letters, {"unknown": "token"}), (planted.Bytes, {}))
-BUILT_IN = {"characters": ({}, {"unknown": "token", "end_of_document": "|"})}
+BUILT_IN = {
+    "characters": ({}, {"unknown": "token", "end_of_document": "|"}),
+    "file": ({"path": "ranks.txt", "pattern": "gpt2"},),
+}
 ABOUT_TEXT = {
     tokenizers.texts_come_back,
     tokenizers.tokens_stream_as_text,
@@ -117,6 +123,16 @@ def test_a_tokenizer_that_no_other_process_finds_is_not_asked_there():
         verify(tokenizers.hash_seed_does_not_matter, Subject.of("tokenizer", Inside, {}))
 
 
+@pytest.fixture
+def _ranks():
+    """A file of tiktoken: the bytes, and two pairs."""
+    pytest.importorskip("tiktoken")
+    tokens = [*(bytes([byte]) for byte in range(256)), b"th", b"the"]
+    lines = [f"{b64encode(token).decode()} {rank}\n" for rank, token in enumerate(tokens)]
+    Path("ranks.txt").write_text("".join(lines), "utf-8")
+
+
+@pytest.mark.usefixtures("_ranks")
 @pytest.mark.parametrize("check", WITHOUT_FILES)
 def test_the_tokenizers_that_come_with_seqlab_keep_every_promise(registry, check):
     for component in registry.components("tokenizer"):
