@@ -37,6 +37,7 @@ BENCHMARKS = {
     "authoring": "lines of a cell, planted defects, seconds of the kit",
     "scaffold": "new packages in fresh environments",
     "installs": "pip and uv on every interpreter at hand, sizes",
+    "fsdp": "two processes with a share of the parameters each: loss and memory",
     "reliability": "resume, kills, faults, mutants",
     "distributed": "runs on several processes: equal bits, failures, the exchange",
 }

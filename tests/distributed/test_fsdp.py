@@ -86,7 +86,7 @@ def experiment(tiny):
 
 
 def numbers(run: seqlab.Run) -> list[float]:
-    return [row["loss"] for row in run.metrics()]
+    return [row["loss"] for row in run.metrics]
 
 
 def assert_alike(run: seqlab.Run, other: seqlab.Run) -> None:
@@ -120,7 +120,7 @@ def test_shares_of_parameters_make_the_same_run_in_half_the_memory(experiment, m
     assert_alike(two, alone)
     whole, *shares = (json.loads(Path(f"bytes-{rank}").read_text()) for rank in ("alone", "0", "1"))
     assert all(share <= 0.55 * whole for share in shares)
-    assert two.samples() == alone.samples()
+    assert two.samples == alone.samples
 
     before = len(numbers(two))
     seqlab.resume("two", overrides={"train.sharding": None, "train.steps": 18})
