@@ -93,13 +93,11 @@ def assert_alike(run: seqlab.Run, other: seqlab.Run) -> None:
     """All losses within 1e-5, and checkpoints of one form with nearly the same weights."""
     assert numbers(run) == pytest.approx(numbers(other), rel=1e-5)
     ours, theirs = run.checkpoint, other.checkpoint
-    assert [(n, t.shape, t.dtype) for n, t in ours.weights.items()] == [
-        (n, t.shape, t.dtype) for n, t in theirs.weights.items()
-    ]
+    assert shapes(ours.weights) == shapes(theirs.weights)
     for name, tensor in ours.weights.items():
         assert tensor.allclose(theirs.weights[name], atol=1e-4), name
     assert ours.state.keys() == theirs.state.keys()
-    assert str(shapes(ours.state["training"])) == str(shapes(theirs.state["training"]))
+    assert shapes(ours.state["training"]) == shapes(theirs.state["training"])
 
 
 def shapes(tree):
