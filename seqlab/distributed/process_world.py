@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FIRST_LIMIT = 60.0  # seconds for the first sums, before which much is imported or compiled
 PATIENCE = 30.0  # seconds in which every process should answer
-LONGEST = 60.0  # seconds for a message that torch sends
+LONGEST = 40.0  # seconds for a message that torch sends
 SLOWEST = 10  # times the slowest step so far, if that is longer
 
 

@@ -66,6 +66,17 @@ def lead(world: World, parts: Parts, start: Start) -> None:
 def follow(resolved: Resolved, world: ProcessWorld) -> Path:
     """Take part in a run until its end; return its folder on the machine of the first process."""
     world.orders.next()  # to build
+    parts, folder = _built(resolved, world)
+    with stop_requests() as request:
+        _obey(resolved, parts, world, request)
+    return Path(folder)
+
+
+def _built(resolved: Resolved, world: ProcessWorld) -> tuple[Parts, str]:
+    """Build what the first process has built; return its folder, too.
+
+    What it has sent, whole weights among it, is then forgotten.
+    """
     start = Start(**from_bytes(world.give_bytes(b"")))
     tokenizer = resolved.tokenizer.build()
     tokenizer.load_state_dict(start.tokenizer)
@@ -73,9 +84,7 @@ def follow(resolved: Resolved, world: ProcessWorld) -> Path:
     world.orders.answer(json.dumps(_facts(parts)))
     if start.training is not None:
         parts.training.load_state_dict(start.training, start.total_steps_changed)
-    with stop_requests() as request:
-        _obey(resolved, parts, world, request)
-    return Path(start.folder)
+    return parts, start.folder
 
 
 def _obey(resolved: Resolved, parts: Parts, world: ProcessWorld, request: Request) -> None:

@@ -144,6 +144,9 @@ def _train(
         folder.describe(now)
     log.info("Resuming %s after step %d", folder.path, done)
     lead(parts.training.world, parts, _start(folder, parts, saved, changed))
+    if saved is not None:  # the parts have it now, and it may be large
+        saved.weights.clear()
+        saved.state.clear()
     session.run()
 
 
