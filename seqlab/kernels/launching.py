@@ -7,7 +7,6 @@ have to wait for them. Inside one of them MKL uses that thread alone.
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -17,15 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from seqlab.arrays import TYPES, array_of
 from seqlab.kernels import tuning
-
-_ORDER = "<" if sys.byteorder == "little" else ">"
-TYPES = {
-    torch.float32: f"{_ORDER}f4",
-    torch.float64: f"{_ORDER}f8",
-    torch.int64: f"{_ORDER}i8",
-}
-"""What loops take, as numpy spells it."""
 
 
 def on_all_cores(loop: Callable[..., None], rows: int, *arguments: Tensor | int) -> None:
@@ -48,7 +40,7 @@ def on_all_cores(loop: Callable[..., None], rows: int, *arguments: Tensor | int)
     openmp, threads = _openmp(), torch.get_num_threads()
     parts = min(threads, rows // tuning.ROWS_A_CORE)
     if parts < 2 or openmp is None:
-        loop(*(_array(a) if isinstance(a, Tensor) else a for a in arguments), 0, rows)
+        loop(*(array_of(a) if isinstance(a, Tensor) else a for a in arguments), 0, rows)
         return
     from seqlab.kernels.thread_bodies import body_of
 
@@ -59,22 +51,6 @@ def on_all_cores(loop: Callable[..., None], rows: int, *arguments: Tensor | int)
         words += (each.data_ptr(), *each.shape) if isinstance(each, Tensor) else (each,)
     # As many threads as torch asks for: OpenMP would end those that are left over.
     openmp.library.GOMP_parallel(body.address, (ctypes.c_int64 * len(words))(*words), threads, 0)
-
-
-class _Memory:
-    """What numpy reads of a tensor."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        place = tensor.data_ptr(), False  # not read-only
-        kind, shape = TYPES[tensor.dtype], tuple(tensor.shape)
-        self.__array_interface__ = {"data": place, "typestr": kind, "shape": shape, "version": 3}
-
-
-def _array(tensor: Tensor) -> Any:
-    """Return a tensor's memory as an array; after `numpy()` torch could not free it for a while."""
-    import numpy as np
-
-    return np.asarray(_Memory(tensor))
 
 
 def _check(value: object, index: int) -> None:

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import carray, cfunc, types
 from numba.extending import intrinsic
 
-from seqlab.kernels.launching import TYPES
+from seqlab.arrays import TYPES
 
 Kind: TypeAlias = "tuple[torch.dtype, int] | None"
 """An argument of a loop: an array of a dtype and a number of dimensions, or an integer."""
