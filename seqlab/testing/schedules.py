@@ -18,7 +18,7 @@ from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
 from seqlab.testing.saving import saved_and_loaded
 from seqlab.training.eager_optimizers import spare_compiler
-from seqlab.training.loop import wants_metric
+from seqlab.training.schedules import wants_metric
 
 TOTALS = (0, 1, 2, 10, 1000, 3000)
 RATES = (0.5, 0.05, 0.2)  # of three groups
