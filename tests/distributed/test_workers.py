@@ -182,7 +182,7 @@ def test_nobody_outlives_a_launcher_that_is_killed(start):
     left = processes(process.pid)
     assert len(left) == 2
     process.kill()
-    process.wait()
+    process.communicate(timeout=SECONDS)  # the pipes are closed when nobody is left
     until(lambda: not any(map(is_alive, left)))
 
 
