@@ -69,12 +69,19 @@ class ProcessWorld:
         """
         sends = [dist.P2POp(dist.isend, tensor, rank) for rank, tensor in sent.items()]
         receives = [dist.P2POp(dist.irecv, tensor, rank) for rank, tensor in received.items()]
-        operations = [*sends, *receives]
-        with self._waiting(operations[0].peer):
-            works = dist.batch_isend_irecv(operations)
-        for number, work in enumerate(works):
-            with self._waiting(operations[number].peer):
+        operations = [*receives, *sends]
+        for operation, work in zip(operations, self._begin(operations), strict=False):
+            with self._waiting(operation.peer):
                 self._finish(work)
+
+    def _begin(self, operations: Sequence[dist.P2POp]) -> list[dist.Work]:
+        if self._device.type == "cuda":  # NCCL begins all at once, or they wait for each other
+            return dist.batch_isend_irecv(list(operations))
+        works = []
+        for operation in operations:
+            with self._waiting(operation.peer):
+                works.append(operation.op(operation.tensor, operation.peer))
+        return works
 
     def _learn_pace(self) -> None:
         now = time.monotonic()
