@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, LocalFolder, hookimpl
+from seqlab.foreign_files import kind_of_markup
+from seqlab.remedies import OptionValue
 from seqlab_plugins.corpora.document_ends import Ends, split_documents
 from seqlab_plugins.corpora.split_files import (
     Files,
@@ -39,11 +41,24 @@ def _known_encoding(name: str) -> str:
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 
 
-def _documents(path: Path, *, ends: Ends, newlines: Newlines, **how: Any) -> Iterator[Document]:
+def _documents(
+    path: Path, *, ends: Ends, newlines: Newlines, markup: bool, **how: Any
+) -> Iterator[Document]:
     """The documents of a file. Ends are looked for before line breaks become spaces."""
     first = "lf" if newlines == "space" and ends != "file" else newlines
-    for document in split_documents(read_pieces(path, newlines=first, **how), ends):
+    pieces = read_pieces(path, newlines=first, **how)
+    for document in split_documents(pieces if markup else _plain(pieces, path), ends):
         yield document if first == newlines else replace_newlines(document, newlines)
+
+
+def _plain(pieces: Iterator[str], path: Path) -> Iterator[str]:
+    """The pieces of a text, which is refused if it is a web page or the like."""
+    is_first = True
+    for piece in pieces:
+        if is_first and (kind := kind_of_markup(path, piece)):
+            raise CorpusError(f"{path}: is {kind}; {OptionValue('markup', 'true')} keeps its tags")
+        is_first = is_first and not piece
+        yield piece
 
 
 class Text(SplitFiles):
@@ -60,6 +75,8 @@ class Text(SplitFiles):
             (`blank_line`), or between a text of yours, such as <|endoftext|>; empty ones are left
             out.
         member: the file in a zip; null if there is only one.
+        markup: whether to read web pages (HTML) and rich text (RTF) as they are, with their tags,
+            instead of refusing them.
     """
 
     def __init__(
@@ -72,11 +89,11 @@ class Text(SplitFiles):
         newlines: Newlines = "lf",
         documents: Ends = "file",
         member: str | None = None,
+        markup: bool = False,
     ) -> None:
         super().__init__(path, valid, test)
-        self._read = partial(
-            _documents, ends=documents, newlines=newlines, encoding=encoding, member=member
-        )
+        how = {"encoding": encoding, "member": member, "markup": markup}
+        self._read = partial(_documents, ends=documents, newlines=newlines, **how)
 
     def documents(self, split: str) -> Iterator[Document]:
         for path in self._files[split]:
@@ -102,6 +119,8 @@ class Folder:
         newlines: keep them, replace them by LF, or replace each CR and LF by a space.
         documents: what a document is: a `file`, a `line`, what stands between blank lines
             (`blank_line`), or between a text of yours, such as <|endoftext|>.
+        markup: whether to read web pages (HTML) and rich text (RTF) as they are, with their tags,
+            instead of refusing them.
     """
 
     def __init__(
@@ -116,6 +135,7 @@ class Folder:
         encoding: Encoding = "utf-8",
         newlines: Newlines = "lf",
         documents: Ends = "file",
+        markup: bool = False,
     ) -> None:
         if by_name and (valid or test):
             raise ValueError("`by_name` takes the splits from `path`; leave out valid and test")
@@ -123,7 +143,8 @@ class Folder:
         self._leave_out = leave_out or []
         self._folders = {"train": path, "valid": valid, "test": test}
         self._by_name = by_name
-        self._read = partial(_documents, ends=documents, newlines=newlines, encoding=encoding)
+        how = {"encoding": encoding, "markup": markup}
+        self._read = partial(_documents, ends=documents, newlines=newlines, **how)
 
     @property
     def splits(self) -> tuple[str, ...]:
