@@ -1,7 +1,8 @@
-"""What a file is that is no plain text in the encoding that was asked for, and what to do about it."""
+"""What a file is that is no plain text, or in another encoding, and what to do about it."""
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ HEAD = 16  # bytes, which say what kind of file it is
 SAMPLE = 1 << 16  # bytes, from which an encoding is guessed
 _BEGINNING = 1 << 12  # characters, in which markup shows
 _MOST_GUESSES = 2
+_FEW = 64  # bytes beyond ASCII, of which no statistics can be made
 _COMMON = {
     *("utf-16", "utf-16-le", "utf-16-be", "gb18030", "big5", "shift-jis", "cp932", "euc-jp"),
     *("cp949", "cp1251", "cp1252", "koi8-r"),
@@ -102,9 +104,26 @@ def likely_encodings(sample: bytes) -> list[str]:
     """Return the likeliest encodings of some bytes, the best one first."""
     from charset_normalizer import from_bytes  # takes a while to import
 
-    found = [match.encoding.replace("_", "-") for match in from_bytes(sample[:SAMPLE])]
+    sample = sample[:SAMPLE]
+    found = [match.encoding.replace("_", "-") for match in from_bytes(sample)]
     by_use = sorted(dict.fromkeys(found), key=lambda name: name not in _COMMON)
+    if _has_few_letters(sample) and _decodes(sample, "gb2312"):  # statistics say little then
+        by_use = list(dict.fromkeys(["gb18030", *by_use]))
     return by_use[:_MOST_GUESSES]
+
+
+def _has_few_letters(sample: bytes) -> bool:
+    """Whether there are hardly any bytes beyond ASCII."""
+    return sum(byte > 127 for byte in sample) < _FEW
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    """Whether bytes are text in an encoding; the last character may be cut."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _kind_of_zip(path: Path) -> str:

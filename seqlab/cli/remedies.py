@@ -37,7 +37,10 @@ def as_options(remedy: Remedy) -> str:
 
 
 def as_options_of_texts(remedy: Remedy) -> str:
-    """Word a remedy where files of text are arguments, so that options of theirs are the command's."""
-    if isinstance(remedy, OptionValue):
-        return f"`--{remedy.name} {remedy.value}`"
+    """Word a remedy where files of text are arguments."""
+    match remedy:
+        case OptionValue("encoding", value):
+            return f"`--encoding {value}`"
+        case OptionValue(name, value):
+            return f"`seqlab eval --corpus '{{name: text, {name}: {value}, …}}'`"
     return as_options(remedy)

@@ -92,8 +92,14 @@ class Text(SplitFiles):
         markup: bool = False,
     ) -> None:
         super().__init__(path, valid, test)
-        how = {"encoding": encoding, "member": member, "markup": markup}
-        self._read = partial(_documents, ends=documents, newlines=newlines, **how)
+        self._read = partial(
+            _documents,
+            ends=documents,
+            newlines=newlines,
+            encoding=encoding,
+            member=member,
+            markup=markup,
+        )
 
     def documents(self, split: str) -> Iterator[Document]:
         for path in self._files[split]:
@@ -143,8 +149,9 @@ class Folder:
         self._leave_out = leave_out or []
         self._folders = {"train": path, "valid": valid, "test": test}
         self._by_name = by_name
-        how = {"encoding": encoding, "markup": markup}
-        self._read = partial(_documents, ends=documents, newlines=newlines, **how)
+        self._read = partial(
+            _documents, ends=documents, newlines=newlines, encoding=encoding, markup=markup
+        )
 
     @property
     def splits(self) -> tuple[str, ...]:
