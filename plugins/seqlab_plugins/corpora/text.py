@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, LocalFolder, hookimpl
 from seqlab.foreign_files import kind_of_markup
 from seqlab.remedies import OptionValue
-from seqlab_plugins.corpora.document_ends import Ends, split_documents
+from seqlab_plugins.corpora.document_ends import Ends, WatchedEnds, split_documents
 from seqlab_plugins.corpora.split_files import (
     Files,
     SplitFiles,
@@ -43,12 +43,22 @@ Encoding = Annotated[str, AfterValidator(_known_encoding)]
 
 def _documents(
     path: Path, *, ends: Ends, newlines: Newlines, markup: bool, **how: Any
-) -> Iterator[Document]:
-    """The documents of a file. Ends are looked for before line breaks become spaces."""
+) -> Generator[Document, None, bool]:
+    """The documents of a file. Ends are looked for before line breaks become spaces.
+
+    Returns whether there is one.
+    """
     first = "lf" if newlines == "space" and ends != "file" else newlines
     pieces = read_pieces(path, newlines=first, **how)
-    for document in split_documents(pieces if markup else _plain(pieces, path), ends):
-        yield document if first == newlines else replace_newlines(document, newlines)
+    documents = split_documents(pieces if markup else _plain(pieces, path), ends)
+    if first == newlines:
+        return (yield from documents)
+    while True:
+        try:
+            document = next(documents)
+        except StopIteration as end:
+            return bool(end.value)
+        yield replace_newlines(document, newlines)
 
 
 def _plain(pieces: Iterator[str], path: Path) -> Iterator[str]:
@@ -92,6 +102,7 @@ class Text(SplitFiles):
         markup: bool = False,
     ) -> None:
         super().__init__(path, valid, test)
+        self._ends = WatchedEnds(documents)
         self._read = partial(
             _documents,
             ends=documents,
@@ -102,8 +113,7 @@ class Text(SplitFiles):
         )
 
     def documents(self, split: str) -> Iterator[Document]:
-        for path in self._files[split]:
-            yield from self._read(path)
+        return self._ends.documents(split, self._files[split], self._read)
 
     def fingerprint(self) -> str:
         return fingerprint(self)
@@ -149,6 +159,7 @@ class Folder:
         self._leave_out = leave_out or []
         self._folders = {"train": path, "valid": valid, "test": test}
         self._by_name = by_name
+        self._ends = WatchedEnds(documents)
         self._read = partial(
             _documents, ends=documents, newlines=newlines, encoding=encoding, markup=markup
         )
@@ -172,8 +183,7 @@ class Folder:
         return {split: self._split_paths(split) for split in self.splits}
 
     def documents(self, split: str) -> Iterator[Document]:
-        for path in self._split_paths(split):
-            yield from self._read(path)
+        yield from self._ends.documents(split, self._split_paths(split), self._read)
 
     def fingerprint(self) -> str:
         return fingerprint(self)
