@@ -100,6 +100,12 @@ def what_it_may_be(
     return f"it may be {' or '.join(guesses)}: {remedy(guesses[0])}" if guesses else otherwise
 
 
+def no_utf_8(path: Path, data: bytes) -> str:
+    """Say what a file is that should be UTF-8 and is not, from all of it."""
+    save = "save it as UTF-8"
+    return what_it_may_be(path, data[:HEAD], data, lambda _: save, save)
+
+
 def likely_encodings(sample: bytes) -> list[str]:
     """Return the likeliest encodings of some bytes, the best one first."""
     from charset_normalizer import from_bytes  # takes a while to import

@@ -96,7 +96,8 @@ def test_a_separator_that_is_no_word_for_documents_is_accepted(separator):
 
 
 def test_a_separator_that_is_nowhere_is_warned_of_once(tiny, caplog):
-    seqlab.run(tiny, overrides={"corpus.documents": "<|end|>", "train.steps": 1})
+    corpus = tiny["corpus"] | {"documents": "<|end|>"}
+    seqlab.run(tiny | {"corpus": corpus, "train": {"steps": 1}})
     warning = "corpus.documents: '<|end|>' is nowhere in the files of split 'train', so each file"
     assert [warning in record.getMessage() for record in caplog.records].count(True) == 1
 
