@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 FIRST_LIMIT = 60.0  # seconds for the first sums, before which much is imported or compiled
 PATIENCE = 30.0  # seconds in which every process should answer
 CHUNKED = 1_000_000  # bytes from which on chunks pay, see docs/explanation/scale.md
+PIECE = 2**26  # bytes, each of which the others wait for anew
 SLOWEST = 10  # times the slowest step so far, if that is longer
 
 
@@ -115,11 +116,13 @@ class ProcessWorld:
         return self.orders.answers()
 
     def give_bytes(self, data: bytes) -> bytes:
-        if self.rank:
-            return self._receive(0)
-        for rank in range(1, self.size):
-            self._send(data, rank)
-        return data
+        size = torch.tensor([len(data)])
+        self.give([size])
+        content = torch.empty(int(size), dtype=torch.uint8)
+        if data:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        self.give(torch.split(content, PIECE))
+        return data or bytes(content.numpy())
 
     def _send(self, data: bytes, rank: int) -> None:
         content = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)
