@@ -50,6 +50,14 @@ class Argument(Remedy):
 
 
 @dataclass(frozen=True)
+class OptionValue(Remedy):
+    """An option of a component, with a value that it should have."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Verb(Remedy):
     """Something else to call: `runs`, `eval` or `resume`."""
 
@@ -87,6 +95,8 @@ def in_python(remedy: Remedy) -> str:
             return f"seqlab.open_run({_quoted(os.fspath(run))}).resume({arguments})"
         case Argument(name):
             return f"`{name}`"
+        case OptionValue(name, value):
+            return f"`{name}: {value}`"
     raise TypeError(f"{type(remedy).__name__} has no words")
 
 

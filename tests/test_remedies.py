@@ -10,6 +10,7 @@ import seqlab
 from seqlab.cli.remedies import as_options
 from seqlab.remedies import (
     Argument,
+    OptionValue,
     Override,
     PluginFolder,
     Remedy,
@@ -30,6 +31,7 @@ REMEDIES = [
     ),
     (WithoutPlugin("x"), 'seqlab.load_plugins(without=["x"])', "--no-plugin x"),
     (Argument("run_dir"), "`run_dir`", "--run-dir"),
+    (OptionValue("encoding", "gbk"), "`encoding: gbk`", "`encoding: gbk`"),
     (Verb("runs"), "`seqlab.runs()`", "`seqlab runs`"),
     (Verb("eval"), "`run.evaluate()`", "`seqlab eval`"),
     (

@@ -25,7 +25,7 @@ CHECKS: dict[str, Callable[[bool], Outcome]] = {
     "launcher": failures.launcher_killed,
     "hosts": hosts.same_bits,
     "cut_off": hosts.cut_off,
-    "returned": hosts.returned,
+    "begun_again": hosts.begun_again,
 }
 TABLES: dict[str, Callable[[bool], Iterator[str]]] = {
     "threads": speed.against_threads,

@@ -113,8 +113,8 @@ def stopped(quick: bool) -> Outcome:
             missed += _late(f"rank {rank}", seconds)
             if f"rank {rank}" not in launch.output:
                 missed.append(f"rank {rank} is not named: {launch.output[-300:]}")
-            if launch.process.returncode != 1:
-                missed.append(f"rank {rank}: exit code {launch.process.returncode}")
+            if code := launch.process.wait(BAR) - 1:
+                missed.append(f"rank {rank}: exit code {code + 1}, not 1")
     named = ", ".join(map(str, ranks))
     return Outcome(
         f"SIGSTOP of a rank ({named} of {WORLD})",

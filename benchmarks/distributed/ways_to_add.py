@@ -1,8 +1,7 @@
-"""Two ways to add gradients in one fixed tree, and the library's, whose order depends on the world.
+"""The two ways in which a run adds gradients, and the library's, whose order depends on the world.
 
-Recursive doubling sends everything log2(W) times, each time to another rank. The other way cuts
-everything in W chunks: each rank gets its chunk of all ranks, adds them as the tree does, and gives
-the sum to all. That sends 2 (W - 1) / W times everything, in two rounds of W messages.
+See `seqlab.distributed.adding`. Links of a limited rate are what a network is; over loopback what
+is copied costs as much as what is sent.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import torch
@@ -20,8 +18,9 @@ from torch import Tensor
 from benchmarks.distributed.network import Host, can_make_hosts, network
 from benchmarks.distributed.workers import world_of
 from benchmarks.interleaved import summary
-from seqlab.distributed.tree import tree_sum
-from seqlab.distributed.world import Partial, World
+from seqlab.distributed.adding import add_by_chunks, add_by_doubling
+from seqlab.distributed.process_world import ProcessWorld
+from seqlab.distributed.world import World
 
 MEGABYTES, QUICK_MEGABYTES = (0.1, 1.0, 8.0, 64.0), (0.1, 1.0)
 WORLDS, QUICK_WORLDS = (2, 4, 8), (2,)
@@ -61,43 +60,29 @@ def _row(size: int, rate: str | None, megabytes: float, found: list[dict[str, fl
 
 def each_way(world: World, megabytes: Sequence[float]) -> Callable[[], dict[str, Any]]:
     """Return what adds tensors of these sizes in each way: milliseconds, and equal bits."""
+    assert isinstance(world, ProcessWorld)
     generator = torch.Generator().manual_seed(world.rank)
     tensors = {str(m): torch.randn(int(m * 250_000), generator=generator) for m in megabytes}
     return lambda: {name: _compared(world, tensor) for name, tensor in tensors.items()}
 
 
-def _compared(world: World, own: Tensor) -> dict[str, float]:
-    doubling, one = _timed(partial(by_doubling, world), own.clone())
-    chunks, other = _timed(partial(by_chunks, world), own.clone())
-    library, _ = _timed(_by_library, own.clone())
+def _compared(world: ProcessWorld, own: Tensor) -> dict[str, float]:
+    def by_doubling(tensor: Tensor) -> None:
+        add_by_doubling([tensor], world.rank, world.size, world.exchange)
+
+    def by_chunks(tensor: Tensor) -> None:
+        add_by_chunks(tensor, world.rank, world.size, world.exchange)
+
+    doubling, one = _timed(by_doubling, own.clone())
+    chunks, other = _timed(by_chunks, own.clone())
+    library, _ = _timed(dist.all_reduce, own.clone())
     equal = torch.equal(one.view(torch.int32), other.view(torch.int32))
     return {"doubling": doubling, "chunks": chunks, "library": library, "equal": float(equal)}
 
 
-def _timed(way: Callable[[Tensor], Tensor], own: Tensor) -> tuple[float, Tensor]:
+def _timed(way: Callable[[Tensor], object], own: Tensor) -> tuple[float, Tensor]:
     """Milliseconds from when all are ready until this rank has the sum; and the sum."""
     dist.barrier()
     begun = time.perf_counter()
-    total = way(own)
-    return 1e3 * (time.perf_counter() - begun), total
-
-
-def by_doubling(world: World, own: Tensor) -> Tensor:
-    """Add as a run does."""
-    return world.sum(Partial((own,), torch.zeros(1, dtype=torch.float64))).gradients[0]
-
-
-def by_chunks(world: World, own: Tensor) -> Tensor:
-    """Add in chunks, each on the rank that it belongs to."""
-    chunk = -(-own.numel() // world.size)
-    padded = torch.nn.functional.pad(own, (0, world.size * chunk - own.numel()))
-    of_all = torch.empty_like(padded)
-    dist.all_to_all_single(of_all, padded)
-    mine = tree_sum(of_all.view(world.size, chunk).unbind(), Tensor.add_)
-    dist.all_gather_single(padded, mine)
-    return padded[: own.numel()]
-
-
-def _by_library(own: Tensor) -> Tensor:
-    dist.all_reduce(own)
-    return own
+    way(own)
+    return 1e3 * (time.perf_counter() - begun), own

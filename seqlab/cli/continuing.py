@@ -53,11 +53,11 @@ def stream_texts(run: Run, texts: Sequence[str], settings: Settings) -> None:
 
     The first one that has not ended is shown as it comes; of those behind it, what is there waits.
     """
-    from seqlab.generation.request import shown_prefix
+    from seqlab.generation.prefixes import shown_text
 
     pieces = run.stream([*texts], **settings.everything)
     owners = [text for text in texts for _ in range(settings.num)]
-    waiting = [[shown_prefix(run.tokenizer, text)] for text in owners]
+    waiting = [[shown_text(text)] for text in owners]
     ended, labels, shown = [False] * len(owners), _labels(owners), 0
     _print_label(labels[0])
     generated(waiting[0].pop(), end="")
@@ -77,10 +77,10 @@ def stream_texts(run: Run, texts: Sequence[str], settings: Settings) -> None:
 
 def stream_one(run: Run, text: str, settings: Settings, repeat: int) -> None:
     """Print one text as it comes."""
-    from seqlab.generation.request import shown_prefix
+    from seqlab.generation.prefixes import shown_text
 
     pieces = run.stream(text, repeat=repeat, **settings.one)
-    generated(shown_prefix(run.tokenizer, text), end="")
+    generated(shown_text(text), end="")
     for piece in pieces:
         generated(piece, end="")
     out()

@@ -22,13 +22,11 @@ from seqlab.cli.options import (
 )
 from seqlab.cli.path_types import FILE
 from seqlab.cli.streams import err
+from seqlab.cli.text_files import encoding_option, told_of_files
 from seqlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqlab.runs.loaded_run import Run
     from seqlab.runs.saved_parts import Which
-
-TEXT = "text"  # the corpus of one's own files
 
 
 @click.command("eval")
@@ -40,15 +38,19 @@ TEXT = "text"  # the corpus of one's own files
     type=FILE,
     multiple=True,
     metavar="FILE",
-    help="Score a text file (or URL) instead, a document of its own; repeatable.",
+    help="Score a text file (or URL) instead, read as the run's own are; repeatable.",
 )
+@encoding_option
 @click.option(
     "--corpus",
     metavar="YAML",
     help="Score another corpus, such as '{name: text, path: a.txt, newlines: space}'.",
 )
 @click.option(
-    "--rows", type=Whole(1, 2**20), help="Parallel streams; default: as in the experiment."
+    "--rows",
+    type=Whole(1, 2**20),
+    help="Cut it into so many streams, each from a fresh state.  [default: as in the experiment;"
+    " 1 for --text]",
 )
 @click.option(
     "--batch-size", type=Whole(1, 2**20), help="Streams computed at once; changes no result."
@@ -73,6 +75,7 @@ def command(
     run: str,
     split: str | None,
     texts: tuple[Path | str, ...],
+    encoding: str | None,
     corpus: str | None,
     rows: int | None,
     batch_size: int | None,
@@ -85,10 +88,14 @@ def command(
 ) -> None:
     """Score the model of RUN on a split: loss, perplexity, bits per character and byte.
 
-    No other command shows results on the test split. Another text is read with the vocabulary of
-    the run, and scored as a split would be.
+    No other command shows results on the test split. Another corpus is read with the vocabulary of
+    the run, and scored as a split would be; a text, as one stream from its beginning to its end.
     """
-    other = _other_corpus(texts, corpus)
+    if texts and corpus is not None:
+        raise UsageError("--text and --corpus exclude each other: choose one")
+    if encoding is not None and not texts:
+        raise UsageError("--encoding is that of --text FILE; give one")
+    other = None if corpus is None else _section(corpus)
     shown = loading(f"scoring {run}")
     from seqlab.runs.lookup import find_run
 
@@ -97,17 +104,20 @@ def command(
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
+    how: dict[str, Any] = {
+        "batch_size": batch_size,
+        "window": window,
+        "documents": documents,
+        "progress": shown,
+    }
     if texts:
-        other = _with_reading(other, opened)
-    numbers = opened.evaluate(
-        split,
-        corpus=other,
-        rows=rows,
-        batch_size=batch_size,
-        window=window,
-        documents=documents,
-        progress=shown,
-    )
+        from seqlab.runs.text_files import section_of
+
+        with told_of_files(texts, "--text"):
+            section = section_of(opened, texts, encoding)
+            numbers = opened.evaluate(split, corpus=section, rows=rows or 1, **how)
+    else:
+        numbers = opened.evaluate(split, corpus=other, rows=rows, **how)
     shown.close()
     if as_json:
         print_json(numbers)
@@ -117,25 +127,15 @@ def command(
         print_table(("measure", "value"), table)
 
 
-def _other_corpus(texts: tuple[Path | str, ...], corpus: str | None) -> Any:
-    """The section of another corpus; None: the run's own is scored."""
-    if texts and corpus is not None:
-        raise UsageError("--text and --corpus exclude each other: choose one")
-    if corpus is not None:
-        from seqlab.experiment.located import Origin, plain
-        from seqlab.experiment.yaml12 import load_yaml
+def _section(corpus: str) -> str | dict[str, Any]:
+    """The section of another corpus, written as YAML."""
+    from seqlab.experiment.located import Origin, plain
+    from seqlab.experiment.yaml12 import load_yaml
 
-        section = plain(load_yaml(corpus, Origin("--corpus")))
-        if not isinstance(section, str | dict):
-            raise UsageError("--corpus should be a name, or {name: …} with options")
-        return section
-    return {"name": TEXT, "path": [str(path) for path in texts]} if texts else None
-
-
-def _with_reading(section: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Read a text as the run's own files are read."""
-    own = run.resolved.corpus.options
-    return section | {name: own[name] for name in ("encoding", "newlines") if name in own}
+    section = plain(load_yaml(corpus, Origin("--corpus")))
+    if not isinstance(section, str | dict):
+        raise UsageError("--corpus should be a name, or {name: …} with options")
+    return section
 
 
 def _warn_of_unknown(numbers: dict[str, Any]) -> None:

@@ -195,7 +195,10 @@ def _read_prefixes(path: Path) -> list[str]:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not UTF-8 (byte {error.start})") from None
+        from seqlab.foreign_files import no_utf_8
+
+        told = no_utf_8(path, data)
+        raise UsageError(f"{path}: is not UTF-8 (byte {error.start}); {told}") from None
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     prefixes = [line for line in lines if line]
     if not prefixes:

@@ -144,11 +144,12 @@ def _resume_unfinished(
     experiment: Experiment, run_dir: Path | None, root: Path, registry: Registry, shown: Loading
 ) -> list[Run]:
     """Resume the last unfinished run of an experiment; return it, or the last one, if any."""
-    from seqlab.registry import resolve
+    from seqlab.distributed.settings import resolve_for
     from seqlab.runs.loaded_run import Run
     from seqlab.runs.resuming import resume, runs_of
 
-    runs = runs_of(experiment.name, resolve(experiment, registry), run_dir, root)
+    _, resolved = resolve_for(launched(), experiment, registry)
+    runs = runs_of(experiment.name, resolved, run_dir, root)
     ended = ("finished", "stopped")
     unfinished = [run for run in runs if run.description()["status"] not in ended]
     if unfinished:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,20 +21,20 @@ from seqlab.cli.options import (
     root_option,
 )
 from seqlab.cli.streams import has_colors, is_terminal
+from seqlab.cli.text_files import encoding_option, stdin_as_file, told_of_files
 from seqlab.errors import UsageError
 from seqlab.memory_remedies import MemoryRemedies
 
 if TYPE_CHECKING:
+    from seqlab.runs.loaded_run import Run
     from seqlab.runs.saved_parts import Which
-
-BLOCK = 1 << 18  # characters of a file that are read at once
 
 
 @click.command("score")
 @click.argument("run", shell_complete=completing.runs)
 @click.argument("text", metavar="TEXT|FILE|-")
 @click.option("--text", "is_text", is_flag=True, help="It is a text, though a file has that name.")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of a file, and of stdin.")
+@encoding_option
 @click.option("--table", is_flag=True, help="A line for each token, also on a terminal.")
 @checkpoint_option
 @json_option
@@ -43,7 +44,7 @@ def command(
     run: str,
     text: str,
     is_text: bool,
-    encoding: str,
+    encoding: str | None,
     table: bool,
     checkpoint: Which,
     as_json: bool,
@@ -52,10 +53,11 @@ def command(
 ) -> None:
     """Show the surprisal of each token of a text to the model of RUN, in nats.
 
-    The text is given as it is, as a FILE, or on stdin (-). A terminal shows it in colours, from
-    expected to surprising; elsewhere each token has a line: surprisal, id and text, with tabs.
+    The text is given as it is, as a FILE, or on stdin (-); these two are read as the run reads its
+    own files. A terminal shows it in colours, from expected to surprising; elsewhere each token has
+    a line: surprisal, id and text, with tabs.
     """
-    pieces = _pieces(text, is_text, encoding)
+    file = None if is_text else _file(text)
     shown = loading(f"scoring with {run}")
     from seqlab.runs.lookup import find_run
 
@@ -67,7 +69,8 @@ def command(
     from seqlab.runs.loaded_run import open_run
 
     opened = open_run(folder.path, checkpoint=checkpoint, registry=registry)
-    with MemoryRemedies("scoring a text", "use another device (train.device)"):
+    memory = MemoryRemedies("scoring a text", "use another device (train.device)")
+    with memory, _pieces(opened, text, file, encoding) as pieces:
         shown("Loading the checkpoint")
         opened.checkpoint  # noqa: B018 # it is loaded when it is first asked for
         shown("Building the model")
@@ -87,47 +90,41 @@ def command(
             print_lines(opened, everything)
 
 
-def _pieces(text: str, is_text: bool, encoding: str) -> Iterator[str]:
-    """The text, or the content of the file that is named, as it is read."""
-    if is_text or not text:
-        return iter([text])
+def _file(text: str) -> Path | None:
+    """The file that is named; None: it is a text."""
+    if not text:
+        return None
     if text == "-":
         if sys.stdin is None or is_terminal(sys.stdin):
             raise UsageError("-: stdin has no text; pipe it, or give TEXT or FILE")
-        return _read(None, encoding)
+        return Path(text)
     path = Path(text)
-    if _is_file(path):
-        return _read(path, encoding)
+    if _exists(path):
+        if path.is_dir():
+            raise UsageError(f"{text}: is a folder; give a file")
+        return path
     if path.suffix and not any(map(str.isspace, text)) and len(path.suffix) <= 5:
         raise UsageError(f"{text}: no such file; with --text it is scored as a text")
-    return iter([text])
+    return None
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):  # too long for a name, or with a NUL
         return False
 
 
-def _read(path: Path | None, encoding: str) -> Iterator[str]:
-    """The text of a file, or of stdin, with its newlines as LF.
+@contextmanager
+def _pieces(
+    run: Run, text: str, file: Path | None, encoding: str | None
+) -> Iterator[Iterator[str]]:
+    """Give the text, or the content of the file, as it is read."""
+    if file is None:
+        yield iter([text])
+        return
+    from seqlab.runs.text_files import pieces_of
 
-    Raises:
-        UsageError: it cannot be read, or has another encoding.
-    """
-    where = "-" if path is None else str(path)
-    name = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
-    source = sys.stdin.fileno() if path is None else path
-    try:
-        with open(source, encoding=name, closefd=path is not None) as file:
-            while block := file.read(BLOCK):
-                yield block
-    except OSError as error:
-        raise UsageError(f"{where}: {error.strerror or error}") from None
-    except LookupError:
-        raise UsageError(
-            f"--encoding: there is no encoding {encoding!r}, such as gb18030"
-        ) from None
-    except UnicodeError:
-        raise UsageError(f"{where}: is not {encoding}; give its --encoding") from None
+    opened = stdin_as_file() if text == "-" else nullcontext(file)
+    with opened as path, told_of_files([text], copy=path):
+        yield pieces_of(run, path, encoding)

@@ -38,6 +38,7 @@ def print_inline(run: Run, tokens: Iterator[ScoredToken]) -> None:
         end = text or end
     data("" if end.endswith("\n") else "\n", end="")
     data(f"\n{LEGEND}  (surprisal of a token: -ln p, in nats)")
+    out(_counts(totals))
     for name, value in _summary(totals).items():
         out(f"{name}: {_number(value)}")
 
@@ -50,7 +51,8 @@ def print_lines(run: Run, tokens: Iterator[ScoredToken]) -> None:
         totals.add(token)
         nats = "" if token.surprisal is None else f"{token.surprisal:.4f}"
         data(f"{nats}\t{token.id}\t{cell(token.bytes.decode('utf-8', 'replace'))}")
-    err("seqlab: " + ", ".join(f"{k} {_number(v)}" for k, v in _summary(totals).items()))
+    numbers = ", ".join(f"{name} {_number(value)}" for name, value in _summary(totals).items())
+    err(f"seqlab: {_counts(totals)}: {numbers}")
 
 
 def as_json(run: Run, tokens: Iterator[ScoredToken]) -> None:
@@ -58,10 +60,10 @@ def as_json(run: Run, tokens: Iterator[ScoredToken]) -> None:
     totals, every = Totals(run.tokenizer), list(tokens)
     for token in every:
         totals.add(token)
-    numbers = {name: value for name, value in _summary(totals).items() if name != "tokens"}
     print_json(
         {
-            **numbers,
+            "predicted": totals.scored,
+            **_summary(totals),
             "unit": "nats",
             "step": run.checkpoint.step,
             "ids": [token.id for token in every],
@@ -71,9 +73,13 @@ def as_json(run: Run, tokens: Iterator[ScoredToken]) -> None:
     )
 
 
+def _counts(totals: Totals) -> str:
+    """How many tokens there are, and of how many the numbers are: the first is only read."""
+    return f"{totals.tokens:,} tokens, {totals.scored:,} predicted"
+
+
 def _summary(totals: Totals) -> dict[str, Any]:
     return {
-        "tokens": totals.tokens,
         "loss": totals.loss,
         "perplexity": perplexity(totals.loss),
         "bits_per_character": totals.bits_per_character,
@@ -81,9 +87,7 @@ def _summary(totals: Totals) -> dict[str, Any]:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
-        return "not known"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    return "not known" if value is None else f"{value:.6g}"
 
 
 def _colored(text: str, nats: float | None) -> str:

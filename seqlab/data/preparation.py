@@ -151,7 +151,7 @@ def prepare_split(
     try:
         return cache.cached_tokens(key, parts, tokenizer.size, names | {"split": split})
     except CorpusError as error:
-        raise type(error)(f"split '{split}': {error}") from None
+        raise type(error)(f"split '{split}': {error}") from error
 
 
 def _state_hash(tokenizer: Tokenizer) -> str:

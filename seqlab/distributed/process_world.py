@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from seqlab.contracts import State
+from seqlab.distributed.adding import add_by_chunks, add_by_doubling
 from seqlab.distributed.launched import Launched
 from seqlab.distributed.lost import Lost
 from seqlab.distributed.orders import Orders
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 FIRST_LIMIT = 60.0  # seconds for the first sums, before which much is imported or compiled
 PATIENCE = 30.0  # seconds in which every process should answer
 LONGEST = 40.0  # seconds for a message that torch sends
+CHUNKED = 1_000_000  # bytes from which on chunks pay, see docs/explanation/scale.md
+PIECE = 2**26  # bytes, each of which the others wait for anew
 SLOWEST = 10  # times the slowest step so far, if that is longer
 
 
@@ -50,34 +53,37 @@ class ProcessWorld:
         self._last_sum = None  # the time until the next sum is not that of a step
 
     def sum(self, own: Partial) -> Partial:
-        """Add by recursive doubling: log2(size) exchanges, in each with half of the pairs swapped.
-
-        Both of a pair add the same two numbers, and a + b is b + a to the bit, so all processes
-        have the sum of one tree.
-        """
-        tensors = [own.message, *own.gradients]
-        distance = 1
-        while distance < self.size:
-            partner = self.rank ^ distance
-            torch._foreach_add_(tensors, self._swapped(tensors, partner))
-            distance *= 2
+        """Add in place; how a tensor is added changes no bit."""
+        large = [g.nbytes >= CHUNKED for g in own.gradients]
+        small = [g for g, is_large in zip(own.gradients, large, strict=True) if not is_large]
+        add_by_doubling([own.message, *small], self.rank, self.size, self.exchange)
+        for gradients, is_large in zip(own.gradients, large, strict=True):
+            if is_large:
+                add_by_chunks(gradients, self.rank, self.size, self.exchange)
         self._learn_pace()
         return own
 
-    def _swapped(self, tensors: Sequence[Tensor], partner: int) -> list[Tensor]:
-        """Send tensors to a partner, and return its own."""
-        sent = torch.cat([tensor.view(-1).view(torch.uint8) for tensor in tensors])
-        received = torch.empty_like(sent)
-        with self._waiting(partner):
-            exchange = [
-                dist.P2POp(dist.isend, sent, partner),
-                dist.P2POp(dist.irecv, received, partner),
-            ]
-            for work in dist.batch_isend_irecv(exchange):
+    def exchange(self, sent: Mapping[int, Tensor], received: Mapping[int, Tensor]) -> None:
+        """Send 1-D tensors to other processes and receive theirs, by rank.
+
+        Raises:
+            Lost: one of them does not answer.
+        """
+        sends = [dist.P2POp(dist.isend, tensor, rank) for rank, tensor in sent.items()]
+        receives = [dist.P2POp(dist.irecv, tensor, rank) for rank, tensor in received.items()]
+        operations = [*receives, *sends]
+        for operation, work in zip(operations, self._begin(operations), strict=False):
+            with self._waiting(operation.peer):
                 self._finish(work)
-        sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
-        parts = zip(tensors, torch.split(received, sizes), strict=True)
-        return [part.view(tensor.dtype).view_as(tensor) for tensor, part in parts]
+
+    def _begin(self, operations: Sequence[dist.P2POp]) -> list[dist.Work]:
+        if self._device.type == "cuda":  # NCCL begins all at once, or they wait for each other
+            return dist.batch_isend_irecv(list(operations))
+        works = []
+        for operation in operations:
+            with self._waiting(operation.peer):
+                works.append(operation.op(operation.tensor, operation.peer))
+        return works
 
     def _learn_pace(self) -> None:
         now = time.monotonic()
@@ -126,11 +132,13 @@ class ProcessWorld:
         return self.orders.answers()
 
     def give_bytes(self, data: bytes) -> bytes:
-        if self.rank:
-            return self._receive(0)
-        for rank in range(1, self.size):
-            self._send(data, rank)
-        return data
+        size = torch.tensor([len(data)])
+        self.give([size])
+        content = torch.empty(int(size), dtype=torch.uint8)
+        if data:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        self.give(torch.split(content, PIECE))
+        return data or bytes(content.numpy())
 
     def _send(self, data: bytes, rank: int) -> None:
         content = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)

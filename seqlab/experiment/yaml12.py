@@ -20,6 +20,7 @@ from seqlab.experiment.broken_text import Fault
 from seqlab.experiment.located import MAX_DEPTH, MAX_DIGITS, Located, Origin, Scalar, refusal
 from seqlab.experiment.syntax_errors import fault_in, unprintable, without_space
 from seqlab.files import read
+from seqlab.foreign_files import no_utf_8
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
@@ -114,7 +115,8 @@ def read_text(path: Path, *, record: bool = False) -> str:
             raise refusal(str(path), "", message)
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise refusal(str(path), "", f"is not UTF-8 text (byte {error.start:,})") from None
+        message = f"is not UTF-8 text (byte {error.start:,}); {no_utf_8(path, data)}"
+        raise refusal(str(path), "", message) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refusal(str(path), "", f"cannot be read: {reason}") from None

@@ -45,7 +45,7 @@ def _taken_back(tokenizer: Tokenizer, prefix: Prefix, spelling: Spelling) -> Pre
             break
         rest = data + rest
         if len(rest) <= MOST and spelling.has_longer(rest):
-            healed = Prefix(prefix.text, prefix.ids[:kept], prefix.shown, rest)
+            healed = Prefix(prefix.text, prefix.ids[:kept], rest)
     return healed
 
 
@@ -60,5 +60,5 @@ def _with_begun_token(tokenizer: Tokenizer, text: str, spelling: Spelling) -> Pr
             continue
         if before.ids[-1] != unknown or unknown is None:
             known = spelling.has_longer(rest)
-            return Prefix(text, before.ids, before.shown + rest, rest) if known else None
+            return Prefix(text, before.ids, rest) if known else None
     return None

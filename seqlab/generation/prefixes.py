@@ -24,14 +24,22 @@ class Prefix:
     """A prefix as the model reads it.
 
     `ids` are read, one at least. The bytes `rest` follow them in the text and are read as no token
-    of their own: the first tokens that are chosen begin with them. `shown` are the bytes of the
-    whole prefix.
+    of their own: the first tokens that are chosen begin with them.
     """
 
     text: str
     ids: tuple[int, ...]
-    shown: bytes
     rest: bytes = b""
+
+    @property
+    def shown(self) -> bytes:
+        """The bytes of the text as it was given, whatever its tokens keep of it."""
+        return self.text.encode("utf-8", "surrogatepass")
+
+
+def shown_text(text: str) -> str:
+    """Return a prefix as it is shown before its continuation: halves of characters are U+FFFD."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def encode_prefix(tokenizer: Tokenizer, text: str) -> Prefix:
@@ -48,7 +56,7 @@ def encode_prefix(tokenizer: Tokenizer, text: str) -> Prefix:
         raise UsageError(f"prefix {text!r}: {error}") from None
     if not ids:
         raise UsageError(f"prefix {text!r}: it has no token")
-    return Prefix(text, ids, b"".join(map(tokenizer.token_bytes, ids)))
+    return Prefix(text, ids)
 
 
 def _unprompted(tokenizer: Tokenizer) -> Prefix:
@@ -58,7 +66,7 @@ def _unprompted(tokenizer: Tokenizer) -> Prefix:
             "the prefix is empty, and the tokenizer has no end of a document to begin after; give"
             " at least one character, or train with `tokenizer.end_of_document`"
         )
-    return Prefix("", (int(end),), b"")
+    return Prefix("", (int(end),))
 
 
 def ready_to_predict(model: LanguageModel) -> LanguageModel:

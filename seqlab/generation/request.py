@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.arguments import LARGEST, texts, whole_number
-from seqlab.contracts import Decoder, Limits, SearchDecoder, Start, Tokenizer, offered
-from seqlab.errors import UsageError
+from seqlab.contracts import Decoder, Limits, SearchDecoder, Start, Tokenizer
 from seqlab.generation.choosing import asks_for_lengths
 from seqlab.generation.healing import heal
 from seqlab.generation.impossible import without_text, without_tokens
@@ -122,18 +121,6 @@ def _encoded(
     encoded = tuple(heal(tokenizer, text, spelling) for text in prefixes)
     rests = [prefix.rest for prefix in encoded]
     return encoded, Rests(spelling, rests) if any(rests) else None
-
-
-def shown_prefix(tokenizer: Tokenizer, text: str) -> str:
-    """Return a prefix that can be continued as its tokens say it, before what is generated."""
-    try:
-        prefix = encode_prefix(tokenizer, text)
-        whole = prefix.ids[-1] != offered(tokenizer, "unknown_token")
-    except UsageError:
-        whole = False
-    if not whole:
-        prefix = heal(tokenizer, text, Spelling(tokenizer, without_text(tokenizer)))
-    return prefix.shown.decode("utf-8", "replace")
 
 
 def while_generating(request: Request, num: int = 1) -> MemoryRemedies:

@@ -24,9 +24,9 @@ from seqlab.training.metrics import TokenSize
 class Scored:
     """A text with the surprisal -ln p of each token, in nats.
 
-    The first token has none (None), and counts in no number. `loss` is the mean surprisal;
-    `perplexity` is exp(loss), None if that is too large for a float; `bits_per_character` is None
-    if a token stands for unknown text or for no text.
+    The first token has none (None), and counts in no number. `loss` is the mean surprisal of the
+    `predicted` tokens; `perplexity` is exp(loss), None if that is too large for a float;
+    `bits_per_character` is None if a token stands for unknown text or for no text.
     """
 
     text: str
@@ -36,6 +36,11 @@ class Scored:
     loss: float
     perplexity: float | None
     bits_per_character: float | None
+
+    @property
+    def predicted(self) -> int:
+        """The number of tokens that have a surprisal."""
+        return sum(nats is not None for nats in self.surprisal)
 
 
 class ScoredToken(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -27,6 +28,8 @@ Steps: TypeAlias = tuple[str | int, ...]
 Bind: TypeAlias = Callable[[Part, Located, str], Any]
 """A named component, what was written (None in it: nothing), and its key -> it, bound."""
 STUB = "stub"  # stands for a component whose form is wrong
+_MOST_WORDS = 3  # of a help, which say what an option is
+_CLAUSE = re.compile(r"[,;:.](?:\s|$)")
 
 
 @dataclass
@@ -70,7 +73,7 @@ def check_options(
         elif located.kept:
             checked.dropped.append(name)
         else:
-            message = f"{what} has no option '{name}'{suggest(name, [*options, *also])}"
+            message = f"{what} has no option '{name}'{_meant(name, options, also)}"
             checked.complaints.append(Complaint(str(located.origin), f"{key}.{name}", message))
     where = str(section.origin)
     for option in options.values():
@@ -78,6 +81,16 @@ def check_options(
             message = f"{what} needs this option ({option.type_name()})"
             checked.complaints.append(Complaint(where, f"{key}.{option.name}", message))
     return checked
+
+
+def _meant(name: str, options: Mapping[str, Option], also: Iterable[str]) -> str:
+    """The end of a sentence about an unknown option: what was meant, by its name or its help."""
+    names = [*options, *also]
+    for option in () if suggest_close(name, names) else options.values():
+        words = option.help.lower().split(maxsplit=_MOST_WORDS)[:_MOST_WORDS]
+        if name.lower().rstrip("s") in [word.rstrip("s") for word in words]:
+            return f"; did you mean '{option.name}' ({_CLAUSE.split(option.help)[0]})?"
+    return suggest(name, names)
 
 
 def _defaults(options: Mapping[str, Option], what: str) -> dict[str, Located]:

@@ -132,8 +132,13 @@ def _numba_version() -> str | None:
 
 
 def experiment_hash(resolved: Resolved) -> str:
-    """Return the SHA-256 of an experiment with all defaults filled in."""
-    return hashlib.sha256(dump_yaml(resolved.as_experiment()).encode()).hexdigest()
+    """Return the SHA-256 of an experiment with all defaults filled in.
+
+    `train.threads` is left out: several processes fill in what their machine has.
+    """
+    experiment = resolved.as_experiment()
+    experiment["train"].pop("threads", None)
+    return hashlib.sha256(dump_yaml(experiment).encode()).hexdigest()
 
 
 def now() -> str:

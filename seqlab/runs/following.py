@@ -54,8 +54,9 @@ def lead(world: World, parts: Parts, start: Start) -> None:
     """
     if world.size == 1:
         return
+    data = as_bytes(vars(start))
     world.order("build")
-    world.give_bytes(as_bytes(vars(start)))
+    world.give_bytes(data)
     for rank, answer in enumerate(world.answers(), start=1):
         theirs = json.loads(answer)
         for what, value in _facts(parts).items():

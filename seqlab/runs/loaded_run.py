@@ -13,7 +13,6 @@ from seqlab.contracts import Decoder, SearchDecoder, Tokenizer
 from seqlab.data.decoding import DecodingTokenizer
 from seqlab.data.progress import Progress, log_progress
 from seqlab.experiment.overrides import Overrides, as_overrides
-from seqlab.experiment.yaml12 import dump_flow
 from seqlab.generation.generating import Generated, generate
 from seqlab.generation.scoring import Scored, score
 from seqlab.generation.stops import stop_tokens_of
@@ -278,11 +277,10 @@ class Run(RunExperiment):
             CorpusError: the corpus has changed, is unavailable, or has no such split; something in
                 another one has no id.
         """
-        section = corpus if isinstance(corpus, str | None) else dict(corpus)
         return evaluate(
             self,
             split,
-            other=None if section is None else self._resolve([f"corpus={dump_flow(section)}"]),
+            other=None if corpus is None else self.resolved_with_corpus(corpus),
             rows=rows,
             batch_size=batch_size,
             window=window,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from seqlab.experiment import read_experiment
+from seqlab.experiment.located import Located, Origin, locate
+from seqlab.experiment.merging import merge
 from seqlab.registry import Registry, Resolved, load_plugins
+from seqlab.remedies import Argument
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.plugins_used import resolve_again, warn_of_changed_plugins
 from seqlab.runs.run_record import RunRecord
@@ -30,7 +36,19 @@ class RunExperiment(RunRecord):
     def _plugins(self) -> Registry:
         return self._registry if self._registry is not None else load_plugins()
 
-    def _resolve(self, overrides: Sequence[str] = ()) -> Resolved:
+    def resolved_with_corpus(self, corpus: str | Mapping[str, Any]) -> Resolved:
+        """Return the experiment with another corpus.
+
+        Raises:
+            ExperimentError: that is not valid; it is called by its argument.
+        """
+        origin = Origin(str(Argument("corpus")), folder=Path.cwd(), is_override=True)
+        return self._resolve(corpus=locate(corpus, origin, "corpus"))
+
+    def _resolve(self, overrides: Sequence[str] = (), *, corpus: Located | None = None) -> Resolved:
         overrides = ["observers=[]", *overrides]  # observers are not needed after training
         experiment = read_experiment(self.folder.resolved, overrides, record=True)
+        if corpus is not None:
+            over = Located({"corpus": corpus}, corpus.origin)
+            experiment = replace(experiment, tree=merge(experiment.tree, over))
         return resolve_again(experiment, self._plugins, self.folder)

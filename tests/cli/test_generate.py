@@ -40,6 +40,26 @@ def test_what_is_streamed_is_what_is_printed_otherwise(generate, more):
     assert (whole.code, generate("--prefix", "the", "--stream", *more).out) == (0, whole.out)
 
 
+UNKNOWN = ["Zebra the fox", "the Zebra", "the  \tZebra é", "Zebra th"]
+
+
+@pytest.fixture
+def words_run(tiny):
+    tokenizer = {"name": "words", "unknown": "token"}
+    return seqlab.run(tiny | {"tokenizer": tokenizer, "train": {"steps": 2}}, run_dir="words")
+
+
+@pytest.mark.parametrize("prefix", UNKNOWN)
+def test_a_prefix_with_unknown_words_is_shown_as_it_was_given(words_run, seqlab_command, prefix):
+    call = ("generate", "words", "-p", prefix, "--length", 3)
+    result = json.loads(seqlab_command(*call, "--json").out)[0]
+    assert result["text"] == prefix + result["continuation"]
+    assert words_run.generate(prefix, length=3)[0].text == result["text"]
+    printed = seqlab_command(*call).out
+    assert (seqlab_command(*call, "--stream").out, printed[:-1]) == (printed, result["text"])
+    assert seqlab_command(*call, "--stream", "-p", "the").out.startswith(printed)
+
+
 @pytest.mark.parametrize("more", [(), ("--num", 3), ("--stop", "o"), ("--set", "decoder=beam")])
 def test_several_texts_are_streamed_one_below_another_as_they_are_printed(generate, more):
     prefixes = ("-p", "the", "-p", "do", "-p", "the", "-p", "and so")

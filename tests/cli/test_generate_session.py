@@ -123,3 +123,13 @@ def test_a_history_is_kept_only_if_it_is_wanted_and_can_be(session, arguments, e
     typist.terminal.until(None)
     assert typist.terminal.process.wait(30) == 0
     assert not history_path().exists()
+
+
+def test_a_typed_text_with_unknown_words_is_shown_as_it_was_typed(tiny, session):
+    tokenizer = {"name": "words", "unknown": "token"}
+    seqlab.run(tiny | {"tokenizer": tokenizer, "train": {"steps": 2}}, run_dir="words")
+    shutil.rmtree("here")
+    shutil.move("words", "here")
+    typist = session()
+    typist.seen()
+    assert "\nZebra the fox" in typist.type("Zebra the fox")

@@ -146,6 +146,12 @@ def test_auto_goes_on_in_a_folder_of_its_own_and_begins_it_first(seqlab_command,
     assert facts(seqlab.open_run("here")) == expected
 
 
+def test_auto_finds_a_run_whose_shards_are_as_many_as_its_processes(seqlab_command, file):
+    again = ("run", file, "--workers", "2", "--resume", "auto")
+    assert [seqlab_command(*again).code for _ in range(2)] == [0, 0]
+    assert len(list(Path("runs").glob("*/*/run.json"))) == 1
+
+
 def test_auto_passes_over_a_damaged_run(seqlab_command, file):
     seqlab_command("run", file)
     (seqlab.open_run("latest").path / "run.json").write_text("{")

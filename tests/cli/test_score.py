@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def test_each_token_has_a_line_with_its_surprisal_in_nats(score):
     assert [row[2] for row in rows] == list("the fox")
     assert rows[0][0] == ""
     assert [float(row[0]) for row in rows[1:]] == pytest.approx(expected.surprisal[1:], abs=1e-4)
+    assert f"seqlab: 7 tokens, 6 predicted: loss {expected.loss:.6g}" in result.err
     assert f"perplexity {expected.perplexity:.6g}" in result.err
 
 
@@ -40,6 +42,7 @@ def test_json_has_the_numbers_of_python_and_their_unit(score):
     assert found["surprisal"] == pytest.approx(expected.surprisal, nan_ok=True)
     assert (found["ids"], found["tokens"]) == (list(expected.ids), list("the fox"))
     assert found["loss"] == pytest.approx(expected.loss)
+    assert found["predicted"] == expected.predicted == len(found["tokens"]) - 1
 
 
 def test_a_file_is_scored_as_its_text(score):
@@ -66,10 +69,81 @@ def test_a_long_file_is_scored_as_one_text(score, text_file):
     )
 
 
+def tokens_of(result):
+    return [line.split("\t")[2] for line in result.out.splitlines()[1:]]
+
+
+@pytest.fixture
+def trained_on(tiny, text_file):
+    """Train on the words of the text in a corpus of other options; return a call of score."""
+
+    def train(text="the fox jumps over\nthe lazy dog\n" * 30, corpus=None, tokenizer=None):
+        Path("own.txt").write_text(text, "utf-8")
+        section = {"name": "text", "path": "own.txt"} | (corpus or {})
+        changed = {"corpus": section, "train": {"steps": 2}}
+        changed |= {"tokenizer": tokenizer} if tokenizer else {}
+        return seqlab.run(tiny | changed, run_dir="there")
+
+    return train
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+def test_a_file_is_scored_with_the_newlines_of_the_run(trained_on, seqlab_command, ending):
+    trained_on(corpus={"newlines": "space"})
+    Path("two.txt").write_bytes(f"the fox\nthe dog{ending}".encode())
+    as_spaces = " " * len(ending)
+    assert tokens_of(seqlab_command("score", "there", "two.txt")) == [
+        *"the fox the dog",
+        *as_spaces,
+    ]
+
+
+@pytest.mark.parametrize("unknown", ["error", "token"])
+def test_the_last_newline_is_left_out_where_the_vocabulary_has_none(
+    trained_on, seqlab_command, unknown
+):
+    trained_on(corpus={"documents": "line"}, tokenizer={"name": "characters", "unknown": unknown})
+    Path("one.txt").write_text("the fox\n", "utf-8")
+    assert tokens_of(seqlab_command("score", "there", "one.txt")) == [*"the fox"]
+
+
+def test_newlines_are_spaces_where_the_corpus_of_the_run_has_none_and_no_word_of_them(
+    tiny, seqlab_command
+):
+    tiny |= {"corpus": {"name": "original_lyrics", "max_characters": 3000}}
+    seqlab.run(tiny | {"train": {"steps": 2}}, run_dir="there")
+    Path("song.txt").write_text("不分开\n不\n", "utf-8")
+    assert tokens_of(seqlab_command("score", "there", "song.txt")) == [*"不分开 不 "]
+    assert seqlab_command("eval", "there", "--text", "song.txt").code == 0
+
+
+def test_a_text_on_the_command_line_is_scored_as_it_is(trained_on, seqlab_command):
+    trained_on(corpus={"newlines": "space"})
+    result = seqlab_command("score", "there", "the fox\n")
+    assert (result.code, result.out) == (2, "")
+    assert "is not in the vocabulary" in result.err
+
+
+def test_stdin_is_read_as_a_file_is_and_called_so(trained_on):
+    trained_on(corpus={"newlines": "space"})
+    command = [sys.executable, "-m", "seqlab", "score", "there", "-"]
+    piped = subprocess.run(command, input=b"the fox\n", capture_output=True)
+    Path("fox.txt").write_text("the fox\n", "utf-8")
+    with Path("fox.txt").open("rb") as file:
+        redirected = subprocess.run(command, stdin=file, capture_output=True)
+    assert redirected.stdout == piped.stdout == piped.stdout.rstrip(b" \n") + b" \n"
+    wrong = subprocess.run(command, input=b"\xff\xff\xff", capture_output=True)
+    assert (wrong.returncode, wrong.stderr[:25]) == (4, b"seqlab: -: is not utf-8 a")
+
+
 IMPOSSIBLE = [
     (("nobody.txt",), "nobody.txt: no such file; with --text it is scored as a text"),
-    ((".",), ".: Is a directory"),
-    (("latin.txt",), "latin.txt: is not utf-8; give its --encoding"),
+    ((".",), ".: is a folder; give a file"),
+    (("latin.txt",), "latin.txt: is not utf-8 at byte 1"),
+    (("gbk.txt",), "it may be gb18030 or cp949: `--encoding gb18030`"),
+    (("word.txt",), "word.txt: is a Word document (docx): save it as plain text"),
+    (("page.html",), "page.html: is a web page (HTML)"),
+    (("empty.txt",), "empty.txt: is empty"),
     (("latin.txt", "--encoding", "utf-99"), "--encoding: there is no encoding 'utf-99'"),
     (("t",), "needs at least 2 tokens; this one has 1"),
     (("",), "needs at least 2 tokens; this one has 0"),
@@ -81,6 +155,11 @@ IMPOSSIBLE = [
 @pytest.mark.parametrize(("arguments", "message"), IMPOSSIBLE)
 def test_what_cannot_be_scored_is_told_in_one_line(score, arguments, message):
     Path("latin.txt").write_bytes("h\xe9\n".encode("latin-1"))
+    Path("gbk.txt").write_bytes(("我们的歌在风里慢慢地唱，谁也不愿先离开。\n" * 20).encode("gbk"))
+    Path("page.html").write_text("<html><p>the fox</p>", "utf-8")
+    Path("empty.txt").touch()
+    with zipfile.ZipFile("word.txt", "w") as archive:
+        archive.writestr("word/document.xml", "<x/>")
     result = score(*arguments)
     assert (result.code in (2, 4), result.out) == (True, "")
     assert message in result.err
@@ -129,10 +208,35 @@ def held_out(tiny, text_file):
 
 def test_a_text_has_the_numbers_of_the_split_that_it_is(held_out, seqlab_command):
     split = json.loads(seqlab_command("eval", "there", "--json").out)
-    text = json.loads(seqlab_command("eval", "there", "--text", "other.txt", "--json").out)
+    told = seqlab_command("eval", "there", "--text", "other.txt", "--rows", "2", "--json")
+    text = json.loads(told.out)
     same = ("loss", "perplexity", "bits_per_character", "bits_per_byte", "tokens")
     assert [text[name] for name in same] == [split[name] for name in same]
     assert text["corpus"]["name"] == "text"
+
+
+def test_a_text_is_one_stream_whatever_the_rows_of_training_so_that_score_agrees(
+    held_out, seqlab_command
+):
+    told = json.loads(seqlab_command("eval", "there", "--text", "other.txt", "--json").out)
+    scored = json.loads(seqlab_command("score", "there", "other.txt", "--json").out)
+    assert told["tokens"] == scored["predicted"]
+    assert told["loss"] == pytest.approx(scored["loss"], rel=1e-6)
+
+
+def test_a_text_has_the_documents_of_the_run(trained_on, seqlab_command):
+    run = trained_on(corpus={"documents": "line"})
+    Path("lines.txt").write_text("the fox\nthe dog\n", "utf-8")
+    told = json.loads(seqlab_command("eval", "there", "--text", "lines.txt", "--json").out)
+    assert told["corpus"]["documents"] == "line"
+    assert told["tokens"] == 13 + (run.tokenizer.end_of_document is not None)
+
+
+def test_a_text_in_another_encoding_is_evaluated_on_demand(held_out, seqlab_command):
+    Path("wide.txt").write_bytes(Path("other.txt").read_text("utf-8").encode("utf-16"))
+    plain = seqlab_command("eval", "there", "--text", "other.txt", "--json")
+    result = seqlab_command("eval", "there", "--text", "wide.txt", "--encoding", "utf-16", "--json")
+    assert json.loads(result.out)["loss"] == json.loads(plain.out)["loss"]
 
 
 def test_another_corpus_is_evaluated_from_python_and_by_its_yaml(held_out, seqlab_command):
@@ -161,7 +265,15 @@ def test_a_share_of_unknown_tokens_is_warned_of(tiny, seqlab_command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--text", "nobody"), "nobody: there is no such file"),
+        (("--text", "nobody"), "seqlab: --text nobody: there is no such file\n"),
+        (("--text", "."), "seqlab: --text .: is a folder; write ./*.txt for the files in it\n"),
+        (("--text", "empty.txt"), "seqlab: --text empty.txt: is empty\n"),
+        (("--text", "gbk.txt"), "seqlab: --text gbk.txt: is not utf-8 at byte 0 (invalid"),
+        (("--text", "gbk.txt"), "it may be gb18030 or cp949: `--encoding gb18030`\n"),
+        (("--text", "page.html"), "`seqlab eval --corpus '{name: text, markup: true, …}'` keeps"),
+        (("--text", "other.txt", "--encoding", "utf-99"), "--encoding: there is no encoding 'utf-"),
+        (("--encoding", "gbk"), "--encoding is that of --text FILE; give one"),
+        (("--corpus", "{name: text, path: no}"), "seqlab: --corpus: corpus.path: no: there is no"),
         (("--text", "other.txt", "--corpus", "text"), "--text and --corpus exclude each other"),
         (("--corpus", "[a"), "--corpus"),
         (("--corpus", "[a]"), "--corpus should be a name, or {name: …} with options"),
@@ -169,6 +281,9 @@ def test_a_share_of_unknown_tokens_is_warned_of(tiny, seqlab_command):
     ],
 )
 def test_a_text_that_cannot_be_evaluated_is_told(held_out, seqlab_command, arguments, message):
+    Path("gbk.txt").write_bytes(("我们的歌在风里慢慢地唱，谁也不愿先离开。\n" * 20).encode("gbk"))
+    Path("page.html").write_text("<html><p>the fox</p>", "utf-8")
+    Path("empty.txt").touch()
     result = seqlab_command("eval", "there", *arguments)
     assert (result.code in (2, 4), result.out) == (True, "")
     assert message in result.err

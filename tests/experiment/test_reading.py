@@ -286,3 +286,16 @@ def test_an_option_is_told_of_at_any_depth_if_what_it_is_in_is_replaced(write, o
     file = write("cell: {name: stack, layers: [{name: gru, size: 1}]}")
     notices = seqlab.read_experiment(file, overrides).notices
     assert [notice.partition(" ")[0] for notice in notices] == lost
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+@pytest.mark.parametrize("words", ["我的歌", "我们的歌在风里慢慢地唱，谁也不愿先离开。" * 9])
+def test_an_experiment_in_another_encoding_is_told_what_it_may_be(encoding, words):
+    text = f"# {words}\ncorpus: original_lyrics\ncell: rnn\n"
+    Path("mine.yaml").write_bytes(text.encode(encoding))
+    with pytest.raises(seqlab.ExperimentError) as caught:
+        seqlab.read_experiment("mine.yaml")
+    message = str(caught.value)
+    assert message.startswith("mine.yaml: is not UTF-8 text (byte ")
+    assert f"it may be {encoding}" in message
+    assert message.endswith("save it as UTF-8")

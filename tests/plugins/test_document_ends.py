@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from seqlab_plugins.corpora.document_ends import split_documents
 from seqlab_plugins.corpora.text import Folder, Text
 
+import seqlab
+
 TEXTS = st.text(alphabet="a\n\r \t<|>", max_size=40)
 
 
@@ -65,3 +67,43 @@ def test_a_long_document_is_handed_on_in_pieces():
     pieces = (("x" * 1000) for _ in range(100))
     (document,) = (list(document) for document in split_documents(pieces, "line"))
     assert max(map(len, document)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("lines", "line"),
+        ("Line", "line"),
+        ("newline", "line"),
+        ("files", "file"),
+        ("blank-line", "blank_line"),
+        ("blank lines", "blank_line"),
+        ("paragraphs", "blank_line"),
+    ],
+)
+def test_a_misspelt_word_for_documents_is_no_separator(tiny, written, meant):
+    with pytest.raises(seqlab.ExperimentError) as caught:
+        seqlab.run(tiny, overrides={"corpus.documents": written})
+    expected = f"file, line, blank_line or a separator (did you mean '{meant}'?)"
+    assert f"corpus.documents: should be {expected}" in str(caught.value)
+
+
+@pytest.mark.parametrize("separator", ["\n\n", "\n", " ", "---", "<|endoftext|>", "END", "\f", "%"])
+def test_a_separator_that_is_no_word_for_documents_is_accepted(separator):
+    Path("a.txt").write_text(f"one{separator}two", "utf-8")
+    documents = Text(path=Path("a.txt"), documents=separator).documents("train")
+    assert ["".join(document) for document in documents] == ["one", "two"]
+
+
+def test_a_separator_that_is_nowhere_is_warned_of_once(tiny, caplog):
+    corpus = tiny["corpus"] | {"documents": "<|end|>"}
+    seqlab.run(tiny | {"corpus": corpus, "train": {"steps": 1}})
+    warning = "corpus.documents: '<|end|>' is nowhere in the files of split 'train', so each file"
+    assert [warning in record.getMessage() for record in caplog.records].count(True) == 1
+
+
+@pytest.mark.parametrize("documents", ["line", "blank_line", "file"])
+def test_a_file_of_one_line_needs_no_end(documents, caplog):
+    Path("a.txt").write_text("one", "utf-8")
+    assert len(list(Text(path=Path("a.txt"), documents=documents).documents("train"))) == 1
+    assert not caplog.records

@@ -34,7 +34,8 @@ def test_a_likely_encoding_is_named_and_reads_the_file(text, encoding):
 def zipped(*members):
     with zipfile.ZipFile("inner.zip", "w") as archive:
         for member in members:
-            archive.writestr(member, "<x/>" * 100)
+            content = "application/epub+zip" if member == "mimetype" else "<x/>" * 100
+            archive.writestr(member, content)
     return Path("inner.zip").read_bytes()
 
 
@@ -44,6 +45,7 @@ def zipped(*members):
         (lambda: b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
         (lambda: zipped("word/document.xml"), "a Word document"),
         (lambda: zipped("META-INF/container.xml"), "an EPUB book"),
+        (lambda: zipped("mimetype"), "an EPUB book"),
         (lambda: zipped("a.txt"), "a zip archive"),
         (lambda: b"\x1f\x8b\x08\x00\xff\xff", "compressed by gzip"),
         (lambda: b"\x89PNG\r\n\x1a\n\xff", "a picture"),
@@ -51,7 +53,61 @@ def zipped(*members):
     ],
 )
 def test_a_file_of_another_kind_is_named(content, kind):
-    assert f"it is {kind}" in refusal("a.txt", content())
+    assert f"is {kind}" in refusal("a.txt", content())
+
+
+def test_a_zip_that_is_named_as_a_book_is_one():
+    assert "is an EPUB book" in refusal("a.epub", zipped("a.txt"))
+
+
+def test_a_pdf_is_named_in_an_encoding_that_reads_anything():
+    Path("a.txt").write_bytes(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    with pytest.raises(CorpusError, match="is a PDF"):
+        Text(path=Path("a.txt"), encoding="latin-1").fingerprint()
+
+
+WEB_PAGE = "<!DOCTYPE html>\n<title>A page</title><p>我们的歌</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("a.txt", WEB_PAGE, "a web page"),
+        ("a.txt", "\ufeff\n <HTML lang=zh><p>我们</p>", "a web page"),
+        ("a.txt", '<?xml version="1.0"?>\n<!-- made -->\n<html xmlns="x">', "a web page"),
+        ("a.HTM", "<p>我们的歌</p>\n", "a web page"),
+        ("a.txt", "{\\rtf1\\ansi hello}", "rich text"),
+    ],
+)
+def test_markup_is_refused_with_what_to_do_and_how_to_keep_it(name, text, kind):
+    message = refusal(name, text.encode())
+    assert message.startswith(f"{name}: is {kind}")
+    assert "`pandoc -t plain`" in message
+    assert message.endswith("`markup: true` keeps its tags")
+    kept = Text(path=Path(name), markup=True)
+    assert "".join(*kept.documents("train")) == text.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "A page begins with <html> and <!doctype html>.\n"),
+        ("a.txt", "<htmlish> is no tag"),
+        ("a.html", "no tag here, 1 < 2 > 0\n"),
+    ],
+)
+def test_a_text_about_tags_is_read(name, text):
+    Path(name).write_text(text, "utf-8")
+    assert "".join(*Text(path=Path(name)).documents("train")) == text
+
+
+def test_a_folder_refuses_web_pages_too():
+    Path("texts").mkdir()
+    Path("texts/a.html").write_text(WEB_PAGE, "utf-8")
+    with pytest.raises(CorpusError, match="is a web page"):
+        Folder(path=Path("texts"), match="*.html").fingerprint()
+    kept = Folder(path=Path("texts"), match="*.html", markup=True)
+    assert "".join(*kept.documents("train")) == WEB_PAGE
 
 
 def test_a_glob_that_matches_nothing_says_what_is_there():

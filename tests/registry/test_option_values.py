@@ -247,3 +247,17 @@ def test_the_home_of_somebody_who_is_not_here_is_a_name(registry):
     Path("e.yaml").write_text(text)
     path = resolve(seqlab.read_experiment("e.yaml"), registry).corpus.options["path"]
     assert path.parts[-2:] == ("~nobody-here", "x.txt")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "option", "meant"),
+    [
+        ("csv", "column", "'text' (the column with the texts)?"),
+        ("csv", "Columns", "'text' (the column with the texts)?"),
+        ("jsonl", "field", "'text' (the field with the text)?"),
+        ("jsonl", "texxt", "'text'?"),
+    ],
+)
+def test_an_option_is_found_by_the_word_that_its_help_has_for_it(complaints, corpus, option, meant):
+    told = complaints(f"corpus: {{name: {corpus}, path: a, {option}: x}}\nsampler: consecutive\n")
+    assert any(f"has no option '{option}'; did you mean {meant}" in line for line in told)

@@ -34,6 +34,14 @@ def test_a_later_key_with_another_value_changes_the_hash(tiny, registry):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_threads_are_no_part_of_an_experiment(tiny, registry):
+    hashes = {
+        experiment_hash(resolve(seqlab.read_experiment(tiny | {"train": train}), registry))
+        for train in ({"steps": 1}, {"steps": 1, "threads": 1}, {"steps": 1, "threads": 2})
+    }
+    assert len(hashes) == 1
+
+
 @pytest.mark.parametrize(("frozen", "written"), [(["head.*"], ["head.*"]), ([], None)])
 def test_resolved_yaml_has_a_later_key_only_where_it_says_something(
     frozen, written, tiny, registry

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-Ends: TypeAlias = Literal["file", "line", "blank_line"] | Annotated[str, Field(min_length=1)]
+from seqlab import Document
+
+log = logging.getLogger("seqlab.document_ends")
+
+KEYWORDS = ("file", "line", "blank_line")
+_MEANT = {"newline": "line", "blank": "blank_line", "paragraph": "blank_line"}
+
+
+def _no_misspelt_keyword(ends: str) -> str:
+    """Refuse what is nearly a keyword: as a separator it would be found nowhere."""
+    if ends in KEYWORDS:
+        return ends
+    word = re.sub(r"[\s_-]+", "_", ends.strip().lower())
+    close = get_close_matches(word, [*KEYWORDS, *_MEANT], n=1, cutoff=0.8)
+    if ends.isspace() or not close:
+        return ends
+    meant = _MEANT.get(close[0], close[0])
+    raise ValueError(f"file, line, blank_line or a separator (did you mean '{meant}'?)")
+
+
+Ends: TypeAlias = Annotated[
+    Literal["file", "line", "blank_line"] | Annotated[str, Field(min_length=1)],
+    AfterValidator(_no_misspelt_keyword),
+]
 
 _LINE = re.compile(r"\r\n|\r|\n")
 _BLANK_LINES = re.compile(r"(?>\r\n|\r|\n)(?:[ \t]*(?>\r\n|\r|\n))+")
@@ -25,14 +51,17 @@ class _Separator:
     begun: Callable[[str], int]  # of a text: where what may be the beginning of an end begins
 
 
-def split_documents(pieces: Iterator[str], ends: Ends) -> Iterator[Iterator[str]]:
+def split_documents(pieces: Iterator[str], ends: Ends) -> Generator[Iterator[str], None, bool]:
     """Cut the text of a file into documents; those without a character are left out.
 
     Documents stream: each has to be read before the next one.
+
+    Returns:
+        Whether an end was found anywhere.
     """
     if ends == "file":
         yield pieces
-        return
+        return True
     cutter = _Cutter(pieces, _separator(ends))
     while not cutter.is_at_end:
         document = cutter.document()
@@ -40,6 +69,7 @@ def split_documents(pieces: Iterator[str], ends: Ends) -> Iterator[Iterator[str]
             yield _with_first(first, document)
             for _ in document:  # what the reader left
                 pass
+    return cutter.has_cut
 
 
 def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:
@@ -73,13 +103,14 @@ class _Cutter:
     def __init__(self, pieces: Iterator[str], separator: _Separator) -> None:
         self._pieces, self._separator = pieces, separator
         self._rest = ""
-        self.is_at_end = False
+        self.is_at_end = self.has_cut = False
 
     def document(self) -> Iterator[str]:
         while True:
             found = self._separator.ends.search(self._rest)
             open_from = self._separator.begun(self._rest)
             if found and found.end() <= open_from:
+                self.has_cut = True
                 part, self._rest = self._rest[: found.start()], self._rest[found.end() :]
                 if part:
                     yield part
@@ -97,8 +128,36 @@ class _Cutter:
     def _last(self) -> Iterator[str]:
         """The end of the file, where nothing can go on any more."""
         found = self._separator.ends.search(self._rest)
+        self.has_cut |= found is not None
         part = self._rest[: found.start()] if found else self._rest
         self._rest = self._rest[found.end() :] if found else ""
         self.is_at_end = not self._rest
         if part:
             yield part
+
+
+@dataclass
+class WatchedEnds:
+    """Warns, once for each split, of a separator that is in none of its files."""
+
+    ends: Ends
+    told: set[str] = field(default_factory=set)
+
+    def documents(
+        self,
+        split: str,
+        files: Iterable[Path],
+        read: Callable[[Path], Generator[Document, None, bool]],
+    ) -> Iterator[Document]:
+        """Yield the documents of all files; `read` returns whether a file has a separator."""
+        found = False
+        for path in files:
+            found |= yield from read(path)
+        if not found and self.ends not in KEYWORDS and split not in self.told:
+            self.told.add(split)
+            log.warning(
+                "corpus.documents: %r is nowhere in the files of split '%s', so each file is one"
+                " document",
+                self.ends,
+                split,
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, LocalFolder, hookimpl
-from seqlab_plugins.corpora.document_ends import Ends, split_documents
+from seqlab.foreign_files import kind_of_markup
+from seqlab.remedies import OptionValue
+from seqlab_plugins.corpora.document_ends import Ends, WatchedEnds, split_documents
 from seqlab_plugins.corpora.split_files import (
     Files,
     SplitFiles,
@@ -39,11 +41,34 @@ def _known_encoding(name: str) -> str:
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 
 
-def _documents(path: Path, *, ends: Ends, newlines: Newlines, **how: Any) -> Iterator[Document]:
-    """The documents of a file. Ends are looked for before line breaks become spaces."""
+def _documents(
+    path: Path, *, ends: Ends, newlines: Newlines, markup: bool, **how: Any
+) -> Generator[Document, None, bool]:
+    """The documents of a file. Ends are looked for before line breaks become spaces.
+
+    Returns whether there is one.
+    """
     first = "lf" if newlines == "space" and ends != "file" else newlines
-    for document in split_documents(read_pieces(path, newlines=first, **how), ends):
-        yield document if first == newlines else replace_newlines(document, newlines)
+    pieces = read_pieces(path, newlines=first, **how)
+    documents = split_documents(pieces if markup else _plain(pieces, path), ends)
+    if first == newlines:
+        return (yield from documents)
+    while True:
+        try:
+            document = next(documents)
+        except StopIteration as end:
+            return bool(end.value)
+        yield replace_newlines(document, newlines)
+
+
+def _plain(pieces: Iterator[str], path: Path) -> Iterator[str]:
+    """The pieces of a text, which is refused if it is a web page or the like."""
+    is_first = True
+    for piece in pieces:
+        if is_first and (kind := kind_of_markup(path, piece)):
+            raise CorpusError(f"{path}: is {kind}; {OptionValue('markup', 'true')} keeps its tags")
+        is_first = is_first and not piece
+        yield piece
 
 
 class Text(SplitFiles):
@@ -60,6 +85,8 @@ class Text(SplitFiles):
             (`blank_line`), or between a text of yours, such as <|endoftext|>; empty ones are left
             out.
         member: the file in a zip; null if there is only one.
+        markup: whether to read web pages (HTML) and rich text (RTF) as they are, with their tags,
+            instead of refusing them.
     """
 
     def __init__(
@@ -72,15 +99,21 @@ class Text(SplitFiles):
         newlines: Newlines = "lf",
         documents: Ends = "file",
         member: str | None = None,
+        markup: bool = False,
     ) -> None:
         super().__init__(path, valid, test)
+        self._ends = WatchedEnds(documents)
         self._read = partial(
-            _documents, ends=documents, newlines=newlines, encoding=encoding, member=member
+            _documents,
+            ends=documents,
+            newlines=newlines,
+            encoding=encoding,
+            member=member,
+            markup=markup,
         )
 
     def documents(self, split: str) -> Iterator[Document]:
-        for path in self._files[split]:
-            yield from self._read(path)
+        return self._ends.documents(split, self._files[split], self._read)
 
     def fingerprint(self) -> str:
         return fingerprint(self)
@@ -102,6 +135,8 @@ class Folder:
         newlines: keep them, replace them by LF, or replace each CR and LF by a space.
         documents: what a document is: a `file`, a `line`, what stands between blank lines
             (`blank_line`), or between a text of yours, such as <|endoftext|>.
+        markup: whether to read web pages (HTML) and rich text (RTF) as they are, with their tags,
+            instead of refusing them.
     """
 
     def __init__(
@@ -116,6 +151,7 @@ class Folder:
         encoding: Encoding = "utf-8",
         newlines: Newlines = "lf",
         documents: Ends = "file",
+        markup: bool = False,
     ) -> None:
         if by_name and (valid or test):
             raise ValueError("`by_name` takes the splits from `path`; leave out valid and test")
@@ -123,7 +159,10 @@ class Folder:
         self._leave_out = leave_out or []
         self._folders = {"train": path, "valid": valid, "test": test}
         self._by_name = by_name
-        self._read = partial(_documents, ends=documents, newlines=newlines, encoding=encoding)
+        self._ends = WatchedEnds(documents)
+        self._read = partial(
+            _documents, ends=documents, newlines=newlines, encoding=encoding, markup=markup
+        )
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -144,8 +183,7 @@ class Folder:
         return {split: self._split_paths(split) for split in self.splits}
 
     def documents(self, split: str) -> Iterator[Document]:
-        for path in self._split_paths(split):
-            yield from self._read(path)
+        yield from self._ends.documents(split, self._split_paths(split), self._read)
 
     def fingerprint(self) -> str:
         return fingerprint(self)

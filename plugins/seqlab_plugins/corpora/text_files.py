@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from seqlab import Corpus, CorpusError, CorpusUnavailable, Document, text_pieces
-from seqlab_plugins.corpora.foreign_files import SAMPLE, undecodable
+from seqlab.foreign_files import HEAD, SAMPLE, kind_of_file, what_it_may_be
+from seqlab.remedies import OptionValue
 from seqlab_plugins.corpora.split_files import unreadable
 from seqlab_plugins.corpora.zip_members import open_member
 
@@ -27,7 +28,6 @@ _DAMAGED = (
 )
 
 PIECE = 1 << 20  # bytes
-HEAD = 16  # bytes, which say what kind of file it is
 MAX_RATIO = 200  # of decompressed to compressed size; Chinese or English text has about 4
 MIN_SUSPICIOUS = 16 << 20  # bytes; smaller files may have any ratio
 
@@ -107,13 +107,17 @@ def fingerprint(corpus: Corpus) -> str:
 
 
 @contextmanager
-def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
-    """Open a file for reading bytes; the second value is their compressed size."""
+def _open(path: Path, member: str | None) -> Iterator[tuple[IO[bytes], int | None]]:
+    """Open a file, or a pipe, for reading bytes.
+
+    The second value is their compressed size; None: they are not compressed.
+    """
     with path.open("rb") as raw:
-        size = path.stat().st_size
+        size: int | None = None
         opened: IO[bytes] = raw
         if path.suffix.lower() == ".gz":
             opened = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
+            size = path.stat().st_size
         elif path.suffix.lower() == ".zip":
             archive = zipfile.ZipFile(raw)
             info = _member(archive, member, path)
@@ -138,14 +142,15 @@ def _member(archive: zipfile.ZipFile, member: str | None, path: Path) -> zipfile
     raise CorpusError(f"{path}: {problem}; it holds {len(names)} files: {shown}")
 
 
-def _chunks(file: IO[bytes], compressed: int, path: Path) -> Iterator[bytes]:
+def _chunks(file: IO[bytes], compressed: int | None, path: Path) -> Iterator[bytes]:
     total = 0
-    if not compressed:
-        raise CorpusError(f"{path}: is empty")
     while chunk := file.read(PIECE):
         total += len(chunk)
-        check_ratio(total, compressed, path)
+        if compressed is not None:
+            check_ratio(total, compressed, path)
         yield chunk
+    if not total and not compressed:
+        raise CorpusError(f"{path}: is empty")
 
 
 def check_ratio(decompressed: int, compressed: int, path: Path) -> None:
@@ -168,6 +173,8 @@ def _decode(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]
     head = chunk = b""
     try:
         for chunk in chunks:
+            if not head and (kind := kind_of_file(path, chunk[:HEAD], certainly=True)):
+                raise CorpusError(f"{path}: is {kind}")
             head = head or chunk[:HEAD]
             pending = len(decoder.getstate()[0])
             text = decoder.decode(chunk)
@@ -180,7 +187,14 @@ def _decode(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[str]
         byte = offset - pending + error.start
         problem = f"is not {encoding} at byte {byte:,} ({error.reason})"
         sample = chunk[max(0, error.start - pending - SAMPLE // 2) :]
-        raise undecodable(path, problem, head, sample) from None
+        told = what_it_may_be(
+            path,
+            head,
+            sample,
+            remedy=lambda encoding: OptionValue("encoding", encoding),
+            otherwise="`corpus: binary` reads any file as its bytes",
+        )
+        raise CorpusError(f"{path}: {problem}; {told}") from None
 
 
 def replace_newlines(pieces: Iterator[str], newlines: Newlines) -> Iterator[str]:
