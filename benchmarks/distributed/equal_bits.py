@@ -58,7 +58,7 @@ def resumed(quick: bool) -> Outcome:
 def _resumed(folder: Path, cell: str, steps: int) -> Iterator[str]:
     file, log = experiment(folder, cell, steps=steps, shards=8), folder / "log.txt"
     whole = folder / f"{cell}-whole"
-    rows = ["--set", "sampler.batch_size=13"]
+    rows = ["--set", "sampler.batch_size=13", "--set", f"evaluation.every={steps // 2}"]
     run(["run", file, *rows, "--run-dir", whole, "--workers", 4], log)
     for world in RESUMED:
         place = folder / f"{cell}-{world}"

@@ -46,7 +46,7 @@ def experiment(folder: Path, cell: str, **train: Any) -> Path:
         "corpus": {
             "name": "text",
             "path": str(folder / "text.txt"),
-            "documents": "lines",
+            "documents": "line",
             "holdout": 0.1,
         },
         "sampler": {"name": "documents", "batch_size": 16, "window": 16},

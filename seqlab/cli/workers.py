@@ -14,7 +14,7 @@ from seqlab.cli.ctrl_c import INTERRUPTED
 from seqlab.cli.options import Whole
 from seqlab.cli.streams import err
 from seqlab.distributed.launched import Launched, is_follower, launched
-from seqlab.distributed.outcomes import folder_of_launch, write_outcome
+from seqlab.distributed.outcomes import folder_of_launch, write_beginning, write_outcome
 from seqlab.errors import UsageError
 from seqlab.printable import one_line
 
@@ -65,7 +65,10 @@ def launch_workers(workers: int, max_restarts: int) -> bool:
 
 
 def begin_worker() -> None:
-    """In a launched process that is not the first: print nothing on stdout."""
+    """Tell the launcher that a process begins; only the first one prints on stdout."""
+    here, folder = launched(), folder_of_launch()
+    if here is not None and folder is not None:
+        write_beginning(folder, here)
     if is_follower():
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 # until the process ends
 

@@ -51,9 +51,14 @@ def write_outcome(
     path.with_suffix(".new").rename(path)
 
 
+def write_beginning(folder: Path, here: Launched) -> None:
+    """Say that an attempt has begun, so that earlier outcomes no longer count."""
+    (folder / f"{here.attempt}.begun").touch()
+
+
 def read_outcomes(folder: Path) -> list[Outcome]:
-    """Return the outcomes of the last attempt that has any, by time."""
+    """Return the outcomes of the last attempt, by time."""
     outcomes = [Outcome(**json.loads(path.read_bytes())) for path in folder.glob("*.json")]
-    last = max((outcome.attempt for outcome in outcomes), default=0)
+    last = max((int(path.stem) for path in folder.glob("*.begun")), default=0)
     of_last = [outcome for outcome in outcomes if outcome.attempt == last]
     return sorted(of_last, key=lambda outcome: outcome.time)
