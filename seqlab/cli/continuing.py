@@ -57,7 +57,7 @@ def stream_texts(run: Run, texts: Sequence[str], settings: Settings) -> None:
 
     pieces = run.stream([*texts], **settings.everything)
     owners = [text for text in texts for _ in range(settings.num)]
-    waiting = [[shown_text(text)] for text in owners]
+    waiting = [[shown_text(run.tokenizer, text)] for text in owners]
     ended, labels, shown = [False] * len(owners), _labels(owners), 0
     _print_label(labels[0])
     generated(waiting[0].pop(), end="")
@@ -80,7 +80,7 @@ def stream_one(run: Run, text: str, settings: Settings, repeat: int) -> None:
     from seqlab.generation.prefixes import shown_text
 
     pieces = run.stream(text, repeat=repeat, **settings.one)
-    generated(shown_text(text), end="")
+    generated(shown_text(run.tokenizer, text), end="")
     for piece in pieces:
         generated(piece, end="")
     out()

@@ -45,7 +45,7 @@ def _taken_back(tokenizer: Tokenizer, prefix: Prefix, spelling: Spelling) -> Pre
             break
         rest = data + rest
         if len(rest) <= MOST and spelling.has_longer(rest):
-            healed = Prefix(prefix.text, prefix.ids[:kept], rest)
+            healed = Prefix(prefix.text, prefix.ids[:kept], rest, prefix.added)
     return healed
 
 

@@ -24,22 +24,32 @@ class Prefix:
     """A prefix as the model reads it.
 
     `ids` are read, one at least. The bytes `rest` follow them in the text and are read as no token
-    of their own: the first tokens that are chosen begin with them.
+    of their own: the first tokens that are chosen begin with them. `added` is what its tokens have
+    behind the text, such as the space between ids.
     """
 
     text: str
     ids: tuple[int, ...]
     rest: bytes = b""
+    added: bytes = b""
 
     @property
     def shown(self) -> bytes:
         """The bytes of the text as it was given, whatever its tokens keep of it."""
-        return self.text.encode("utf-8", "surrogatepass")
+        return _bytes_of(self.text) + self.added
 
 
-def shown_text(text: str) -> str:
+def shown_text(tokenizer: Tokenizer, text: str) -> str:
     """Return a prefix as it is shown before its continuation: halves of characters are U+FFFD."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    try:
+        shown = encode_prefix(tokenizer, text).shown
+    except UsageError:  # its end is no token yet
+        shown = _bytes_of(text)
+    return shown.decode("utf-8", "replace")
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def encode_prefix(tokenizer: Tokenizer, text: str) -> Prefix:
@@ -56,7 +66,8 @@ def encode_prefix(tokenizer: Tokenizer, text: str) -> Prefix:
         raise UsageError(f"prefix {text!r}: {error}") from None
     if not ids:
         raise UsageError(f"prefix {text!r}: it has no token")
-    return Prefix(text, ids)
+    whole, given = b"".join(map(tokenizer.token_bytes, ids)), _bytes_of(text)
+    return Prefix(text, ids, added=whole[len(given) :] if whole.startswith(given) else b"")
 
 
 def _unprompted(tokenizer: Tokenizer) -> Prefix:

@@ -124,6 +124,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(server):
 def test_every_corpus_of_files_reads_urls(server):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     pq.write_table(pa.table({"text": ["one", "two"]}), "some.parquet")
+    Path("plain.txt").write_text("two")
     np.save("ids.npy", np.array([1, 2, 3], dtype=np.uint16))
     server.files |= {
         "/some.parquet": Path("some.parquet").read_bytes(),
@@ -137,7 +138,7 @@ def test_every_corpus_of_files_reads_urls(server):
     assert texts(Parquet(path=url("/some.parquet"))) == ["one", "two"]
     assert texts(Jsonl(path=url("/a.jsonl"))) == ["one", "two"]
     assert texts(Csv(path=url("/a.tsv"))) == ["one", "two"]
-    assert texts(Text(path=[url("/a.txt.gz"), Path("ids.npy")], encoding="latin-1"))[0] == "one"
+    assert texts(Text(path=[url("/a.txt.gz"), Path("plain.txt")], encoding="latin-1"))[0] == "one"
     (ids,) = TokenFiles(path=url("/ids.npy")).documents("train")
     assert ids.ids.tolist() == [1, 2, 3]
     (ids,) = TokenFiles(path=url("/raw.bin")).documents("train")
