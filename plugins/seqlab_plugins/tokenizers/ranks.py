@@ -18,7 +18,7 @@ _LARGE, _SMALL = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
 _GPT2 = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s+(?!\S)|\s+"
 _CL100K = (
     rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|{_MARK}+\p{{L}}++|\p{{N}}{{1,3}}+"
-    r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++(?!\S)|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _O200K = (
     rf"{_MARK}[{_LARGE}]*[{_SMALL}]+{_ENDINGS}|{_MARK}[{_LARGE}]+[{_SMALL}]*{_ENDINGS}"
