@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import platform
 import secrets
@@ -31,8 +30,6 @@ from seqlab.data.store import FILES, Damaged, open_store, write_store
 from seqlab.data.tokens import Part, Tokens
 from seqlab.files import expect_folder, read, size_of
 from seqlab.packing import pack, unpack
-
-log = logging.getLogger(__name__)
 
 STATE = ".safetensors"  # suffix of a vocabulary's file
 MAX_FINGERPRINT = 4096  # bytes

@@ -84,8 +84,7 @@ def _failure(folder: Path, rank: int, exit_code: int) -> ProcessesFailed:
     outcomes = read_outcomes(folder)
     causes = [outcome for outcome in outcomes if outcome.lost is None]
     if causes:
-        first = causes[0]
-        return ProcessesFailed([f"rank {first.rank}: {line}" for line in first.lines], first.code)
+        return ProcessesFailed(_said_by(causes[0]), causes[0].code)
     if exit_code < 0:
         how = f"was killed by {signal.Signals(-exit_code).name}"
         return ProcessesFailed([f"rank {rank} {how}"], RunFailed.exit_code)
@@ -93,6 +92,12 @@ def _failure(folder: Path, rank: int, exit_code: int) -> ProcessesFailed:
     silent = [outcome for outcome in outcomes if outcome.lost not in told]  # who began it
     line = next((line for outcome in silent or outcomes for line in outcome.lines), "")
     return ProcessesFailed([line or f"rank {rank} failed"], RunFailed.exit_code)
+
+
+def _said_by(outcome: Outcome) -> list[str]:
+    """What a process said, with its rank unless it is what one process would have said."""
+    is_of_all = outcome.rank == 0 and outcome.code != RunFailed.exit_code
+    return [line if is_of_all else f"rank {outcome.rank}: {line}" for line in outcome.lines]
 
 
 @contextmanager

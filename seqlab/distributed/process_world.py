@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from seqlab.distributed.orders import Orders
 from seqlab.distributed.state_bytes import as_bytes, from_bytes
 from seqlab.distributed.world import Order, Partial
 from seqlab.model.state import map_state
-
-log = logging.getLogger(__name__)
 
 FIRST_LIMIT = 60.0  # seconds for the first sums, before which much is imported or compiled
 PATIENCE = 30.0  # seconds in which every process should answer

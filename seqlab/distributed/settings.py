@@ -13,7 +13,7 @@ from seqlab.distributed.launched import Launched
 from seqlab.errors import UsageError
 from seqlab.experiment import Experiment
 from seqlab.registry import Registry, Resolved, resolve
-from seqlab.remedies import Argument, Override
+from seqlab.remedies import Argument
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def check_processes(here: Launched | None, resolved: Resolved) -> None:
             f"{Argument('workers')}: {here.size} processes cannot share a run; a power of two can"
         )
     raise UsageError(
-        f"{Argument('workers')}: {here.size} does not divide {Override(f'train.shards={shards}')};"
+        f"{Argument('workers')}: {here.size} does not divide train.shards, which is {shards};"
         f" possible are {', '.join(possible)}"
     )
 

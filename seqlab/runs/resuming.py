@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -28,8 +27,6 @@ from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.lookup import all_runs, find_run
 from seqlab.runs.together import together
-
-log = logging.getLogger(__name__)
 
 CHANGEABLE = (
     *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
