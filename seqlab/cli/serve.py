@@ -54,6 +54,7 @@ def command(
     """
     if not root.is_dir():
         log.warning("%s: there is no such folder yet; runs are shown once they lie in it", root)
+    from seqlab.web.models import Models
     from seqlab.web.serving import Address, serve
 
     address = Address(host, port, names)
@@ -67,4 +68,4 @@ def command(
         out(url)
         err("seqlab: open this address in a browser; Ctrl-C ends the server")
 
-    serve(root, address, told)
+    serve(root, address, Models(models, plugins.load), told)

@@ -1,4 +1,4 @@
-"""What a run has reached on each split so far: for `run.json`, so that no row need be read again."""
+"""What a run has reached on each split, for `run.json`: so no row need be read again."""
 
 from __future__ import annotations
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab import __version__
 from seqlab.errors import SeqlabError, UsageError
-from seqlab.web.details import details, difference
+from seqlab.web.difference import difference
 from seqlab.web.encoding import as_json
 from seqlab.web.event_stream import EventStream
+from seqlab.web.models import Models
 from seqlab.web.run_index import RunIndex
-from seqlab.web.security import Guard, Refused
+from seqlab.web.security import Guard, Refused, body_of
 from seqlab.web.watching import Watcher
+from seqlab.web.working import Worker, parsed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,14 +25,26 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 16  # whose curves are shown together
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+COLUMNS = (
+    ("name", "run"),
+    ("status", "status"),
+    ("progress", "progress"),
+    ("best", "best"),
+    ("last", "last"),
+    ("speed", "tokens/s"),
+    ("corpus", "corpus"),
+    ("differs", "what differs"),
+    ("tags", "tags"),
+    ("started", "started (UTC)"),
+)
 NEEDED = "the page needs packages: pip install 'seqlab[web]'"
 
 
 class Pages:
     """What is asked for, and what is answered."""
 
-    def __init__(self, index: RunIndex, watcher: Watcher) -> None:
-        self._index, self._watcher = index, watcher
+    def __init__(self, index: RunIndex, watcher: Watcher, worker: Worker) -> None:
+        self._index, self._watcher, self._worker = index, watcher, worker
 
     async def shell(self, request: Request) -> Response:
         from starlette.responses import HTMLResponse
@@ -54,14 +68,18 @@ class Pages:
         listener = await self._watcher.join(runs, request.query_params.get("since", ""))
         return EventStream(listener.messages, lambda: self._watcher.leave(listener))
 
-    async def run(self, request: Request) -> Response:
-        return await _answer(details, self._folder(request.path_params["run"]))
-
     async def difference(self, request: Request) -> Response:
         runs = request.query_params.get("runs", "").split(",")[:MOST_RUNS]
         for run in runs:
             self._folder(run)
         return await _answer(difference, [self._index.settings(run) for run in runs])
+
+    async def forms(self, request: Request) -> Response:
+        return await _answer(self._worker.forms, self._folder(request.path_params["run"]))
+
+    async def play(self, request: Request) -> EventStream:
+        ask = parsed(await body_of(request))
+        return self._worker.start(request.path_params["kind"], ask, self._folder(ask.run))
 
     def _folder(self, run: Any) -> Any:
         folder = self._index.folder(run) if isinstance(run, str) else None
@@ -79,12 +97,12 @@ async def _answer(function: Any, *arguments: Any) -> Response:
     return Response(value, media_type="application/json")
 
 
-def make_app(index: RunIndex, watcher: Watcher, token: str, hosts: Collection[str]) -> ASGIApp:
+def make_app(watcher: Watcher, models: Models, token: str, hosts: Collection[str]) -> ASGIApp:
     """Return the server of a page.
 
     Args:
-        index: the runs that are shown.
-        watcher: tells what changes.
+        watcher: knows the runs that are shown, and tells what changes.
+        models: of the playground.
         token: who has it may ask.
         hosts: the names of this server, each with its port.
 
@@ -98,13 +116,14 @@ def make_app(index: RunIndex, watcher: Watcher, token: str, hosts: Collection[st
         from starlette.routing import Route
     except ImportError:
         raise UsageError(NEEDED) from None
-    pages = Pages(index, watcher)
+    pages = Pages(watcher.index, watcher, Worker(models))
     routes = [
         Route("/", pages.shell),
         Route("/static/{name}", pages.static),
         Route("/api/events", pages.events),
-        Route("/api/runs/{run}", pages.run),
+        Route("/api/runs/{run}/forms", pages.forms),
         Route("/api/difference", pages.difference),
+        Route("/api/play/{kind}", pages.play, methods=["POST"]),
     ]
     handlers: dict[Any, Any] = {Refused: _refused, SeqlabError: _refused}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), token, hosts)
@@ -134,4 +153,6 @@ def _shell(root: str) -> str:
 
     loader = PackageLoader("seqlab.web")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("index.html").render(version=__version__, root=root)
+    return environment.get_template("index.html").render(
+        version=__version__, root=root, columns=COLUMNS
+    )

@@ -19,14 +19,15 @@ class Messages:
     A browser that lags too far behind is left: it asks again, and begins anew.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WAITING) -> None:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._most = most
         self.ended = False
 
     def put(self, data: bytes) -> None:
         if not self.ended:
             self._queue.put_nowait(data)
-            if self._queue.qsize() > MOST_WAITING:
+            if self._queue.qsize() > self._most:
                 self._drop()
 
     def end(self) -> None:

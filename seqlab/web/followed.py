@@ -15,12 +15,13 @@ from seqlab.web.lines import Lines, Read
 
 MOST_ROWS = 8_000  # of each split: more than are seen on a screen
 MOST_SAMPLES, MOST_LOG = 200, 400  # the last ones
+NOT_DRAWN = ("split", "tokens", "seconds")
 BYTES_OF_ROWS, BYTES_OF_TEXT = 256 << 20, 1 << 20
 
 
 @dataclass(frozen=True)
 class News:
-    """What was read of a run's files at one time."""
+    """What was read of a run's files at one time; `…_anew`: it takes the place of what was."""
 
     rows: list[dict[str, Any]]
     rows_anew: bool
@@ -29,20 +30,6 @@ class News:
     log: list[str]
     log_anew: bool
     problem: str = ""
-
-    def events(self, run: str) -> bytes:
-        """Return the events that tell it, for one run."""
-        parts = []
-        if self.rows or self.rows_anew:
-            parts.append(event("rows", _columns(run, self.rows, self.rows_anew)))
-        if self.samples or self.samples_anew:
-            told = {"run": run, "anew": self.samples_anew, "samples": self.samples}
-            parts.append(event("samples", told))
-        if self.log or self.log_anew:
-            parts.append(event("log", {"run": run, "anew": self.log_anew, "lines": self.log}))
-        if self.problem:
-            parts.append(event("problem", {"run": run, "problem": self.problem}))
-        return b"".join(parts)
 
 
 @dataclass
@@ -60,6 +47,7 @@ class Followed:
         self._metrics = Lines(self.folder.metrics, BYTES_OF_ROWS)
         self._samples = Lines(self.folder.samples, BYTES_OF_TEXT)
         self._log = Lines(self.folder.log, BYTES_OF_TEXT)
+        self._columns: dict[str, dict[str, None]] = {}
 
     def read(self) -> News:
         """Read what is new; it changes nothing here but the places in the files."""
@@ -79,18 +67,45 @@ class Followed:
             self._new_problem(problems[0]) if problems else "",
         )
 
-    def take(self, news: News) -> None:
-        """Add what was read to the whole."""
+    def take(self, news: News) -> bytes:
+        """Add what was read to the whole; return the events that tell it."""
         self.rows = _thinned((() if news.rows_anew else self.rows), news.rows)
         self.samples = [*(() if news.samples_anew else self.samples), *news.samples]
         self.samples = self.samples[-MOST_SAMPLES:]
         self.log = [*(() if news.log_anew else self.log), *news.log][-MOST_LOG:]
         self.problem = news.problem or self.problem
+        return self._told(news)
 
     def whole(self) -> bytes:
         """Return the events that tell all of it, to somebody who begins to look."""
         everything = (self.rows, True, self.samples, True, self.log, True, self.problem)
-        return News(*everything).events(self.id)
+        return self._told(News(*everything))
+
+    def _told(self, news: News) -> bytes:
+        parts = []
+        if news.rows or news.rows_anew:
+            parts.append(self._rows(news.rows, news.rows_anew))
+        if news.samples or news.samples_anew:
+            told = {"anew": news.samples_anew, "samples": news.samples}
+            parts.append(event("samples", {"run": self.id, **told}))
+        log = [*news.log, *([f"! {news.problem}"] if news.problem else [])]
+        if log or news.log_anew:
+            parts.append(event("log", {"run": self.id, "anew": news.log_anew, "lines": log}))
+        return b"".join(parts)
+
+    def _rows(self, rows: list[dict[str, Any]], anew: bool) -> bytes:
+        """The rows of each split by column; all of them if there is a column that was not there."""
+        names = {split: dict.fromkeys(found) for split, found in _names(rows).items()}
+        for split, found in names.items():
+            known = self._columns.setdefault(split, {})
+            anew = anew or bool(found.keys() - known.keys())
+            known |= found
+        rows = self.rows if anew else rows
+        splits = {
+            split: {name: [row.get(name) for row in own] for name in self._columns[split]}
+            for split, own in _by_split(rows).items()
+        }
+        return event("rows", {"run": self.id, "anew": anew, "splits": splits})
 
     def _parsed(self, schema: type, read: Read, problems: list[str]) -> list[dict[str, Any]]:
         """The lines that are as they should be."""
@@ -108,8 +123,24 @@ class Followed:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its split and its numbers; columns of other kinds cannot be drawn."""
-    return {k: v for k, v in row.items() if k == "split" or type(v) in (int, float)}
+    """A row with its split and its numbers; other values cannot be drawn."""
+    is_kept = {name: name == "split" or type(value) in (int, float) for name, value in row.items()}
+    return {name: value if is_kept[name] else None for name, value in row.items()}
+
+
+def _by_split(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        splits.setdefault(row["split"], []).append(row)
+    return splits
+
+
+def _names(rows: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    """The columns of each split that are drawn."""
+    return {
+        split: [name for row in own for name in row if name not in NOT_DRAWN]
+        for split, own in _by_split(rows).items()
+    }
 
 
 def _thinned(
@@ -119,17 +150,9 @@ def _thinned(
     rows = [*before, *new]
     if len(rows) <= MOST_ROWS:
         return rows
-    for split in {row["split"] for row in rows}:
-        places = [i for i, row in enumerate(rows) if row["split"] == split]
-        while len(places) > MOST_ROWS:
-            places = sorted({*places[::2], places[-1]})
-        kept = set(places)
-        rows = [row for i, row in enumerate(rows) if row["split"] != split or i in kept]
+    for split, own in _by_split(rows).items():
+        while len(own) > MOST_ROWS:
+            own = [*own[:-1:2], own[-1]]
+        kept = set(map(id, own))
+        rows = [row for row in rows if row["split"] != split or id(row) in kept]
     return rows
-
-
-def _columns(run: str, rows: Iterable[dict[str, Any]], anew: bool) -> dict[str, Any]:
-    """Rows as lists, which are a third as long as objects."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    values = [[row.get(name) for name in names] for row in rows]
-    return {"run": run, "anew": anew, "names": names, "values": values}

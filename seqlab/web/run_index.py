@@ -16,7 +16,7 @@ from seqlab.printable import cell
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.lock import in_use
 from seqlab.runs.settings import in_words, telling
-from seqlab.web.summaries import Row, summary, unfinished
+from seqlab.web.summaries import Row, finished, summary, unfinished
 
 QUIET = 5.0  # seconds without a new row after which the lock says whether a run goes on
 
@@ -63,7 +63,8 @@ class RunIndex:
 
     def rows(self, since: int = 0) -> list[Row]:
         """Return the rows that have changed after a version, the oldest run first."""
-        return [known.row for known in list(self._known.values()) if known.version > since]
+        known = list(self._known.values())
+        return [finished(one.row) for one in known if one.version > since]
 
     def refresh(self) -> bool:
         """Look at the files again; return whether a row has changed."""

@@ -12,6 +12,7 @@ from secrets import token_urlsafe
 
 from seqlab.errors import UsageError
 from seqlab.web.app import NEEDED, make_app
+from seqlab.web.models import Models
 from seqlab.web.run_index import RunIndex
 from seqlab.web.watching import Watcher
 
@@ -58,7 +59,7 @@ def _bracketed(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def serve(root: Path, address: Address, told: Callable[[str], None]) -> None:
+def serve(root: Path, address: Address, models: Models, told: Callable[[str], None]) -> None:
     """Serve the page of the runs under a root; `told` is called with its URL once it listens.
 
     Raises:
@@ -72,7 +73,7 @@ def serve(root: Path, address: Address, told: Callable[[str], None]) -> None:
     with _listening(address) as listening:
         port = listening.getsockname()[1]
         token, watcher = token_urlsafe(24), Watcher(RunIndex(root))
-        app = make_app(watcher.index, watcher, token, address.hosts(port))
+        app = make_app(watcher, models, token, address.hosts(port))
 
         class Server(uvicorn.Server):
             """Ends all streams when it is to end."""

@@ -26,7 +26,7 @@ def summary(folder: RunFolder) -> tuple[Row, dict[str, Any]]:
         description = folder.description()
         row |= _described(description)
         notes = read_notes(folder)
-        row |= {"tags": list(notes.tags), "note": cell(notes.note)}
+        row |= {"tags": ", ".join(notes.tags), "note": cell(notes.note)}
         if "reached" in description:
             row |= numbers(description["reached"])
         elif description["status"] != "running":  # it ended before `run.json` had them
@@ -38,12 +38,30 @@ def summary(folder: RunFolder) -> tuple[Row, dict[str, Any]]:
 
 def _described(description: Mapping[str, Any]) -> Row:
     return {
-        **{key: description[key] for key in ("status", "started", "seed")},
+        "status": description["status"],
+        "started": cell(description["started"][:16].replace("T", " ")),
         "name": cell(description["name"]),
         "step": description["step"],
         "total": description["total_steps"],
         "corpus": cell(description["corpus"]["name"]),
-        "doubt": description.get("doubt"),
+        "doubt": cell(description.get("doubt") or ""),
+    }
+
+
+def finished(row: Row) -> Row:
+    """Return a row with what follows from the rest: `progress`, a `title`, and `hints`."""
+    step, total = row.get("step"), row.get("total")
+    hints = {
+        "name": "\n".join(row[key] for key in ("folder", "note", "doubt") if row.get(key)),
+        "status": row.get("problem") or row["status"],
+        "progress": f"step {step} of {total}",
+    }
+    if metric := row.get("metric"):
+        hints |= dict.fromkeys(("best", "last"), f"{row['split']} {metric}")
+    return row | {
+        "title": f"{row['name']} {row.get('differs') or row['folder']}",
+        "progress": min(step / total, 1.0) if step and total else 0.0,
+        "hints": hints,
     }
 
 

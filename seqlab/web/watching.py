@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from seqlab.web.encoding import event
@@ -119,9 +118,8 @@ class Watcher:
         """Tell everybody what is new; those who look at the same runs get the same bytes."""
         told: dict[str, bytes] = {}
         for run, of_run in news.items():
-            with suppress(KeyError):
-                self._followed[run].take(of_run)
-            told[run] = of_run.events(run)
+            if run in self._followed:
+                told[run] = self._followed[run].take(of_run)
         table = self._table(self._told) if self.index.version > self._told else b""
         self._told = self.index.version
         same: dict[frozenset[str], bytes] = {}

@@ -3,75 +3,32 @@ import { $, make } from './wire.js';
 
 export const runs = new Map(); // id -> row
 export const chosen = new Set(); // ids, in the order in which they were ticked
-const COLORS = ['#0b7fc4', '#d55e00', '#0a9a73', '#c8609c', '#b58900', '#7a5fd0', '#8a8f98', '#a33'];
+const COLORS = ['#1687d0', '#d9640a', '#0f9d76', '#c8609c', '#b58900', '#7a5fd0', '#888', '#b33'];
+const heads = [...$('table').tHead.rows[0].cells].slice(1); // each named as what it shows
 const lines = new Map(); // id -> <tr>
-const waiting = new Set();
+const waiting = new Set(); // ids of rows that are not yet shown as they are
 let sorted = { key: 'started', down: true };
-let changed = () => {};
+let shownAt = []; // the lines in their order
+let changed;
 
 export const onChoice = (call) => { changed = call; };
 export const color = (id) => COLORS[[...chosen].indexOf(id) % COLORS.length];
-export const title = (id) => {
-  const { name, folder, differs } = runs.get(id) ?? { name: id };
-  return `${name} ${differs || folder || ''}`;
-};
-const digits = (value) => (value == null ? '' : Number(value.toPrecision(5)).toLocaleString('en'));
-const number = (name) => (row, cell) => {
-  cell.className = 'number';
-  cell.textContent = (name === 'best' && row.partly ? '≈ ' : '') + digits(row[name]);
-  cell.title = row.metric ? `${row.split} ${row.metric}` : '';
-};
-const text = (name) => (row, cell) => {
-  Object.assign(cell, { textContent: row[name] ?? '', dir: 'auto', title: row[name] ?? '' });
-  cell.classList.add(name);
-};
+export const title = (id) => runs.get(id)?.title ?? id;
+const digits = (value) => Number(value.toPrecision(5)).toLocaleString('en');
 
-const COLUMNS = {
-  run: [(row) => row.name, (row, cell) => {
-    cell.replaceChildren(make('bdi', row.name), ' ', make('small', (row.tags ?? []).join(', ')));
-    cell.title = [row.folder, row.note, row.doubt, row.problem].filter(Boolean).join('\n');
-  }],
-  status: [(row) => row.status, (row, cell) => {
-    Object.assign(cell, { textContent: row.status, className: row.status });
-    cell.title = row.problem ?? '';
-  }],
-  progress: [(row) => row.step / row.total || 0, (row, cell) => {
-    const bar = make('progress', '', { max: row.total || 1, value: row.step || 0 });
-    bar.ariaLabel = `step ${row.step} of ${row.total}`;
-    cell.replaceChildren(bar, ` ${digits(row.step)}`);
-  }],
-  best: [(row) => row.best, number('best')],
-  last: [(row) => row.last, number('last')],
-  'tokens/s': [(row) => row.speed, number('speed')],
-  corpus: [(row) => row.corpus, text('corpus')],
-  'what differs': [(row) => row.differs, text('differs')],
-  started: [(row) => row.started, (row, cell) => {
-    const when = new Date(row.started);
-    cell.textContent = isNaN(when) ? '' : when.toLocaleString('sv').slice(0, 16);
-  }],
-};
-
-for (const key of Object.keys(COLUMNS)) {
-  const button = make('button', key, { type: 'button', onclick: () => {
-    sorted = { key, down: sorted.key === key && !sorted.down };
-    draw();
-  } });
-  const head = make('th', '', { scope: 'col' });
-  head.append(button);
-  head.dataset.key = key;
-  $('table').tHead.rows[0].append(head);
+for (const { firstChild, className: key } of heads) {
+  firstChild.onclick = () => draw(sorted = { key, down: sorted.key === key && !sorted.down });
 }
 
 export function takeTable({ rows, gone, whole }) {
   const ids = new Set(rows.map((row) => row.id));
-  if (whole) gone = [...runs.keys()].filter((id) => !ids.has(id));
-  for (const id of gone) {
-    runs.delete(id);
-    lines.delete(id);
-    chosen.delete(id);
+  for (const id of whole ? [...runs.keys()].filter((one) => !ids.has(one)) : gone) {
+    [runs, lines, chosen].forEach((all) => all.delete(id));
   }
-  for (const row of rows) runs.set(row.id, row);
-  ids.forEach((id) => waiting.add(id));
+  for (const row of rows) {
+    runs.set(row.id, row);
+    waiting.add(row.id);
+  }
   requestAnimationFrame(draw);
   dispatchEvent(new Event('runs'));
 }
@@ -80,51 +37,48 @@ function line(id) {
   const row = runs.get(id);
   if (!lines.has(id)) {
     const tick = make('input', '', { type: 'checkbox', ariaLabel: `Show ${row.name}` });
-    tick.onchange = () => choose(id, tick.checked);
-    const made = document.createElement('tr');
-    made.insertCell().append(tick);
-    Object.keys(COLUMNS).forEach(() => made.insertCell());
-    lines.set(id, made);
-    waiting.add(id);
+    tick.onchange = () => tickRun(id, tick.checked);
+    lines.set(id, document.createElement('tr'));
+    lines.get(id).insertCell().append(tick);
+    heads.forEach(() => lines.get(id).insertCell());
   }
-  const made = lines.get(id);
   if (waiting.delete(id)) {
-    Object.values(COLUMNS).forEach(([, fill], place) => fill(row, made.cells[place + 1]));
+    heads.forEach(({ className }, i) => show(lines.get(id).cells[i + 1], row, className));
   }
-  return made;
+  return lines.get(id);
 }
 
-function choose(id, is) {
-  if (is) chosen.add(id);
-  else chosen.delete(id);
-  if (chosen.size > 16) choose([...chosen][0], false);
+function show(cell, row, key) {
+  const value = row[key] ?? '';
+  const text = typeof value === 'number' ? digits(value) : value;
+  Object.assign(cell, { textContent: text, title: row.hints[key] ?? text, dir: 'auto' });
+  cell.className = `${key} ${key === 'status' ? value : row.partly ? 'partly' : ''}`;
+  if (key !== 'progress') return;
+  const bar = make('progress', '', { value: value || 0, ariaLabel: cell.title });
+  cell.replaceChildren(bar, ` ${digits(row.step ?? 0)}`);
+}
+
+function tickRun(id, is) {
+  chosen[is ? 'add' : 'delete'](id);
   lines.get(id).cells[0].firstChild.checked = is;
-  changed();
+  if (chosen.size > 16) tickRun([...chosen][0], false);
+  else changed();
 }
 
 function draw() {
-  const words = $('filter').value.toLowerCase().split(/\s+/).filter(Boolean);
-  const said = (row) => ['name', 'folder', 'status', 'corpus', 'differs', 'tags', 'note']
-    .map((key) => row[key]).join(' ').toLowerCase();
+  const words = $('filter').value.toLowerCase().split(/\s+/);
+  const said = (row) => Object.values(row).join(' ').toLowerCase();
   const kept = [...runs.values()].filter((row) => words.every((word) => said(row).includes(word)));
-  const [value] = COLUMNS[sorted.key];
   const empty = (one) => one == null || one === '';
-  kept.sort((a, b) => {
-    const [x, y] = [value(a), value(b)];
-    if (empty(x) || empty(y)) return empty(x) - empty(y);
-    return (x < y ? -1 : x > y) * (sorted.down ? -1 : 1);
-  });
-  const body = $('table').tBodies[0];
-  const wanted = kept.map((row) => line(row.id));
-  if (wanted.length !== body.rows.length || wanted.some((row, i) => row !== body.rows[i])) {
-    body.replaceChildren(...wanted);
-  }
+  kept.sort(({ [sorted.key]: a }, { [sorted.key]: b }) => (empty(a) || empty(b)
+    ? empty(a) - empty(b) : (a < b ? -1 : a > b) * (sorted.down ? -1 : 1)));
+  const [body, wanted] = [$('table').tBodies[0], kept.map((row) => line(row.id))];
+  const same = wanted.length === body.rows.length && wanted.every((row, i) => row === shownAt[i]);
+  if (!same) body.replaceChildren(...shownAt = wanted);
   $('count').textContent = `${kept.length} of ${runs.size} runs`;
-  for (const head of $('table').tHead.rows[0].cells) {
-    const order = sorted.down ? 'descending' : 'ascending';
-    head.ariaSort = head.dataset.key === sorted.key ? order : 'none';
-  }
+  const order = sorted.down ? 'descending' : 'ascending';
+  heads.forEach((head) => { head.ariaSort = head.className === sorted.key ? order : 'none'; });
 }
 
 $('filter').oninput = draw;
-$('none').onclick = () => [...chosen].forEach((id) => choose(id, false));
+$('none').onclick = () => [...chosen].forEach((id) => tickRun(id, false));

@@ -6,7 +6,7 @@ Shapes: B rows, V vocabulary size, T tokens, t tokens so far, O output size.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,12 +23,13 @@ from seqlab.contracts import (
     State,
     offered,
 )
-from seqlab.generation.choosing import chooser
+from seqlab.generation.choosing import chooser, further_names
 from seqlab.generation.continuations import log_probabilities
 from seqlab.generation.generating import search_best
 from seqlab.generation.prefixes import row_number
 from seqlab.generation.request import Request, while_generating
 from seqlab.generation.streaming import chosen_tokens
+from seqlab.kernels import tuning
 from seqlab.model.state import select_rows
 
 Check = Callable[[], None]
@@ -52,6 +53,7 @@ class Choice:
     history: Tensor
     lengths: Tensor  # (1,) of the prefix
     memory: State | None
+    decides: bool = True  # whether there is a decoder
 
     def probabilities(self) -> Tensor:
         """Return the probability of each token to the model, (V,)."""
@@ -68,7 +70,7 @@ class Choice:
         draws = min(max(MOST_DRAWN // size, FEWEST), MOST)
         counts = torch.zeros(size, dtype=torch.float64)
         places = (torch.arange(draws, dtype=torch.float64) + 0.5) / draws
-        for part in places.split(max(MOST_DRAWN // size, 1)):
+        for part in torch.split(places, max(MOST_DRAWN // size, 1)):
             ids = self._chosen_at(part)
             counts += torch.bincount(ids[ids >= 0], minlength=size).cpu()
         return counts / draws
@@ -94,8 +96,8 @@ class WatchedDecoder:
         self._choose, self._check = chooser(decoder), check
         self.may_end = offered(decoder, "may_end") is True
         self.seen: Choice | None = None
-        self._names = inspect.signature(decoder.choose).parameters
-        self.choose = _with_signature(self._watched, decoder.choose)
+        self._remembers = "memory" in further_names(decoder.choose)
+        self.choose = _named(self._watched, further_names(decoder.choose))
 
     def _watched(self, logits: Tensor, history: Tensor, uniform: Tensor, **further: Any) -> Any:
         self._check()
@@ -104,7 +106,7 @@ class WatchedDecoder:
             lengths = torch.full_like(history[:, 0], history.shape[1])
         self.seen = Choice(self._choose, logits, history, lengths, memory)
         ids, after = self._choose(logits, history, uniform, lengths, memory)
-        return (ids, after) if "memory" in self._names else ids
+        return (ids, after) if self._remembers else ids
 
 
 class WatchedSearch:
@@ -121,14 +123,17 @@ class WatchedSearch:
         return self._decoder.search(checked, start, limits)
 
 
-def _with_signature(function: Callable[..., Any], of: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that names the parameters of another one, as it is called with what it names."""
+def _named(function: Callable[..., Any], further: Sequence[str]) -> Callable[..., Any]:
+    """A function that names further parameters, as it is called with those that it names."""
 
-    def named(*arguments: Any, **further: Any) -> Any:
-        return function(*arguments, **further)
+    def choose(*arguments: Any, **given: Any) -> Any:
+        return function(*arguments, **given)
 
-    named.__signature__ = inspect.signature(of)  # type: ignore[attr-defined]
-    return named
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    names = ("logits", "history", "uniform", *further)
+    parameters = [inspect.Parameter(name, kind) for name in names]
+    choose.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return choose
 
 
 def watch(decoder: Decoder | SearchDecoder, check: Check) -> WatchedDecoder | WatchedSearch:
@@ -172,13 +177,14 @@ def _found(request: Request, decoder: Any, num: int) -> list[Continuation]:
 def choice_at(model: Any, decoder: Decoder | None, ids: Tensor, check: Check) -> Choice:
     """Return what is chosen from behind ids (T,) of a text; without a decoder, the model alone."""
     state: Any = None
-    for part in ids.view(1, -1).split(256, 1):
+    for part in torch.split(ids.view(1, -1), tuning.PREFIX_WINDOW, 1):
         check()
         hidden, state = model.hidden(part, state)
     history = ids.view(1, -1)
     lengths = torch.tensor([len(ids)], device=ids.device)
     choose = chooser(decoder) if decoder is not None else _nothing
-    return Choice(choose, model.head(hidden[:, -1]), history, lengths, None)
+    logits = model.head(hidden[:, -1])
+    return Choice(choose, logits, history, lengths, None, decides=decoder is not None)
 
 
 def _nothing(*_: Any) -> tuple[Tensor, State]:
