@@ -33,6 +33,11 @@ class Models:
     def registry(self) -> Registry:
         return self._load()
 
+    @property
+    def kept(self) -> list[tuple[int, Run]]:
+        """The runs in memory with the step of each, the one to go first."""
+        return list(self._kept.values())
+
     def describe(self, folder: RunFolder) -> Run:
         """Return a run without its model."""
         from seqlab.runs.loaded_run import open_run

@@ -51,6 +51,11 @@ class RunIndex:
         self._folders: dict[str, tuple[int, list[str]]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def ids(self) -> list[str]:
+        """Of all runs that are known."""
+        return list(self._known)
+
     def folder(self, run: str) -> RunFolder | None:
         """Return the folder of an id; None: there is no such run."""
         known = self._known.get(run)

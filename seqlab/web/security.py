@@ -91,7 +91,7 @@ class Guard:
         if origin != [own] and (origin or scope["method"] == "POST"):
             return Refused(403, "a page of another origin asks")
         if scope["path"].startswith("/api/") and not self._has_token(given):
-            return Refused(401, "the token is missing or not valid")
+            return Refused(401, "no valid token: open the address that seqlab serve printed")
         if scope["method"] == "POST" and given.get(b"content-type") != [b"application/json"]:
             return Refused(415, "a request has to be application/json")
         return None

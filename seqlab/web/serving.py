@@ -70,8 +70,8 @@ def serve(root: Path, address: Address, models: Models, told: Callable[[str], No
     except ImportError:
         raise UsageError(NEEDED) from None
 
-    with _listening(address) as listening:
-        port = listening.getsockname()[1]
+    with listening(address) as opened:
+        port = opened.getsockname()[1]
         token, watcher = token_urlsafe(24), Watcher(RunIndex(root))
         app = make_app(watcher, models, token, address.hosts(port))
 
@@ -96,10 +96,10 @@ def serve(root: Path, address: Address, models: Models, told: Callable[[str], No
             timeout_graceful_shutdown=2,
         )
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        Server(config).run([listening])
+        Server(config).run([opened])
 
 
-def _listening(address: Address) -> socket.socket:
+def listening(address: Address) -> socket.socket:
     """Listen at an address."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:

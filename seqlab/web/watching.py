@@ -47,6 +47,7 @@ class Watcher:
         """
         if not self._listeners:
             await asyncio.to_thread(self.index.refresh)
+            self._told = self.index.version
         for run in runs:
             await self._follow(run)
         listener = Listener(frozenset(run for run in runs if run in self._followed))

@@ -20,6 +20,7 @@ from seqlab.web.forms import forms
 from seqlab.web.models import Models
 from seqlab.web.playground import Ask, Playground
 from seqlab.web.security import Refused
+from seqlab.web.turns import Turns
 
 AT_ONCE, WAITING = 4, 16
 MOST_EVENTS = 10_000  # that a browser may lag behind
@@ -38,7 +39,7 @@ class Worker:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="playground")
-        self._computing = threading.Lock()
+        self._computing = Turns()
         self._asked = 0
 
     def forms(self, folder: RunFolder) -> dict[str, Any]:
