@@ -28,7 +28,7 @@ def first_run(into: Path) -> Path:
         "decoder": "sample",
         "evaluation": {"every": "1 epochs"},
         "samples": {"every": 1, "prefixes": ["the"], "length": 40},
-        "train": {"epochs": 3, "device": "cpu"},
+        "train": {"epochs": 3, "device": "cpu", "threads": 1},
     }
     return seqlab.run(experiment, run_dir=into / "first").path
 
