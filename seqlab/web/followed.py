@@ -31,6 +31,10 @@ class News:
     log_anew: bool
     problem: str = ""
 
+    def __bool__(self) -> bool:
+        """Whether there is anything new."""
+        return any(vars(self).values())
+
 
 @dataclass
 class Followed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +18,7 @@ from seqlab.runs.lock import in_use
 from seqlab.runs.settings import in_words, telling
 from seqlab.web.summaries import Row, finished, summary, unfinished
 
+PARTS = 4  # looks after which every ended run was looked at again
 QUIET = 5.0  # seconds without a new row after which the lock says whether a run goes on
 
 Stamp: TypeAlias = tuple[int, ...]
@@ -48,7 +49,8 @@ class RunIndex:
         self.version = 0
         self.gone: dict[str, int] = {}
         self._known: dict[str, Known] = {}
-        self._folders: dict[str, tuple[int, list[str]]] = {}
+        self._folders: dict[str, tuple[int, dict[str, str]]] = {}
+        self._looks = 0
         self._lock = threading.Lock()
 
     @property
@@ -71,27 +73,46 @@ class RunIndex:
         known = list(self._known.values())
         return [finished(one.row) for one in known if one.version > since]
 
-    def refresh(self) -> bool:
-        """Look at the files again; return whether a row has changed."""
+    def refresh(self, *, whole: bool = True) -> None:
+        """Look at the files again.
+
+        Args:
+            whole: look at all of them; else at runs that are new or have not ended, and at a part
+                of the others: at each of them after some calls.
+        """
         with self._lock:
-            before = self.version
-            found = dict(self._found())
+            self._looks += 1
+            found = self._found()
             self._forget(found)
-            changed = [run for run, path in found.items() if self._look(run, path)]
-            if any(self._known[run].settings for run in changed):
-                self._tell_apart({self._known[run].row["name"] for run in changed})
-            return self.version > before
+            looked = [run for number, run in enumerate(found) if whole or self._is_due(number, run)]
+            self._look_at({run: found[run] for run in looked})
 
-    def _found(self) -> Iterator[tuple[str, str]]:
-        """Yield id and path of each folder that may be a run."""
-        for first in self._inside(str(self.root)):
-            for path in (first, *self._inside(first)):
-                relative = os.path.relpath(path, self.root)
-                digest = blake2b(os.fsencode(relative), digest_size=8).hexdigest()
-                yield digest, path
+    def look(self, runs: Iterable[str]) -> None:
+        """Look at the files of some runs again."""
+        with self._lock:
+            known = {run: self._known[run].folder.path for run in runs if run in self._known}
+            self._look_at({run: str(path) for run, path in known.items()})
 
-    def _inside(self, folder: str) -> list[str]:
-        """The folders in a folder; they are listed again when it has changed."""
+    def _is_due(self, number: int, run: str) -> bool:
+        known = self._known.get(run)
+        is_going_on = known is None or known.row["status"] in ("running", "killed")
+        return is_going_on or number % PARTS == self._looks % PARTS
+
+    def _look_at(self, paths: Mapping[str, str]) -> None:
+        changed = [run for run, path in paths.items() if self._look(run, path)]
+        if any(self._known[run].settings for run in changed):
+            self._tell_apart({self._known[run].row["name"] for run in changed})
+
+    def _found(self) -> dict[str, str]:
+        """The path of each folder that may be a run, by its id."""
+        found: dict[str, str] = {}
+        for run, path in self._inside(str(self.root)).items():
+            found[run] = path
+            found |= self._inside(path)
+        return found
+
+    def _inside(self, folder: str) -> dict[str, str]:
+        """The folders in a folder by their ids; they are listed again when it has changed."""
         try:
             stamp = os.stat(folder).st_mtime_ns  # noqa: PTH116 # a thousand of them a second
             known = self._folders.get(folder)
@@ -99,11 +120,15 @@ class RunIndex:
                 with os.scandir(folder) as entries:
                     paths = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
                 whole = [path for path in paths if not is_unfinished(Path(path))]
-                known = self._folders[folder] = (stamp, whole)
+                known = self._folders[folder] = (stamp, {self._id(path): path for path in whole})
         except OSError:
             self._folders.pop(folder, None)
-            return []
+            return {}
         return known[1]
+
+    def _id(self, path: str) -> str:
+        relative = os.fsencode(os.path.relpath(path, self.root))
+        return blake2b(relative, digest_size=8).hexdigest()
 
     def _forget(self, found: dict[str, str]) -> None:
         for run in [run for run in self._known if run not in found]:

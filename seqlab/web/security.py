@@ -114,11 +114,16 @@ async def body_of(request: Request) -> dict[str, Any]:
     Raises:
         Refused: it is too large, or none.
     """
+    from starlette.requests import ClientDisconnect
+
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MOST_BODY:
-            raise Refused(413, f"a request has at most {MOST_BODY:,} bytes")
+    try:
+        async for part in request.stream():
+            data += part
+            if len(data) > MOST_BODY:
+                raise Refused(413, f"a request has at most {MOST_BODY:,} bytes")
+    except ClientDisconnect:
+        raise Refused(400, "the request was not sent whole") from None
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

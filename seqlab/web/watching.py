@@ -35,7 +35,9 @@ class Watcher:
         self._server = secrets.token_hex(4)  # versions of another server say nothing
         self._listeners: set[Listener] = set()
         self._followed: dict[str, Followed] = {}
+        self._joining = 0
         self._told = 0
+        self._whole = -1, b""
         self._task: asyncio.Task[None] | None = None
 
     async def join(self, runs: Collection[str], since: str = "") -> Listener:
@@ -45,11 +47,15 @@ class Watcher:
             runs: ids of runs whose rows, samples and log are told; unknown ones are left out.
             since: `version` of the last `table` that was told; only what changed since is.
         """
-        if not self._listeners:
-            await asyncio.to_thread(self.index.refresh)
-            self._told = self.index.version
-        for run in runs:
-            await self._follow(run)
+        self._joining += 1  # until then nothing that is followed is forgotten
+        try:
+            if not self._listeners:
+                await asyncio.to_thread(self.index.refresh)
+                self._told = self.index.version
+            for run in runs:
+                await self._follow(run)
+        finally:
+            self._joining -= 1
         listener = Listener(frozenset(run for run in runs if run in self._followed))
         parts = [self._table(self._version(since))]
         parts += [self._followed[run].whole() for run in sorted(listener.runs)]
@@ -81,16 +87,22 @@ class Watcher:
         return int(version) if known and len(version) < 20 else 0
 
     def _table(self, since: int) -> bytes:
+        """The rows that have changed after a version; all of them are kept for who comes next."""
         index = self.index
+        if since == 0 and self._whole[0] == index.version:
+            return self._whole[1]
         version = index.version
         gone = [run for run, when in list(index.gone.items()) if when > since]
         told = {"version": f"{self._server}.{version}", "rows": index.rows(since), "gone": gone}
-        return event("table", told | {"whole": since == 0})
+        data = event("table", told | {"whole": since == 0})
+        if since == 0:
+            self._whole = version, data
+        return data
 
     async def _watch(self) -> None:
         """Look at the files until nobody listens."""
         ticks = 0
-        while self._listeners:
+        while self._listeners or self._joining:
             await asyncio.sleep(TICK)
             ticks += 1
             self._forget()
@@ -106,14 +118,20 @@ class Watcher:
 
     def _forget(self) -> None:
         """Follow no run any more that nobody looks at."""
+        if self._joining:
+            return
         wanted = {run for listener in self._listeners for run in listener.runs}
         for run in self._followed.keys() - wanted:
             del self._followed[run]
 
     def _look(self, followed: Iterable[Followed], all_runs: bool) -> dict[str, News]:
+        news = {one.id: one.read() for one in followed}
+        news = {run: of_run for run, of_run in news.items() if of_run}
         if all_runs:
-            self.index.refresh()
-        return {one.id: one.read() for one in followed}
+            self.index.refresh(whole=False)
+        else:
+            self.index.look(news)  # so that a row is told once, with its curve
+        return news
 
     def _tell(self, news: dict[str, News]) -> None:
         """Tell everybody what is new; those who look at the same runs get the same bytes."""

@@ -119,7 +119,7 @@ async function fillForms(place) {
   try {
     const told = await (await ask(`/api/runs/${run}/forms`)).json();
     fill($(`checkpoint-${place}`), told.checkpoints);
-    if (place) return;
+    if (place || forms.decoders.length) return; // what was chosen stays
     forms = told;
     fill($('decoder'), forms.decoders.map(({ name }) => [name, name]), forms.own);
     fillOptions();
