@@ -10,7 +10,11 @@ from seqlab.printable import json_text
 
 def as_json(value: Any) -> bytes:
     """Return JSON in UTF-8: a number that JSON lacks is null, half a character an escape."""
-    return json_text(_finite(value)).encode()
+    try:
+        text = json_text(value, allow_nan=False)
+    except ValueError:
+        text = json_text(_finite(value))
+    return text.encode()
 
 
 def event(name: str, value: Any) -> bytes:

@@ -51,6 +51,7 @@ class Followed:
         self._metrics = Lines(self.folder.metrics, BYTES_OF_ROWS)
         self._samples = Lines(self.folder.samples, BYTES_OF_TEXT)
         self._log = Lines(self.folder.log, BYTES_OF_TEXT)
+        self._whole = b""
         self._columns: dict[str, dict[str, None]] = {}
 
     def read(self) -> News:
@@ -78,12 +79,14 @@ class Followed:
         self.samples = self.samples[-MOST_SAMPLES:]
         self.log = [*(() if news.log_anew else self.log), *news.log][-MOST_LOG:]
         self.problem = news.problem or self.problem
+        self._whole = b""
         return self._told(news)
 
     def whole(self) -> bytes:
         """Return the events that tell all of it, to somebody who begins to look."""
         everything = (self.rows, True, self.samples, True, self.log, True, self.problem)
-        return self._told(News(*everything))
+        self._whole = self._whole or self._told(News(*everything))
+        return self._whole
 
     def _told(self, news: News) -> bytes:
         parts = []

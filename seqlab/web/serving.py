@@ -102,11 +102,12 @@ def serve(root: Path, address: Address, models: Models, told: Callable[[str], No
 def listening(address: Address) -> socket.socket:
     """Listen at an address."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
     try:
-        found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((address.host, address.port))
     except (OSError, UnicodeError) as error:
+        found.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"{address.host}:{address.port} cannot be listened at ({reason}); take another"
