@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ from seqlab.runs.lock import in_use
 from seqlab.runs.settings import in_words, telling
 from seqlab.web.summaries import Row, finished, summary, unfinished
 
-PARTS = 4  # looks after which every ended run was looked at again
+PARTS = 8  # looks after which every ended run was looked at again
 QUIET = 5.0  # seconds without a new row after which the lock says whether a run goes on
 
 Stamp: TypeAlias = tuple[int, ...]
@@ -50,6 +51,7 @@ class RunIndex:
         self.gone: dict[str, int] = {}
         self._known: dict[str, Known] = {}
         self._folders: dict[str, tuple[int, dict[str, str]]] = {}
+        self._going_on: set[str] = set()
         self._looks = 0
         self._lock = threading.Lock()
 
@@ -77,26 +79,22 @@ class RunIndex:
         """Look at the files again.
 
         Args:
-            whole: look at all of them; else at runs that are new or have not ended, and at a part
-                of the others: at each of them after some calls.
+            whole: look at all of them; else at runs that are new or go on, and at a part of the
+                others: at each of them after some calls.
         """
         with self._lock:
             self._looks += 1
             found = self._found()
             self._forget(found)
-            looked = [run for number, run in enumerate(found) if whole or self._is_due(number, run)]
-            self._look_at({run: found[run] for run in looked})
+            part = islice(found, self._looks % PARTS, None, PARTS)
+            due = {*part, *self._going_on, *(found.keys() - self._known.keys())}
+            self._look_at(found if whole else {run: found[run] for run in due})
 
     def look(self, runs: Iterable[str]) -> None:
         """Look at the files of some runs again."""
         with self._lock:
             known = {run: self._known[run].folder.path for run in runs if run in self._known}
             self._look_at({run: str(path) for run, path in known.items()})
-
-    def _is_due(self, number: int, run: str) -> bool:
-        known = self._known.get(run)
-        is_going_on = known is None or known.row["status"] in ("running", "killed")
-        return is_going_on or number % PARTS == self._looks % PARTS
 
     def _look_at(self, paths: Mapping[str, str]) -> None:
         changed = [run for run, path in paths.items() if self._look(run, path)]
@@ -136,6 +134,7 @@ class RunIndex:
 
     def _drop(self, run: str) -> None:
         del self._known[run]
+        self._going_on.discard(run)
         self.version += 1
         self.gone[run] = self.version
 
@@ -182,6 +181,8 @@ class RunIndex:
     def _changed(self, known: Known) -> None:
         self.version += 1
         known.version = self.version
+        is_going_on = known.row["status"] == "running"
+        (self._going_on.add if is_going_on else self._going_on.discard)(known.row["id"])
 
     def _tell_apart(self, names: set[str]) -> None:
         """Say of the runs with some names in which settings each differs from the others."""
