@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from seqlab.data.splits import TRAIN
-
 Numbers: TypeAlias = dict[str, Any]
+
+TRAIN = "train"
 
 KEPT = ("step", "epoch", "loss", "perplexity", "tokens_per_second")
 
