@@ -66,7 +66,6 @@ def _page(browser: Any, url: str, width: int, scheme: str) -> Any:
     size = {"width": width, "height": 900 if width > 1000 else 800}
     page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
     page.goto(url)
-    page.evaluate("document.getElementById('state').dataset.root = 'runs'")
     return page
 
 
@@ -104,7 +103,7 @@ def _playground(page: Any, *, beside: bool) -> None:
     panes = page.locator(".pane:visible")
     for place in range(panes.count()):
         expect(panes.nth(place).locator(".note")).to_contain_text("perplexity", timeout=60_000)
-    panes.nth(0).locator(".token").nth(12).click()
+    panes.nth(0).locator(".token").nth(18).click()
     expect(panes.nth(0).locator(".candidates tr").nth(9)).to_be_visible(timeout=30_000)
     if beside:
         panes.nth(1).get_by_role("button", name="Hidden state").click()

@@ -24,9 +24,10 @@ class Server:
         self._root = root
 
     def __enter__(self) -> Server:
-        options = ["--root", str(self._root), "--port", "0"]
+        options = ["--root", self._root.name, "--port", "0"]
         command = [sys.executable, "-m", "seqlab", "serve", *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        here = self._root.absolute().parent
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here)
         assert self._process.stdout
         self.url = self._process.stdout.readline().strip()
         parts = urlsplit(self.url)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_urlsafe
+from threading import Thread
 
 from seqlab.errors import UsageError
 from seqlab.web.app import NEEDED, make_app
@@ -73,6 +74,7 @@ def serve(root: Path, address: Address, models: Models, told: Callable[[str], No
     with listening(address) as opened:
         port = opened.getsockname()[1]
         token, watcher = token_urlsafe(24), Watcher(RunIndex(root))
+        Thread(target=watcher.index.refresh, daemon=True).start()  # until the page is opened
         app = make_app(watcher, models, token, address.hosts(port))
 
         class Server(uvicorn.Server):

@@ -49,6 +49,7 @@ function traces(metric, by) {
 
 function draw() {
   timer = undefined;
+  if (!globalThis.Plotly) return later(); // it is loaded after the table
   const all = [...rows.values()].flatMap(Object.values).flatMap(Object.keys);
   const names = new Set(['perplexity', ...all].filter((name) => all.includes(name)));
   ['step', 'epoch'].forEach((name) => names.delete(name));

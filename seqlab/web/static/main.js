@@ -3,7 +3,6 @@ import { $, events } from './wire.js';
 import { chosen, onChoice, takeTable } from './table.js';
 import { choose, take } from './chosen.js';
 import './playground.js';
-
 let version = '';
 let connection;
 

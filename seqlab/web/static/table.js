@@ -1,6 +1,5 @@
 // The table of runs: filter, sort, tick.
 import { $, make } from './wire.js';
-
 export const runs = new Map(); // id -> row
 export const chosen = new Set(); // ids, in the order in which they were ticked
 const COLORS = ['#1687d0', '#d9640a', '#0f9d76', '#c8609c', '#b58900', '#7a5fd0', '#888', '#b33'];
@@ -14,7 +13,7 @@ let changed;
 export const onChoice = (call) => { changed = call; };
 export const color = (id) => COLORS[[...chosen].indexOf(id) % COLORS.length];
 export const title = (id) => runs.get(id)?.title ?? id;
-const digits = (value) => Number(value.toPrecision(5)).toLocaleString('en');
+const digits = new Intl.NumberFormat('en', { maximumSignificantDigits: 5 }).format;
 
 for (const { firstChild, className: key } of heads) {
   firstChild.onclick = () => draw(sorted = { key, down: sorted.key === key && !sorted.down });
@@ -76,6 +75,7 @@ function draw() {
   const same = wanted.length === body.rows.length && wanted.every((row, i) => row === shownAt[i]);
   if (!same) body.replaceChildren(...shownAt = wanted);
   $('count').textContent = `${kept.length} of ${runs.size} runs`;
+  requestIdleCallback(() => import('/static/plotly.min.js')); // it is large
   const order = sorted.down ? 'descending' : 'ascending';
   heads.forEach((head) => { head.ariaSort = head.className === sorted.key ? order : 'none'; });
 }
