@@ -68,9 +68,9 @@ def from_here(text: str) -> str:
     return re.sub(start, "", text) if here else text
 
 
-def json_text(value: Any, indent: int | None = None) -> str:
+def json_text(value: Any, indent: int | None = None, *, allow_nan: bool = True) -> str:
     r"""A value as JSON that reads back as it was, with control characters as `\u0000` has them."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=allow_nan)
     return _NOT_ESCAPED_BY_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

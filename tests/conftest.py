@@ -99,6 +99,7 @@ def make_run(trained_once: Path) -> Callable[..., Path]:
         folder = Path(shutil.copytree(trained_once, path))
         made.append(folder)
         description = json.loads((folder / "run.json").read_text("utf-8"))
+        del description["reached"]  # as before 0.2; and the rows below are others
         for key, value in (settings or {}).items():
             section, _, option = key.partition(".")
             description["settings"][section][option] = value

@@ -21,6 +21,7 @@ GROUPS = {
         "runs": "List, tag, annotate and remove runs.",
         "compare": "Compare the settings and results of runs.",
         "plot": "Draw the metrics of runs.",
+        "serve": "Show runs and their models in a browser, live.",
         "eval": "Score a model on a split, or on another text.",
     },
     "Write with a model": {
@@ -70,6 +71,7 @@ EXAMPLES = {
         "seqlab plot jay_rnn jay_lstm",
         "seqlab plot 'jay_*' --metric loss --log y --out curves.png",
     ),
+    "serve": ("seqlab serve", "seqlab serve --root ~/songs/runs --port 0"),
     "eval": ("seqlab eval latest --split test", "seqlab eval latest --checkpoint best"),
     "generate": (
         "seqlab generate latest",

@@ -32,7 +32,7 @@ def chooser(decoder: Decoder) -> Choose:
     method: Any = offered(decoder, "choose")
     if not callable(method):
         raise ValueError(f"{type(decoder).__name__} has no `choose`: it searches instead")
-    names, who = _names(method), f"decoder {type(decoder).__name__}: `choose`"
+    names, who = further_names(method), f"decoder {type(decoder).__name__}: `choose`"
 
     def choose(
         logits: Tensor, history: Tensor, uniform: Tensor, lengths: Tensor, memory: State | None
@@ -50,10 +50,10 @@ def chooser(decoder: Decoder) -> Choose:
 def asks_for_lengths(decoder: object) -> bool:
     """Whether a decoder asks where the prefixes end, so that they have to end with a token."""
     method = offered(decoder, "choose")
-    return callable(method) and "prefix_lengths" in _names(method)
+    return callable(method) and "prefix_lengths" in further_names(method)
 
 
-def _names(method: Callable[..., Any]) -> list[str]:
+def further_names(method: Callable[..., Any]) -> list[str]:
     """Which of the further parameters a `choose` has."""
     try:
         parameters = inspect.signature(method).parameters

@@ -38,7 +38,7 @@ def stream(
     request = Request.of(model, tokenizer, decoder, texts([prefix], "prefix"), **settings)
     if isinstance(decoder, SearchDecoder):
         return iter([_found(request, decoder, repeat + 1)[repeat]])
-    tokens = _tokens(request, decoder, [row_number(request.prefixes[0], repeat)])
+    tokens = chosen_tokens(request, decoder, [row_number(request.prefixes[0], repeat)])
     return (piece for _, piece in _pieces(request, tokens) if piece)
 
 
@@ -65,7 +65,7 @@ def stream_all(
         whole = enumerate(_found(request, decoder, num))
         return ((i, piece) for i, text in whole for piece in ([text, ""] if text else [""]))
     request = request.repeated(num)
-    return _pieces(request, _tokens(request, decoder, row_numbers(request.prefixes)))
+    return _pieces(request, chosen_tokens(request, decoder, row_numbers(request.prefixes)))
 
 
 def _found(request: Request, decoder: SearchDecoder, num: int) -> list[str]:
@@ -77,7 +77,7 @@ def _found(request: Request, decoder: SearchDecoder, num: int) -> list[str]:
     return [finish(*pair).continuation for pair in zip(owners, best, strict=True)]
 
 
-def _tokens(
+def chosen_tokens(
     request: Request, decoder: Decoder, numbers: Sequence[int]
 ) -> Iterator[tuple[int, int | None]]:
     """Yield (row, token) as they are chosen; None: the decoder has ended the row."""

@@ -67,6 +67,22 @@ class BestSoFar(TypedDict):
 
 
 @_strict
+class NumbersReached(TypedDict):
+    """Some columns of a row of `metrics.jsonl`."""
+
+    step: NotNegativeInt
+    epoch: NotNegativeInt
+    loss: Loss | None
+    perplexity: Perplexity | None
+    tokens_per_second: NotNegative | None
+
+
+class SplitReached(TypedDict):
+    best: NumbersReached
+    last: NumbersReached
+
+
+@_strict
 class InitialWeights(TypedDict):
     """What was taken of the run in `train.init_from`, where only what fits is taken."""
 
@@ -105,6 +121,7 @@ class Description(TypedDict):
     plugins: list[PluginUsed]
     git: NotRequired[GitState | None]
     best: NotRequired[BestSoFar]
+    reached: NotRequired[dict[Short, SplitReached]]
     ended_because: NotRequired[str | None]
     doubt: NotRequired[str | None]
     observer_failures: NotRequired[list[str]]

@@ -13,6 +13,7 @@ from seqlab.printable import shown_path
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.lock import in_use
 from seqlab.runs.notes import Notes, read_notes
+from seqlab.runs.reached import best_of
 from seqlab.runs.settings import flatten, run_settings, telling
 
 
@@ -107,7 +108,9 @@ def _results(
     if last is None:
         return {}
     perplexity = last["perplexity"]
-    split, loss = _recorded_best(description, settings) or _lowest_loss(folder)
+    split, loss = (
+        _recorded_best(description, settings) or _reached(description) or _lowest_loss(folder)
+    )
     best: dict[str, Any] = {}
     if loss is not None:
         as_perplexity = perplexity is not None and loss < math.log(1e308)
@@ -127,6 +130,14 @@ def _recorded_best(
     if description["status"] == "running" or loss is None or not isinstance(split, str):
         return None
     return split, loss
+
+
+def _reached(description: Mapping[str, Any]) -> tuple[str, float | None] | None:
+    """The lowest loss that `run.json` has once a run has ended."""
+    if description["status"] == "running":
+        return None
+    best = best_of(description.get("reached", {}))
+    return (best[0], best[1]["loss"]) if best else None
 
 
 def _lowest_loss(folder: RunFolder) -> tuple[str, float | None]:

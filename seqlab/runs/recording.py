@@ -30,6 +30,7 @@ from seqlab.registry import Resolved
 from seqlab.runs.building import Parts
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.observers import Observers
+from seqlab.runs.reached import Reached
 from seqlab.training.measuring import further_columns, measure
 from seqlab.training.step import RunningEpoch, Step
 
@@ -70,6 +71,7 @@ class Recorder:
         self._further = further_columns(self.resolved.evaluation)
         self.epoch = RunningEpoch(self.parts.training.columns)
         self._last: dict[str, dict[str, Any]] = {}
+        self.reached = Reached()
 
     def started(self) -> None:
         training, total = self.parts.training, self.parts.total_steps
@@ -147,10 +149,15 @@ class Recorder:
         """Return the last row of metrics of each split; those of before a resume are read."""
         return self._last or {row["split"]: row for row in self.folder.metrics_rows()}
 
+    def read_rows(self) -> None:
+        """Look at the rows of before a resume."""
+        self.reached = Reached(self.folder.metrics_rows())
+
     def _write(self, file: Path, event: str, record: Record) -> None:
         row = record.as_row()
         if isinstance(record, Measured):
             self._last[record.split] = row
+            self.reached.add(row)
         self.folder.append(file, row)
         self.observers.notify(event, record)
 

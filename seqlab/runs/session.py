@@ -241,6 +241,7 @@ class Session:
         self._minutes_before = float(state["minutes"])
         self.observers.load_state_dict(state["observers"])
         self.folder.cut_back(state["files"])
+        self.recorder.read_rows()
         self._saved_step = checkpoint.step
 
     def _saved_best(self, best: Best) -> Best:
@@ -277,6 +278,7 @@ class Session:
                 "ended": now(),
                 "step": self.training.done,
                 "best": self.best.state_dict(),
+                "reached": self.recorder.reached.as_json(),
                 "ended_because": reason or None,
                 "doubt": self.doubt or None,
                 "observer_failures": self.observers.failures,

@@ -1,0 +1,1 @@
+"""The page of `seqlab serve`: many runs, many browsers, hostile input, pictures."""

@@ -1,0 +1,1 @@
+"""Run folders in -> a page to look at: `seqlab serve` (extra `web`)."""
