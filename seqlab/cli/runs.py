@@ -33,6 +33,7 @@ STYLES = {
     "finished": "green",
     "running": "cyan",
     "stopped": "yellow",
+    "pruned": "yellow",
     "interrupted": "yellow",
     "killed": "red",
     "failed": "bold red",

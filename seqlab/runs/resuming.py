@@ -27,6 +27,7 @@ from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.lookup import all_runs, find_run
 from seqlab.runs.together import together
+from seqlab.runs.trial import Trial
 
 CHANGEABLE = (
     *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
@@ -46,6 +47,7 @@ def resume(
     plugins: Sequence[Given] = (),
     registry: Registry | None = None,
     progress: Progress | None = None,
+    trial: Trial | None = None,
 ) -> Run:
     """Go on with a run from its latest undamaged checkpoint: what `seqlab resume` does.
 
@@ -59,6 +61,7 @@ def resume(
             such as {"cells": {"mine": factory}}.
         registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
         progress: reports what is built, and how much of the corpus is read; None: to the log.
+        trial: what a sweep adds to a run of its own.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -86,7 +89,7 @@ def resume(
                 follow(resolved, world)
             else:
                 write_to(handler, folder.log)
-                before = Before(folder, description, tuple(overrides), checkpoint)
+                before = Before(folder, description, tuple(overrides), checkpoint, trial)
                 go_on(before, resolved, registry, world, progress)
     return Run(folder, registry)
 

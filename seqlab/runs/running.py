@@ -44,6 +44,7 @@ from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
 from seqlab.runs.together import together
+from seqlab.runs.trial import Trial
 from seqlab.runs.uncommitted import CodeState, code_state
 from seqlab.training.profiling import Profile
 
@@ -63,6 +64,7 @@ def run(
     registry: Registry | None = None,
     progress: Progress | None = None,
     profile: bool = False,
+    trial: Trial | None = None,
 ) -> Run:
     """Run an experiment: what `seqlab run` does.
 
@@ -78,6 +80,7 @@ def run(
         progress: reports what is built, and how much of the corpus is read; None: to the log.
         profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
             a trace of some steps in `profile.json`.
+        trial: what a sweep adds to a run of its own.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -106,13 +109,15 @@ def run(
             progress("Checking the experiment", 0, None)
         check_parts(resolved)
         parts = _build(resolved, registry, root, progress, world)
-        observers = Observers(resolved.observers)
+        observers = Observers(resolved.observers, trial)
         path = choose_path(experiment.name, run_dir, root)
         if run_dir is None:
             remove_leftovers(path.parent)
         code = code_state((experiment.tree.origin.folder, *code_folders(resolved, registry)))
         with new_run_folder(path) as temporary:
             description = _write_first_files(experiment, resolved, registry, parts, code, temporary)
+            if trial is not None:
+                write_synced(temporary.trial, trial.file)
         folder = RunFolder(path)
         with locked(path):
             write_to(handler, folder.log)
