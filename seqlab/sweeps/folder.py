@@ -16,10 +16,11 @@ from seqlab.errors import CheckpointError, RunFailed, SeqlabError, UsageError
 from seqlab.files import read
 from seqlab.runs.file_schemas import parse
 from seqlab.runs.folder import MAX_DESCRIPTION, RunFolder, folder_of_name
+from seqlab.runs.lookup import SWEEP
 from seqlab.sweeps.file_schemas import SweepFile, TrialFile
 
 _TRIAL = re.compile(r"trial-([0-9]{4,6})(?:-seed-([0-9]+))?")
-MARK = "sweep.json"
+MARK = SWEEP
 
 
 class SweepFolder:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from seqlab.experiment.located import Located
+from seqlab.experiment.yaml12 import dump_flow
 
 Label: TypeAlias = str | int | float | bool | None
 Point: TypeAlias = Mapping[str, Label]
@@ -87,6 +88,19 @@ class Dimension:
         if isinstance(self.values, Numbers):
             return Located(label, self.located.origin)
         return next(choice.located for choice in self.values if same(choice.label, label))
+
+    def in_words(self) -> str:
+        """The values, and where they are searched, in one line."""
+        values = self.values
+        if isinstance(values, Numbers):
+            kind = "whole numbers" if values.whole else "numbers"
+            words = f"{kind} from {values.low:g} to {values.high:g}"
+            words += " by logarithm" if values.log else ""
+            words += f" in steps of {values.step:g}" if values.step else ""
+        else:
+            words = " | ".join(dump_flow(choice.label) for choice in values)
+        where = [f"{c.name}={'|'.join(map(dump_flow, c.labels))}" for c in self.where]
+        return f"{words}, where {' and '.join(where)}" if where else words
 
     @property
     def listed(self) -> list[Label] | None:
