@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.errors import Interrupted, RunFailed, SeqlabError
@@ -152,7 +151,10 @@ def worker_main(job: Job, pipe: Connection) -> None:
     os.setpgrp()  # Ctrl-C on the terminal comes from the parent, once
     _end_with_parent()
     _say_nothing()
-    from seqlab.sweeps.working import work
+    if job.sweep.settings.workers > 1:
+        from seqlab.sweeps.ranks import work_on_ranks as work
+    else:
+        from seqlab.sweeps.working import work
 
     def tell(what: str, of_what: object) -> None:
         with suppress(OSError):  # the parent is gone, which another thread sees
@@ -181,5 +183,6 @@ def _end_with_parent() -> None:
 def _say_nothing() -> None:
     """What a run says is in its log; a terminal shows trials alone."""
     logging.getLogger("seqlab").addHandler(logging.NullHandler())
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 # until the process ends
-    sys.stderr = sys.stdout
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):  # of processes that this one starts, too
+        os.dup2(nowhere, descriptor)

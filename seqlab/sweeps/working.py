@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from seqlab.errors import Interrupted, SeqlabError
-from seqlab.registry import Registry, load_plugins
+from seqlab.registry import load_plugins
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.lock import in_use
-from seqlab.runs.resuming import resume
-from seqlab.runs.running import run
 from seqlab.runs.trial import PRUNED, Trial
 from seqlab.sweeps.folder import SweepFolder, status_of
 from seqlab.sweeps.job import Job
 from seqlab.sweeps.records import TrialRecord, judge_of, record_of
+from seqlab.sweeps.running import Runner
 from seqlab.sweeps.scores import ENDED
 from seqlab.sweeps.study import Study, Taken
 from seqlab.sweeps.watching import Watcher
@@ -36,8 +35,12 @@ class Busy(Exception):  # it says how it is
     """Somebody else has the run of a trial."""
 
 
+class GivenUp(SeqlabError):
+    """A trial failed, and with it this worker's processes; whoever started them may do so again."""
+
+
 def work(job: Job, tell: Tell) -> None:
-    """Run trials until all have ended.
+    """Run trials in this process until all have ended.
 
     Raises:
         Interrupted: a signal came; the run is saved.
@@ -45,7 +48,16 @@ def work(job: Job, tell: Tell) -> None:
     """
     registry = load_plugins(job.plugins, local=job.local, without=job.without)
     folder = SweepFolder(job.folder)
-    worker = Worker(job, folder, Study(job.sweep, folder, shared=job.shared), registry)
+    study = Study(job.sweep, folder, shared=job.shared)
+    work_with(Worker(job, folder, study, Runner(job, registry)), tell)
+
+
+def work_with(worker: Worker, tell: Tell) -> None:
+    """Have a worker run trials until all have ended.
+
+    Raises:
+        GivenUp: a trial failed, after which its processes can run no other.
+    """
     while worker.takes_one(tell) or not worker.study.is_over():
         pass
 
@@ -57,7 +69,7 @@ class Worker:
     job: Job
     folder: SweepFolder
     study: Study
-    registry: Registry
+    runner: Runner
 
     def takes_one(self, tell: Tell) -> bool:
         """Run a trial to its end; return False after a pause if there is none to take."""
@@ -71,6 +83,8 @@ class Worker:
                     return True
                 self.study.end(record)
                 tell("ended", record)
+                if record.state == "failed" and self.runner.ends_at_failure:
+                    raise GivenUp(record.reason)
                 return True
         time.sleep(0 if self.study.is_over() else PAUSE)
         return False
@@ -107,8 +121,7 @@ class Worker:
             if there:
                 self._resume(folder, trial)
             else:
-                experiment = sweep.experiment_at(taken.point, index, self.job.threads)
-                run(experiment, run_dir=folder.path, registry=self.registry, trial=trial)
+                self.runner.begin(taken.point, index, folder, trial)
         except (Interrupted, Busy):
             raise
         except Exception as error:
@@ -122,7 +135,7 @@ class Worker:
     def _resume(self, folder: RunFolder, trial: Trial) -> None:
         if in_use(folder.path):
             raise Busy
-        resume(folder.path, registry=self.registry, trial=trial)
+        self.runner.go_on(folder, trial)
 
     def _stuck(self, taken: Taken, first: RunFolder) -> str:
         """Note how far a trial is; say if it is always killed there."""
