@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import seqlab
 from benchmarks.sweeps.small import differs_from_alone, start, status, workers_of, write_sweep
 
 TRIALS, KILLS, PARALLEL = 60, 10, 4
-PAUSES = (3.0, 12.0)  # seconds between two kills, at random
+LONGEST = 8.0  # seconds after a trial has ended, at most, until a kill
 
 
 def check(share: float) -> list[tuple[str, str, bool]]:
@@ -27,7 +28,7 @@ def check(share: float) -> list[tuple[str, str, bool]]:
         folder = Path(name)
         write_sweep(folder, trials=trials, parallel=PARALLEL, prune="median", seed=1)
         began = time.monotonic()
-        killed = kill_often(folder, kills, random.Random(0))  # noqa: S311
+        killed = kill_often(folder, trials, kills, random.Random(0))  # noqa: S311
         seconds = time.monotonic() - began
         told = status(folder)
         numbers = sorted(row["trial"] for row in told["trials"])
@@ -52,12 +53,23 @@ def check(share: float) -> list[tuple[str, str, bool]]:
     ]
 
 
-def kill_often(folder: Path, kills: int, chance: random.Random) -> tuple[int, int]:
+def _wait_for(folder: Path, ended: int, process: subprocess.Popen[str]) -> None:
+    """Wait until so many trials have ended, and one is running."""
+    while process.poll() is None:
+        texts = [file.read_text("utf-8") for file in folder.glob("runs/small/trial-*/run.json")]
+        states = [json.loads(text)["status"] for text in texts]
+        if len(states) - states.count("running") >= ended and "running" in states:
+            return
+        time.sleep(0.2)
+
+
+def kill_often(folder: Path, trials: int, kills: int, chance: random.Random) -> tuple[int, int]:
     """Run a sweep to its end, with so many kills; return how many of workers, and of sweeps."""
     process = start(folder)
     of_workers = of_sweeps = 0
-    while of_workers + of_sweeps < kills:
-        time.sleep(chance.uniform(*PAUSES))
+    while (killed := of_workers + of_sweeps) < kills:
+        _wait_for(folder, killed * trials // kills, process)
+        time.sleep(chance.uniform(0, LONGEST))
         if process.poll() is not None:
             break
         workers = workers_of(process)

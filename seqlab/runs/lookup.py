@@ -32,6 +32,11 @@ def all_runs(root: Path = ROOT) -> list[RunFolder]:
     return sorted(map(RunFolder, whole), key=_start_time)
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (folder / SWEEP).is_file()
+
+
 def _start_time(run: RunFolder) -> float:
     """Return the time of `experiment.yaml`, which is written once."""
     try:
@@ -164,7 +169,7 @@ class _KnownRuns:
     def of_sweep(self, word: str) -> list[RunFolder]:
         """All runs of a sweep, if a word is the name of one."""
         folder = folder_of_name(word, self.root)
-        return all_runs(folder) if (folder / SWEEP).is_file() else []
+        return all_runs(folder) if is_sweep(folder) else []
 
     def by_glob(self, pattern: str) -> list[RunFolder]:
         if os.sep in pattern:

@@ -128,7 +128,7 @@ class SpaceReader:
             values: tuple[Choice, ...] | Numbers | None = self._choices(name, located)
         else:
             values = self._numbers(name, located)
-        return values and Dimension(name, key, values, where, located)
+        return None if values is None else Dimension(name, key, values, where, located)
 
     def _choices(self, name: str, located: Located) -> tuple[Choice, ...] | None:
         assert isinstance(located.value, list)  # noqa: S101 # for the type checker
@@ -165,7 +165,7 @@ class SpaceReader:
         if problem:
             self.complain(ends.origin, f"{name}.{form}", problem)
             return None
-        low, high = ends.value  # type: ignore[misc] # a list of two, as was checked
+        low, high = ends.at([0]), ends.at([1])
         step = located.items.get("step")
         if step is not None and (problem := _problem_of_step(step, low, high, log, whole)):
             self.complain(step.origin, f"{name}.step", problem)

@@ -163,11 +163,6 @@ def find_sweep(name: str, root: Path) -> SweepFolder:
     raise UsageError(f"sweep '{name}': there is none under {root}/{suggest(name, known)}")
 
 
-def is_sweep(path: Path) -> bool:
-    """Whether a folder is that of a sweep."""
-    return SweepFolder(path).exists
-
-
 def status_of(run: RunFolder) -> str:
     """The status in `run.json`; damaged, if it cannot be read."""
     try:

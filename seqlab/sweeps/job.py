@@ -25,7 +25,7 @@ class Job:
 
     sweep: Sweep
     folder: Path
-    plugins: Path | None = None
+    plugins: str | None = None
     local: bool = True
     without: Sequence[str] = ()
     threads: int | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from seqlab.experiment.yaml12 import dump_flow
+from seqlab.plots.sweep import Scale, SweepPicture, Tried
 from seqlab.printable import shown_path
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.lock import in_use
@@ -15,7 +17,7 @@ from seqlab.sweeps.folder import SweepFolder
 from seqlab.sweeps.optuna import optuna
 from seqlab.sweeps.records import Judge, TrialRecord, dimensions_in
 from seqlab.sweeps.settings import Metric
-from seqlab.sweeps.space import Dimension, Label
+from seqlab.sweeps.space import Dimension, Label, Numbers
 from seqlab.sweeps.study import frozen
 
 ORDER = ("finished", "pruned", "running", "interrupted", "failed", "waiting")
@@ -110,9 +112,11 @@ class SweepResults:
         """
         if len(self.finished) < FEWEST or len({trial.value for trial in self.finished}) < 2:
             return {}
-        study = self.study()
+        importance = optuna().importance
         try:
-            found = optuna().importance.get_param_importances(study)
+            found = importance.get_param_importances(
+                self.study(), evaluator=importance.PedAnovaImportanceEvaluator()
+            )
         except (ValueError, RuntimeError):  # no dimension that varies among those that finished
             return {}
         return {str(name): float(value) for name, value in found.items()}
@@ -125,6 +129,42 @@ class SweepResults:
             if trial.state != "begun":
                 study.add_trial(frozen(trial, tuple(self.dimensions)))
         return study
+
+    def picture(self) -> SweepPicture:
+        """Return what is drawn of the sweep."""
+        tried = [
+            Tried(t.number, t.value, self._in_words(t), t.state == "pruned")
+            for t in self.trials
+            if t.value is not None
+        ]
+        metric = self.metric
+        return SweepPicture(
+            name=str(self.description["name"]),
+            measure=f"{metric.split} {metric.name}, {metric.take}",
+            minimizes=self.minimizes,
+            scales=tuple(self._scales()),
+            tried=tuple(tried),
+            importances=self.importances(),
+        )
+
+    def _in_words(self, trial: TrialRecord) -> dict[str, Any]:
+        """A trial's settings, those of lists as texts."""
+        lists = {d.key for d in self.dimensions if not isinstance(d.values, Numbers)}
+        settings = self.settings(trial).items()
+        return {k: dump_flow(v) if k in lists else v for k, v in settings}
+
+    def _scales(self) -> Iterator[Scale]:
+        """An axis for each key, over all that is searched of it."""
+        by_key: dict[str, list[Dimension]] = {}
+        for dimension in self.dimensions:
+            by_key.setdefault(dimension.key, []).append(dimension)
+        for key, some in by_key.items():
+            lists = [d.listed or [] for d in some if not isinstance(d.values, Numbers)]
+            if len(lists) not in (0, len(some)):  # a list here, numbers there
+                continue
+            labels = dict.fromkeys(dump_flow(label) for one in lists for label in one)
+            logs = [d.values.log for d in some if isinstance(d.values, Numbers)]
+            yield Scale(key, bool(logs) and all(logs), tuple(labels))
 
 
 def status_now(trial: TrialRecord) -> str:

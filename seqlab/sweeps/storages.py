@@ -97,7 +97,7 @@ def _journal(path: Path) -> BaseStorage:
     journal = optuna().storages.journal
     lock = JournalLock(path)
 
-    class Journal(journal.JournalFileBackend):  # type: ignore[misc] # loaded late
+    class Journal(journal.JournalFileBackend):  # type: ignore[name-defined,misc] # loaded late
         def read_logs(self, log_number_from: int) -> Any:
             lock.check()
             return super().read_logs(log_number_from)

@@ -122,7 +122,8 @@ class Study:
         Raises:
             RunFailed: it cannot be opened again.
         """
-        broken = (Lost, KeyError, IndexError, OSError, ValueError, *_storage_errors())
+        broken: tuple[type[Exception], ...] = (Lost, LookupError, OSError, ValueError)
+        broken += _storage_errors()
         for attempt in range(ATTEMPTS):
             try:
                 if attempt:
@@ -304,7 +305,7 @@ def _owner() -> str:
     return socket.gethostname()
 
 
-def _storage_errors() -> tuple[type[Exception], ...]:
+def _storage_errors() -> tuple[type[Exception], type[Exception]]:
     """What Optuna and SQLAlchemy raise where a storage is away."""
     from sqlalchemy.exc import SQLAlchemyError
 
