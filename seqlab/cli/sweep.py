@@ -62,9 +62,10 @@ def run(
     A line for each trial goes to stdout as it ends, and how far the sweep is to stderr.
     """
     shown = loading(f"sweeping {file}", always=not dry_run)
-    from seqlab.sweeps.conducting import conduct, prepare
+    from seqlab.sweeps.conducting import conduct, hand_over, prepare
     from seqlab.sweeps.optuna import optuna
     from seqlab.sweeps.reading import read_sweep
+    from seqlab.sweeps.settings import Slurm
 
     optuna()
     registry = plugins.know()
@@ -74,6 +75,10 @@ def run(
         _print_plan(plan, root)
         return
     folder = prepare(plan, root)
+    if isinstance(plan.settings.executor, Slurm):
+        jobs = hand_over(plan, folder, registry, plan.settings.executor)
+        log.info("Submitted jobs: %s", ", ".join(jobs) or "none, as all trials have ended")
+        return
     conduct(plan, folder, registry, fail_fast=fail_fast, told=Progress(plan, folder, shown).hear)
     shown.close()
     _say_result(folder)
@@ -119,7 +124,10 @@ class Progress:
     def _line(self, trial: TrialRecord) -> str:
         from seqlab.runs.settings import in_words
 
-        settings = self._results.settings(trial)
+        settings = {
+            key: float(f"{value:.4g}") if isinstance(value, float) else value
+            for key, value in self._results.settings(trial).items()
+        }
         words = in_words(settings, list(settings))
         value = "" if trial.value is None else f"  {self._named(trial.value)}{self._mark(trial)}"
         return f"trial {trial.number:<4} {trial.state:<9}{value}  {words}"

@@ -55,8 +55,8 @@ class PointChecker:
     def _tried(self, dimensions: Sequence[Dimension]) -> Iterator[list[tuple[str, Located]]]:
         """Points in which each value, and both ends of numbers, are once at least."""
         for one in dimensions:
-            for point in _where_it_applies(one, dimensions):
-                for value in _ends(one):
+            for label, value in _ends(one):
+                for point in _where_it_applies(one, dimensions, label):
                     settings = settings_of(dimensions, point)
                     yield [(k, value if k == one.key else v) for k, v in settings]
 
@@ -71,7 +71,7 @@ class PointChecker:
         if not isinstance(numbers, Numbers) or numbers.whole:
             return None
         middle = Located(numbers.low + 0.3717 * (numbers.high - numbers.low), one.located.origin)
-        point = next(_where_it_applies(one, dimensions))
+        point = next(_where_it_applies(one, dimensions, numbers.low))
         settings = [(k, middle if k == one.key else v) for k, v in settings_of(dimensions, point)]
         refused = [c for c in self._complaints(settings) if c.key == one.key]
         if not refused or isinstance(numbers.step, int):
@@ -131,15 +131,21 @@ def _first_label(dimension: Dimension) -> Label:
     return values.low if isinstance(values, Numbers) else values[0].label
 
 
-def _ends(dimension: Dimension) -> list[Located]:
+def _ends(dimension: Dimension) -> list[tuple[Label, Located]]:
+    """All values of a list, or the least and the most number, with where they are written."""
     values = dimension.values
-    return [*values.ends] if isinstance(values, Numbers) else [c.located for c in values]
+    if isinstance(values, Numbers):
+        return [(values.low, values.ends[0]), (values.high, values.ends[1])]
+    return [(choice.label, choice.located) for choice in values]
 
 
-def _where_it_applies(one: Dimension, dimensions: Sequence[Dimension]) -> Iterator[Point]:
-    """Points at which a dimension applies: one for each component that it may be an option of."""
+def _where_it_applies(
+    one: Dimension, dimensions: Sequence[Dimension], own: Label
+) -> Iterator[Point]:
+    """Points at which a dimension has a label: one for each component that it may belong to."""
     wanted = {condition.name: condition.labels for condition in one.where}
-    for name, labels in wanted.items() or {"": (None,)}.items():
+    for name, labels in wanted.items() or {one.name: (own,)}.items():
         for label in labels:
-            chosen = {**{key: some[0] for key, some in wanted.items()}, name: label}
+            first = {key: some[0] for key, some in wanted.items()}
+            chosen = {**first, name: label, one.name: own}
             yield point_of(dimensions, lambda d, c=chosen: c.get(d.name, _first_label(d)))  # type: ignore[misc] # of a default

@@ -17,6 +17,7 @@ from seqlab.sweeps.job import Job
 from seqlab.sweeps.parallel import run_workers
 from seqlab.sweeps.reading import read_sweep
 from seqlab.sweeps.records import TrialRecord, description_of
+from seqlab.sweeps.settings import Slurm
 from seqlab.sweeps.study import Study
 from seqlab.sweeps.sweep import Sweep
 
@@ -54,7 +55,10 @@ def sweep(
         registry = know_plugins()
     plan = read_sweep(file, registry, overrides)
     folder = prepare(plan, named_path(root, "root"))
-    conduct(plan, folder, registry, fail_fast=fail_fast)
+    if isinstance(plan.settings.executor, Slurm):
+        hand_over(plan, folder, registry, plan.settings.executor)
+    else:
+        conduct(plan, folder, registry, fail_fast=fail_fast)
     return folder
 
 
@@ -101,7 +105,9 @@ def conduct(
         SweepInterrupted: a signal came; running trials are saved.
         RunFailed: a trial failed, and that was to end it.
     """
-    Study(plan, folder)
+    study = Study(plan, folder)
+    if study.is_over():
+        return
     failed: list[TrialRecord] = []
 
     def hear(what: str, of_what: object) -> None:
@@ -113,6 +119,20 @@ def conduct(
     run_workers(job, plan.settings.parallel, hear, lambda: fail_fast and bool(failed))
     if fail_fast and failed:
         raise RunFailed(f"trial {failed[0].number} failed: {failed[0].reason}")
+
+
+def hand_over(plan: Sweep, folder: SweepFolder, registry: Registry, slurm: Slurm) -> list[str]:
+    """Submit the workers of a sweep as jobs of Slurm; return their numbers.
+
+    Raises:
+        UsageError: submitit is not installed.
+        RunFailed: Slurm is not here, or refuses them.
+    """
+    from seqlab.sweeps.slurm import submit
+
+    if Study(plan, folder).is_over():
+        return []
+    return submit(job_of(plan, folder, registry), slurm)
 
 
 def job_of(plan: Sweep, folder: SweepFolder, registry: Registry) -> Job:
