@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -42,10 +43,11 @@ def database() -> Iterator[str]:
             _wait(user, found, folder)
             yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # it ends without waiting for clients
             with suppress(subprocess.TimeoutExpired):
                 server.wait(20)
             server.kill()
+            server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -105,9 +105,9 @@ def conduct(
         SweepInterrupted: a signal came; running trials are saved.
         RunFailed: a trial failed, and that was to end it.
     """
-    study = Study(plan, folder)
-    if study.is_over():
-        return
+    with Study(plan, folder) as study:
+        if study.is_over():
+            return
     failed: list[TrialRecord] = []
 
     def hear(what: str, of_what: object) -> None:
@@ -130,8 +130,9 @@ def hand_over(plan: Sweep, folder: SweepFolder, registry: Registry, slurm: Slurm
     """
     from seqlab.sweeps.slurm import submit
 
-    if Study(plan, folder).is_over():
-        return []
+    with Study(plan, folder) as study:
+        if study.is_over():
+            return []
     return submit(job_of(plan, folder, registry), slurm)
 
 

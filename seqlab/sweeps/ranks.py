@@ -101,10 +101,10 @@ def take_part(folder: Path) -> None:
         return
     connection = Client(str(folder / SOCKET))
     sweep_folder = SweepFolder(job.folder)
-    study = Study(job.sweep, sweep_folder, shared=job.shared)
     runner = RanksRunner(job, registry, turns)
-    worker = Worker(job, sweep_folder, study, runner)
-    work_with(worker, lambda what, of_what: connection.send((what, of_what)))
+    with Study(job.sweep, sweep_folder, shared=job.shared) as study:
+        worker = Worker(job, sweep_folder, study, runner)
+        work_with(worker, lambda what, of_what: connection.send((what, of_what)))
     turns.give({"what": "end"})
 
 

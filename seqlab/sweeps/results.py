@@ -15,10 +15,10 @@ from seqlab.runs.folder import RunFolder
 from seqlab.runs.lock import in_use
 from seqlab.sweeps.folder import SweepFolder
 from seqlab.sweeps.optuna import optuna
+from seqlab.sweeps.optuna_trials import frozen
 from seqlab.sweeps.records import Judge, TrialRecord, dimensions_in
 from seqlab.sweeps.settings import Metric
 from seqlab.sweeps.space import Dimension, Label, Numbers
-from seqlab.sweeps.study import frozen
 
 ORDER = ("finished", "pruned", "running", "interrupted", "failed", "waiting")
 FEWEST = 4  # finished trials, of which it can be said what matters

@@ -153,6 +153,14 @@ def _first_line(error: BaseException) -> str:
     return f"cannot be used ({str(cause).splitlines()[0][:200]})"
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections of a database; a journal has none."""
+    storage.remove_session()
+    engine = getattr(storage, "engine", None)
+    if engine is not None:
+        engine.dispose()
+
+
 @contextmanager
 def alone_with(storage_settings: Settings, folder: SweepFolder) -> Iterator[None]:
     """Wait until nobody else makes or mends the study, on this file system or in the database."""

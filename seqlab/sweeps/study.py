@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 from seqlab.errors import RunFailed, SeqlabError
 from seqlab.sweeps.folder import SweepFolder
 from seqlab.sweeps.optuna import optuna
+from seqlab.sweeps.optuna_trials import NAMES, frozen, grid_points, suggested
 from seqlab.sweeps.records import TrialRecord, judge_of
 from seqlab.sweeps.searching import distribution_of, pruner_of, sampler_of
-from seqlab.sweeps.space import Dimension, Label, Numbers, Point, grid
-from seqlab.sweeps.storages import Lost, alone_with, open_storage
+from seqlab.sweeps.space import Label, Point
+from seqlab.sweeps.storages import Lost, alone_with, close_storage, open_storage
 from seqlab.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -60,15 +61,28 @@ class Study:
     def __init__(self, sweep: Sweep, folder: SweepFolder, *, shared: bool = True) -> None:
         self._sweep, self._folder, self._shared = sweep, folder, shared
         self._mine: dict[int, Point] = {}
+        self._opened: o.storages.BaseStorage | None = None
         self._open()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to a database, if it has any."""
+        if self._opened is not None:
+            close_storage(self._opened)
 
     # -- opening
 
     def _open(self) -> None:
         """Open the study; make it, or what of it is missing, from the folders."""
         sweep = self._sweep
+        self.close()
         with alone_with(sweep.settings, self._folder):
-            self._storage = open_storage(sweep.settings, self._folder)
+            self._storage = self._opened = open_storage(sweep.settings, self._folder)
             self._study: o.study.Study = optuna().create_study(
                 storage=self._storage,
                 study_name=f"{sweep.name}-{sweep.identity[:16]}",
@@ -248,57 +262,6 @@ class Study:
         for trial in trials:
             counts[NAMES[trial.state.name]] = counts.get(NAMES[trial.state.name], 0) + 1
         return counts
-
-
-NAMES = {
-    "COMPLETE": "finished",
-    "PRUNED": "pruned",
-    "FAIL": "failed",
-    "RUNNING": "running",
-    "WAITING": "waiting",
-}
-"""Our words for Optuna's states."""
-
-
-def suggested(trial: o.trial.Trial, dimension: Dimension) -> Label:
-    """Return where a trial is in a dimension."""
-    values, name = dimension.values, dimension.name
-    if not isinstance(values, Numbers):
-        label: Label = trial.suggest_categorical(name, dimension.listed or [])
-        return label
-    if values.whole:
-        step = int(values.step or 1)
-        return int(
-            trial.suggest_int(name, int(values.low), int(values.high), step=step, log=values.log)
-        )
-    return float(
-        trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
-    )
-
-
-def frozen(record: TrialRecord, dimensions: tuple[Dimension, ...]) -> o.trial.FrozenTrial:
-    """Return a trial that has ended as Optuna has it."""
-    states = optuna().trial.TrialState
-    point = {d.name: record.point[d.name] for d in dimensions if d.name in record.point}
-    state = {"finished": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}
-    trial: o.trial.FrozenTrial = optuna().trial.create_trial(
-        state=state[record.state],
-        value=record.value if record.state != "failed" else None,
-        params=point,
-        distributions={d.name: distribution_of(d) for d in dimensions if d.name in point},
-        intermediate_values=dict(enumerate(record.rows, 1)),
-        user_attrs={"reason": record.reason[:2000]} if record.reason else {},
-    )
-    return trial
-
-
-def grid_points(sweep: Sweep) -> Mapping[int, Point]:
-    """Return the points of a grid by trial, in an order that the seed of the search gives."""
-    from random import Random
-
-    points = list(grid(sweep.dimensions))
-    Random(sweep.settings.seed).shuffle(points)  # noqa: S311 # no secret
-    return dict(enumerate(points))
 
 
 def _owner() -> str:

@@ -48,8 +48,8 @@ def work(job: Job, tell: Tell) -> None:
     """
     registry = load_plugins(job.plugins, local=job.local, without=job.without)
     folder = SweepFolder(job.folder)
-    study = Study(job.sweep, folder, shared=job.shared)
-    work_with(Worker(job, folder, study, Runner(job, registry)), tell)
+    with Study(job.sweep, folder, shared=job.shared) as study:
+        work_with(Worker(job, folder, study, Runner(job, registry)), tell)
 
 
 def work_with(worker: Worker, tell: Tell) -> None:

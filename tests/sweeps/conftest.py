@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,20 @@ def write(tiny: dict[str, Any]) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def worker(registry) -> Callable[..., Worker]:
+def worker(registry) -> Iterator[Callable[..., Worker]]:
     """Prepare the sweep of a file; return a worker in this process."""
+    opened: list[Study] = []
 
     def worker(file: Path, **changes: Any) -> Worker:
         plan = read_sweep(file, registry, changes)
         folder = prepare(plan, Path("runs"))
         job = job_of(plan, folder, registry)
-        return Worker(job, folder, Study(plan, folder), Runner(job, registry))
+        opened.append(Study(plan, folder))
+        return Worker(job, folder, opened[-1], Runner(job, registry))
 
-    return worker
+    yield worker
+    for study in opened:
+        study.close()
 
 
 @pytest.fixture
