@@ -39,6 +39,7 @@ BENCHMARKS = {
     "installs": "pip and uv on every interpreter at hand, sizes",
     "fsdp": "two processes with a share of the parameters each: loss and memory",
     "reliability": "resume, kills, faults, mutants",
+    "sweeps": "sweeps: kills, a lost journal, a shared database, the cost of a trial",
     "distributed": "runs on several processes: equal bits, failures, the exchange",
 }
 

@@ -27,12 +27,13 @@ SPACE: dict[str, Any] = {
     "cell.hidden_size": {"integers": [16, 96]},
     "optimizer.lr": {"log_range": [3e-4, 3e-2]},
 }
+REPEATS = 120
 SENTENCE = "the quick brown fox jumps over the lazy dog, and so on. "
 
 
-def write_sweep(folder: Path, *, repeats: int = 120, **keys: Any) -> Path:
+def write_sweep(folder: Path, **keys: Any) -> Path:
     """Write a text, an experiment on it and a sweep around that; return the sweep's file."""
-    (folder / "text.txt").write_text(SENTENCE * repeats, "utf-8")
+    (folder / "text.txt").write_text(SENTENCE * REPEATS, "utf-8")
     (folder / "base.yaml").write_text(dump_yaml(BASE), "utf-8")
     file = folder / "small.yaml"
     file.write_text(dump_yaml({"extends": "base.yaml", "space": SPACE, **keys}), "utf-8")

@@ -120,8 +120,8 @@ def _draw_slice(axes: Axes, picture: SweepPicture, scale: Scale) -> None:
 
 
 def _draw_importance(axes: Axes, picture: SweepPicture) -> None:
-    names = [one_line(name) for name in reversed(picture.importances)]
-    shares = list(reversed(picture.importances.values()))
+    bars = list(picture.importances.items())[::-1]
+    names, shares = [one_line(name) for name, _ in bars], [share for _, share in bars]
     axes.barh(range(len(names)), shares, color=COLORS[0])
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("importance (PED-ANOVA)")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from seqlab.arguments import named_path
@@ -13,6 +15,7 @@ from seqlab.experiment.overrides import Overrides
 from seqlab.registry import Registry
 from seqlab.runs.folder import ROOT
 from seqlab.sweeps.folder import SweepFolder, sweep_folder
+from seqlab.sweeps.hosts import present
 from seqlab.sweeps.job import Job
 from seqlab.sweeps.parallel import run_workers
 from seqlab.sweeps.reading import read_sweep
@@ -20,6 +23,8 @@ from seqlab.sweeps.records import TrialRecord, description_of
 from seqlab.sweeps.settings import Slurm
 from seqlab.sweeps.study import Study
 from seqlab.sweeps.sweep import Sweep
+
+log = logging.getLogger(__name__)
 
 Told = Callable[[str, object], None]
 """(what, of what): `begun` with the number of a trial, `ended` with its record."""
@@ -115,8 +120,11 @@ def conduct(
             failed.append(of_what)
         told(what, of_what)
 
-    job = job_of(plan, folder, registry)
-    run_workers(job, plan.settings.parallel, hear, lambda: fail_fast and bool(failed))
+    with present(folder.locks) as reach:
+        if reach == "nowhere":
+            log.warning("%s has no locks: trials that are killed are not resumed", folder.path)
+        job = replace(job_of(plan, folder, registry), reach=reach)
+        run_workers(job, plan.settings.parallel, hear, lambda: fail_fast and bool(failed))
     if fail_fast and failed:
         raise RunFailed(f"trial {failed[0].number} failed: {failed[0].reason}")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqlab.sweeps.hosts import Reach
 from seqlab.sweeps.sweep import Sweep
 
 
@@ -20,7 +21,7 @@ class Job:
         local: whether these are loaded.
         without: plugins that are left out.
         threads: of each run, unless the experiment says it; None: as torch decides.
-        shared: whether locks are seen by other hosts.
+        reach: how far locks reach.
     """
 
     sweep: Sweep
@@ -29,4 +30,4 @@ class Job:
     local: bool = True
     without: Sequence[str] = ()
     threads: int | None = None
-    shared: bool = True
+    reach: Reach = "hosts"

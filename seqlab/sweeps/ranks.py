@@ -102,7 +102,7 @@ def take_part(folder: Path) -> None:
     connection = Client(str(folder / SOCKET))
     sweep_folder = SweepFolder(job.folder)
     runner = RanksRunner(job, registry, turns)
-    with Study(job.sweep, sweep_folder, shared=job.shared) as study:
+    with Study(job.sweep, sweep_folder, reach=job.reach) as study:
         worker = Worker(job, sweep_folder, study, runner)
         work_with(worker, lambda what, of_what: connection.send((what, of_what)))
     turns.give({"what": "end"})

@@ -14,6 +14,7 @@ from typing import Any
 
 from seqlab.errors import Interrupted, RunFailed, UsageError
 from seqlab.sweeps.folder import SweepFolder
+from seqlab.sweeps.hosts import present
 from seqlab.sweeps.job import Job
 from seqlab.sweeps.settings import Slurm
 from seqlab.sweeps.sweep import Sweep
@@ -36,7 +37,8 @@ class SlurmWorker:
 
         signal.signal(signal.SIGUSR2, self._end)  # which submitit asks Slurm for
         try:
-            work(self.job, lambda what, of_what: None)
+            with present(SweepFolder(self.job.folder).locks) as reach:
+                work(replace(self.job, reach=reach), lambda what, of_what: None)
         except Interrupted:
             if not self.is_over:
                 raise

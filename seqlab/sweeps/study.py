@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqlab.errors import RunFailed, SeqlabError
 from seqlab.sweeps.folder import SweepFolder
+from seqlab.sweeps.hosts import Reach
 from seqlab.sweeps.optuna import optuna
 from seqlab.sweeps.optuna_trials import NAMES, frozen, grid_points, suggested
 from seqlab.sweeps.records import TrialRecord, judge_of
@@ -55,11 +56,11 @@ class Study:
     Args:
         sweep: of which it is the study.
         folder: of the sweep.
-        shared: whether a trial that another host left may be taken, as its lock would be seen.
+        reach: how far locks reach: who left a trial that is taken again.
     """
 
-    def __init__(self, sweep: Sweep, folder: SweepFolder, *, shared: bool = True) -> None:
-        self._sweep, self._folder, self._shared = sweep, folder, shared
+    def __init__(self, sweep: Sweep, folder: SweepFolder, *, reach: Reach = "hosts") -> None:
+        self._sweep, self._folder, self._reach = sweep, folder, reach
         self._mine: dict[int, Point] = {}
         self._opened: o.storages.BaseStorage | None = None
         self._open()
@@ -183,8 +184,10 @@ class Study:
         return sorted(found, key=lambda pair: (pair[1], pair[0]))
 
     def _may_take(self, trial: o.trial.FrozenTrial) -> bool:
-        """Whether the lock of a trial tells if it is running."""
-        return self._shared or trial.user_attrs.get(OWNER) in (None, _owner())
+        """Whether the lock of a trial that was begun tells if somebody has it."""
+        if self._reach == "host":
+            return trial.user_attrs.get(OWNER) == _owner()
+        return self._reach == "hosts"
 
     def _take(self, number: int) -> Taken | None:
         """Take a trial whose lock is held, unless another process has ended it meanwhile."""

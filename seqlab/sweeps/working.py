@@ -48,7 +48,7 @@ def work(job: Job, tell: Tell) -> None:
     """
     registry = load_plugins(job.plugins, local=job.local, without=job.without)
     folder = SweepFolder(job.folder)
-    with Study(job.sweep, folder, shared=job.shared) as study:
+    with Study(job.sweep, folder, reach=job.reach) as study:
         work_with(Worker(job, folder, study, Runner(job, registry)), tell)
 
 
