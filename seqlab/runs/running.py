@@ -13,16 +13,18 @@ from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
 from seqlab.distributed.launched import launched
 from seqlab.distributed.process_world import ProcessWorld
-from seqlab.distributed.settings import resolve_for
+from seqlab.distributed.settings import check_launch_of, resolve_for
 from seqlab.distributed.world import World
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.overrides import Overrides
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
-from seqlab.registry import Registry, Resolved, load_plugins
+from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.registry.given import Given
+from seqlab.remedies import Argument
 from seqlab.runs.building import DifferentModel, Parts, build
+from seqlab.runs.calls import Workers, call_on, packed
 from seqlab.runs.comparison import model_difference
 from seqlab.runs.description import describe_run, used_plugins, used_settings
 from seqlab.runs.dry_run import check_parts
@@ -34,17 +36,17 @@ from seqlab.runs.folder import (
     choose_path,
     new_run_folder,
 )
-from seqlab.runs.following import follow, lead, start_of
+from seqlab.runs.following import dismiss, follow, lead, start_of
 from seqlab.runs.initial_weights import FittingWeights
 from seqlab.runs.installed import installed_packages
-from seqlab.runs.launches import check_launch, run_of_launch
+from seqlab.runs.launches import check_launch, run_of_launch, was_ended_by
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
 from seqlab.runs.together import together
-from seqlab.runs.trial import Trial
+from seqlab.runs.trial import Trial, keep_trial
 from seqlab.runs.uncommitted import CodeState, code_state
 from seqlab.training.profiling import Profile
 
@@ -64,6 +66,8 @@ def run(
     registry: Registry | None = None,
     progress: Progress | None = None,
     profile: bool = False,
+    workers: int = 1,
+    max_restarts: int = 0,
     trial: Trial | None = None,
 ) -> Run:
     """Run an experiment: what `seqlab run` does.
@@ -80,11 +84,15 @@ def run(
         progress: reports what is built, and how much of the corpus is read; None: to the log.
         profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
             a trace of some steps in `profile.json`.
+        workers: compute on so many processes of this machine, which are started anew: the same
+            run, to the bit.
+        max_restarts: with `workers`, how often to go on from the last checkpoint after a failure.
         trial: what a sweep adds to a run of its own.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
     """
+    asked_for = Workers.asked_for(workers, max_restarts)
     if isinstance(experiment, Experiment):
         experiment = experiment.overridden(overrides)
     else:
@@ -95,6 +103,8 @@ def run(
     if run_dir is not None and (here is None or here.is_new):
         check_free(run_dir)
     registry = registry if registry is not None else load_plugins(given=plugins)
+    if asked_for is not None:
+        return _run_on(asked_for, experiment, run_dir, root, registry, profile)
     check_launch(here, run_dir)
     experiment, resolved = resolve_for(here, experiment, registry)
     with run_log() as handler, together(here, resolved) as world:
@@ -115,9 +125,8 @@ def run(
             remove_leftovers(path.parent)
         code = code_state((experiment.tree.origin.folder, *code_folders(resolved, registry)))
         with new_run_folder(path) as temporary:
+            keep_trial(temporary.trial, trial)
             description = _write_first_files(experiment, resolved, registry, parts, code, temporary)
-            if trial is not None:
-                write_synced(temporary.trial, trial.file)
         folder = RunFolder(path)
         with locked(path):
             write_to(handler, folder.log)
@@ -128,6 +137,29 @@ def run(
                 progress("Training", 0, None)
             Session(resolved, parts, folder, observers, description, profiler).run()
     return Run(folder, registry)
+
+
+def _run_on(
+    workers: Workers,
+    experiment: Experiment,
+    run_dir: Path | None,
+    root: Path,
+    registry: Registry,
+    profile: bool,
+) -> Run:
+    """Run an experiment in several processes, once it is known to be valid."""
+    resolved = resolve(experiment, registry)
+    check_launch_of(workers.number, resolved)
+    if profile:
+        raise UsageError(f"{Argument('profile')}: is for a run of one process")
+    path = choose_path(experiment.name, run_dir, root).absolute()
+    arguments = {
+        "experiment": packed(experiment, resolved),
+        "run_dir": str(path),
+        "root": str(root),
+    }
+    call_on(workers, "run", arguments, registry)
+    return Run(RunFolder(path), registry)
 
 
 def _go_on(
@@ -143,6 +175,9 @@ def _go_on(
     with locked(folder.path):
         write_to(handler, folder.log)
         description = folder.description()
+        if was_ended_by(launched(), description):
+            dismiss(world, folder.path)
+            return
         resolved = resolved_of(folder, description, registry)
         go_on(Before(folder, description), resolved, registry, world, progress)
 

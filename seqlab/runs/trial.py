@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from seqlab.atomic import write_synced
 from seqlab.records import Stop
 
 PRUNED = "pruned"
@@ -34,3 +36,9 @@ class Trial:
     def file(self) -> bytes:
         """The bytes of `trial.json`."""
         return (json.dumps(self.record, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def keep_trial(file: Path, trial: Trial | None) -> None:
+    """Write `trial.json`, if there is a trial."""
+    if trial is not None:
+        write_synced(file, trial.file)
