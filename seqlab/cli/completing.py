@@ -49,12 +49,6 @@ def runs_or_commands(context: click.Context, param: click.Parameter, begun: str)
     return found
 
 
-def sweeps(context: click.Context, _: click.Parameter, begun: str) -> Items:
-    """Names of sweeps."""
-    files = sorted(_root(context).glob("*/sweep.json"))
-    return _items((_Word(file.parent.name, "a sweep") for file in files), begun)
-
-
 def _words_of_runs(context: click.Context, with_ids: bool) -> Iterator[_Word]:
     from seqlab.runs.lookup import all_runs
 

@@ -84,15 +84,6 @@ def run(
     _say_result(folder)
 
 
-@command.command("rank", hidden=True)
-@click.argument("folder", type=PATH)
-def rank(folder: Path) -> None:
-    """Be one of several processes of a trial; a sweep starts them."""
-    from seqlab.sweeps.ranks import take_part
-
-    take_part(folder)
-
-
 class Progress:
     """Prints a line for each trial that ends, and shows how many have."""
 

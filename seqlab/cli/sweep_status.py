@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from seqlab.cli import completing
 from seqlab.cli.options import json_option, print_json, print_table, root_option, text_or_empty
 from seqlab.cli.streams import data, err, out
 from seqlab.errors import UsageError
@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 OPTIONAL = ("rows", "reason", "runs")  # the first to go where a terminal is narrow
 
 
+def _sweeps(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem[str]]:
+    """Names of sweeps, for a shell."""
+    root = Path(context.params.get("root") or "runs")
+    names = (file.parent.name for file in sorted(root.glob("*/sweep.json")))
+    return [CompletionItem(name, help="a sweep") for name in names if name.startswith(begun)]
+
+
 @click.command("status")
-@click.argument("name", shell_complete=completing.sweeps)
+@click.argument("name", shell_complete=_sweeps)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print tables in Markdown.")
 @json_option

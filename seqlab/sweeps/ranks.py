@@ -6,8 +6,11 @@ The worker launches them; the first one takes trials, and tells the others which
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection, Listener
@@ -18,8 +21,15 @@ from typing import Any
 
 from seqlab.distributed.joining import end_with_launcher, launcher_store
 from seqlab.distributed.launched import Launched, launched
-from seqlab.distributed.launching import ProcessesFailed, launch
-from seqlab.errors import UsageError
+from seqlab.distributed.launching import SIGNALS, ProcessesFailed, launch
+from seqlab.distributed.lost import Lost
+from seqlab.distributed.outcomes import (
+    exit_code_of_worker,
+    folder_of_launch,
+    write_beginning,
+    write_outcome,
+)
+from seqlab.errors import SeqlabError
 from seqlab.registry import Registry, load_plugins
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.resuming import resume
@@ -41,25 +51,31 @@ def work_on_ranks(job: Job, tell: Tell) -> None:
     """Run trials, each on several processes, until all have ended.
 
     Raises:
-        SystemExit: a signal came; the run is saved.
+        Interrupted: a signal came; the run is saved.
+        SystemExit: a signal came, and there was no run to save.
         SeqlabError: the processes fail before they end a trial.
     """
     with TemporaryDirectory(prefix="seqlab-sweep-") as name:
         Path(name, JOB).write_bytes(pickle.dumps(job))
         relay = _Relay(Path(name, SOCKET), tell)
         failed = 0
-        while failed < MOST_FAILED:
+        while True:
             before = relay.ended
             try:
-                outcome = launch(["sweep", "rank", name], job.sweep.settings.workers)
+                launch([sys.executable, "-m", __name__, name], job.sweep.settings.workers)
+                return
             except ProcessesFailed as error:
+                _end_if_told(error)
                 failed = 0 if relay.ended > before else failed + 1
-                last = error
-                continue
-            if outcome is not None and outcome.code:
-                raise SystemExit(outcome.code)
-            return
-        raise last
+                if failed == MOST_FAILED:
+                    raise
+
+
+def _end_if_told(error: ProcessesFailed) -> None:
+    """End this process if a signal, which it passed on, ended those that had no run to save."""
+    for number in SIGNALS:
+        if any(line.endswith(f"killed by {signal.Signals(number).name}") for line in error.lines):
+            raise SystemExit(128 + number) from error
 
 
 class _Relay:
@@ -87,11 +103,25 @@ class _Relay:
 # -- in the processes
 
 
-def take_part(folder: Path) -> None:
-    """Be one of the processes of a worker: the first takes trials, the others follow it."""
-    here = launched()
-    if here is None:
-        raise UsageError("`rank` is what a sweep starts by itself")
+def _main(folder: Path) -> int:
+    """Take part in this process, which was launched; return its exit code."""
+    here, launch_folder = launched(), folder_of_launch()
+    if here is None or launch_folder is None:
+        raise SystemExit("a sweep starts this, where it has `workers`")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is a run to save
+    logging.getLogger("seqlab").addHandler(logging.NullHandler())
+    write_beginning(launch_folder, here)
+    try:
+        _take_part(here, folder)
+    except SeqlabError as error:
+        lost = error.rank if isinstance(error, Lost) else None
+        write_outcome(launch_folder, here, error.exit_code, error.lines, lost)
+        return exit_code_of_worker(error.exit_code)
+    return 0
+
+
+def _take_part(here: Launched, folder: Path) -> None:
+    """The first process takes trials, the others follow it."""
     end_with_launcher()
     job: Job = pickle.loads((folder / JOB).read_bytes())  # noqa: S301 # of our own parent
     registry = load_plugins(job.plugins, local=job.local, without=job.without)
@@ -163,3 +193,7 @@ def _follow(job: Job, registry: Registry, turns: Turns) -> None:
             begin_run(job, registry, turn["point"], turn["index"], folder, None)
         else:
             resume(folder.path, registry=registry)
+
+
+if __name__ == "__main__":
+    sys.exit(_main(Path(sys.argv[1])))
