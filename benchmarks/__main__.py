@@ -40,6 +40,7 @@ BENCHMARKS = {
     "fsdp": "two processes with a share of the parameters each: loss and memory",
     "reliability": "resume, kills, faults, mutants",
     "web": "the page of seqlab serve: many runs, many browsers, hostile input",
+    "sweeps": "sweeps: kills, a lost journal, a shared database, the cost of a trial",
     "distributed": "runs on several processes: equal bits, failures, the exchange",
 }
 

@@ -97,6 +97,7 @@ if TYPE_CHECKING:  # `as` says that the name is meant to be had from here
     from seqlab.runs.running import run as run
     from seqlab.runs.several import compare as compare
     from seqlab.runs.several import runs as runs
+    from seqlab.sweeps.conducting import sweep as sweep
     from seqlab.training.loss import head_loss as head_loss
     from seqlab.training.loss import head_scores as head_scores
     from seqlab.vocabulary import Vocabulary as Vocabulary
@@ -136,6 +137,7 @@ _HOMES = {
     "seqlab.runs.resuming": "resume",
     "seqlab.runs.running": "run",
     "seqlab.runs.several": "compare",
+    "seqlab.sweeps.conducting": "sweep",
     "seqlab.training.loss": "head_loss head_scores",
     "seqlab.vocabulary": "Vocabulary",
 }
@@ -149,9 +151,9 @@ _OF_API_1 = (
 
 
 _FOR_USERS = (
-    "compare load_plugins open_run read_experiment resume run runs Experiment Run CheckpointError "
-    "CorpusError CorpusUnavailable ExperimentError Interrupted PluginError RunFailed SeqlabError "
-    "UsageError"
+    "compare load_plugins open_run read_experiment resume run runs sweep Experiment Run "
+    "CheckpointError CorpusError CorpusUnavailable ExperimentError Interrupted PluginError "
+    "RunFailed SeqlabError UsageError"
 )
 _FOR_AUTHORS = (
     "component hookimpl unroll Batch Cell CellFactory Corpus CorpusFactory Count Decoder "

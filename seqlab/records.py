@@ -133,7 +133,7 @@ class CheckpointSaved(Record):
 
 @dataclass(frozen=True)
 class RunEnded(Record):
-    """`status` is finished, stopped, interrupted or failed; `seconds` is wall time."""
+    """`status` is finished, stopped, pruned, interrupted or failed; `seconds` is wall time."""
 
     status: str
     step: int

@@ -29,7 +29,7 @@ ROOMS = (
         "training",
         "generation",
     ),
-    *("plots", "runs", "web"),
+    *("plots", "runs", "web", "sweeps"),
     *("scaffold", "testing", "cli"),
 )
 DOORS = {"__init__", "__main__", "deprecated", "loops", "network", "visible"}

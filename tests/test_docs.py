@@ -24,6 +24,7 @@ from seqlab.cli.main import call
 from seqlab.experiment import read_experiment
 from seqlab.experiment.kinds import KINDS, REQUIRED_SECTIONS
 from seqlab.registry import resolve
+from seqlab.sweeps.reading import read_sweep
 from seqlab.testing import checks_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,6 +96,9 @@ class Reader:
     def _yaml(self, text: str) -> None:
         path = named(text) or Path("block.yaml")
         write(path, text)
+        if re.search(r"^space:", text, re.MULTILINE):
+            read_sweep(path, seqlab.load_plugins())
+            return
         experiment = read_experiment(path)
         if not set(REQUIRED_SECTIONS) <= experiment.tree.items.keys():
             write(Path("block.yaml"), f"extends: {BASE}\n{text}")

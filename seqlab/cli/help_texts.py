@@ -16,6 +16,7 @@ GROUPS = {
         "init": "Create a working folder with experiments and plugins.",
         "run": "Run an experiment.",
         "resume": "Continue a run from its latest checkpoint.",
+        "sweep": "Search a space of experiments, in many runs.",
     },
     "Look at runs": {
         "runs": "List, tag, annotate and remove runs.",
@@ -57,6 +58,15 @@ EXAMPLES = {
         "seqlab resume latest",
         "seqlab resume jay_rnn --set train.epochs=500",
     ),
+    "sweep": (
+        "seqlab sweep experiments/sweeps/cells.yaml",
+        "seqlab sweep status cells",
+    ),
+    "sweep run": (
+        "seqlab sweep experiments/sweeps/cells.yaml --set parallel=4 --set trials=100",
+        "seqlab sweep experiments/sweeps/cells.yaml --dry-run",
+    ),
+    "sweep status": ("seqlab sweep status cells", "seqlab sweep status cells --json"),
     "runs": (
         "seqlab runs --where cell=gru --sort best",
         "seqlab runs tag latest baseline",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli import completing
+from seqlab.cli.drawing import check_dots, width_of_terminal
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PATH, Whole, json_option, print_json, root_option
+from seqlab.cli.plot_sweep import print_sweep
 from seqlab.cli.streams import data, err, has_colors
 from seqlab.errors import UsageError
 from seqlab.printable import one_line, shown_path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _XS, _LOGS = ("step", "epoch", "tokens", "time"), ("x", "y", "xy")
-_DOT = "\u28ff"
 
 
 @click.command("plot")
@@ -67,14 +67,21 @@ def command(
     RUN is a folder, a name (its latest run), an id's beginning, a tag, a glob such as 'jay_*', a
     folder of runs, or latest. Runs that differ only in the seed are one line: their median, in a
     band from the least to the most.
+
+    Of a sweep alone, by its name, it draws parallel coordinates, the value by each option and the
+    importance of each (in the terminal without the first); with --metric, the curves of its runs.
     """
     if out is not None and as_json:
         raise UsageError("--out and --json exclude each other: choose one")
     from seqlab.plots.saving import check_format
-    from seqlab.runs.lookup import find_runs
+    from seqlab.runs.folder import folder_of_name
+    from seqlab.runs.lookup import find_runs, is_sweep
 
     if out is not None:
         check_format(out)
+    if len(runs) == 1 and not metrics and is_sweep(folder_of_name(runs[0], root)):
+        print_sweep(runs[0], out, as_json, root)
+        return
     shown = loading(f"drawing {' '.join(runs)}")
     folders = find_runs(runs, root)
     shown("Importing torch")
@@ -124,17 +131,7 @@ def _plain(value: Any) -> Any:
 
 def _print(drawn: list[Panel]) -> None:
     """Print on the terminal, or at 80 columns where there is none."""
-    from rich.console import Console
-
     from seqlab.plots.terminal import text_of
 
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        _DOT.encode(encoding)
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"the encoding of this terminal ({encoding}) has no dots to draw with; take --out FILE,"
-            " or PYTHONIOENCODING=utf-8"
-        ) from None
-    width = Console().width if sys.stdout.isatty() or os.environ.get("COLUMNS") else 80
-    data(text_of(drawn, width, colored=has_colors(sys.stdout)))
+    check_dots()
+    data(text_of(drawn, width_of_terminal(), colored=has_colors(sys.stdout)))

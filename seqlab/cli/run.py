@@ -162,7 +162,7 @@ def _resume_unfinished(
 
     _, resolved = resolve_for(launched(), experiment, registry)
     runs = runs_of(experiment.name, resolved, run_dir, root)
-    ended = ("finished", "stopped")
+    ended = ("finished", "stopped", "pruned")
     unfinished = [run for run in runs if run.description()["status"] not in ended]
     if unfinished:
         finished = resume(unfinished[-1].path, registry=registry, progress=shown)

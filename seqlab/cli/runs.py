@@ -33,6 +33,7 @@ STYLES = {
     "finished": "green",
     "running": "cyan",
     "stopped": "yellow",
+    "pruned": "yellow",
     "interrupted": "yellow",
     "killed": "red",
     "failed": "bold red",
@@ -43,10 +44,12 @@ STYLES = {
 class RunsGroup(click.Group):
     """Lists runs unless its first argument is the name of a command."""
 
+    default = "list"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_help = bool(args) and args[0] in ctx.help_option_names
         if not (args and args[0] in self.commands) and not is_help:
-            args = ["list", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def joined(here: Launched | None, device: torch.device) -> Iterator[World]:
         return
     import torch.distributed as dist
 
-    _end_with_launcher()
+    end_with_launcher()
     orders = Orders(_meet(here, device), here.rank, here.size)
     with orders.beating():
         yield ProcessWorld(here, orders, device)
@@ -49,7 +50,7 @@ def _meet(here: Launched, device: torch.device) -> Any:
     import torch.distributed as dist
 
     try:
-        store = dist.PrefixStore(f"seqlab/{here.id}/{here.attempt}", _store(here))  # type: ignore[attr-defined]
+        store = dist.PrefixStore(f"seqlab/{here.id}/{here.attempt}", launcher_store(here))  # type: ignore[attr-defined]
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(
             backend, store=store, rank=here.rank, world_size=here.size, timeout=JOINING
@@ -61,7 +62,7 @@ def _meet(here: Launched, device: torch.device) -> Any:
     return store
 
 
-def _store(here: Launched) -> Any:
+def launcher_store(here: Launched) -> Any:
     """The store of the launcher, or, where it has none, of the first process."""
     import torch.distributed as dist
 
@@ -91,7 +92,8 @@ def _wait_for(host: str, port: int) -> None:
             return
 
 
-def _end_with_launcher() -> None:
+@cache
+def end_with_launcher() -> None:
     """End this process when its launcher has died, which would leave it behind."""
     launcher = os.getppid()
 

@@ -84,16 +84,30 @@ def read_experiment(
     else:
         path = named_path(source, "experiment")
         text, stem = read_text(path, record=record), path.stem
-        tree = _mapping(text, path)
+        tree = mapping_in(text, path)
         if not record:
-            tree = _merge_bases(tree, path.parent, (path.absolute(),), count())
+            tree = with_bases(tree, path)
         elif "extends" in tree.items:
             message = "should not be in the record of a run, whose settings are complete"
             raise refusal(tree.items["extends"].origin, "extends", message)
     return Experiment(name or stem, tree, text).overridden(overrides)
 
 
-def _mapping(text: str, path: Path) -> Located:
+def with_bases(tree: Located, path: Path) -> Located:
+    """Lay what a file has over the files that it extends.
+
+    Raises:
+        ExperimentError: one of these cannot be read, or is no experiment.
+    """
+    return _merge_bases(tree, path.parent, (path.absolute(),), count())
+
+
+def mapping_in(text: str, path: Path) -> Located:
+    """Read the text of a file as one mapping that is not empty.
+
+    Raises:
+        ExperimentError: it is something else.
+    """
     origin = Origin(str(path), folder=path.parent.absolute())
     tree = load_yaml(text, origin)
     if not isinstance(tree.value, dict):
@@ -140,7 +154,7 @@ def _read_base(
     if next(count) >= MAX_BASES:
         raise refusal(base.origin, "extends", f"leads to more than {MAX_BASES} files")
     _expect_experiment(text, path, base.origin)
-    return _merge_bases(_mapping(text, path), path.parent, (*seen, path.absolute()), count)
+    return _merge_bases(mapping_in(text, path), path.parent, (*seen, path.absolute()), count)
 
 
 def _expect_experiment(text: str, path: Path, origin: Origin) -> None:

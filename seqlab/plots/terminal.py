@@ -43,7 +43,7 @@ def _panel(panel: Panel, width: int, *, colored: bool) -> str:
 
 def _lines(panel: Panel, dots: int, colored: bool) -> list[str]:
     """The picture, with so many columns of dots."""
-    figure = _new_figure()
+    figure = new_figure()
     figure.width, figure.height = max(dots, NARROWEST), HEIGHT
     figure.color_mode = "byte"
     figure.with_colors = colored
@@ -64,7 +64,8 @@ def _columns_of(line: str) -> int:
     return columns(re.sub(r"\x1b\[[0-9;]*m", "", line))
 
 
-def _new_figure() -> Any:
+def new_figure() -> Any:
+    """Return a figure of plotille; raise UsageError if that is not installed."""
     try:
         import plotille
     except ImportError:
@@ -96,11 +97,12 @@ def _placed(value: float, logarithmic: bool) -> float:
 def _set_limits(figure: Any, panel: Panel) -> None:
     """The least and the most of both axes, a little apart where they are one point."""
     pieces = [piece for line in panel.lines for piece in _pieces(line, panel.axes.log)]
-    figure.set_x_limits(*_limits([x for xs, _ in pieces for x in xs]))
-    figure.set_y_limits(*_limits([y for _, ys in pieces for y in ys]))
+    figure.set_x_limits(*limits([x for xs, _ in pieces for x in xs]))
+    figure.set_y_limits(*limits([y for _, ys in pieces for y in ys]))
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
+def limits(values: Sequence[float]) -> tuple[float, float]:
+    """Return the least and the most, a little apart where they are one."""
     least, most = min(values), max(values)
     return (least, most) if most > least else (least - 0.5, most + 0.5)
 

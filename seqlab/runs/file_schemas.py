@@ -102,7 +102,7 @@ class Description(TypedDict):
     format: Literal[1]
     id: NotRequired[Short]
     name: Short
-    status: Literal["running", "finished", "stopped", "failed", "interrupted"]
+    status: Literal["running", "finished", "stopped", "pruned", "failed", "interrupted"]
     started: Short
     ended: Short | None
     step: NotNegativeInt

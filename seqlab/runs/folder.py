@@ -35,7 +35,7 @@ FOLDERS = frozenset({"checkpoints", "plugins", "tensorboard"})
 FILES = frozenset(
     {"experiment.yaml", "resolved.yaml", "run.json", "metrics.jsonl", "samples.jsonl", "log.txt"}
     | {"run.lock", "run.lock.json", "profile.json", "metrics.csv", "notes.json"}
-    | {"packages.txt", "diff.patch"}
+    | {"packages.txt", "diff.patch", "trial.json"}
 )
 MAX_LINE = 64 << 20  # bytes, of a row
 _OWN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
@@ -53,6 +53,7 @@ class RunFolder:
         self.profile = path / "profile.json"
         self.notes = path / "notes.json"
         self.packages = path / "packages.txt"
+        self.trial = path / "trial.json"
         self.patch = path / "diff.patch"
         self.log = path / "log.txt"
         self.plugins = path / "plugins"

@@ -27,6 +27,7 @@ from seqlab.runs.running import code_folders, resolved_text
 from seqlab.runs.saved_parts import load_latest, restored_tokenizer
 from seqlab.runs.session import Session
 from seqlab.runs.stopping import Stopping
+from seqlab.runs.trial import Trial
 from seqlab.runs.uncommitted import MAX_RECORD, CodeState, code_state
 from seqlab.training.checkpoint import (
     Checkpoint,
@@ -49,12 +50,14 @@ class Before:
         description: the content of its `run.json`.
         overrides: what changes.
         checkpoint: the step to go on from; None: the latest.
+        trial: what a sweep adds to a run of its own.
     """
 
     folder: RunFolder
     description: dict[str, Any]
     overrides: tuple[str, ...] = ()
     checkpoint: int | None = None
+    trial: Trial | None = None
 
 
 def resolved_of(
@@ -130,7 +133,7 @@ def _train(
     now = after | kept | {"resumed": [*description.get("resumed", []), done]}
     asked = {k: v for k, v in description["corpus"].items() if k in ("asked_for", "stand_in")}
     now["corpus"] |= asked  # resolved.yaml has only the corpus that was used
-    session = Session(resolved, parts, folder, Observers(resolved.observers), now)
+    session = Session(resolved, parts, folder, Observers(resolved.observers, run.trial), now)
     with disk_errors(folder.path):
         if saved is not None:
             with checkpoint_errors(checkpoint_path(folder.checkpoints, saved.step)):

@@ -16,10 +16,11 @@ from seqlab.arguments import named_path
 from seqlab.atomic import is_unfinished
 from seqlab.errors import SeqlabError, UsageError
 from seqlab.remedies import Verb
-from seqlab.runs.folder import ROOT, RunFolder, is_given_name
+from seqlab.runs.folder import ROOT, RunFolder, folder_of_name, is_given_name
 from seqlab.runs.hub import is_address, pull
 from seqlab.runs.notes import read_notes
 
+SWEEP = "sweep.json"  # is in the folder of a sweep, beside the folders of its runs
 _MOST_NAMED = 5
 
 
@@ -29,6 +30,11 @@ def all_runs(root: Path = ROOT) -> list[RunFolder]:
     folders = [file.parent for file in files]
     whole = [path for path in folders if not (is_unfinished(path) or is_unfinished(path.parent))]
     return sorted(map(RunFolder, whole), key=_start_time)
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (folder / SWEEP).is_file()
 
 
 def _start_time(run: RunFolder) -> float:
@@ -61,6 +67,7 @@ def find_runs(patterns: Iterable[str | Path], root: Path = ROOT) -> list[RunFold
     - an address of a model hub, such as `hf://OWNER/NAME@REVISION`: the run there, in the cache;
     - the folder of a run, or a path of a folder that holds runs, which stands for all of them;
     - `latest`, the run that was started last;
+    - the name of a sweep: all of its runs;
     - the name of an experiment: its latest run;
     - a tag: all runs that have it;
     - the beginning of one run's id, or of its folder's name;
@@ -147,6 +154,8 @@ class _KnownRuns:
         """What a word that is no path stands for; raise UsageError if it begins several ids."""
         if word == "latest" and self.folders:
             return self.folders[-1:]
+        if runs := self.of_sweep(word):
+            return runs
         if named := [known.run for known in self.runs if known.name == word]:
             return named[-1:]
         if tagged := [known.run for known in self.runs if word in known.tags]:
@@ -156,6 +165,11 @@ class _KnownRuns:
             ids = ", ".join(known.ids[0] for known in matches[:_MOST_NAMED])
             raise UsageError(f"run '{word}': the ids of several runs begin with it: {ids}")
         return [known.run for known in matches]
+
+    def of_sweep(self, word: str) -> list[RunFolder]:
+        """All runs of a sweep, if a word is the name of one."""
+        folder = folder_of_name(word, self.root)
+        return all_runs(folder) if is_sweep(folder) else []
 
     def by_glob(self, pattern: str) -> list[RunFolder]:
         if os.sep in pattern:

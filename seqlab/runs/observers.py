@@ -14,18 +14,24 @@ from seqlab.interrupts import reraise_interrupt
 from seqlab.records import Record, StepEnded, Stop
 from seqlab.registry import Bound
 from seqlab.registry.error_summary import reason
+from seqlab.runs.trial import Pruned, Trial
 
 log = logging.getLogger(__name__)
 
+SWEEP = ":sweep"  # the key of what a sweep adds
+
 
 class Observers:
-    """The observers of a run, in the order of the experiment."""
+    """The observers of a run, in the order of the experiment; then that of a sweep, if any."""
 
-    def __init__(self, bound: Sequence[Bound]) -> None:
+    def __init__(self, bound: Sequence[Bound], trial: Trial | None = None) -> None:
         self._bound = {f"{i}:{b.component.name}": b for i, b in enumerate(bound)}
         self._observers = {name: _build(b) for name, b in self._bound.items()}
+        if trial is not None and trial.watcher is not None:
+            self._observers[SWEEP] = trial.watcher
         self.failures: list[str] = []
         self.stopped_by = ""  # which observer asked for the end, and why
+        self.pruned = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of those observers that have one."""
@@ -78,7 +84,12 @@ class Observers:
 
     def _take(self, returned: Any, name: str) -> None:
         """Note that an observer asks for the end of the run; the first one counts."""
-        if isinstance(returned, Stop) and not self.stopped_by:
+        if not isinstance(returned, Stop) or self.stopped_by:
+            return
+        self.pruned = isinstance(returned, Pruned)
+        if self.pruned:
+            self.stopped_by = returned.reason
+        else:
             self.stopped_by = f"observer '{name.partition(':')[2]}': {returned.reason}"
 
     def _methods(self, name: str) -> list[tuple[str, Any]]:

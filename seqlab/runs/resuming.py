@@ -29,6 +29,7 @@ from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.lookup import all_runs, find_run
 from seqlab.runs.together import together
+from seqlab.runs.trial import Trial
 
 CHANGEABLE = (
     *("train.epochs", "train.steps", "train.max_minutes", "train.checkpoint", "train.stop"),
@@ -50,6 +51,7 @@ def resume(
     progress: Progress | None = None,
     workers: int = 1,
     max_restarts: int = 0,
+    trial: Trial | None = None,
 ) -> Run:
     """Go on with a run from its latest undamaged checkpoint: what `seqlab resume` does.
 
@@ -65,6 +67,7 @@ def resume(
         progress: reports what is built, and how much of the corpus is read; None: to the log.
         workers: compute on so many processes of this machine, which are started anew.
         max_restarts: with `workers`, how often to go on from the last checkpoint after a failure.
+        trial: what a sweep adds to a run of its own.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -100,7 +103,7 @@ def resume(
                 dismiss(world, folder.path)
             else:
                 write_to(handler, folder.log)
-                before = Before(folder, description, tuple(overrides), checkpoint)
+                before = Before(folder, description, tuple(overrides), checkpoint, trial)
                 go_on(before, resolved, registry, world, progress)
     return Run(folder, registry)
 

@@ -46,6 +46,7 @@ from seqlab.runs.logs import run_log, write_to
 from seqlab.runs.observers import Observers
 from seqlab.runs.session import Session
 from seqlab.runs.together import together
+from seqlab.runs.trial import Trial, keep_trial
 from seqlab.runs.uncommitted import CodeState, code_state
 from seqlab.training.profiling import Profile
 
@@ -67,6 +68,7 @@ def run(
     profile: bool = False,
     workers: int = 1,
     max_restarts: int = 0,
+    trial: Trial | None = None,
 ) -> Run:
     """Run an experiment: what `seqlab run` does.
 
@@ -85,6 +87,7 @@ def run(
         workers: compute on so many processes of this machine, which are started anew: the same
             run, to the bit.
         max_restarts: with `workers`, how often to go on from the last checkpoint after a failure.
+        trial: what a sweep adds to a run of its own.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
@@ -116,12 +119,13 @@ def run(
             progress("Checking the experiment", 0, None)
         check_parts(resolved)
         parts = _build(resolved, registry, root, progress, world)
-        observers = Observers(resolved.observers)
+        observers = Observers(resolved.observers, trial)
         path = choose_path(experiment.name, run_dir, root)
         if run_dir is None:
             remove_leftovers(path.parent)
         code = code_state((experiment.tree.origin.folder, *code_folders(resolved, registry)))
         with new_run_folder(path) as temporary:
+            keep_trial(temporary.trial, trial)
             description = _write_first_files(experiment, resolved, registry, parts, code, temporary)
         folder = RunFolder(path)
         with locked(path):

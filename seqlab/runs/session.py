@@ -33,6 +33,7 @@ from seqlab.runs.observers import Observers
 from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
 from seqlab.runs.stopping import Best, Stopping
+from seqlab.runs.trial import PRUNED
 from seqlab.training.checkpoint import (
     Checkpoint,
     check_state,
@@ -121,8 +122,8 @@ class Session:
         epoch, group = training.epochs.place(training.done)
         ends_epoch = group + 1 == training.epochs.steps(epoch)
         self.due = self.intervals.after(Place(training.done + 1, epoch + 1, ends_epoch))
-        stop = bool(self.reason or request.signal)
-        return Wishes(stop, any(self.due) or ends_epoch, request.signal)
+        due = any(self.due) or ends_epoch
+        return Wishes(bool(self.reason or request.signal), due, request.signal)
 
     def _after(self, step: Step) -> None:
         """Record, evaluate and save what is due after a step; saving comes last."""
@@ -151,16 +152,16 @@ class Session:
     @property
     def reason(self) -> str:
         """Why the run ends before its last step; empty: it does not."""
-        limit = self.resolved.train.max_minutes
-        if limit is not None and self.minutes >= limit:
+        if (limit := self.resolved.train.max_minutes) is not None and self.minutes >= limit:
             return f"{limit:g} minutes are over"
         return self.stopping.reason or self.observers.stopped_by
 
     @property
     def _status(self) -> str:
         """How a run has ended that neither failed nor was interrupted."""
-        is_cut_short = self.training.done < self.parts.total_steps
-        return "stopped" if self.observers.stopped_by and is_cut_short else "finished"
+        if not self.observers.stopped_by or self.training.done == self.parts.total_steps:
+            return "finished"
+        return PRUNED if self.observers.pruned else "stopped"
 
     def _finish(self, request: Request) -> None:
         """Save, and write the last rows, unless the run was interrupted."""
@@ -171,6 +172,8 @@ class Session:
             raise error(self.training.done, self._resumption(), request.exit_code)
         if self.reason:
             log.info("The run ends after step %d: %s", self.training.done, self.reason)
+        if self._status == PRUNED:  # its rows are the first ones of the whole run
+            return
         last = self.last
         if last is None:  # a run of no steps
             self.recorder.sampled(epoch=0)

@@ -65,7 +65,7 @@ TEXTS = (
     "long " * 2000,
 )
 NORMS = {"layers.0.weight": Norms(3.0, 0.1, 1e-3), "head.bias": Norms(0.0, NAN, INFINITY)}
-STATUSES = ("finished", "interrupted", "failed", "stopped")
+STATUSES = ("finished", "interrupted", "failed", "stopped", "pruned")
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Sweeps: killed, without their journal, on a database, and what a trial costs."""

@@ -1,0 +1,1 @@
+"""A space of experiments in -> runs and a study out, on Optuna."""
