@@ -59,6 +59,11 @@ class Objective(Protocol):
     - `loss(hidden, head, window, state) -> tuple[Terms, State]` with a fourth parameter: it carries
       a state from window to window, by the rules of `State`; None: all rows are fresh.
 
+    - `penalties(outputs: Tensor, hidden: Tensor) -> dict[str, Tensor]`, and `penalty_names: tuple`,
+      its names: what each window adds to the loss, means over its targets, for the outputs of the
+      last cell (B, T, O) and what norm and dropout made of them for the head. They are reported
+      by name, as the auxiliary losses of cells are.
+
     One that is an `nn.Module` may have parameters, which are trained and saved with the model. It
     must not read a value back from the device.
     """

@@ -36,6 +36,7 @@ from seqlab.runs.early_checks import (
 )
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.runs.freezing import freeze, log_frozen
+from seqlab.runs.initialising import initialise_as_asked
 from seqlab.runs.sharding import laid_out
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
@@ -266,7 +267,9 @@ def build_model(resolved: Resolved, vocabulary: Vocabulary, device: torch.device
     """Build the model with initial weights from the seed."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
     with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
-        return _model(resolved, vocabulary).to(device)
+        model = _model(resolved, vocabulary)
+        initialise_as_asked(resolved, model)
+        return model.to(device)
 
 
 def _model(resolved: Resolved, vocabulary: Vocabulary) -> LanguageModel:
