@@ -173,9 +173,11 @@ class OptimizerFactory(Protocol):
 
 @factory_of("schedule")
 class ScheduleFactory(Protocol):
-    """`schedule(optimizer, total_steps)` makes the schedule."""
+    """`schedule(optimizer, total_steps)` makes the schedule; `epoch_of` may be passed by name."""
 
-    def __call__(self, optimizer: Optimizer, total_steps: int, /) -> LRScheduler: ...
+    def __call__(
+        self, optimizer: Optimizer, total_steps: int, /, **offered: Any
+    ) -> LRScheduler: ...
 
 
 @factory_of("decoder")

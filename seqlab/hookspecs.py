@@ -111,7 +111,10 @@ def seqlab_register_optimizers() -> Mapping[str, Callable[..., Optimizer]]:
 
 @hookspec
 def seqlab_register_schedules() -> Mapping[str, Callable[..., LRScheduler]]:
-    """Offer schedules of the learning rate. Factory: `(optimizer, total_steps, *, options)`."""
+    """Offer schedules of the learning rate. Factory: `(optimizer, total_steps, *, options)`.
+
+    Offers `epoch_of`, a function that says of which epoch a step is, both from 0.
+    """
 
 
 @hookspec

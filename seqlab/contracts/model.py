@@ -111,6 +111,7 @@ NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
 It returns a `torch.optim.Optimizer`. Optional:
 
 - `train()` and `eval()`: it has other weights for use than for training.
+- `evaluated(loss: float) -> None`: is told the loss of each evaluation, which there must be.
 - `needs_closure: bool`: its `step(closure)` evaluates by itself. The closure leaves the gradients
   of the step's batches and returns their loss; the first call is at the weights as they were.
 """

@@ -193,6 +193,7 @@ _BUILT_IN = (
         checks="seqlab.testing.schedules",
         what="sets the learning rate of each step",
         supplied=("optimizer", "total_steps"),
+        offers=("epoch_of",),
         problem=schedule_problem,
         section=Section("schedule", default="constant"),
     ),

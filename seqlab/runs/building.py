@@ -31,6 +31,7 @@ from seqlab.randomness import derive, reseed
 from seqlab.registry import Resolved
 from seqlab.runs.early_checks import (
     check_average,
+    check_evaluated,
     check_objective,
     check_settings,
 )
@@ -134,11 +135,14 @@ def build(
     trained = [(n, p) for n, p in layout.model.named_parameters() if p.requires_grad]
     optimizer = resolved.optimizer.build(trained)
     check_average(resolved, optimizer)
+    check_evaluated(resolved, optimizer)
     total_steps = count_steps(resolved, sampler)
     check_settings(resolved)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
-    schedule = resolved.schedule.build(optimizer, total_steps)
+    epochs = Epochs(sampler, train.accumulate)
+    epoch_of = lambda step: epochs.place(step)[0]  # noqa: E731 # it is an argument
+    schedule = resolved.schedule.build(optimizer, total_steps, epoch_of=epoch_of)
     if wants_metric(schedule) and resolved.evaluation is None:
         message = "needs the loss of evaluations; add a section `evaluation`"
         raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])

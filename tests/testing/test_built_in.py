@@ -120,7 +120,9 @@ BUILT_IN = {
         *[(name, {"momentum": 0.9}) for name in ("rmsprop", "sgd")],
         ("schedule_free_adamw", {}),
         ("schedule_free_adamw", {"weight_decay": 0.1, "warmup": 3}),
+        *[("asgd", options) for options in ({}, {"start": 0}, {"start": 3, "weight_decay": 0.1})],
         ("groups", {}),
+        ("groups", {"base": "asgd"}),
         ("groups", {"base": "schedule_free_adamw"}),
         ("groups", {"groups": [{"match": ["*"], "lr": 0.1}]}),
         ("lookahead", {}),
@@ -134,11 +136,16 @@ BUILT_IN = {
     "schedule": [
         *[(name, {}) for name in ("constant", "cosine", "linear", "one_cycle", "plateau")],
         *[(name, {"warmup": 5, "final": 0.1}) for name in ("cosine", "linear")],
+        *[(name, {}) for name in ("step", "exponential", "inverse_square_root")],
+        *[(name, {"unit": "steps"}) for name in ("step", "exponential")],
+        ("step", {"every": 3, "first": 5, "factor": 0.1}),
+        ("inverse_square_root", {"warmup": 5}),
         ("constant", {"warmup": 5}),
         ("plateau", {"patience": 0}),
         ("warmup_stable_decay", {}),
         ("chain", {"phases": CHAIN}),
         ("chain", {"phases": [{"schedule": "cosine"}, {"schedule": "one_cycle"}]}),
+        ("chain", {"phases": [{"schedule": "step", "steps": 8}, {"schedule": "exponential"}]}),
     ],
 }
 
