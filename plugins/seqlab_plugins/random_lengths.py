@@ -62,7 +62,7 @@ class RandomLengths:
 
     def rate(self, epoch: int, index: int) -> float:
         begin, end = self._ends(epoch)[index : index + 2].tolist()
-        return (end - begin) / self.mean
+        return float(end - begin) / self.mean
 
     def left_out(self, epoch: int) -> Sequence[range]:
         return self._rows.left_out(epoch)

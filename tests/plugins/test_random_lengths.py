@@ -151,6 +151,4 @@ def test_a_rate_that_is_no_number_is_a_mistake_of_the_sampler(tiny):
             return -1.0
 
     with pytest.raises(seqlab.PluginError, match="sampler Wrong: `rate` should be a number of 0"):
-        seqlab.run(
-            {**tiny, "sampler": "wrong"}, plugins=[{"samplers": {"wrong": Wrong}}]
-        )
+        seqlab.run({**tiny, "sampler": "wrong"}, plugins=[{"samplers": {"wrong": Wrong}}])
