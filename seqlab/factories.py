@@ -159,9 +159,9 @@ class MetricFactory(Protocol):
 
 @factory_of("evaluation_method")
 class EvaluationMethodFactory(Protocol):
-    """`method()` makes the method of evaluation."""
+    """`method()` makes the method of evaluation; `training` may be passed by name."""
 
-    def __call__(self) -> contracts.EvaluationMethod: ...
+    def __call__(self, **offered: Any) -> contracts.EvaluationMethod: ...
 
 
 @factory_of("optimizer")

@@ -101,7 +101,7 @@ def seqlab_register_metrics() -> Mapping[str, Callable[..., Metric]]:
 
 @hookspec
 def seqlab_register_evaluation_methods() -> Mapping[str, Callable[..., EvaluationMethod]]:
-    """Offer methods of evaluation by name. Factory: `(*, options)`."""
+    """Offer methods of evaluation by name. Factory: `(*, options)`; offers `training`."""
 
 
 @hookspec

@@ -87,7 +87,10 @@ class Metric(Protocol):
 
 
 class EvaluationMethod(Protocol):
-    """Scores a split in a way of its own. Factory: `(*, options)`."""
+    """Scores a split in a way of its own. Factory: `(*, options)`.
+
+    It is offered `training`, a function that returns the training split (`seqlab.Tokens`).
+    """
 
     def nats(self, model: nn.Module, batches: Iterable[Batch]) -> Iterator[Tensor]:
         """Yield -ln p(target), (B, T), for each batch, in order.

@@ -177,6 +177,7 @@ _BUILT_IN = (
         checks="seqlab.testing.evaluation_methods",
         what="scores a split in a way of its own",
         promises=(contracts.EvaluationMethod,),
+        offers=("training",),
     ),
     Kind(
         name="optimizer",

@@ -32,6 +32,7 @@ def build(subject: Subject) -> Any:
         "hidden_size": INPUT_SIZE,
         "tokenizer": ToyTokenizer(vocabulary.size),
         "epoch_of": epoch_of,
+        "training": lambda: _tokens_and_seed()[0],
     }
     return subject.build(*_ARGUMENTS.get(subject.kind, tuple)(), **offered)
 

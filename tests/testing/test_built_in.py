@@ -8,6 +8,7 @@ from seqlab.testing import (
     Subject,
     decoders,
     embeddings,
+    evaluation_methods,
     exporters,
     heads,
     look_at,
@@ -22,6 +23,7 @@ from seqlab.testing.collection import checks_in
 MODULES = {
     "decoder": decoders,
     "embedding": embeddings,
+    "evaluation_method": evaluation_methods,
     "exporter": exporters,
     "head": heads,
     "metric": metrics,
@@ -69,6 +71,15 @@ BUILT_IN = {
         ("learned", {"size": 8, "word_dropout": 0.5, "range": 0.1}),
         ("character_cnn", {}),
         ("character_cnn", {"widths": [1, 9], "highways": 0, "longest": 1}),
+    ],
+    "evaluation_method": [
+        ("dynamic", {}),
+        ("dynamic", {"form": "rms", "decay": 0.01, "segment": 3, "statistics": 10}),
+        ("neural_cache", {}),
+        ("neural_cache", {"size": 3, "share": 0.5, "flatness": 0.0}),
+        ("kn_interpolated", {}),
+        ("kn_interpolated", {"order": 1}),
+        ("kn_interpolated", {"order": 3, "network": 0.5}),
     ],
     "exporter": [
         ("folder", {}),
