@@ -11,6 +11,7 @@ import click
 
 from seqlab.cli.streams import err
 from seqlab.distributed.launched import is_follower
+from seqlab.distributed.outcomes import folder_of_launch
 from seqlab.printable import one_line
 from seqlab.status_line import is_animated, show_status
 
@@ -29,7 +30,8 @@ def loading(first: str, *, always: bool = False) -> Loading:
         always: print it elsewhere too, for the log of a long job.
     """
     quiet = is_follower()
-    if not quiet and (always or is_animated(sys.stderr)):
+    is_said = folder_of_launch() is not None  # by the launcher
+    if not (quiet or is_said) and (always or is_animated(sys.stderr)):
         err(f"seqlab: {one_line(first)}")
     shown = Loading(quiet=quiet)
     click.get_current_context().call_on_close(shown.close)

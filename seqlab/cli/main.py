@@ -28,6 +28,7 @@ from seqlab.cli.streams import (
     replace_unencodable,
 )
 from seqlab.distributed.launched import is_follower
+from seqlab.distributed.outcomes import exit_code_of_worker
 from seqlab.errors import Escaped, PluginError, SeqlabError, UsageError
 from seqlab.interrupts import detecting_ctrl_c, forbidding_exit
 from seqlab.printable import one_line
@@ -136,7 +137,7 @@ def main() -> None:
     code = call(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         flush(stream)
-    sys.exit(workers.exit_code_of_worker(code))
+    sys.exit(exit_code_of_worker(code))
 
 
 def call(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from seqlab.cli import completing
 from seqlab.cli.ending import fail_if_doubtful, say_where, strict_option
 from seqlab.cli.loading import loading
 from seqlab.cli.options import PluginChoice, Whole, plugin_options, root_option, set_option
-from seqlab.cli.workers import launch_workers, workers_options
+from seqlab.cli.workers import is_launcher, launch_workers, workers_options
 from seqlab.distributed.launched import is_follower
 
 
@@ -43,8 +43,7 @@ def command(
     RUN is a folder, a name (its latest run), a tag, the beginning of an id, or `latest`. To extend
     a finished run, add --set train.epochs=N.
     """
-    if launch_workers(workers, max_restarts):
-        return
+    launches = is_launcher(workers)
     shown = loading(f"resuming {run}", always=True)
     from seqlab.runs.lock import locked
     from seqlab.runs.lookup import find_run
@@ -54,6 +53,10 @@ def command(
     if not is_follower():
         with locked(folder.path):  # refuse before torch and plugins are imported
             pass
+    if launches:
+        shown.close()
+        launch_workers(workers, max_restarts)
+        return
     registry = shown.load(plugins)
     from seqlab.runs.resuming import resume
 

@@ -23,7 +23,7 @@ from seqlab.cli.options import (
     set_option,
 )
 from seqlab.cli.streams import out, verbatim
-from seqlab.cli.workers import launch_workers, workers_options
+from seqlab.cli.workers import is_launcher, launch_workers, workers_options
 from seqlab.distributed.launched import launched
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 from seqlab.printable import one_line, pasted
@@ -80,8 +80,7 @@ def command(
     Lines about the run go to stdout, and how far it is to stderr.
     """
     _check_together(seeds, run_dir, resume_auto, profile, workers)
-    if launch_workers(workers, max_restarts):
-        return
+    launches = is_launcher(workers)
     if print_config:
         from seqlab.experiment import read_experiment
 
@@ -96,6 +95,11 @@ def command(
     if run_dir is not None and resume_auto is None and (here is None or here.is_new):
         check_free(run_dir)
     registry = shown.load(plugins)
+    if launches:
+        _check_launch(experiment, workers, registry)
+        shown.close()
+        launch_workers(workers, max_restarts)
+        return
     runs = resume_auto and _resume_unfinished(experiment, run_dir, root, registry, shown)
     if not runs and seeds > 1:
         runs = _run_seeds(experiment, seeds, file, root, registry, shown)
@@ -119,6 +123,14 @@ def _check_together(
         raise click.UsageError("--profile is for one new run; leave out --seeds and --resume")
     if workers > 1 and (seeds > 1 or profile):
         raise click.UsageError("--workers is for one run, without --seeds and --profile")
+
+
+def _check_launch(experiment: Experiment, workers: int, registry: Registry) -> None:
+    """Raise the errors of an experiment before any process is started."""
+    from seqlab.distributed.settings import check_launch_of
+    from seqlab.registry import resolve
+
+    check_launch_of(workers, resolve(experiment, registry))
 
 
 def _print_config(experiment: Experiment, registry: Registry) -> None:

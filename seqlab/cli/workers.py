@@ -10,16 +10,9 @@ from typing import Any
 
 import click
 
-from seqlab.cli.ctrl_c import INTERRUPTED
 from seqlab.cli.options import Whole
-from seqlab.cli.streams import err
-from seqlab.distributed.launched import Launched, is_follower, launched
+from seqlab.distributed.launched import Launched, check_workers, is_follower, launched
 from seqlab.distributed.outcomes import folder_of_launch, write_beginning, write_outcome
-from seqlab.errors import UsageError
-from seqlab.printable import one_line
-
-BY_SIGNAL = {INTERRUPTED, 129, 143}
-"""Exit codes of a run that was saved; whoever launched it is not to start it again."""
 
 
 def workers_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,24 +37,26 @@ def workers_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def launch_workers(workers: int, max_restarts: int) -> bool:
-    """Run this command in several processes, if that is asked for; return whether it was.
+def is_launcher(workers: int) -> bool:
+    """Whether this process starts those of a run, and has no part in it itself.
+
+    Raises:
+        UsageError: so many processes cannot share a run.
+    """
+    check_workers(workers)
+    return workers > 1 and launched() is None
+
+
+def launch_workers(workers: int, max_restarts: int) -> None:
+    """Run this command in several processes.
 
     Raises:
         SeqlabError: what the process said that failed first.
     """
-    if workers == 1 or launched() is not None:
-        return False
-    if workers & (workers - 1):
-        raise UsageError(f"--workers {workers}: should be a power of two, such as 2 or 4")
     from seqlab.distributed.launching import launch
 
-    outcome = launch(click.get_current_context().obj, workers, max_restarts)
-    if outcome is not None and outcome.code:
-        for line in outcome.lines:
-            err(f"seqlab: {one_line(line)}")
-        raise click.exceptions.Exit(outcome.code)
-    return True
+    arguments = click.get_current_context().obj
+    launch([sys.executable, "-m", "seqlab", *arguments], workers, max_restarts)
 
 
 def begin_worker() -> None:
@@ -82,11 +77,6 @@ def left_to_launcher(code: int, lines: Sequence[str], error: BaseException) -> b
         return False
     write_outcome(folder, here, code, lines, error.rank if isinstance(error, Lost) else None)
     return True
-
-
-def exit_code_of_worker(code: int) -> int:
-    """Return what a launched process exits with: its launcher starts failed ones again."""
-    return 0 if code in BY_SIGNAL and folder_of_launch() is not None else code
 
 
 def prefixed(text: str, here: Launched | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from seqlab.distributed.world import ALONE, World
 from seqlab.errors import RunFailed
 
 JOINING = timedelta(minutes=5)  # machines start at different times
+PATIENCE = 10  # seconds for one attempt to reach the store
 WATCHED = 0.5  # seconds between two looks at whether the launcher lives
 
 
@@ -52,7 +54,7 @@ def _meet(here: Launched, device: torch.device) -> Any:
         dist.init_process_group(
             backend, store=store, rank=here.rank, world_size=here.size, timeout=JOINING
         )
-    except (RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         words = " ".join(str(error).split())
         raise RunFailed(f"the processes cannot meet at {where} ({words:.200})") from error
@@ -66,7 +68,27 @@ def _store(here: Launched) -> Any:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     of_launcher = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     is_server = here.rank == 0 and not of_launcher
+    if not is_server:
+        _wait_for(host, port)
     return dist.TCPStore(host, port, here.size, is_server, timeout=JOINING)  # type: ignore[attr-defined]
+
+
+def _wait_for(host: str, port: int) -> None:
+    """Wait until the store can be reached; torch's own attempts fill the screen.
+
+    Raises:
+        OSError: the reason why it could not, when the time was over.
+    """
+    end = time.monotonic() + JOINING.total_seconds()
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=PATIENCE).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(WATCHED)
+        else:
+            return
 
 
 def _end_with_launcher() -> None:

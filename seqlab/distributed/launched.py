@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from seqlab.errors import UsageError
+from seqlab.remedies import Argument
+
 
 @dataclass(frozen=True)
 class Launched:
@@ -48,3 +51,9 @@ def is_follower() -> bool:
     """Whether another process of the run shows how far it is."""
     here = launched()
     return here is not None and here.rank > 0
+
+
+def check_workers(workers: int) -> None:
+    """Raise UsageError unless so many processes can share a run: a tree adds their gradients."""
+    if workers & (workers - 1):
+        raise UsageError(f"{Argument('workers')} {workers}: should be a power of two, as 2 or 4 is")

@@ -5,34 +5,32 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
+import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
 from seqlab.distributed.outcomes import FOLDER, Outcome, read_outcomes
-from seqlab.errors import RunFailed, UsageError
+from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNRESPONSIVE = 10  # seconds after which a process that does not end is killed
 
 
-def launch(arguments: Sequence[str], workers: int, max_restarts: int = 0) -> Outcome | None:
-    """Run `seqlab ARGUMENTS` in several processes, which meet as one run.
+def launch(command: Sequence[str], workers: int, max_restarts: int = 0) -> None:
+    """Run a command in several processes, which meet as one run, until it is done.
 
     Args:
-        arguments: of the command, for every process.
+        command: of every process, started anew and not forked.
         workers: how many processes.
         max_restarts: how often all are started again after one has failed.
 
-    Returns:
-        How the first process ended, if that was by a signal; None: the run is done.
-
     Raises:
-        RunFailed: a process was killed or hung.
+        Interrupted: a signal ended the run, which is saved.
+        RunFailed: what the process said that failed first, or that it was killed or hung.
         UsageError: the processes could not be started.
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
@@ -55,15 +53,32 @@ def launch(arguments: Sequence[str], workers: int, max_restarts: int = 0) -> Out
             signals_to_handle="SIGQUIT",  # others are passed on once, and then it waits
             shutdown_timeout=UNRESPONSIVE,
         )
-        command = [sys.executable, "-m", "seqlab", *arguments]
         try:
             with _passing_signals_on():
                 elastic_launch(config, command[0])(*command[1:])
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
             raise _failure(Path(folder), rank, failure.exitcode) from None
-        outcomes = read_outcomes(Path(folder))
-        return outcomes[0] if outcomes else None
+        _raise_if_ended_by_signal(read_outcomes(Path(folder)))
+
+
+class EndedBySignal(Interrupted):
+    """A signal ended the processes of a run; it is saved."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        SeqlabError.__init__(self, "; ".join(outcome.lines))
+        self.exit_code = outcome.code
+
+
+class EndedByHand(EndedBySignal, KeyboardInterrupt):
+    """Ctrl-C ended the processes of a run, and ends code around it."""
+
+
+def _raise_if_ended_by_signal(outcomes: Sequence[Outcome]) -> None:
+    """Raise what the first process said that a signal ended."""
+    if outcomes and outcomes[0].code:
+        by_hand = outcomes[0].code == 128 + signal.SIGINT
+        raise (EndedByHand if by_hand else EndedBySignal)(outcomes[0])
 
 
 class ProcessesFailed(RunFailed):
@@ -102,10 +117,14 @@ def _said_by(outcome: Outcome) -> list[str]:
 
 @contextmanager
 def _passing_signals_on() -> Iterator[None]:
-    """Send each signal that this process gets to those that it started, and wait for them."""
+    """Send each signal that this process gets to those that it starts, and wait for them."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    others = set(children())
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        for child in children():
+        for child in _started(others):
             os.kill(child, number)
 
     before = {number: signal.signal(number, pass_on) for number in SIGNALS}
@@ -114,6 +133,10 @@ def _passing_signals_on() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _started(others: Collection[int]) -> list[int]:
+    return [child for child in children() if child not in others]
 
 
 def children() -> list[int]:

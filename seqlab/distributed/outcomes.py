@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,9 @@ from seqlab.distributed.launched import Launched
 
 FOLDER = "SEQLAB_LAUNCH"
 """The variable with the folder of these files; without it, a process tells its user itself."""
+
+BY_SIGNAL = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+"""Exit codes of a run that was saved; whoever launched it is not to start it again."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,8 @@ def read_outcomes(folder: Path) -> list[Outcome]:
     last = max((int(path.stem) for path in folder.glob("*.begun")), default=0)
     of_last = [outcome for outcome in outcomes if outcome.attempt == last]
     return sorted(of_last, key=lambda outcome: outcome.time)
+
+
+def exit_code_of_worker(code: int) -> int:
+    """Return what a launched process exits with: its launcher starts failed ones again."""
+    return 0 if code in BY_SIGNAL and folder_of_launch() is not None else code

@@ -32,7 +32,7 @@ def resolve_for(
     if settings:
         experiment = experiment.overridden(settings)
         resolved = resolve(experiment, registry)
-    check_processes(here, resolved)
+    check_processes(here.size if here else 1, resolved)
     return experiment, resolved
 
 
@@ -49,20 +49,26 @@ def _missing(here: Launched | None, resolved: Resolved) -> Iterator[str]:
         yield f"train.threads={max(1, (cores or 1) // here.local_size)}"
 
 
-def check_processes(here: Launched | None, resolved: Resolved) -> None:
+def check_processes(size: int, resolved: Resolved) -> None:
     """Raise UsageError unless the number of processes divides the shards."""
     shards = resolved.train.shards
-    if here is None or shards % here.size == 0:
+    if shards % size == 0:
         return
     possible = [str(number) for number in _powers_of_two(shards)]
     if shards == 1:
         raise UsageError(
-            f"{Argument('workers')}: {here.size} processes cannot share a run; a power of two can"
+            f"{Argument('workers')}: {size} processes cannot share a run; a power of two can"
         )
     raise UsageError(
-        f"{Argument('workers')}: {here.size} does not divide train.shards, which is {shards};"
+        f"{Argument('workers')}: {size} does not divide train.shards, which is {shards};"
         f" possible are {', '.join(possible)}"
     )
+
+
+def check_launch_of(workers: int, resolved: Resolved) -> None:
+    """Raise UsageError unless so many processes can share the run, before they are started."""
+    if resolved.train.shards > 1:  # else it gets as many as there are processes
+        check_processes(workers, resolved)
 
 
 def _powers_of_two(most: int) -> Iterator[int]:

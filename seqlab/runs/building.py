@@ -33,6 +33,7 @@ from seqlab.runs.early_checks import (
     check_average,
     check_evaluated,
     check_objective,
+    check_rows,
     check_settings,
 )
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
@@ -130,6 +131,7 @@ def build(
     if len(sampler):
         with resolved.sampler.attributed():
             batch = sampler.batch(0, 0)  # raises its errors before the first step
+        check_rows(world, batch)
         check_objective(resolved, model, batch, prepared.tokens)
     layout = laid_out(resolved, model, world)
     trained = [(n, p) for n, p in layout.model.named_parameters() if p.requires_grad]

@@ -7,9 +7,11 @@ from torch.optim import Optimizer
 
 from seqlab.contracts import Batch, offered
 from seqlab.data.tokens import Tokens
-from seqlab.errors import Complaint, ExperimentError
+from seqlab.distributed.world import World
+from seqlab.errors import Complaint, ExperimentError, UsageError
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Resolved
+from seqlab.remedies import Argument
 from seqlab.training.measuring import further_columns
 from seqlab.training.objective import ModelObjective
 
@@ -55,6 +57,15 @@ def _check_columns(resolved: Resolved) -> None:
         further_columns(resolved.evaluation)
     except ValueError as error:
         raise ExperimentError([resolved.complaint(str(error), "evaluation", "metrics")]) from None
+
+
+def check_rows(world: World, batch: Batch) -> None:
+    """Raise UsageError where some processes of a run would have no row of any batch."""
+    if world.size > len(batch.inputs):
+        raise UsageError(
+            f"{Argument('workers')}: {world.size} is more than the {len(batch.inputs)} rows of a"
+            " batch (sampler.batch_size)"
+        )
 
 
 def check_objective(resolved: Resolved, model: LanguageModel, batch: Batch, tokens: Tokens) -> None:

@@ -18,6 +18,7 @@ from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.registry.catalogue import NotFound
 from seqlab.registry.given import Given
 from seqlab.registry.option_values import suggest_close
+from seqlab.runs.calls import Workers, call_on
 from seqlab.runs.description import experiment_hash
 from seqlab.runs.folder import ROOT, RunFolder
 from seqlab.runs.following import follow
@@ -46,6 +47,8 @@ def resume(
     plugins: Sequence[Given] = (),
     registry: Registry | None = None,
     progress: Progress | None = None,
+    workers: int = 1,
+    max_restarts: int = 0,
 ) -> Run:
     """Go on with a run from its latest undamaged checkpoint: what `seqlab resume` does.
 
@@ -59,15 +62,23 @@ def resume(
             such as {"cells": {"mine": factory}}.
         registry: all plugins; None: those that are installed or in `plugins/`, and `plugins`.
         progress: reports what is built, and how much of the corpus is read; None: to the log.
+        workers: compute on so many processes of this machine, which are started anew.
+        max_restarts: with `workers`, how often to go on from the last checkpoint after a failure.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
     """
+    asked_for = Workers.asked_for(workers, max_restarts)
     overrides = as_overrides(overrides)
     folder = find_run(run, named_path(root, "root"))
     folder.check_kinds()
     if checkpoint is not None:
         checkpoint = whole_number(checkpoint, "checkpoint", 0, LARGEST)
+    if asked_for is not None:
+        registry = registry if registry is not None else load_plugins(given=plugins)
+        arguments = {"run": str(folder.path), "overrides": overrides, "checkpoint": checkpoint}
+        call_on(asked_for, "resume", arguments, registry)
+        return Run(folder, registry)
     here = launched()
     with locked(folder.path) if here is None or here.rank == 0 else nullcontext():
         description = folder.description()
@@ -80,7 +91,7 @@ def resume(
         _check_overrides(overrides, _file_options(description["corpus"]["name"], registry))
         changes = [*_unset_length(overrides), *overrides]
         resolved = resolved_of(folder, description, registry, changes)
-        check_processes(here, resolved)
+        check_processes(here.size if here else 1, resolved)
         with run_log() as handler, together(here, resolved) as world:
             if isinstance(world, ProcessWorld) and world.rank:
                 follow(resolved, world)

@@ -13,16 +13,18 @@ from seqlab.atomic import remove_leftovers, sync_folder, write_synced
 from seqlab.data.progress import Progress
 from seqlab.distributed.launched import launched
 from seqlab.distributed.process_world import ProcessWorld
-from seqlab.distributed.settings import resolve_for
+from seqlab.distributed.settings import check_launch_of, resolve_for
 from seqlab.distributed.world import World
 from seqlab.errors import CheckpointError, UsageError
 from seqlab.experiment import Experiment, read_experiment
 from seqlab.experiment.overrides import Overrides
 from seqlab.experiment.yaml12 import dump_yaml
 from seqlab.interrupts import forbidding_exit
-from seqlab.registry import Registry, Resolved, load_plugins
+from seqlab.registry import Registry, Resolved, load_plugins, resolve
 from seqlab.registry.given import Given
+from seqlab.remedies import Argument
 from seqlab.runs.building import DifferentModel, Parts, build
+from seqlab.runs.calls import Workers, call_on, packed
 from seqlab.runs.comparison import model_difference
 from seqlab.runs.description import describe_run, used_plugins, used_settings
 from seqlab.runs.dry_run import check_parts
@@ -63,6 +65,8 @@ def run(
     registry: Registry | None = None,
     progress: Progress | None = None,
     profile: bool = False,
+    workers: int = 1,
+    max_restarts: int = 0,
 ) -> Run:
     """Run an experiment: what `seqlab run` does.
 
@@ -78,10 +82,14 @@ def run(
         progress: reports what is built, and how much of the corpus is read; None: to the log.
         profile: measure the parts of a step: `profile` in run.json, in milliseconds per step, and
             a trace of some steps in `profile.json`.
+        workers: compute on so many processes of this machine, which are started anew: the same
+            run, to the bit.
+        max_restarts: with `workers`, how often to go on from the last checkpoint after a failure.
 
     Raises:
         SeqlabError: with one clear message; its `exit_code` is the command's.
     """
+    asked_for = Workers.asked_for(workers, max_restarts)
     if isinstance(experiment, Experiment):
         experiment = experiment.overridden(overrides)
     else:
@@ -92,6 +100,8 @@ def run(
     if run_dir is not None and (here is None or here.is_new):
         check_free(run_dir)
     registry = registry if registry is not None else load_plugins(given=plugins)
+    if asked_for is not None:
+        return _run_on(asked_for, experiment, run_dir, root, registry, profile)
     check_launch(here, run_dir)
     experiment, resolved = resolve_for(here, experiment, registry)
     with run_log() as handler, together(here, resolved) as world:
@@ -123,6 +133,29 @@ def run(
                 progress("Training", 0, None)
             Session(resolved, parts, folder, observers, description, profiler).run()
     return Run(folder, registry)
+
+
+def _run_on(
+    workers: Workers,
+    experiment: Experiment,
+    run_dir: Path | None,
+    root: Path,
+    registry: Registry,
+    profile: bool,
+) -> Run:
+    """Run an experiment in several processes, once it is known to be valid."""
+    resolved = resolve(experiment, registry)
+    check_launch_of(workers.number, resolved)
+    if profile:
+        raise UsageError(f"{Argument('profile')}: is for a run of one process")
+    path = choose_path(experiment.name, run_dir, root).absolute()
+    arguments = {
+        "experiment": packed(experiment, resolved),
+        "run_dir": str(path),
+        "root": str(root),
+    }
+    call_on(workers, "run", arguments, registry)
+    return Run(RunFolder(path), registry)
 
 
 def _go_on(

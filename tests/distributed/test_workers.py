@@ -97,6 +97,10 @@ def test_without_shards_there_are_as_many_as_processes(done):
     [
         (("--workers", "3"), "--workers 3: should be a power of two"),
         (("--workers", "8"), "8 does not divide train.shards, which is 4; possible are 1, 2, 4"),
+        (
+            ("--workers", "4", "--set", "sampler.batch_size=3"),
+            "--workers: 4 is more than the 3 rows of a batch (sampler.batch_size)",
+        ),
     ],
 )
 def test_processes_that_cannot_share_the_shards_are_refused(done, words, message):
@@ -115,6 +119,36 @@ def test_what_one_process_says_is_told_once_with_its_code(done):
         "seqlab: --set corpus.path=nowhere.txt: corpus.path: nowhere.txt: there is"
     )
     assert "Traceback" not in said
+
+
+def test_python_starts_processes_too_and_gets_the_run_of_one(done, start):
+    """A script needs no guard of its main module, as nothing of it runs again."""
+    script = """
+import seqlab
+with_mapping = seqlab.read_experiment("it.yaml", {"train.steps": 8})
+run = seqlab.run(with_mapping, workers=2, run_dir="two")
+run = run.resume(overrides={"train.steps": 12}, workers=2)
+print(run.path, len(run.metrics))
+try:
+    seqlab.run("it.yaml", overrides={"cell": "grv"}, workers=2)
+except seqlab.ExperimentError as error:
+    print(error)
+try:
+    seqlab.run("it.yaml", plugins=[type("Mine", (seqlab.Bidirectional,), {})], workers=2)
+except seqlab.UsageError as error:
+    print(error)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    first, unknown, given = said.stdout.splitlines()[-3:]
+    assert done("run", "it.yaml", "--run-dir", "one")[0] == 0
+    rows, samples, weights = facts("one")
+    assert facts("two") == (rows, samples, weights)
+    assert first == f"{Path('two').absolute()} {len(rows)}"
+    assert "did you mean 'gru'?" in unknown
+    assert "has no file from which other processes could load it" in given
+    assert Path("two/experiment.yaml").read_bytes() == Path("it.yaml").read_bytes()
 
 
 def processes(launcher: int) -> list[int]:
