@@ -44,9 +44,10 @@ class RecurrentHighway(Projected):
             transform_bias: b_t at the start; below 0 most of s is carried on.
         """
         super().__init__(input_size, hidden_size, 2)
-        self.layers = nn.ModuleList(nn.Linear(hidden_size, 2 * hidden_size) for _ in range(depth))
-        for layer in self.layers:
+        layers = [nn.Linear(hidden_size, 2 * hidden_size) for _ in range(depth)]
+        for layer in layers:
             nn.init.constant_(layer.bias[hidden_size:], transform_bias)
+        self.layers = nn.ModuleList(layers)
 
     def step(self, x: Tensor, state: Tensor) -> Tensor:
         for number, layer in enumerate(self.layers):

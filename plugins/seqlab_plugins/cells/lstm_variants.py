@@ -96,7 +96,7 @@ class MultiplicativeLSTM(Projected):
 
     def step(self, x: Tensor, state: HC) -> HC:
         h, c = state
-        x_m, x_gates = x.split((self.output_size, 4 * self.output_size), -1)
+        x_m, x_gates = x[:, : self.output_size], x[:, self.output_size :]
         i, f, g, o = (x_gates + self.recurrent(x_m * self.factor(h))).chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c

@@ -75,7 +75,7 @@ class WeightDrop(_Around):
         *,
         inner: CellFactory,
         share: Share = 0.5,
-        match: Patterns = ["*weight_hh*"],  # noqa: B006 # nobody changes it
+        match: Patterns | None = None,
     ) -> None:
         """Build the cell.
 
@@ -83,13 +83,13 @@ class WeightDrop(_Around):
             input_size: I.
             inner: Required. The cell.
             share: of the weights that are zero in a window of training; the others are scaled up.
-            match: patterns of the names of the matrices that drop out, such as `*weight_hh*`; for a
-                cell that has none of these names, all of its matrices are `*`.
+            match: patterns of the names of the matrices that drop out; null: `*weight_hh*`, as
+                torch names recurrent ones, and where there are none, all.
         """
         super().__init__(inner(input_size))
         self.share = share
         matrices = [name for name, p in self.cell.named_parameters() if p.dim() > 1]
-        self.dropped = [n for n in matrices if any(fnmatchcase(n, one) for one in match)]
+        self.dropped = _like(matrices, match or ["*weight_hh*"]) or _like(matrices, match or ["*"])
         if not self.dropped:
             raise ValueError(
                 f"no matrix of the cell is like {match} (`match`); it has: {', '.join(matrices)}"
@@ -119,6 +119,10 @@ class WeightDrop(_Around):
     def id_stepper(self) -> Callable[[], IdStep] | None:
         """Offered if the cell offers it; it is for evaluation, where nothing drops out."""
         return getattr(self.cell, "id_stepper", None)
+
+
+def _like(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, one) for one in patterns)]
 
 
 class Zoneout(_Around):

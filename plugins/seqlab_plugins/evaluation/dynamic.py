@@ -54,7 +54,10 @@ class Dynamic:
     def nats(self, model: Any, batches: Iterable[seqlab.Batch]) -> Iterator[Tensor]:
         weights = [p for p in model.parameters() if p.requires_grad]
         start = [w.detach().clone() for w in weights]
-        roots = self._roots(model, weights) if self._form == "rms" else None
+        roots = pulls = None
+        if self._form == "rms":
+            roots = self._roots(model, weights)
+            pulls = self._pulls(roots)
         state: seqlab.State | None = None
         for batch in batches:
             parts = []
@@ -62,7 +65,7 @@ class Dynamic:
                 state = carried(state, piece)
                 nats, gradients, state = _scored(model, piece, state, weights)
                 parts.append(nats)
-                self._step(weights, gradients, start, roots)
+                self._step(weights, gradients, start, roots, pulls)
             yield torch.cat(parts, 1)
 
     @torch.no_grad()
@@ -72,16 +75,20 @@ class Dynamic:
         gradients: Sequence[Tensor],
         start: Sequence[Tensor],
         roots: Sequence[Tensor] | None,
+        pulls: Sequence[Tensor] | None,
     ) -> None:
         for number, (w, g, before) in enumerate(zip(weights, gradients, start, strict=True)):
             back = before - w
-            if roots is None:
+            if roots is None or pulls is None:
                 w.sub_(g, alpha=self._lr).add_(back, alpha=self._decay)
-                continue
-            root = roots[number]
-            mean = sum(r.sum() for r in roots) / sum(r.numel() for r in roots)
-            pull = (self._decay * root / (mean + 1e-12)).clamp(max=1.0)
-            w.sub_(g / (root + self._eps), alpha=self._lr).add_(pull * back)
+            else:
+                scaled = g / (roots[number] + self._eps)
+                w.sub_(scaled, alpha=self._lr).add_(pulls[number] * back)
+
+    def _pulls(self, roots: Sequence[Tensor]) -> list[Tensor]:
+        """The share of the way back of each weight: more where gradients are large."""
+        mean = torch.stack([r.sum() for r in roots]).sum() / sum(r.numel() for r in roots)
+        return [(self._decay * root / (mean + 1e-12)).clamp(max=1.0) for root in roots]
 
     def _roots(self, model: Any, weights: Sequence[Tensor]) -> list[Tensor]:
         """The root of the mean squared gradient of each weight in the training split."""

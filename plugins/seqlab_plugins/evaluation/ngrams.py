@@ -86,9 +86,13 @@ def _level(keys: Ints, counts: NDArray[np.float64], contexts: int, vocabulary: i
     discounts = _discounts(counts)
     of_context = keys // vocabulary
     taken = discounts[np.minimum(counts, 3).astype(np.int64)]
-    totals = np.bincount(of_context, counts, contexts)
-    left = np.bincount(of_context, taken, contexts)
+    totals, left = (_sums(of_context, values, contexts) for values in (counts, taken))
     return _Level(keys, counts, discounts, totals, left)
+
+
+def _sums(places: Ints, values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Add up the values of each place."""
+    return np.bincount(places, values, size).astype(np.float64)
 
 
 def _discounts(counts: NDArray[np.float64]) -> NDArray[np.float64]:
