@@ -159,9 +159,9 @@ class MetricFactory(Protocol):
 
 @factory_of("evaluation_method")
 class EvaluationMethodFactory(Protocol):
-    """`method()` makes the method of evaluation."""
+    """`method()` makes the method of evaluation; `training` may be passed by name."""
 
-    def __call__(self) -> contracts.EvaluationMethod: ...
+    def __call__(self, **offered: Any) -> contracts.EvaluationMethod: ...
 
 
 @factory_of("optimizer")
@@ -173,9 +173,11 @@ class OptimizerFactory(Protocol):
 
 @factory_of("schedule")
 class ScheduleFactory(Protocol):
-    """`schedule(optimizer, total_steps)` makes the schedule."""
+    """`schedule(optimizer, total_steps)` makes the schedule; `epoch_of` may be passed by name."""
 
-    def __call__(self, optimizer: Optimizer, total_steps: int, /) -> LRScheduler: ...
+    def __call__(
+        self, optimizer: Optimizer, total_steps: int, /, **offered: Any
+    ) -> LRScheduler: ...
 
 
 @factory_of("decoder")

@@ -101,7 +101,7 @@ def seqlab_register_metrics() -> Mapping[str, Callable[..., Metric]]:
 
 @hookspec
 def seqlab_register_evaluation_methods() -> Mapping[str, Callable[..., EvaluationMethod]]:
-    """Offer methods of evaluation by name. Factory: `(*, options)`."""
+    """Offer methods of evaluation by name. Factory: `(*, options)`; offers `training`."""
 
 
 @hookspec
@@ -111,7 +111,10 @@ def seqlab_register_optimizers() -> Mapping[str, Callable[..., Optimizer]]:
 
 @hookspec
 def seqlab_register_schedules() -> Mapping[str, Callable[..., LRScheduler]]:
-    """Offer schedules of the learning rate. Factory: `(optimizer, total_steps, *, options)`."""
+    """Offer schedules of the learning rate. Factory: `(optimizer, total_steps, *, options)`.
+
+    Offers `epoch_of`, a function that says of which epoch a step is, both from 0.
+    """
 
 
 @hookspec

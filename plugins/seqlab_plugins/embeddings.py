@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,13 +32,31 @@ class Learned(nn.Embedding):
 
     Args:
         size: Required. The size of a vector.
+        word_dropout: share of the tokens of the vocabulary whose vectors are zero in a step of
+            training, wherever they occur (Gal and Ghahramani, 2016).
+        range: initial values are uniform between minus this and this; null: normal, of variance 1.
     """
 
     is_table = True
 
-    def __init__(self, vocabulary: seqlab.Vocabulary, *, size: seqlab.Count) -> None:
+    def __init__(
+        self,
+        vocabulary: seqlab.Vocabulary,
+        *,
+        size: seqlab.Count,
+        word_dropout: seqlab.Share = 0.0,
+        range: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,  # noqa: A002 # as `model.initial` has it
+    ) -> None:
         super().__init__(int(vocabulary), size)
-        self.output_size = size
+        self.output_size, self.word_dropout = size, word_dropout
+        if range is not None:
+            nn.init.uniform_(self.weight, -range, range)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if not (self.training and self.word_dropout):
+            return super().forward(ids)
+        kept = functional.dropout(self.weight.new_ones(len(self.weight), 1), self.word_dropout)
+        return super().forward(ids) * kept[ids]  # (B, T, E) * (B, T, 1)
 
 
 @seqlab.hookimpl

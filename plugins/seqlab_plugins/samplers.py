@@ -23,6 +23,10 @@ class Consecutive:
         window: T, the length of truncated backpropagation through time.
         partial: drop the rest that does not fill a window in every row, as the textbook does, or
             keep it.
+        offsets: begin every epoch at the start of the corpus, or each by_epoch at another of the
+            first tokens, so that what is dropped at the end differs and is trained, too.
+        carry_over_epochs: carry the state from the end of an epoch into the next one, as the
+            textbook does.
     """
 
     def __init__(
@@ -33,9 +37,14 @@ class Consecutive:
         batch_size: Count = 32,
         window: Window = 35,
         partial: Partial = "drop",
+        offsets: Literal["fixed", "by_epoch"] = "fixed",
+        carry_over_epochs: bool = False,
     ) -> None:
         _check_length(tokens, 2 if partial == "keep" else batch_size * (window + 1), partial)
-        self.tokens = tokens
+        if offsets == "by_epoch" and partial == "keep":
+            raise ValueError("`offsets: by_epoch` is for what `partial: drop` leaves out")
+        self.tokens, self.seed = tokens, seed
+        self.carries_over_epochs = carry_over_epochs
         self.window = window
         if partial == "drop":
             self.stride = len(tokens) // batch_size
@@ -44,20 +53,36 @@ class Consecutive:
             self.used = self.stride = -(-(len(tokens) - 1) // batch_size)
         self.starts = np.arange(batch_size) * self.stride
         self.stops = np.minimum(self.starts + self.used, len(tokens) - 1)
+        spare = len(tokens) - 1 - int(self.starts[-1]) - self.used if offsets == "by_epoch" else 0
+        self.offsets = spare + 1
 
     def __len__(self) -> int:
         return -(-self.used // self.window)
 
     def batch(self, epoch: int, index: int) -> Batch:
         done = index * self.window
-        length = min(self.window, self.used - done)
+        return self.window_of(epoch, done, min(self.window, self.used - done))
+
+    def window_of(self, epoch: int, done: int, length: int) -> Batch:
+        """Return the window of an epoch that begins after `done` tokens of each row."""
+        offset = self._offset(epoch)
         return self.tokens.windows(
-            self.starts + done, length, continues=index > 0, stops=self.stops
+            self.starts + offset + done,
+            length,
+            continues=done > 0 or (self.carries_over_epochs and epoch > 0),
+            stops=self.stops + offset,
         )
 
     def left_out(self, epoch: int) -> Sequence[range]:
-        ends = np.minimum([*self.starts[1:], len(self.tokens) - 1], len(self.tokens) - 1)
-        return Ranges(self.stops + 1, ends + 1)
+        offset, last = self._offset(epoch), len(self.tokens) - 1
+        ends = np.append(np.minimum(self.starts + offset, last), last)
+        return Ranges(np.append(0, self.stops + offset) + 1, ends + 1)
+
+    def _offset(self, epoch: int) -> int:
+        """Where an epoch begins; in as many epochs as there are offsets each comes once."""
+        cycle, number = divmod(epoch, self.offsets)
+        order = Permutation(self.offsets, self.seed, cycle)
+        return int(order(np.array([number]))[0]) if self.offsets > 1 else 0
 
 
 class Random:

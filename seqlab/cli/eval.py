@@ -28,6 +28,8 @@ from seqlab.errors import UsageError
 if TYPE_CHECKING:
     from seqlab.runs.saved_parts import Which
 
+COUNTING = "kn_interpolated"  # the method that --baseline stands for
+
 
 @click.command("eval")
 @click.argument("run", shell_complete=completing.runs)
@@ -67,6 +69,13 @@ if TYPE_CHECKING:
     type=click.Choice(["fresh", "carried"]),
     help="Start each document afresh, or read the split as one text; default: as in training.",
 )
+@click.option(
+    "--baseline",
+    is_flag=False,
+    flag_value=COUNTING,
+    metavar="[METHOD]",
+    help="Compare with n-grams of the training split, or another method of evaluation.",
+)
 @checkpoint_option
 @json_option
 @root_option
@@ -81,6 +90,7 @@ def command(
     batch_size: int | None,
     window: int,
     documents: Literal["fresh", "carried"] | None,
+    baseline: str | None,
     checkpoint: Which,
     as_json: bool,
     root: Path,
@@ -90,6 +100,7 @@ def command(
 
     No other command shows results on the test split. Another corpus is read with the vocabulary of
     the run, and scored as a split would be; a text, as one stream from its beginning to its end.
+    With --baseline the loss of n-grams is shown beside that of the model, which should be lower.
     """
     if texts and corpus is not None:
         raise UsageError("--text and --corpus exclude each other: choose one")
@@ -108,6 +119,7 @@ def command(
         "batch_size": batch_size,
         "window": window,
         "documents": documents,
+        "baseline": baseline,
         "progress": shown,
     }
     if texts:

@@ -144,12 +144,19 @@ class Tokenizer(Protocol):
 class Sampler(Protocol):
     """Draws training windows. Factory: `(tokens, seed, *, options)`.
 
-    `tokens` is a `seqlab.Tokens`, `seed` an int. Optional: `batches(epoch: int) -> int`, where
-    epochs have different numbers of batches; `len` is that of the first. Optional attribute of the
-    factory: `documents: Literal["fresh", "carried"]`. "fresh": every document is trained from a
-    fresh state and its first token is never a target, and evaluations do the same. "carried" (the
-    default): the state is carried from one document to the next. A sampler around another one
-    whose factory does not say it has what that one says.
+    `tokens` is a `seqlab.Tokens`, `seed` an int. Optional:
+
+    - `batches(epoch: int) -> int`, where epochs have different numbers of batches; `len` is that of
+      the first.
+    - `rate(epoch: int, index: int) -> float`, pure: what the learning rate of a step with this
+      batch is multiplied by.
+    - `carries_over_epochs: bool`, True if rows may continue from the last batch of an epoch into
+      the next one, though they begin at another place there.
+
+    Optional attribute of the factory: `documents: Literal["fresh", "carried"]`. "fresh": every
+    document is trained from a fresh state and its first token is never a target, and evaluations do
+    the same. "carried" (the default): the state is carried from one document to the next. A sampler
+    around another one whose factory does not say it has what that one says.
     """
 
     def __len__(self) -> int:

@@ -30,6 +30,9 @@ class Cell(Protocol):
     - `auxiliary_losses: dict[str, Tensor]`, with all of its names from the start: what each call
       adds to the loss, a mean over the targets of its window, such as a balance of experts. They
       are reported by name; those of one name are added up.
+    - `last_output(state: State) -> Tensor`, (B, O): the output of the last step, where it is a part
+      of the state, as h of an LSTM is. What changes a state, as `zoneout` does, so knows the
+      output of the changed one.
     - `reads_ahead: bool`, True if an output may depend on later inputs of its window. Objectives
       that predict the next token refuse it.
     """
@@ -94,7 +97,8 @@ class Head(Protocol):
       share * nats, and the nats -ln p(target), (N,), without a gradient. Without it, they are
       those of its logits, which are then held all at once. An `nn.Linear` needs none: its logits
       are never whole; `seqlab.linear_loss` computes so for any matrix.
-    - `tie(embedding: Embedding) -> None`: share weights with the embedding; ValueError: why not.
+    - `tie(embedding: Embedding) -> Head | None`: share weights with the embedding; ValueError: why
+      not. A head that it returns takes its place, such as one with a projection.
     """
 
     def __call__(self, hidden: Tensor) -> Tensor:
@@ -107,6 +111,7 @@ NamedParameters: TypeAlias = list[tuple[str, "Tensor"]]
 It returns a `torch.optim.Optimizer`. Optional:
 
 - `train()` and `eval()`: it has other weights for use than for training.
+- `evaluated(loss: float) -> None`: is told the loss of each evaluation, which there must be.
 - `needs_closure: bool`: its `step(closure)` evaluates by itself. The closure leaves the gradients
   of the step's batches and returns their loss; the first call is at the weights as they were.
 """

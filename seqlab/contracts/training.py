@@ -59,6 +59,11 @@ class Objective(Protocol):
     - `loss(hidden, head, window, state) -> tuple[Terms, State]` with a fourth parameter: it carries
       a state from window to window, by the rules of `State`; None: all rows are fresh.
 
+    - `penalties(outputs: Tensor, hidden: Tensor) -> dict[str, Tensor]`, and `penalty_names: tuple`,
+      its names: what each window adds to the loss, means over its targets, for the outputs of the
+      last cell (B, T, O) and what norm and dropout made of them for the head. They are reported
+      by name, as the auxiliary losses of cells are.
+
     One that is an `nn.Module` may have parameters, which are trained and saved with the model. It
     must not read a value back from the device.
     """
@@ -82,7 +87,10 @@ class Metric(Protocol):
 
 
 class EvaluationMethod(Protocol):
-    """Scores a split in a way of its own. Factory: `(*, options)`."""
+    """Scores a split in a way of its own. Factory: `(*, options)`.
+
+    It is offered `training`, a function that returns the training split (`seqlab.Tokens`).
+    """
 
     def nats(self, model: nn.Module, batches: Iterable[Batch]) -> Iterator[Tensor]:
         """Yield -ln p(target), (B, T), for each batch, in order.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqlab.contracts import State
 
-Order: TypeAlias = Literal["build", "load", "train", "evaluate", "sample", "state", "end"]
+Order: TypeAlias = Literal["build", "load", "train", "evaluate", "hear", "sample", "state", "end"]
 
 
 class Partial(NamedTuple):

@@ -177,6 +177,7 @@ _BUILT_IN = (
         checks="seqlab.testing.evaluation_methods",
         what="scores a split in a way of its own",
         promises=(contracts.EvaluationMethod,),
+        offers=("training",),
     ),
     Kind(
         name="optimizer",
@@ -193,6 +194,7 @@ _BUILT_IN = (
         checks="seqlab.testing.schedules",
         what="sets the learning rate of each step",
         supplied=("optimizer", "total_steps"),
+        offers=("epoch_of",),
         problem=schedule_problem,
         section=Section("schedule", default="constant"),
     ),

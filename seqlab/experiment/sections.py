@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from seqlab.experiment.interval import Every
 from seqlab.experiment.later_keys import LATER
+from seqlab.experiment.model_keys import Dropout, Initial, Pattern
 from seqlab.factories import (
     CorpusFactory,
     Default,
@@ -55,7 +56,6 @@ def _power_of_two(number: int) -> int:
 
 
 Length = Annotated[int, Gt(0), Le(1_000_000)]  # tokens of a generated text
-Pattern = Annotated[str, MinLen(1)]
 _ONE_HOT, _LINEAR = component("one_hot"), component("linear")
 HeldOut = Annotated[float, Gt(0), Lt(1)]
 
@@ -102,7 +102,7 @@ class Model:
     Args:
         embedding: what maps ids to vectors; a number is the size of a learned embedding.
         dropout: share of an embedding that is not one-hot, of what goes from layer to layer, and of
-            the last outputs that is zeroed in training.
+            the last outputs that is zeroed in training; or a mapping with a share for each.
         tie_weights: use the embedding's weight in the head too.
         layers: how many of the cell are stacked.
         residual: add the inputs of each layer to its outputs.
@@ -110,16 +110,32 @@ class Model:
         head: what maps hidden outputs to logits.
         bidirectional: read each window in both directions, with a cell for each; for objectives
             that do not predict the next token.
+        initial: initial weights of parameters by their names, in place of those of their modules; a
+            mapping, or a list of these, of which a later one counts.
     """
 
     embedding: Count | EmbeddingFactory = _ONE_HOT
-    dropout: Share = 0.0
+    dropout: Share | Dropout = 0.0
     tie_weights: bool = False
     layers: Layers = 1
     residual: bool = False
     norm: Literal["layer", "rms"] | None = None
     head: HeadFactory = field(default=_LINEAR, metadata=LATER)
     bidirectional: bool = field(default=False, metadata=LATER)
+    initial: Initial | list[Initial] = field(default_factory=list, metadata=LATER)
+
+    @property
+    def dropouts(self) -> Dropout:
+        """The share of each place."""
+        if isinstance(self.dropout, Dropout):
+            return self.dropout
+        share = self.dropout
+        return Dropout(embedding=share, layers=share, outputs=share)
+
+    @property
+    def initials(self) -> list[Initial]:
+        """The entries of `initial`."""
+        return [self.initial] if isinstance(self.initial, Initial) else self.initial
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ class LanguageModel(nn.Module):
         self.reads_one_hots = offered(self.embedding, "is_one_hot") is True
         self.embedding_has_state = takes_state(self.embedding.forward, 1)
         self._embedding_size = cast("int", self.embedding.output_size)
+        dropouts = self._dropouts = settings.dropouts
         both_ways = partial(Bidirectional, make_cell=cell)
         try:
             self.layers = Stack(
@@ -58,18 +59,22 @@ class LanguageModel(nn.Module):
                 [both_ways if settings.bidirectional else cell] * settings.layers,
                 norm=settings.norm,
                 residual=settings.residual,
-                dropout=settings.dropout,
+                dropout=dropouts.layers,
+                locked=dropouts.locked,
                 one_hot=self.reads_one_hots,
             )
         except SizesDiffer as error:
             raise _model_error(str(error)) from None
         self.hidden_size = self.layers.output_size
         self.norm = make_norm(settings.norm, self.hidden_size)
-        self.dropout = nn.Dropout(settings.dropout)
         self.head: nn.Module = head(self.hidden_size, vocabulary)
         if settings.tie_weights:
             self._tie()
         self.objective: Any = objective(vocabulary=vocabulary, hidden_size=self.hidden_size)
+        self._penalties: Any = offered(self.objective, "penalties")
+        if self._penalties is not None:
+            zero = torch.zeros(())
+            self.auxiliary_losses = dict.fromkeys(self.objective.penalty_names, zero)
         if self.reads_ahead and self.predicts_next:
             name = type(self.objective).__name__
             raise _model_error(
@@ -124,7 +129,11 @@ class LanguageModel(nn.Module):
         if self.embedding_has_state:
             state = (embedding_state, state)
         # Contiguous, so that a dropout mask does not depend on how a cell lays out its outputs.
-        return self.dropout(self.norm(values.contiguous())), state
+        values = values.contiguous()
+        hidden = self._dropped(self.norm(values), self._dropouts.outputs)
+        if self._penalties is not None:
+            self._penalise(values, hidden)
+        return hidden, state
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return vectors (B, T, E) of fresh rows, or ids that the first cell reads as one-hots."""
@@ -146,14 +155,28 @@ class LanguageModel(nn.Module):
             _check_vectors(vectors, self.embedding, (*ids.shape, self._embedding_size))
         if self.reads_one_hots:
             return vectors, after, state
-        return dropped(vectors, self.dropout.p, self.training), after, state
+        return self._dropped(vectors, self._dropouts.embedding), after, state
+
+    def _dropped(self, values: Tensor, share: float) -> Tensor:
+        return dropped(values, share, self.training, self._dropouts.locked)
+
+    def _penalise(self, outputs: Tensor, hidden: Tensor) -> None:
+        """Keep what the objective adds to the loss for the outputs of a window."""
+        added = self._penalties(outputs, hidden)
+        names, expected = list(added), list(self.auxiliary_losses)
+        if names != expected:
+            raise PluginError(
+                f"objective {type(self.objective).__name__}: `penalties` gives {names}; its"
+                f" `penalty_names` are {expected}"
+            )
+        self.auxiliary_losses = added
 
     def _tie(self) -> None:
         tie = offered(self.head, "tie")
         if tie is None:
             raise _model_error(f"tie_weights: head {type(self.head).__name__} shares no weights")
         try:
-            tie(self.embedding)
+            self.head = tie(self.embedding) or self.head
         except ValueError as error:
             raise _model_error(f"tie_weights {error}") from None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -33,6 +34,7 @@ class Stack(nn.ModuleList):
         norm: normalises the inputs of each layer; None: nothing does.
         residual: add the inputs of each layer to its outputs; they must have the same size.
         dropout: share of what goes from layer to layer that is set to zero in training.
+        locked: draw one mask of dropout for all steps of a window.
         one_hot: the inputs are one-hots, which are neither normalised nor added.
 
     Where `recomputed` is set, training keeps the inputs of each layer alone and computes the layer
@@ -53,6 +55,7 @@ class Stack(nn.ModuleList):
         norm: Norm | None = None,
         residual: bool = False,
         dropout: float = 0.0,
+        locked: bool = False,
         one_hot: bool = False,
     ) -> None:
         super().__init__()
@@ -62,7 +65,7 @@ class Stack(nn.ModuleList):
             layer = Layer(size, make_cell, None if bare else norm, residual and not bare)
             self.append(layer)
             size = layer.output_size
-        self.output_size, self.dropout = size, dropout
+        self.output_size, self.dropout, self.locked = size, dropout, locked
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Map inputs (B, T, I), or ids (B, T) of one-hots, to outputs (B, T, O)."""
@@ -70,7 +73,7 @@ class Stack(nn.ModuleList):
         values, new_states = inputs, []
         for number, (layer, before) in enumerate(zip(self, states, strict=True)):
             if number:
-                values = dropped(values, self.dropout, self.training)
+                values = dropped(values, self.dropout, self.training, self.locked)
             read = _recomputed(layer) if self.recomputed and self.training else layer
             values, after = read(values, before)
             new_states.append(after)
@@ -151,11 +154,13 @@ def make_norm(name: Norm | None, size: int) -> nn.Module:
     return norms[name](size) if name else nn.Identity()
 
 
-def dropped(values: Tensor, share: float, training: bool) -> Tensor:
-    """Drop out; without dropout nothing is copied.
+def dropped(values: Tensor, share: float, training: bool, locked: bool = False) -> Tensor:
+    """Drop out; without dropout nothing is copied. `locked`: one mask for all steps of a window.
 
     Values become contiguous, so that a mask does not depend on how a cell lays out its outputs.
     """
     if not (training and share > 0):
         return values
+    if locked:
+        return values * functional.dropout(torch.ones_like(values[:, :1]), share)
     return functional.dropout(values.contiguous(), share)

@@ -31,12 +31,14 @@ from seqlab.randomness import derive, reseed
 from seqlab.registry import Resolved
 from seqlab.runs.early_checks import (
     check_average,
+    check_evaluated,
     check_objective,
     check_rows,
     check_settings,
 )
 from seqlab.runs.error_messages import check_memory, memory_errors, model_sizes
 from seqlab.runs.freezing import freeze, log_frozen
+from seqlab.runs.initialising import initialise_as_asked
 from seqlab.runs.sharding import laid_out
 from seqlab.training.device import pick_device
 from seqlab.training.eager_optimizers import spare_compiler
@@ -135,11 +137,14 @@ def build(
     trained = [(n, p) for n, p in layout.model.named_parameters() if p.requires_grad]
     optimizer = resolved.optimizer.build(trained)
     check_average(resolved, optimizer)
+    check_evaluated(resolved, optimizer)
     total_steps = count_steps(resolved, sampler)
     check_settings(resolved)
     for warning in _unused_settings(resolved, len(sampler), device):
         log.warning(warning)
-    schedule = resolved.schedule.build(optimizer, total_steps)
+    epochs = Epochs(sampler, train.accumulate)
+    epoch_of = lambda step: epochs.place(step)[0]  # noqa: E731 # it is an argument
+    schedule = resolved.schedule.build(optimizer, total_steps, epoch_of=epoch_of)
     if wants_metric(schedule) and resolved.evaluation is None:
         message = "needs the loss of evaluations; add a section `evaluation`"
         raise ExperimentError([Complaint(resolved.schedule.where, "schedule", message)])
@@ -268,7 +273,9 @@ def build_model(resolved: Resolved, vocabulary: Vocabulary, device: torch.device
     """Build the model with initial weights from the seed."""
     reseed(derive(resolved.train.seed, "weights"), torch.device("cpu"))
     with memory_errors(resolved, model_sizes(resolved, vocabulary), "the model"):
-        return _model(resolved, vocabulary).to(device)
+        model = _model(resolved, vocabulary)
+        initialise_as_asked(resolved, model)
+        return model.to(device)
 
 
 def _model(resolved: Resolved, vocabulary: Vocabulary) -> LanguageModel:

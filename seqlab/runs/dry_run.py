@@ -33,7 +33,7 @@ from seqlab.generation.prefixes import encode_prefix
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, Resolved, resolve_partially
 from seqlab.runs.building import check_split, count_steps, outline
-from seqlab.runs.early_checks import check_average, check_settings
+from seqlab.runs.early_checks import check_average, check_evaluated, check_settings
 from seqlab.runs.freezing import freeze
 from seqlab.runs.observers import Observers
 from seqlab.training.eager_optimizers import spare_compiler
@@ -163,9 +163,10 @@ def _build_textless_parts(
             optimizer = resolved.optimizer.build(named)
             if resolved.train:
                 check_average(resolved, optimizer)
+                check_evaluated(resolved, optimizer)
     if isinstance(optimizer, Optimizer) and steps and resolved.schedule:
         with result.collecting(resolved, "schedule"):
-            resolved.schedule.build(optimizer, steps)
+            resolved.schedule.build(optimizer, steps, epoch_of=lambda step: step)
     with result.collecting(resolved, "observers"):
         Observers(resolved.observers)
 

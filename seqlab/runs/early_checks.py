@@ -28,6 +28,14 @@ def check_average(resolved: Resolved, optimizer: Optimizer) -> None:
         raise ExperimentError([resolved.complaint(message, "train", "average")])
 
 
+def check_evaluated(resolved: Resolved, optimizer: Optimizer) -> None:
+    """Refuse an optimizer that waits for evaluations where there are none."""
+    if resolved.evaluation is None and offered(optimizer, "evaluated") is not None:
+        label = resolved.optimizer.component.label
+        message = f"{label} waits for the loss of evaluations; add a section `evaluation`"
+        raise ExperimentError([resolved.complaint(message, "optimizer")])
+
+
 def check_settings(resolved: Resolved) -> None:
     """Refuse settings that do not go together, whatever the parts are."""
     _check_recomputing(resolved)

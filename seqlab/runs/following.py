@@ -18,6 +18,7 @@ from seqlab.registry import Resolved
 from seqlab.runs.building import Parts, build
 from seqlab.runs.recording import measured
 from seqlab.runs.signals import Request, stop_requests
+from seqlab.runs.told_losses import hear
 from seqlab.training.loop import Training
 
 
@@ -107,6 +108,8 @@ def _obey(resolved: Resolved, parts: Parts, world: ProcessWorld, request: Reques
                 next((step for step in steps if training.agreed.pause), None)
             case "evaluate":
                 measured(resolved, parts)
+            case "hear":
+                hear(parts)
             case "sample":
                 _lend_weights(training)
             case "state":

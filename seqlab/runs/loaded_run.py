@@ -257,6 +257,7 @@ class Run(RunExperiment):
         batch_size: int | None = None,
         window: int = 128,
         documents: Literal["fresh", "carried"] | None = None,
+        baseline: str | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Score a split: what `seqlab eval` does.
@@ -269,6 +270,7 @@ class Run(RunExperiment):
             batch_size: the number of streams that are scored at once; changes no number.
             window: the tokens of each stream that are read at once; changes no number.
             documents: whether each starts with a fresh state; None: as in the experiment.
+            baseline: a method to compare with, in place of those of the experiment.
             progress: reports how much of the corpus is read; None: to the log.
 
         Raises:
@@ -285,6 +287,7 @@ class Run(RunExperiment):
             batch_size=batch_size,
             window=window,
             documents=documents,
+            baseline=None if baseline is None else self.methods_named(baseline),
             progress=progress or log_progress(),
         )
 

@@ -51,6 +51,7 @@ def measured(resolved: Resolved, parts: Parts) -> dict[str, Any]:
             precision=parts.training.precision,
             shards=resolved.train.shards,
             world=parts.training.world,
+            training=lambda: parts.prepared.tokens,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from seqlab.experiment import read_experiment
 from seqlab.experiment.located import Located, Origin, locate
 from seqlab.experiment.merging import merge
+from seqlab.factories import EvaluationMethodFactory
 from seqlab.registry import Registry, Resolved, load_plugins
 from seqlab.remedies import Argument
 from seqlab.runs.folder import RunFolder
@@ -44,6 +45,15 @@ class RunExperiment(RunRecord):
         """
         origin = Origin(str(Argument("corpus")), folder=Path.cwd(), is_override=True)
         return self._resolve(corpus=locate(corpus, origin, "corpus"))
+
+    def methods_named(self, written: str) -> Sequence[EvaluationMethodFactory]:
+        """Return a method of evaluation, as an experiment would name it.
+
+        Raises:
+            ExperimentError: there is none, or it does not have or accept an option.
+        """
+        resolved = self._resolve([f"evaluation.methods=[{written}]"])
+        return resolved.evaluation.methods if resolved.evaluation else []
 
     def _resolve(self, overrides: Sequence[str] = (), *, corpus: Located | None = None) -> Resolved:
         overrides = ["observers=[]", *overrides]  # observers are not needed after training

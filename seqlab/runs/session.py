@@ -33,6 +33,7 @@ from seqlab.runs.observers import Observers
 from seqlab.runs.recording import Recorder
 from seqlab.runs.signals import Request, stop_requests
 from seqlab.runs.stopping import Best, Stopping
+from seqlab.runs.told_losses import tell
 from seqlab.runs.trial import PRUNED
 from seqlab.training.checkpoint import (
     Checkpoint,
@@ -42,7 +43,6 @@ from seqlab.training.checkpoint import (
     steps_saved,
 )
 from seqlab.training.profiling import Profile
-from seqlab.training.schedules import wants_metric
 from seqlab.training.step import RunningEpoch, Step
 
 log = logging.getLogger(__name__)
@@ -145,8 +145,7 @@ class Session:
         record = self.recorder.evaluated(step)
         self.intervals.evaluated()
         self.stopping.update(record)
-        if wants_metric(self.parts.schedule):
-            self.parts.schedule.step(record.loss)  # type: ignore[arg-type] # takes a metric
+        tell(self.parts, record.loss)
         return self.best.improved_by(record)
 
     @property

@@ -25,6 +25,7 @@ class OneEpoch:
     def __init__(self, sampler: Any, epoch: int) -> None:
         self._batches = batches_of(sampler, epoch)
         self._left_out = list(sampler.left_out(epoch))
+        self.carries_over_epochs = offered(sampler, "carries_over_epochs")
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -17,6 +17,7 @@ from seqlab.training.eager_optimizers import spare_compiler
 
 TOKENS = 10_000
 STEPS = 100
+STEPS_OF_AN_EPOCH = 7
 
 
 def build(subject: Subject) -> Any:
@@ -30,8 +31,15 @@ def build(subject: Subject) -> Any:
         "vocabulary": vocabulary,
         "hidden_size": INPUT_SIZE,
         "tokenizer": ToyTokenizer(vocabulary.size),
+        "epoch_of": epoch_of,
+        "training": lambda: _tokens_and_seed()[0],
     }
     return subject.build(*_ARGUMENTS.get(subject.kind, tuple)(), **offered)
+
+
+def epoch_of(step: int) -> int:
+    """Say of which epoch a step is, both from 0."""
+    return step // STEPS_OF_AN_EPOCH
 
 
 def _tokens_and_seed() -> tuple[Any, ...]:

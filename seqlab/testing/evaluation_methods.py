@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seqlab.contracts import Batch, State
+from seqlab.data.tokens import Tokens
 from seqlab.model.unroll import unroll
 from seqlab.testing.default_device import expect_nothing_elsewhere
 from seqlab.testing.promises import Subject, expect
@@ -64,7 +66,17 @@ def _batches() -> list[Batch]:
 
 
 def _nats(subject: Subject, batches: list[Batch], model: Any = None) -> list[Tensor]:
-    return list(subject.build().nats(model or _model(), iter(batches)))
+    return list(_built(subject).nats(model or _model(), iter(batches)))
+
+
+def _built(subject: Subject) -> Any:
+    return subject.build(training=_training)
+
+
+def _training() -> Tokens:
+    """A training split in which every token is."""
+    drawn = torch.randint(SIZE, (40 * SIZE,), generator=torch.Generator().manual_seed(2)).numpy()
+    return Tokens(np.append(np.arange(SIZE), drawn), np.zeros(1, np.int64))
 
 
 def every_target_has_nats(subject: Subject) -> None:
@@ -111,5 +123,5 @@ def evaluations_repeat(subject: Subject) -> None:
 
 def method_follows_the_device(subject: Subject) -> None:
     """Tensors are made on the device of the batches."""
-    batches, model, method = _batches(), _model(), subject.build()
+    batches, model, method = _batches(), _model(), _built(subject)
     expect_nothing_elsewhere(lambda: method, lambda made: made.nats(model, iter(batches)))

@@ -124,9 +124,11 @@ def tied_weights_are_shared(subject: Subject) -> None:
     else:
         expect(False, "ValueError for an embedding that has no table", "it was taken")
     table = _Table(SIZE, INPUT_SIZE)
-    tie(table)
-    shared = {*map(id, head.parameters())} & {*map(id, table.parameters())}
+    tied = tie(table) or head
+    shared = {*map(id, tied.parameters())} & {*map(id, table.parameters())}
     expect(bool(shared), "a parameter that both have", "none")
+    same = tied(_hidden()).shape == head(_hidden()).shape
+    expect(same, "logits of the same shape from the head that `tie` gives", "others")
 
 
 def gradients_reach_the_head(subject: Subject) -> None:

@@ -228,6 +228,25 @@ def objective_draws_by_torchs_seed(subject: Subject) -> None:
             score(hidden, _head(), window)
 
 
+def penalties_have_names(subject: Subject) -> None:
+    """`penalties` gives numbers by `penalty_names`, means that do not grow with the window."""
+    objective = _build(subject)
+    penalties = offered(objective, "penalties")
+    if penalties is None:
+        raise NotApplicable("it has no `penalties`, and need not have them")
+    names = offered(objective, "penalty_names")
+    expect(isinstance(names, tuple) and bool(names), "a tuple of `penalty_names`", names)
+    one, two = _hidden(), torch.cat((_hidden(), _hidden()))
+    for outputs in (one, two, one[:, :1]):
+        added = penalties(outputs, outputs)
+        expect(tuple(added) == names, f"a number for each of {names}", tuple(added))
+        finite = all(t.dim() == 0 and bool(t.isfinite()) for t in added.values())
+        expect(finite, "finite numbers of no dimension", added)
+    once, twice = penalties(one, one), penalties(two, two)
+    same = all(torch.allclose(once[name], twice[name], atol=CLOSE) for name in names)
+    expect(same, "the same of a batch and of the batch twice", f"{once} and {twice}")
+
+
 def objective_follows_the_device(subject: Subject) -> None:
     """Tensors are made on the device of the hidden outputs, and those that are kept are buffers."""
     batch, hidden, head = _batch(), _hidden(), _head()

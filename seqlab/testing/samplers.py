@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -157,7 +158,8 @@ def rows_continue_truthfully(subject: Subject) -> None:
 def _check_rows(sampler: Any, _: Tokens, epochs: Epochs = EPOCHS) -> None:
     for epoch in epochs:
         batches = batches_of(sampler, epoch)
-        expect(not batches[0].continues.any(), "no row to continue into an epoch", "one does")
+        if offered(sampler, "carries_over_epochs") is not True:
+            expect(not batches[0].continues.any(), "no row to continue into an epoch", "one does")
         for before, batch in pairwise(batches):
             if batch.continues.any():
                 check_continued(before, batch)
@@ -212,6 +214,21 @@ def any_seed_is_as_good(subject: Subject) -> None:
 def _check_all(sampler: Any, tokens: Tokens, epochs: Epochs = EPOCHS) -> None:
     for check in (_check_length, _check_shapes, _check_shift, _check_coverage, _check_rows):
         check(sampler, tokens, epochs)
+
+
+def rates_are_numbers(subject: Subject) -> None:
+    """`rate(epoch, index)`, where a sampler has it, is pure, and a number of 0 or more."""
+    sampler, tokens = _build(subject)
+    rate = offered(sampler, "rate")
+    if rate is None:
+        return
+    places = [(epoch, n) for epoch in EPOCHS for n in range(len(batches_of(sampler, epoch)))]
+    rates = {place: rate(*place) for place in places}
+    wrong = [r for r in rates.values() if type(r) is not float or not 0 <= r < math.inf]
+    expect(not wrong, "rates that are finite floats of 0 or more", wrong[:3])
+    other = subject.build(tokens, SEED)
+    same = all(other.rate(*place) == rates[place] for place in reversed(places))
+    expect(same, "the same rates from another instance, in another order", "others")
 
 
 def documents_may_be_few_or_many(subject: Subject) -> None:

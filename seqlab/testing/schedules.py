@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from seqlab.testing.building import epoch_of
 from seqlab.testing.parameters import draw_parameters
 from seqlab.testing.promises import NotApplicable, Subject, expect
 from seqlab.testing.random_states import random_states_left_alone
@@ -44,7 +45,7 @@ def _optimizer() -> Optimizer:
 
 
 def _build(subject: Subject, optimizer: Optimizer, total_steps: int = STEPS) -> Any:
-    schedule = subject.build(optimizer, total_steps)
+    schedule = subject.build(optimizer, total_steps, epoch_of=epoch_of)
     right = isinstance(schedule, LRScheduler)
     expect(right, "a torch.optim.lr_scheduler.LRScheduler", type(schedule).__name__)
     return schedule

@@ -25,7 +25,6 @@ from seqlab.training.closure import Closure, needs_closure, skips_by_flag, step_
 from seqlab.training.device import HostCopy
 from seqlab.training.diagnosis import first_nonfinite
 from seqlab.training.drawing import Drawing
-from seqlab.training.eager_optimizers import eager_step
 from seqlab.training.epochs import Epochs
 from seqlab.training.gradients import DeviceBatch, Gradients, StepResult
 from seqlab.training.layout import Layout, WholeParameters
@@ -34,6 +33,7 @@ from seqlab.training.norms import BeforeStep
 from seqlab.training.objective import ModelObjective
 from seqlab.training.precision import choose_precision
 from seqlab.training.profiling import Phase, unmeasured
+from seqlab.training.rated_step import rated_step
 from seqlab.training.schedules import wants_metric
 from seqlab.training.step import Step
 from seqlab.training.step_gradients import step_gradients
@@ -48,7 +48,7 @@ class Training:
     model: LanguageModel  # what is trained
     sampler: Sampler
     optimizer: Optimizer  # over all parameters of the model
-    schedule: LRScheduler  # stepped after each optimizer step, unless its `step` takes a metric
+    schedule: LRScheduler  # stepped after each step, unless its `step` takes a metric
     _: KW_ONLY
     sizes: TokenSizes
     clip_norm: float | None
@@ -63,15 +63,15 @@ class Training:
     def __post_init__(self) -> None:
         self.done = 0
         self.state: Any = None  # what is carried from step to step
-        model, settings = self.model, self.settings
+        model, settings, sampler = self.model, self.settings, self.sampler
         self._layout = self.layout or WholeParameters(model)
-        self.epochs = Epochs(self.sampler, settings.accumulate)
+        self.epochs = Epochs(sampler, settings.accumulate)
         self.average = Average(model, settings.average) if settings.average else None
         self.device = model.device
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = choose_precision(settings.precision, self.device)
-        self._step_optimizer = eager_step(self.optimizer)
+        self._step_optimizer = rated_step(self.optimizer, sampler, self.epochs, lambda: self.done)
         self._needs_closure = needs_closure(self.optimizer)
         self._steps_schedule = not wants_metric(self.schedule)
         self._unchecked: Step | None = None

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.contracts import Batch
+from seqlab.contracts import Batch, EvaluationMethod
 from seqlab.data.tokens import Tokens, on_device
 from seqlab.distributed.tree import tree_sum
 from seqlab.distributed.world import ALONE, Partial, World, shards_of
@@ -43,6 +43,7 @@ def measure(
     precision: torch.dtype = torch.float32,
     shards: int = 1,
     world: World = ALONE,
+    training: Callable[[], Tokens] | None = None,
 ) -> dict[str, Any]:
     """Score a split, and return the metrics as fields of a record.
 
@@ -57,6 +58,7 @@ def measure(
         shards: into how many groups the streams are cut, each of which is scored by itself.
         world: the processes, which score some of them each. Metrics and methods are the first
             one's alone, and with a metric the whole pass.
+        training: returns the training split, for methods that ask for it.
 
     Raises:
         CorpusError: there is nothing to score.
@@ -88,7 +90,9 @@ def measure(
     seconds = time.perf_counter() - start  # of the pass that the tokens are counted in
     for name, method in _named(settings.methods):
         batches = batches_of(tokens, settings.rows, fresh, batch_size, settings.window)
-        loss = _loss(model, method, (batch for _, batch in batches), name)
+        made = partial(method) if training is None else partial(method, training=training)
+        with method.attributed():
+            loss = _loss(model, made(), (batch for _, batch in batches), name)
         further.append({f"{name}_loss": loss, f"{name}_perplexity": perplexity(loss)})
     columns = ModelObjective(model).columns
     fields = sums.metrics(columns, seconds=seconds, accuracy=tokens.weights is not None)
@@ -141,7 +145,9 @@ def _add(fields: dict[str, Any], numbers: Mapping[str, Any]) -> None:
             fields[name] = value
 
 
-def _loss(model: LanguageModel, method: Bound, batches: Iterator[Batch], name: str) -> float:
+def _loss(
+    model: LanguageModel, method: EvaluationMethod, batches: Iterator[Batch], name: str
+) -> float:
     """Return the mean nats of a method's own pass; the model is as before afterwards."""
     total = weight = 0.0
     given: list[Batch] = []
@@ -152,8 +158,8 @@ def _loss(model: LanguageModel, method: Bound, batches: Iterator[Batch], name: s
             given.append(batch)
             yield batch
 
-    with method.attributed(), _restored(model):
-        for nats in method().nats(model, watched()):
+    with _restored(model):
+        for nats in method.nats(model, watched()):
             batch = given.pop(0)
             _check(nats, batch, name)
             counts = torch.ones_like(nats) if batch.weights is None else batch.weights

@@ -28,10 +28,12 @@ COMPOSED = {
     "residual": {"inner": {"name": "mlp", "dropout": 0.1}},
     "parallel": {"branches": [GRU, "min_gru"]},
     "lora": {"inner": GRU, "rank": 2},
+    "weight_drop": {"inner": GRU},
+    "zoneout": {"inner": GRU, "share": 0.3},
     "mlp": {},
     "short_convolution": {},
 }
-AVERAGING = {"schedule_free_adamw"}  # by itself
+AVERAGING = {"asgd", "schedule_free_adamw"}  # by itself
 CELLS = [cell for cell in CELLS if cell != "bidirectional"]  # not for the next token
 OPTIONS = {"sgd": {"momentum": 0.9, "lr": 0.1}, "rmsprop": {"momentum": 0.5}}
 

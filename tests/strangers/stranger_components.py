@@ -7,17 +7,17 @@ LYRICS = {"name": "original_lyrics", "max_characters": 1500}
 PAIRS = [{"prompt": f"{n} + 1 = ", "chosen": f"{n + 1}\n", "rejected": f"{n}\n"} for n in range(24)]
 
 COMPONENTS = [
-    ("cell", "zoneout", {"inner": RNN}),
-    ("cell", "weight_drop", {"inner": RNN}),
+    ("cell", "zoned", {"inner": RNN}),
+    ("cell", "dropped_weights", {"inner": RNN}),
     ("cell", "highway", {"inner": RNN}),
     ("cell", "clockwork", {"hidden_size": 8, "periods": [1, 2, 4, 8]}),
     ("cell", "slstm", {"hidden_size": 5}),
-    ("cell", "qrnn", {"hidden_size": 6, "width": 3}),
+    ("cell", "gated_convolution", {"hidden_size": 6, "width": 3}),
     ("cell", "mixture_of_experts", {"experts": 3}),
     ("embedding", "byte_convolution", {"size": 12}),
     ("embedding", "hashed", {"size": 12, "buckets": 16}),
     ("embedding", "bigrams", {"inner": {"name": "learned", "size": 12}}),
-    ("head", "mixture_of_softmaxes", {}),
+    ("head", "mixed_softmaxes", {}),
     ("head", "adaptive", {}),
     ("objective", "focal", {}),
     ("objective", "activation_regularised", {}),
@@ -52,8 +52,8 @@ COMPONENTS = [
     ("observer", "too_slow", {}),
     ("observer", "norm_log", {"every": 2}),
     ("metric", "mean_rank", {}),
-    ("evaluation_method", "dynamic", {}),
+    ("evaluation_method", "descent", {}),
     ("exporter", "numpy_arrays", {}),
 ]
-SLOW = {"curriculum", "side_by_side", "zoneout"}
+SLOW = {"curriculum", "side_by_side", "zoned"}
 """Those whose promises take seconds to check."""

@@ -114,6 +114,8 @@ MISTAKES = [
     ("objective", objectives.HidesByCalls, "prepare_is_pure"),
     ("objective", objectives.NoiseOfPython, "objective_draws_by_torchs_seed"),
     ("objective", objectives.SetsASeed, "objective_draws_by_torchs_seed"),
+    ("objective", objectives.SumOfSquares, "penalties_have_names"),
+    ("objective", objectives.ChangeOfOneToken, "penalties_have_names"),
     ("objective", objectives.PositionsOnTheCpu, "objective_follows_the_device"),
     ("objective", objectives.StateOfTheBatch, "objective_state_keeps_the_rules"),
     ("objective", objectives.FirstWindowIsOne, "objective_state_keeps_the_rules"),

@@ -218,3 +218,21 @@ class DirectionsNotSaved(nn.Module):
         loss, nats = seqlab.head_loss(head, hidden, window.targets, window.shares)
         pull = (window.shares * (hidden @ self.directions).square()).sum()
         return seqlab.Terms(loss + pull, nats)
+
+
+class SumOfSquares(Next):
+    """Its penalty is a sum, so that it grows with the batch."""
+
+    penalty_names = ("squares",)
+
+    def penalties(self, outputs, hidden):
+        return {"squares": hidden.square().sum()}
+
+
+class ChangeOfOneToken(Next):
+    """Its penalty is a mean of nothing where a window has one token."""
+
+    penalty_names = ("change",)
+
+    def penalties(self, outputs, hidden):
+        return {"change": outputs.diff(dim=1).square().mean()}

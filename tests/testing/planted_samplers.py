@@ -329,3 +329,14 @@ class ShortIsDividedByZero(Streams):
     def __init__(self, tokens, seed, *, rows: int = 3, window: int = 8) -> None:
         super().__init__(tokens, seed, rows=rows, window=window)
         self.share = 1 / (len(tokens) // window)
+
+
+class RatesByTheClock(Streams):
+    def rate(self, epoch, index):
+        self.asked = getattr(self, "asked", 0) + 1
+        return 1.0 / self.asked
+
+
+class RateBelowZero(Streams):
+    def rate(self, epoch, index):
+        return 1.0 - index

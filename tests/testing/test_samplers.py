@@ -19,6 +19,8 @@ DEFECTS = [
     (planted.PaddedWithMinusAHundred, samplers.batches_have_their_shapes, "where nothing counts"),
     (planted.IntegerWeights, samplers.batches_have_their_shapes, "weights of torch.float32"),
     (planted.NegativeWeights, samplers.batches_have_their_shapes, "none below 0"),
+    (planted.RatesByTheClock, samplers.rates_are_numbers, "the same rates from another instance"),
+    (planted.RateBelowZero, samplers.rates_are_numbers, "finite floats of 0 or more"),
     (planted.TargetsAreInputs, samplers.targets_are_inputs_shifted, "the next token"),
     (planted.TargetsTwoFurther, samplers.targets_are_inputs_shifted, "the next token"),
     (planted.ShuffledWithinTheWindow, samplers.targets_are_inputs_shifted, "without a gap"),
@@ -55,6 +57,9 @@ BUILT_IN = (
     {"batch_size": 5, "window": 7},
     {"batch_size": 64, "window": 2, "partial": "keep"},
     {"batch_size": 1, "window": 20},
+    {"batch_size": 3, "window": 6, "least": 2, "deviation": 3.0, "halved": 0.5},
+    {"batch_size": 3, "window": 6, "offsets": "by_epoch"},
+    {"batch_size": 3, "window": 6, "carry_over_epochs": True},
     {"windows": "anywhere"},
     {"windows": "anywhere", "batch_size": 5, "window": 7, "partial": "keep"},
 )

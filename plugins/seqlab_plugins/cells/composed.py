@@ -45,6 +45,7 @@ class StackedCells(seqlab.Stack):
         norm: Norm | None = None,
         residual: bool = False,
         dropout: Share = 0.0,
+        locked: bool = False,
     ) -> None:
         """Build the layers.
 
@@ -55,9 +56,12 @@ class StackedCells(seqlab.Stack):
             norm: what normalises the inputs of each layer; null: nothing.
             residual: add the inputs of each layer to its outputs; all have the same size then.
             dropout: share of what goes from layer to layer that is set to zero in training.
+            locked: draw one mask of dropout for all steps of a window.
         """
         cells = [cell for layer in layers for cell in _repeated(layer)]
-        super().__init__(input_size, cells, norm=norm, residual=residual, dropout=dropout)
+        super().__init__(
+            input_size, cells, norm=norm, residual=residual, dropout=dropout, locked=locked
+        )
 
 
 def _repeated(layer: CellFactory | Repeat) -> list[CellFactory]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from seqlab import Cell, CellFactory, Count, hookimpl
+from seqlab_plugins.cells.given_weights import follow_weights
 
 Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -61,21 +62,8 @@ def lora(
         part = cell.get_submodule(path)
         change = LowRank(getattr(part, weight), rank, alpha)
         parametrize.register_parametrization(part, weight, change, unsafe=True)
-    for part in cell.modules():
-        if isinstance(part, nn.RNNBase):
-            part.register_forward_pre_hook(_show_weights)
-            part.register_forward_hook(_hide_weights, always_call=True)
+    follow_weights(cell)
     return cell
-
-
-def _show_weights(layer: Any, _inputs: Any) -> None:
-    """Give a layer of torch, which computes with a list of its weights, those of this moment."""
-    layer._flat_weights = [getattr(layer, name) for name in layer._flat_weights_names]
-
-
-def _hide_weights(layer: Any, _inputs: Any, _outputs: Any) -> None:
-    """Forget them, and so what their gradients would need."""
-    layer._flat_weights = [None for _ in layer._flat_weights_names]
 
 
 @hookimpl

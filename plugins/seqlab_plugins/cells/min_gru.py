@@ -45,6 +45,10 @@ class MinGRU(nn.Module):
         outputs = linear_scan(1 - gate, gate * _positive(candidate), state)
         return outputs, outputs[:, -1].clone()  # a view would keep the whole window in memory
 
+    def last_output(self, state: Tensor) -> Tensor:
+        """Return h."""
+        return state
+
 
 def _positive(candidate: Tensor) -> Tensor:
     """Apply g; the gradient of torch.where would take several times as long."""

@@ -95,7 +95,7 @@ class Recurrent(nn.Module, ABC):
         )
         self.dropout = nn.Dropout(dropout)
         if bidirectional:  # ids are then read as one-hots, and texts not generated
-            self.from_ids = self.id_stepper = None  # type: ignore[assignment,method-assign] # offers neither
+            self.from_ids = self.id_stepper = self.last_output = None  # type: ignore[assignment,method-assign] # offers none
 
     @staticmethod
     @abstractmethod
@@ -152,6 +152,12 @@ class Recurrent(nn.Module, ABC):
             above=self._run_above if len(self.layers) > 1 else None,
             greedy=self.greedy,
         )
+
+    def last_output(self, state: Any) -> Tensor:
+        """Return h of the last layer, (B, H)."""
+        last: Any = state[-1]
+        h: Tensor = last[0] if self.state_parts > 1 else last
+        return h
 
     def _states(self, inputs: Tensor, state: Any) -> Sequence[Any]:
         """The state of each layer: zeros in the dtype of the parameters if it is None."""

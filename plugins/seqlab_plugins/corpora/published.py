@@ -28,8 +28,9 @@ class PublishedFile:
         name: its name on this machine.
         title: its content, in a message.
         sha256: the SHA-256 of its bytes.
-        path: the path of its URL on `HOST`.
+        path: the path of its URL on `HOST`, or its URL.
         other_names: more names to search for; a file of such a name may be another file.
+        unpacked_sha256: of what is in it, if it is a zip that others may have unpacked.
     """
 
     name: str
@@ -37,10 +38,11 @@ class PublishedFile:
     sha256: str
     path: str
     other_names: tuple[str, ...] = ()
+    unpacked_sha256: str = ""
 
     @property
     def url(self) -> str:
-        return HOST + self.path
+        return self.path if "://" in self.path else HOST + self.path
 
     def get(self, path: Path | None = None) -> Path:
         """Return the path of the file: `path`, or where it is found or downloaded to.
@@ -53,6 +55,21 @@ class PublishedFile:
             CorpusUnavailable: it is not found, and cannot be downloaded.
         """
         return self._check(path) if path else self._find() or self._download()
+
+    def copy_at(self, path: Path) -> Path:
+        """Return the path of a copy that somebody has; that it is another file is logged.
+
+        Raises:
+            CorpusError: there is none.
+        """
+        digest = _sha256(path)
+        if digest not in (self.sha256, self.unpacked_sha256):
+            log.warning(
+                "%s is not the published file with %s: its SHA-256 begins with %s, not %s; numbers"
+                " of published tables are not for it",
+                path, self.title, digest[:12], self.sha256[:12]
+            )  # fmt: skip
+        return path
 
     def _find(self) -> Path | None:
         for folder in (os.environ.get("SEQLAB_DATA", ""), "data", _cache()):

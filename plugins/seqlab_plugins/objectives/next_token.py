@@ -5,6 +5,7 @@ Shapes: B rows in a batch, T window, O size of hidden outputs, V vocabulary size
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -24,12 +25,43 @@ class NextToken:
             2016); what is then minimised is reported as `smoothed`.
         z_loss: factor of the squared logarithm of the softmax's divisor, which keeps logits small
             (Chowdhery et al., 2022).
+        activation: factor of the mean square of what the head reads, after dropout (AR in Merity
+            et al., 2018, arXiv:1708.02182).
+        temporal_activation: factor of the mean square of the change of the last outputs from token
+            to token, before dropout (TAR, there).
     """
 
-    def __init__(self, *, label_smoothing: seqlab.Share = 0.0, z_loss: Factor = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        label_smoothing: seqlab.Share = 0.0,
+        z_loss: Factor = 0.0,
+        activation: Factor = 0.0,
+        temporal_activation: Factor = 0.0,
+    ) -> None:
         self._smoothing, self._z_loss = label_smoothing, z_loss
+        self._penalties = {"activation": activation, "temporal_activation": temporal_activation}
         names = {"smoothed": label_smoothing, "z_loss": z_loss}
         self.parts = tuple(name for name, factor in names.items() if factor)
+
+    @property
+    def penalty_names(self) -> tuple[str, ...]:
+        return tuple(name for name, factor in self._penalties.items() if factor)
+
+    @property
+    def penalties(self) -> Callable[[Tensor, Tensor], dict[str, Tensor]] | None:
+        """Offered if there is one."""
+        return self._penalised if self.penalty_names else None
+
+    def _penalised(self, outputs: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+        """Means over the targets of a window, for outputs and hidden outputs (B, T, O)."""
+        factors, change = self._penalties, outputs.float().diff(dim=1)  # (B, T - 1, O)
+        still = outputs.new_zeros(())
+        means = {
+            "activation": hidden.float().square().mean(),
+            "temporal_activation": change.square().mean() if change.numel() else still,
+        }
+        return {name: factors[name] * means[name] for name in self.penalty_names}
 
     def loss(self, hidden: Tensor, head: seqlab.Head, window: seqlab.Window) -> seqlab.Terms:
         if not self.parts:
@@ -61,6 +93,8 @@ class AnswersOnly(NextToken):
     Args:
         label_smoothing: as in `next_token`.
         z_loss: as in `next_token`.
+        activation: as in `next_token`.
+        temporal_activation: as in `next_token`.
     """
 
     needs_weights = True

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from seqlab import NamedParameters, OptimizerFactory, component, hookimpl
 from seqlab_plugins.optimizers.basic import Decay, Rate
-from seqlab_plugins.optimizers.several import Several, mode_of, pass_on_skip
+from seqlab_plugins.optimizers.several import Several, mode_of, pass_on_skip, told_of
 
 ADAMW = component("adamw")
 Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -154,6 +154,11 @@ class Lookahead(Optimizer):
     def eval(self) -> Callable[[], None] | None:
         """Offered if the optimizer of the fast weights has it."""
         return mode_of([self.fast], "eval")
+
+    @property
+    def evaluated(self) -> Callable[[float], None] | None:
+        """Offered if the optimizer of the fast weights has it."""
+        return told_of([self.fast])
 
     @property
     def train(self) -> Callable[[], None] | None:

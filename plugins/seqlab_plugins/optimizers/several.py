@@ -47,6 +47,11 @@ class Several(Optimizer):
         return mode_of(self.parts, "eval")
 
     @property
+    def evaluated(self) -> Callable[[float], None] | None:
+        """Offered if a part has it."""
+        return told_of(self.parts)
+
+    @property
     def train(self) -> Callable[[], None] | None:
         """Offered if a part has it."""
         return mode_of(self.parts, "train")
@@ -74,3 +79,14 @@ def mode_of(optimizers: Sequence[Optimizer], name: str) -> Callable[[], None] | 
             change()
 
     return change_all if changes else None
+
+
+def told_of(optimizers: Sequence[Optimizer]) -> Callable[[float], None] | None:
+    """Return what tells some optimizers the loss of an evaluation; None: none of them asks."""
+    listeners = [each for o in optimizers if (each := getattr(o, "evaluated", None)) is not None]
+
+    def tell_all(loss: float) -> None:
+        for listener in listeners:
+            listener(loss)
+
+    return tell_all if listeners else None

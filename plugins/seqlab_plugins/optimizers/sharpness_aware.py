@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from seqlab import NamedParameters, OptimizerFactory, component, hookimpl
-from seqlab_plugins.optimizers.several import mode_of
+from seqlab_plugins.optimizers.several import mode_of, told_of
 
 Rho = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -73,6 +73,11 @@ class SAM(Optimizer):
     def eval(self) -> Callable[[], None] | None:
         """Offered if the base has it."""
         return mode_of([self.base], "eval")
+
+    @property
+    def evaluated(self) -> Callable[[float], None] | None:
+        """Offered if the base has it."""
+        return told_of([self.base])
 
     @property
     def train(self) -> Callable[[], None] | None:

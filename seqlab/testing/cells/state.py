@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlab.contracts import State
+from seqlab.contracts import State, offered
 from seqlab.model.state import carry, map_state
 from seqlab.packing import pack, unpack
 from seqlab.testing.cells.inputs import (
@@ -25,7 +25,7 @@ from seqlab.testing.cells.inputs import (
     state_after,
     state_tensors,
 )
-from seqlab.testing.promises import Subject, expect
+from seqlab.testing.promises import NotApplicable, Subject, expect
 
 LONG = 40  # longer than a buffer is likely to be made for
 
@@ -146,3 +146,15 @@ def _trained_after(subject: Subject, seed: int) -> list[Result]:
             call_seeded(entry.call, entry.draw(seed), state, seed=seed)
             results.append(call_seeded(entry.call, entry.draw(1), state))
     return results
+
+
+@torch.no_grad()
+def last_output_is_the_output(subject: Subject) -> None:
+    """`last_output(state)`, where a cell offers it, is the output of the last step."""
+    cell = build_cell(subject)
+    if offered(cell, "last_output") is None:
+        raise NotApplicable("the cell has no `last_output`, and need not have it")
+    for before in (None, state_after(cell, draw_inputs(seed=2))):
+        outputs, after = cell(draw_inputs(), before)
+        promise = "`last_output` to be the output of the last step"
+        expect_close(cell.last_output(after), outputs[:, -1], promise)

@@ -78,4 +78,4 @@ def seqlab_register_metrics() -> dict[str, type[seqlab.Metric]]:
 
 @seqlab.hookimpl
 def seqlab_register_evaluation_methods() -> dict[str, type[seqlab.EvaluationMethod]]:
-    return {"dynamic": DynamicEvaluation}
+    return {"descent": DynamicEvaluation}

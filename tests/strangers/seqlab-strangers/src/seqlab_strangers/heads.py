@@ -72,4 +72,4 @@ class Adaptive(nn.Module):
 
 @seqlab.hookimpl
 def seqlab_register_heads() -> dict[str, type[nn.Module]]:
-    return {"mixture_of_softmaxes": MixtureOfSoftmaxes, "adaptive": Adaptive}
+    return {"mixed_softmaxes": MixtureOfSoftmaxes, "adaptive": Adaptive}

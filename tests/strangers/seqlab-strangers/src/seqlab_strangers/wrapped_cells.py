@@ -117,4 +117,4 @@ class Highway(nn.Module):
 
 @seqlab.hookimpl
 def seqlab_register_cells() -> dict[str, type[nn.Module]]:
-    return {"zoneout": Zoneout, "weight_drop": WeightDrop, "highway": Highway}
+    return {"zoned": Zoneout, "dropped_weights": WeightDrop, "highway": Highway}
