@@ -97,7 +97,7 @@ class GatedDeltaNet(nn.Module):
         strength = self.strongest * self.strength(inputs).to(memory.dtype).sigmoid()
         decay = self._decay(inputs, strength)
         read, memory = memory_of_errors(query, key, value, strength, decay, memory)
-        gated = self.norm(read).flatten(2) * functional.silu(self.gate(inputs))
+        gated = self.norm(read.to(memory.dtype)).flatten(2) * functional.silu(self.gate(inputs))
         return self.output(gated), (seen[:, -recent.shape[1] :], memory)
 
     def _heads(self, convolved: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -72,7 +72,7 @@ class HGRN2(nn.Module):
         written = (1 - self.lowest) * (-gate).sigmoid()  # 1 - f, exact where f is near 1
         forget = (self.lowest + (1 - self.lowest) * gate.sigmoid()).clamp(min=TINY).log()
         read, after = memory_of_keys(functional.silu(query), written, value, forget, state)
-        return self.output(self.norm(read).flatten(2)), after
+        return self.output(self.norm(read.to(state.dtype)).flatten(2)), after
 
 
 TINY = 1e-30  # so that the logarithm of a gate that is closed is finite

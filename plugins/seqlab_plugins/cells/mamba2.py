@@ -88,7 +88,7 @@ class Mamba2(nn.Module):
         seen = torch.cat((recent, channels.to(recent.dtype)), 1)
         convolved = functional.silu(self.convolution(seen.mT).mT).to(memory.dtype)
         read, memory = self._scan(convolved, step.to(memory.dtype), memory)
-        outputs = self.output(self.norm(read * functional.silu(gate)))
+        outputs = self.output(self.norm((read * functional.silu(gate)).to(memory.dtype)))
         return outputs, (seen[:, -recent.shape[1] :], memory)
 
     def _scan(self, convolved: Tensor, step: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:

@@ -97,7 +97,8 @@ class RWKV7(nn.Module):
         found, memory = memory_of_removals(
             read, key, value, -removed, removed * rate, decay, memory
         )
-        normed = self.norm(found.flatten(2).flatten(0, 1)).view(*inputs.shape[:2], -1)
+        found = found.to(memory.dtype).flatten(2)
+        normed = self.norm(found.flatten(0, 1)).view(*inputs.shape[:2], -1)
         added = ((read * bonus).sum(-1, keepdim=True) * value).flatten(2)
         outputs = self.output(self.gate(gating) * (normed + added))
         return outputs, (inputs[:, -1].to(before.dtype).clone(), memory)
