@@ -33,6 +33,7 @@ BENCHMARKS = {
     "generation": "greedy decoding against the reference's loop",
     "encoding": "characters to token ids",
     "stores": "token stores of 2 GB: memory, opening, cold reads",
+    "windows": "windows of matrix memories against their steps",
     "recall": "associative recall by attention and by an RNN",
     "authoring": "lines of a cell, planted defects, seconds of the kit",
     "scaffold": "new packages in fresh environments",

@@ -61,6 +61,8 @@ LOGARITHMS_AT_ONCE = 2**16
 SHORT_DOCUMENTS = 16  # times `rows` short documents are scored at once; each has a state
 # Tokens in a chunk of `gated_linear_attention`: 1.22 of the time of 4, 0.43 of the time of 16.
 ATTENTION_CHUNK = 8
+# Tokens in a chunk of memories with one decay for a head; no script measures it yet.
+MEMORY_CHUNK = 64
 # Characters that are looked up together, so that they and their ids fit into the cache of a core;
 # no script measures it yet.
 CHARACTERS_AT_ONCE = 2**16

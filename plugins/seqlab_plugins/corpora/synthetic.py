@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import numpy as np
@@ -24,23 +24,24 @@ TaskSize = Annotated[int, Field(gt=0, le=2**32)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class _Sequences(ABC):
+class Sequences(ABC):
     """A number of sequences for each split, each a function of seed, split and index."""
 
-    splits = ("train", "valid", "test")
+    def __init__(self, counts: Mapping[str, int], seed: int) -> None:
+        self._counts, self._seed = counts, seed
 
-    def __init__(self, train: int, valid: int, test: int, seed: int) -> None:
-        self._counts = dict(zip(self.splits, (train, valid, test), strict=True))
-        self._seed = seed
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._counts)
 
     @abstractmethod
-    def sequence(self, chance: Chance) -> Ids:
-        """Draw a sequence: ids and weights; all sequences have the same length."""
+    def sequence(self, chance: Chance, split: str) -> Ids:
+        """Draw a sequence: ids and weights; all sequences of a split have the same length."""
 
     def documents(self, split: str) -> Iterator[Ids]:
         stream = self.splits.index(split)
         for number in range(self._counts[split]):
-            yield self.sequence(Chance(self._seed, stream, number))
+            yield self.sequence(Chance(self._seed, stream, number), split)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
@@ -76,7 +77,7 @@ class Chance:
         return np.argsort(arrivals, kind="stable")[:count]
 
 
-class Copy(_Sequences):
+class Copy(Sequences):
     """A string of random symbols, a separator, and the string again; only the copy counts.
 
     A sequence has 2 symbols + 1 tokens: ids below `alphabet` are symbols, `alphabet` separates.
@@ -101,11 +102,11 @@ class Copy(_Sequences):
         test: TaskSize = 256,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(train, valid, test, seed)
+        super().__init__({"train": train, "valid": valid, "test": test}, seed)
         self._symbols = symbols
         self._alphabet = alphabet
 
-    def sequence(self, chance: Chance) -> Ids:
+    def sequence(self, chance: Chance, split: str) -> Ids:
         string = chance.symbols(self._alphabet, self._symbols)
         ids = np.concatenate([string, [self._alphabet], string])
         weights = np.zeros(len(ids), dtype=np.float32)
@@ -113,7 +114,7 @@ class Copy(_Sequences):
         return Ids(ids, weights)
 
 
-class AssociativeRecall(_Sequences):
+class AssociativeRecall(Sequences):
     """Multi-query associative recall: Arora et al., 2023, "Zoology", arXiv:2312.04927.
 
     Pairs of a key and its value, all different; then each key once more, in slots of two tokens
@@ -152,7 +153,7 @@ class AssociativeRecall(_Sequences):
         test: TaskSize = 256,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(train, valid, test, seed)
+        super().__init__({"train": train, "valid": valid, "test": test}, seed)
         if pairs > min(keys, values):
             raise ValueError(f"{pairs} pairs need as many keys and as many values")
         if length < 4 * pairs + 1:
@@ -161,7 +162,7 @@ class AssociativeRecall(_Sequences):
         slots = (length - 2 * pairs - 1) // 2
         self._shares = np.arange(1, slots + 1, dtype=np.float64) ** (power - 1)
 
-    def sequence(self, chance: Chance) -> Ids:
+    def sequence(self, chance: Chance, split: str) -> Ids:
         keys = chance.distinct(np.ones(self._keys), self._pairs)
         values = chance.distinct(np.ones(self._values), self._pairs) + self._keys
         queries = 2 * chance.distinct(self._shares, self._pairs) + 2 * self._pairs + 1

@@ -100,6 +100,35 @@ class AnswersOnly(NextToken):
     needs_weights = True
 
 
+class HiddenAnswers(AnswersOnly):
+    """The next token of answers, which are never read: an input that is one is the last id.
+
+    For tasks in which an answer follows from all symbols before it, and much more easily from the
+    answer before (state tracking, recall). The first token of a window is never an answer.
+
+    Args:
+        label_smoothing: as in `next_token`.
+        z_loss: as in `next_token`.
+    """
+
+    def __init__(
+        self,
+        vocabulary: seqlab.Vocabulary,
+        *,
+        label_smoothing: seqlab.Share = 0.0,
+        z_loss: Factor = 0.0,
+    ) -> None:
+        super().__init__(label_smoothing=label_smoothing, z_loss=z_loss)
+        self._blank = int(vocabulary) - 1
+
+    def prepare(self, batch: seqlab.Batch, uniform: Tensor) -> seqlab.Batch:
+        assert batch.weights is not None  # noqa: S101 # it needs them
+        answers = batch.weights[:, :-1] > 0  # of these the next inputs are the targets
+        inputs = batch.inputs.clone()
+        inputs[:, 1:].masked_fill_(answers, self._blank)
+        return batch._replace(inputs=inputs)
+
+
 class Unlikelihood:
     """The next token, and less of what was said before (Welleck et al., 2020).
 
@@ -145,4 +174,9 @@ def _one_document(window: seqlab.Window) -> Tensor:
 
 @seqlab.hookimpl
 def seqlab_register_objectives() -> dict[str, type]:
-    return {"next_token": NextToken, "answers_only": AnswersOnly, "unlikelihood": Unlikelihood}
+    return {
+        "next_token": NextToken,
+        "answers_only": AnswersOnly,
+        "hidden_answers": HiddenAnswers,
+        "unlikelihood": Unlikelihood,
+    }

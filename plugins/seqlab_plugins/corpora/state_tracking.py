@@ -1,0 +1,185 @@
+"""Tasks that need a state: after each symbol a model is asked what the state is now.
+
+A sequence is symbol, answer, symbol, answer, …, and only answers count. Train with
+`objective: hidden_answers`, so that a model reads no answer: otherwise each would be one step from
+the one before. Accuracy by length is that of the splits `length_128`, `length_256`, …, whose
+sequences are longer than those that it was trained on.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqlab import Corpus, Ids, hookimpl
+from seqlab_plugins.corpora.synthetic import Chance, Seed, Sequences, TaskSize
+
+Symbols = Annotated[int, Field(gt=0, le=2**20)]
+Factors = Annotated[list[Annotated[int, Field(gt=1, le=1024)]], Field(max_length=16)]
+
+
+class _Asked(Sequences):
+    """Sequences of symbols with an answer after each.
+
+    Args:
+        symbols: in a sequence of `train`, `valid` and `test`.
+        longer: lengths of further splits, as multiples of `symbols`.
+        train: sequences in the split `train`.
+        valid: sequences in the split `valid`, drawn independently.
+        test: sequences in each other split, drawn independently.
+        seed: the seed of the sequences, independent of the run's seed.
+    """
+
+    def __init__(
+        self, symbols: int, longer: list[int], train: int, valid: int, test: int, seed: int
+    ) -> None:
+        lengths = {f"length_{factor * symbols}": factor * symbols for factor in longer}
+        counts = {"train": train, "valid": valid, "test": test} | dict.fromkeys(lengths, test)
+        super().__init__(counts, seed)
+        self._lengths = dict.fromkeys(("train", "valid", "test"), symbols) | lengths
+
+    @abstractmethod
+    def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw symbols and their answers, (symbols,) each."""
+
+    def sequence(self, chance: Chance, split: str) -> Ids:
+        symbols = self._lengths[split]
+        ids = np.stack(self.asked(chance, symbols), 1).flatten()
+        weights = np.tile(np.array([0, 1], dtype=np.float32), symbols)
+        return Ids(ids, weights)
+
+
+class WordProblem(_Asked):
+    """The product so far of random elements of a group: Merrill et al., 2024, arXiv:2404.08819.
+
+    `parity` is the group of two elements; `cyclic_5` the sums modulo 5; `s3` and `s5` are all
+    permutations of 3 and 5 things, of which the last cannot be solved by any fixed number of
+    parallel steps, as far as is known. Ids: the elements as symbols, then the elements as answers.
+    Guessing is right for one of as many answers as the group has elements.
+
+    Args:
+        group: which.
+        symbols: in a sequence of `train`, `valid` and `test`.
+        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
+        train: sequences in the split `train`.
+        valid: sequences in the split `valid`, drawn independently.
+        test: sequences in each other split, drawn independently.
+        seed: the seed of the sequences, independent of the run's seed.
+    """
+
+    def __init__(
+        self,
+        *,
+        group: Literal["parity", "cyclic_5", "s3", "s5"] = "parity",
+        symbols: Symbols = 64,
+        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
+        train: TaskSize = 8192,
+        valid: TaskSize = 256,
+        test: TaskSize = 256,
+        seed: Seed = 0,
+    ) -> None:
+        super().__init__(symbols, longer, train, valid, test, seed)
+        self._table = table_of(group)
+
+    def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        size = len(self._table)
+        elements = chance.symbols(size, symbols)
+        products = itertools.accumulate(elements, lambda so_far, by: self._table[so_far, by])
+        return elements, np.fromiter(products, np.int64, symbols) + size
+
+
+def table_of(group: str) -> NDArray[np.int64]:
+    """Return the products of all elements of a group; element 0 changes nothing."""
+    sizes = {"parity": 2, "cyclic_5": 5}
+    if group in sizes:
+        numbers = np.arange(sizes[group])
+        return (numbers[:, None] + numbers) % sizes[group]
+    elements = list(itertools.permutations(range(int(group[1:]))))
+    place = {element: number for number, element in enumerate(elements)}
+    return np.array(
+        [[place[tuple(first[i] for i in second)] for second in elements] for first in elements]
+    )
+
+
+class Majority(_Asked):
+    """Whether there were more ones than zeros so far; where they are equal, there were not.
+
+    Ids: the symbols 0 and 1, and the answers 2 (no) and 3 (yes).
+
+    Args:
+        symbols: in a sequence of `train`, `valid` and `test`.
+        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
+        train: sequences in the split `train`.
+        valid: sequences in the split `valid`, drawn independently.
+        test: sequences in each other split, drawn independently.
+        seed: the seed of the sequences, independent of the run's seed.
+    """
+
+    def __init__(
+        self,
+        *,
+        symbols: Symbols = 64,
+        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
+        train: TaskSize = 8192,
+        valid: TaskSize = 256,
+        test: TaskSize = 256,
+        seed: Seed = 0,
+    ) -> None:
+        super().__init__(symbols, longer, train, valid, test, seed)
+
+    def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        ones = chance.symbols(2, symbols)
+        return ones, 2 + ((2 * ones - 1).cumsum() > 0)
+
+
+class ModularArithmetic(_Asked):
+    """The value so far of x + y * z - …, computed from left to right modulo a number.
+
+    A symbol is an operator with its number: `+ 3` is one token. Ids: modulus * operator + number for
+    the operators +, - and *, then the values as answers. The value begins with 0.
+
+    Args:
+        modulus: of all computations.
+        symbols: in a sequence of `train`, `valid` and `test`.
+        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
+        train: sequences in the split `train`.
+        valid: sequences in the split `valid`, drawn independently.
+        test: sequences in each other split, drawn independently.
+        seed: the seed of the sequences, independent of the run's seed.
+    """
+
+    def __init__(
+        self,
+        *,
+        modulus: Annotated[int, Field(gt=1, le=1000)] = 5,
+        symbols: Symbols = 64,
+        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
+        train: TaskSize = 8192,
+        valid: TaskSize = 256,
+        test: TaskSize = 256,
+        seed: Seed = 0,
+    ) -> None:
+        super().__init__(symbols, longer, train, valid, test, seed)
+        self._modulus = modulus
+
+    def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        ids = chance.symbols(3 * self._modulus, symbols)
+        values, value = [], 0
+        for operator, number in zip(*np.divmod(ids, self._modulus), strict=True):
+            value = (value + number, value - number, value * number)[operator] % self._modulus
+            values.append(value)
+        return ids, np.array(values) + 3 * self._modulus
+
+
+@hookimpl
+def seqlab_register_corpora() -> dict[str, type[Corpus]]:
+    return {
+        "word_problem": WordProblem,
+        "majority": Majority,
+        "modular_arithmetic": ModularArithmetic,
+    }
