@@ -89,7 +89,7 @@ def delta_net(cell, x):
 
 
 def mamba2(cell, x):
-    heads, state_size, _ = cell.state_shape
+    state_size = cell.state_shape[1]
     gate, channels, step_size = cell.project(x).split(cell.sizes, -1)
     seen = functional.silu(convolved(cell.convolution, channels))
     values, write, read = seen.split((cell.sizes[0], state_size, state_size), -1)
@@ -153,7 +153,8 @@ def mlstm(cell, x):
         memory, normaliser = state
         kept, written = forget[:, t].sigmoid(), entry[:, t].exp()
         scaled = key[:, t] / math.sqrt(key_size)
-        memory = kept[..., None, None] * memory + written[..., None, None] * outer(scaled, value[:, t])
+        added = written[..., None, None] * outer(scaled, value[:, t])
+        memory = kept[..., None, None] * memory + added
         normaliser = kept[..., None] * normaliser + written[..., None] * scaled
         weight = (normaliser * query[:, t]).sum(-1, keepdim=True).abs().clamp(min=1)
         return (memory, normaliser), read_by(query[:, t], memory) / weight
@@ -195,7 +196,8 @@ def rwkv7(cell, x):
     removed = by_head(key * cell.removed)
     removed = removed / removed.norm(dim=-1, keepdim=True)
     key = key * (1 + cell.replaced * (rate - 1))
-    read, key, value, rate, decay = map(by_head, (cell.receptance(reading), key, value, rate, decay))
+    read = cell.receptance(reading)
+    read, key, value, rate, decay = map(by_head, (read, key, value, rate, decay))
 
     def step(memory, t):
         found = read_by(removed[:, t], memory)

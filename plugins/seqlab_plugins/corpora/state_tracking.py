@@ -140,8 +140,8 @@ class Majority(_Asked):
 class ModularArithmetic(_Asked):
     """The value so far of x + y * z - …, computed from left to right modulo a number.
 
-    A symbol is an operator with its number: `+ 3` is one token. Ids: modulus * operator + number for
-    the operators +, - and *, then the values as answers. The value begins with 0.
+    A symbol is an operator with its number: `+ 3` is one token. Ids: modulus * operator + number
+    for the operators +, - and *, then the values as answers. The value begins with 0.
 
     Args:
         modulus: of all computations.
