@@ -38,10 +38,10 @@ FEWEST, MOST = 100, 1000  # draws of a decoder
 
 
 class Chosen(NamedTuple):
-    """A token with its surprisal -ln p in nats, among all tokens that may come; None: unknown."""
+    """A token with its surprisal -ln p in nats, among all tokens that may come."""
 
     id: int
-    surprisal: float | None
+    surprisal: float
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,8 @@ def watched_tokens(
     (prefix,) = request.prefixes
     if isinstance(decoder, WatchedSearch):
         best = _found(request, decoder, repeat + 1)[repeat]
-        yield from map(Chosen, best.ids, best.log_probabilities)
+        for token, log_probability in zip(best.ids, best.log_probabilities, strict=True):
+            yield Chosen(token, -log_probability)
         return
     bounds, ids = request.bounds(prefix), []
     for _, token in chosen_tokens(request, decoder, [row_number(prefix, repeat)]):
