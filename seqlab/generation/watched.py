@@ -154,16 +154,17 @@ def watched_tokens(
     (prefix,) = request.prefixes
     if isinstance(decoder, WatchedSearch):
         best = _found(request, decoder, repeat + 1)[repeat]
-        for token, log_probability in zip(best.ids, best.log_probabilities, strict=True):
-            yield Chosen(token, -log_probability)
+        for found, log_probability in zip(best.ids, best.log_probabilities, strict=True):
+            yield Chosen(found, -log_probability)
         return
     bounds, ids = request.bounds(prefix), []
     for _, token in chosen_tokens(request, decoder, [row_number(prefix, repeat)]):
         if token is None:
             return
         assert decoder.seen is not None  # noqa: S101 # it has just chosen
-        nats = -float(log_probabilities(decoder.seen.logits, torch.tensor([token])))
-        yield Chosen(token, nats)
+        logits = decoder.seen.logits
+        nats = -log_probabilities(logits, torch.tensor([token], device=logits.device))
+        yield Chosen(token, float(nats))
         ids.append(token)
         if bounds.ended(ids):
             return
