@@ -38,10 +38,10 @@ FEWEST, MOST = 100, 1000  # draws of a decoder
 
 
 class Chosen(NamedTuple):
-    """A token with its surprisal -ln p in nats, among all tokens that may come; None: unknown."""
+    """A token with its surprisal -ln p in nats, among all tokens that may come."""
 
     id: int
-    surprisal: float | None
+    surprisal: float
 
 
 @dataclass(frozen=True)
@@ -154,15 +154,17 @@ def watched_tokens(
     (prefix,) = request.prefixes
     if isinstance(decoder, WatchedSearch):
         best = _found(request, decoder, repeat + 1)[repeat]
-        yield from map(Chosen, best.ids, best.log_probabilities)
+        for found, log_probability in zip(best.ids, best.log_probabilities, strict=True):
+            yield Chosen(found, -log_probability)
         return
     bounds, ids = request.bounds(prefix), []
     for _, token in chosen_tokens(request, decoder, [row_number(prefix, repeat)]):
         if token is None:
             return
         assert decoder.seen is not None  # noqa: S101 # it has just chosen
-        nats = -float(log_probabilities(decoder.seen.logits, torch.tensor([token])))
-        yield Chosen(token, nats)
+        logits = decoder.seen.logits
+        nats = -log_probabilities(logits, torch.tensor([token], device=logits.device))
+        yield Chosen(token, float(nats))
         ids.append(token)
         if bounds.ended(ids):
             return

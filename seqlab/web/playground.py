@@ -92,7 +92,7 @@ class Playground:
         self.put("tokens", {"tokens": _plain(given), "given": True})
         begun, nats, count = time.monotonic(), 0.0, 0
         for token in self._in_turns(watched_tokens(request, decoder)):
-            nats, count = nats + (token.surprisal or 0.0), count + 1
+            nats, count = nats + token.surprisal, count + 1
             shown = Shown(token.id, text.add(token.id), token.surprisal)
             self.put("tokens", {"tokens": _plain([shown])})
         seconds = time.monotonic() - begun

@@ -60,6 +60,11 @@ class RunIndex:
         """Of all runs that are known."""
         return list(self._known)
 
+    @property
+    def going_on(self) -> frozenset[str]:
+        """The ids of the runs that go on."""
+        return frozenset(self._going_on)
+
     def folder(self, run: str) -> RunFolder | None:
         """Return the folder of an id; None: there is no such run."""
         known = self._known.get(run)

@@ -14,7 +14,8 @@ from seqlab.web.followed import Followed, News
 from seqlab.web.run_index import RunIndex
 
 TICK = 0.25  # seconds between two looks at the files of runs that somebody looks at
-TABLE = 0.5  # seconds between two looks at all runs
+GOING_ON = 2  # ticks between two looks at all runs that go on
+TABLE = 4  # ticks between two looks for new runs, and at a part of those that have ended
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +109,7 @@ class Watcher:
             self._forget()
             followed = list(self._followed.values())
             try:
-                all_runs = ticks % round(TABLE / TICK) == 0
-                news = await asyncio.to_thread(self._look, followed, all_runs)
+                news = await asyncio.to_thread(self._look, followed, ticks)
             except Exception:  # a file is as nobody thought of: the others are told
                 log.exception("the runs cannot be looked at")
                 continue
@@ -124,11 +124,13 @@ class Watcher:
         for run in self._followed.keys() - wanted:
             del self._followed[run]
 
-    def _look(self, followed: Iterable[Followed], all_runs: bool) -> dict[str, News]:
+    def _look(self, followed: Iterable[Followed], ticks: int) -> dict[str, News]:
         news = {one.id: one.read() for one in followed}
         news = {run: of_run for run, of_run in news.items() if of_run}
-        if all_runs:
+        if ticks % TABLE == 0:
             self.index.refresh(whole=False)
+        elif ticks % GOING_ON == 0:
+            self.index.look({*news, *self.index.going_on})
         else:
             self.index.look(news)  # so that a row is told once, with its curve
         return news
