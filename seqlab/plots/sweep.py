@@ -32,6 +32,12 @@ class Scale:
     log: bool = False
     labels: tuple[str, ...] = ()
 
+    def has(self, value: Any) -> bool:
+        """Whether a value has a place."""
+        if self.labels:
+            return str(value) in self.labels
+        return type(value) in (int, float) and (value > 0 or not self.log)
+
     def place(self, value: Any) -> float:
         """Where a value is: the logarithm of a number, the index in a list."""
         if self.labels:
@@ -76,4 +82,4 @@ class SweepPicture:
     def places(self, scale: Scale) -> list[tuple[Tried, float]]:
         """Where trials are on an axis, without those that have no such key."""
         return [(t, scale.place(t.settings[scale.key])) for t in self.ranked
-                if scale.key in t.settings]  # fmt: skip
+                if scale.has(t.settings.get(scale.key))]  # fmt: skip

@@ -123,6 +123,8 @@ def record_of(
 
 # -- sweep.json
 
+NUMBERS = ("low", "high", "log", "whole", "step")
+
 
 def description_of(sweep: Sweep) -> dict[str, Any]:
     """Return the content of `sweep.json`; a database's URL is not in it."""
@@ -146,8 +148,7 @@ def description_of(sweep: Sweep) -> dict[str, Any]:
 def _as_json(dimension: Dimension) -> dict[str, Any]:
     values = dimension.values
     if isinstance(values, Numbers):
-        names = ("low", "high", "log", "whole", "step")
-        written: Any = {name: getattr(values, name) for name in names}
+        written: Any = {name: getattr(values, name) for name in NUMBERS}
     else:
         written = dimension.listed
     where = [{"name": c.name, "labels": list(c.labels)} for c in dimension.where]
@@ -166,5 +167,5 @@ def _from_json(entry: Mapping[str, Any]) -> Dimension:
     if isinstance(values, list):
         read: tuple[Choice, ...] | Numbers = tuple(Choice(label, nowhere) for label in values)
     else:
-        read = Numbers(**values, ends=(nowhere, nowhere))
+        read = Numbers(**{name: values[name] for name in NUMBERS}, ends=(nowhere, nowhere))
     return Dimension(entry["name"], entry["key"], read, where, nowhere)

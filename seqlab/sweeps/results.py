@@ -42,7 +42,8 @@ class SweepResults:
 
     @property
     def metric(self) -> Metric:
-        return Metric(**self.description["metric"])
+        known = self.description["metric"]
+        return Metric(name=known["name"], split=known["split"], take=known["take"])
 
     @property
     def minimizes(self) -> bool:
