@@ -65,9 +65,17 @@ def lead(world: World, parts: Parts, start: Start) -> None:
                 raise RunFailed(f"rank {rank} has another {what}: {theirs[what]}, not {value}")
 
 
+def dismiss(world: World, folder: Path) -> None:
+    """Tell the other processes that the run has ended already."""
+    if world.size > 1:
+        world.order("end")
+        world.give_bytes(str(folder).encode())
+
+
 def follow(resolved: Resolved, world: ProcessWorld) -> Path:
     """Take part in a run until its end; return its folder on the machine of the first process."""
-    world.orders.next()  # to build
+    if world.orders.next() == "end":  # and not to build
+        return Path(world.give_bytes(b"").decode())
     parts, folder = _built(resolved, world)
     with stop_requests() as request:
         _obey(resolved, parts, world, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def run_of_launch(here: Launched, run_dir: Path | None, root: Path) -> RunFolder
         return None
     folders = all_runs(root) if run_dir is None else [RunFolder(run_dir)]
     return next((folder for folder in reversed(folders) if _id_of(folder) == here.id), None)
+
+
+def was_ended_by(here: Launched | None, description: Mapping[str, Any]) -> bool:
+    """Whether an earlier attempt of this launch has ended the run, and was killed after that."""
+    if here is None or here.is_new or description["status"] not in ("finished", "stopped"):
+        return False
+    return bool(description.get("launch", {}).get("id") == here.id)
 
 
 def _id_of(folder: RunFolder) -> str | None:

@@ -21,8 +21,9 @@ from seqlab.registry.option_values import suggest_close
 from seqlab.runs.calls import Workers, call_on
 from seqlab.runs.description import experiment_hash
 from seqlab.runs.folder import ROOT, RunFolder
-from seqlab.runs.following import follow
+from seqlab.runs.following import dismiss, follow
 from seqlab.runs.going_on import Before, go_on, resolved_of
+from seqlab.runs.launches import was_ended_by
 from seqlab.runs.loaded_run import Run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
@@ -95,6 +96,8 @@ def resume(
         with run_log() as handler, together(here, resolved) as world:
             if isinstance(world, ProcessWorld) and world.rank:
                 follow(resolved, world)
+            elif was_ended_by(here, description):
+                dismiss(world, folder.path)
             else:
                 write_to(handler, folder.log)
                 before = Before(folder, description, tuple(overrides), checkpoint)

@@ -36,10 +36,10 @@ from seqlab.runs.folder import (
     choose_path,
     new_run_folder,
 )
-from seqlab.runs.following import follow, lead, start_of
+from seqlab.runs.following import dismiss, follow, lead, start_of
 from seqlab.runs.initial_weights import FittingWeights
 from seqlab.runs.installed import installed_packages
-from seqlab.runs.launches import check_launch, run_of_launch
+from seqlab.runs.launches import check_launch, run_of_launch, was_ended_by
 from seqlab.runs.loaded_run import Run, open_run
 from seqlab.runs.lock import locked
 from seqlab.runs.logs import run_log, write_to
@@ -171,6 +171,9 @@ def _go_on(
     with locked(folder.path):
         write_to(handler, folder.log)
         description = folder.description()
+        if was_ended_by(launched(), description):
+            dismiss(world, folder.path)
+            return
         resolved = resolved_of(folder, description, registry)
         go_on(Before(folder, description), resolved, registry, world, progress)
 

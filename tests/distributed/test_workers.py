@@ -249,3 +249,19 @@ def test_a_process_that_hangs_ends_all_by_name(start, rank):
     assert process.returncode == 1
     assert f"rank {rank} does not answer" in said.splitlines()[-1]
     assert not is_alive(stopped)
+
+
+@pytest.mark.parametrize("verb", ["run", "resume"])
+def test_a_launch_that_was_killed_after_the_end_of_the_run_is_done(done, monkeypatch, verb):
+    for name, value in {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "it")
+    assert done("run", "it.yaml", "--run-dir", "it")[0] == 0
+    before = facts("it")
+    words = ("run", "it.yaml", "--run-dir", "it") if verb == "run" else ("resume", "it")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert done(*words)[0] == 0
+    assert facts("it") == before
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "another")
+    if verb == "resume":
+        assert "has all of its 12 steps" in done(*words)[1]
