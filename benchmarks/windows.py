@@ -53,8 +53,10 @@ def _row(name: str, rounds: int) -> Iterator[str]:
 
 def _cell(name: str) -> Any:
     torch.manual_seed(0)
-    return load_plugins().find("cell", name).factory(
-        SIZE, hidden_size=SIZE, heads=HEADS, **CELLS[name]
+    return (
+        load_plugins()
+        .find("cell", name)
+        .factory(SIZE, hidden_size=SIZE, heads=HEADS, **CELLS[name])
     )
 
 

@@ -110,8 +110,7 @@ class Model:
         head: what maps hidden outputs to logits.
         bidirectional: read each window in both directions, with a cell for each; for objectives
             that do not predict the next token.
-        initial: initial weights of parameters by their names, in place of those of their modules; a
-            mapping, or a list of these, of which a later one counts.
+        initial: initial weights by names; a mapping, or a list of these: a later one counts.
     """
 
     embedding: Count | EmbeddingFactory = _ONE_HOT
@@ -134,7 +133,6 @@ class Model:
 
     @property
     def initials(self) -> list[Initial]:
-        """The entries of `initial`."""
         return [self.initial] if isinstance(self.initial, Initial) else self.initial
 
 

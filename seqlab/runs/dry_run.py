@@ -159,11 +159,10 @@ def _build_textless_parts(
         # Without a model that is refused there is no telling what names its parameters have.
         if resolved.optimizer and (model is not None or refused):
             stand_in = list(nn.Linear(2, 2).named_parameters())
-            named = freeze(resolved, model) if model else stand_in
-            optimizer = resolved.optimizer.build(named)
+            optimizer = resolved.optimizer.build(freeze(resolved, model) if model else stand_in)
+            check_evaluated(resolved, optimizer)
             if resolved.train:
                 check_average(resolved, optimizer)
-                check_evaluated(resolved, optimizer)
     if isinstance(optimizer, Optimizer) and steps and resolved.schedule:
         with result.collecting(resolved, "schedule"):
             resolved.schedule.build(optimizer, steps, epoch_of=lambda step: step)

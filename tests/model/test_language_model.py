@@ -117,7 +117,6 @@ def test_tied_weights_are_one_parameter():
     ("settings", "reason"),
     [
         ({"embedding": "one_hot", "tie_weights": True}, "needs a learned embedding"),
-        ({"embedding": 4, "tie_weights": True}, rf"cell's outputs \({H}\); it is 4"),
         ({"embedding": 4, "residual": True}, f"they are 4 and {H}"),
     ],
 )

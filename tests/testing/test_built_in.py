@@ -95,7 +95,7 @@ BUILT_IN = {
         ("adaptive_softmax", {}),
         ("adaptive_softmax", {"cutoffs": [5, 10, 20], "divisor": 1.5, "bias": True}),
         ("mixture_of_softmaxes", {}),
-        ("mixture_of_softmaxes", {"softmaxes": 2, "size": 5}),
+        ("mixture_of_softmaxes", {"softmaxes": 2}),
     ],
     "metric": [
         ("accuracy", {}),

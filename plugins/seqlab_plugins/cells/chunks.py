@@ -40,6 +40,20 @@ def decay_between(decay: Tensor) -> Tensor:
     return sums.masked_fill(later.mT.unsqueeze(-1), float("-inf"))
 
 
+def solved_in_order(lower: Tensor, given: Tensor, dtype: torch.dtype) -> Tensor:
+    """Solve (1 + A) x = b, with A below the diagonal; in float32 at least, which half sizes lack.
+
+    Args:
+        lower: A, (..., L, L).
+        given: b, (..., L, V).
+        dtype: of the result.
+    """
+    exact = torch.promote_types(dtype, torch.float32)
+    lower, given = lower.to(exact), given.to(exact)
+    solved = torch.linalg.solve_triangular(lower, given, upper=False, unitriangular=True)
+    return solved.to(dtype)
+
+
 def memory_of_keys(
     query: Tensor, key: Tensor, value: Tensor, decay: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -128,7 +142,7 @@ def memory_of_errors(
     so_far = decay.cumsum(-2).exp()  # (B, C, N, L, 1)
     met = (strength * (key @ key.mT) * left).tril(-1)
     given = strength * torch.cat((value, so_far * key), -1)
-    solved = torch.linalg.solve_triangular(met, given, upper=False, unitriangular=True)
+    solved = solved_in_order(met, given, memory.dtype)
     fixed, moving = solved.split((value.shape[-1], key.shape[-1]), -1)
     scores, reading = query @ key.mT * left, query * so_far
     keeping = (left[..., -1, :].unsqueeze(-1) * key).mT  # (B, C, N, K, L)

@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from seqlab.kernels import tuning
-from seqlab_plugins.cells.chunks import decay_between, joined_chunks, split_into_chunks
+from seqlab_plugins.cells.chunks import (
+    decay_between,
+    joined_chunks,
+    solved_in_order,
+    split_into_chunks,
+)
 
 
 def memory_of_removals(
@@ -50,7 +55,7 @@ def memory_of_removals(
     seen_placed, seen_keys = (_met(looked, left_before, part) for part in (placed, key))
     read_placed, read_keys = (_met(query, left, part) for part in (placed, key))
     given = torch.cat((seen_keys @ value, looked * so_far_before), -1)
-    solved = torch.linalg.solve_triangular(-seen_placed, given, upper=False, unitriangular=True)
+    solved = solved_in_order(-seen_placed, given, memory.dtype)
     fixed, moving = solved.split((value.shape[-1], key.shape[-1]), -1)
     at_end = left[..., -1, :, :]  # (B, C, N, L, K)
     written, kept = (at_end * placed).mT, (at_end * key).mT @ value
