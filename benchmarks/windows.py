@@ -70,10 +70,11 @@ def _trained(cell: Any, inputs: torch.Tensor) -> None:
 
 def _stepped(cell: Any, inputs: torch.Tensor) -> None:
     state, outputs = None, []
-    for step in inputs.split(1, 1):
+    for step in torch.split(inputs, 1, 1):
         output, state = cell(step, state)
         outputs.append(output)
-    torch.cat(outputs, 1).sum().backward()
+    total: Any = torch.cat(outputs, 1).sum()
+    total.backward()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class Learned(nn.Embedding):
     """
 
     is_table = True
+    later_options = ("word_dropout", "range")
 
     def __init__(
         self,

@@ -29,6 +29,8 @@ class Consecutive:
             textbook does.
     """
 
+    later_options = ("offsets", "carry_over_epochs")
+
     def __init__(
         self,
         tokens: Tokens,

@@ -2,7 +2,9 @@
 
 The contracts are structural: a component need not inherit from anything here. What is listed as
 optional is looked up with `offered`. Optional for every kind: `condition_here() -> str`, which
-`seqlab doctor` prints: how the component works on this machine.
+`seqlab doctor` prints: how the component works on this machine. Optional for every factory:
+`later_options`, names of options that a later version of it brought: with their defaults they are
+left out of an experiment's hash and of `resolved.yaml`, as if they were not there.
 """
 
 from seqlab.contracts.data import Batch, Corpus, Document, Ids, Sampler, Tokenizer, Weighted

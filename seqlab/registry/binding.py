@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
+from seqlab.contracts import offered
 from seqlab.errors import Complaint, ExperimentError, PluginError, RunFailed, SeqlabError
 from seqlab.experiment.located import Located
 from seqlab.interrupts import reraise_interrupt
@@ -180,8 +181,18 @@ class Bound:
         return self.component.name == name and defaults
 
     def as_section(self) -> dict[str, Any]:
-        """The section of an experiment that gives this component and these options."""
-        return {"name": self.component.name, **as_written({**self.options, **self.part_keys})}
+        """The section of an experiment that gives this component and these options.
+
+        Options that came later are left out where they have their defaults, so that an experiment
+        from before has the hash that it had.
+        """
+        options = {k: v for k, v in self.options.items() if not self._came_later(k, v)}
+        return {"name": self.component.name, **as_written({**options, **self.part_keys})}
+
+    def _came_later(self, option: str, value: Any) -> bool:
+        later = offered(self.component.factory, "later_options") or ()
+        known = self.component.signature.options
+        return option in later and option in known and bool(known[option].default == value)
 
 
 def as_written(options: Mapping[str, Any]) -> dict[str, Any]:

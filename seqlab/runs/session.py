@@ -22,12 +22,7 @@ from seqlab.runs.building import Parts
 from seqlab.runs.description import now
 from seqlab.runs.doubts import doubt, warn_at_the_end
 from seqlab.runs.due import Due, Intervals, Place
-from seqlab.runs.error_messages import (
-    compiler_errors,
-    disk_errors,
-    memory_errors,
-    training_sizes,
-)
+from seqlab.runs.error_messages import compiler_errors, disk_errors, memory_errors, training_sizes
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.observers import Observers
 from seqlab.runs.recording import Recorder

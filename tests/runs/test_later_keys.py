@@ -34,6 +34,29 @@ def test_a_later_key_with_another_value_changes_the_hash(tiny, registry):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+class Grown:
+    """A decoder that takes the first token; `more` came later."""
+
+    later_options = ("more",)
+
+    def __init__(self, *, old: int = 1, more: int = 2):
+        """Take `old` and `more`."""
+
+    def choose(self, logits, history, uniform):
+        return logits.argmax(-1)
+
+
+def test_an_option_that_came_later_is_in_the_hash_only_where_it_says_something(tiny):
+    registry = seqlab.load_plugins(given=[{"decoders": {"grown": Grown}}])
+
+    def hash_with(**options):
+        experiment = seqlab.read_experiment(tiny | {"decoder": {"name": "grown", **options}})
+        return experiment_hash(resolve(experiment, registry))
+
+    assert hash_with() == hash_with(more=2) != hash_with(more=3)
+    assert hash_with() == hash_with(old=1) != hash_with(old=2)
+
+
 def test_threads_are_no_part_of_an_experiment(tiny, registry):
     hashes = {
         experiment_hash(resolve(seqlab.read_experiment(tiny | {"train": train}), registry))

@@ -50,7 +50,7 @@ def solved_in_order(lower: Tensor, given: Tensor, dtype: torch.dtype) -> Tensor:
     """
     exact = torch.promote_types(dtype, torch.float32)
     lower, given = lower.to(exact), given.to(exact)
-    solved = torch.linalg.solve_triangular(lower, given, upper=False, unitriangular=True)
+    solved: Tensor = torch.linalg.solve_triangular(lower, given, upper=False, unitriangular=True)
     return solved.to(dtype)
 
 
@@ -143,7 +143,7 @@ def memory_of_errors(
     met = (strength * (key @ key.mT) * left).tril(-1)
     given = strength * torch.cat((value, so_far * key), -1)
     solved = solved_in_order(met, given, memory.dtype)
-    fixed, moving = solved.split((value.shape[-1], key.shape[-1]), -1)
+    fixed, moving = torch.split(solved, [value.shape[-1], key.shape[-1]], -1)
     scores, reading = query @ key.mT * left, query * so_far
     keeping = (left[..., -1, :].unsqueeze(-1) * key).mT  # (B, C, N, K, L)
     outputs = []

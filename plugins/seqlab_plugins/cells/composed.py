@@ -37,6 +37,8 @@ class StackedCells(seqlab.Stack):
     The state is a tuple with one entry a layer. `model.norm` normalises what the head reads.
     """
 
+    later_options = ("locked",)
+
     def __init__(
         self,
         input_size: int,

@@ -104,7 +104,7 @@ class GatedDeltaNet(nn.Module):
         """q, k and v, (B, T, N, K or V)."""
         heads, key_size, _ = self.state_shape
         keys = heads * key_size
-        query, key, value = convolved.split((keys, keys, self.output_size), -1)
+        query, key, value = torch.split(convolved, [keys, keys, self.output_size], -1)
         to_heads = partial(Tensor.unflatten, dim=-1, sizes=(heads, -1))
         query, key = (functional.normalize(to_heads(part), dim=-1) for part in (query, key))
         return query / key_size**0.5, key, to_heads(value)

@@ -29,9 +29,11 @@ def convolved(kernel: Tensor, inputs: Tensor) -> Tensor:
     window = inputs.shape[1]
     if kernel.is_complex():
         spectrum = torch.fft.fft(kernel, 2 * window, 0) * torch.fft.fft(inputs, 2 * window, 1)
-        return torch.fft.ifft(spectrum, dim=1)[:, :window]
+        whole: Tensor = torch.fft.ifft(spectrum, dim=1)
+        return whole[:, :window]
     spectrum = torch.fft.rfft(kernel, 2 * window, 0) * torch.fft.rfft(inputs, 2 * window, 1)
-    return torch.fft.irfft(spectrum, 2 * window, 1)[:, :window]
+    whole = torch.fft.irfft(spectrum, 2 * window, 1)
+    return whole[:, :window]
 
 
 class LRU(nn.Module):

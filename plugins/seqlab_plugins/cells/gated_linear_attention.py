@@ -64,7 +64,8 @@ class GatedLinearAttention(nn.Module):
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
             state = self.gate.weight.new_zeros(len(inputs), *self.state_shape)
-        read, after = memory_of_keys(*self._project(inputs, state.dtype), state)
+        query, key, value, decay = self._project(inputs, state.dtype)
+        read, after = memory_of_keys(query, key, value, decay, state)
         gated = self.norm(read.to(state.dtype)).flatten(2) * functional.silu(self.gate(inputs))
         return self.output(gated), after
 

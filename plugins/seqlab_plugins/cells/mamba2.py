@@ -93,9 +93,10 @@ class Mamba2(nn.Module):
 
     def _scan(self, convolved: Tensor, step: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs of the channels (B, T, D), and their memory after."""
-        heads, state_size, _ = self.state_shape
-        values, write, read = convolved.split((self.sizes[0], state_size, state_size), -1)
-        values = values.unflatten(-1, (heads, -1))  # (B, T, N, P)
+        state_size = self.state_shape[1]
+        sizes = [self.sizes[0], state_size, state_size]
+        values, write, read = torch.split(convolved, sizes, -1)
+        values = values.view(*step.shape, -1)  # (B, T, N, P)
         step = functional.softplus(step + self.step_bias)  # (B, T, N)
         outputs, memory = memory_of_heads(
             read.unsqueeze(2),

@@ -56,7 +56,7 @@ def memory_of_removals(
     read_placed, read_keys = (_met(query, left, part) for part in (placed, key))
     given = torch.cat((seen_keys @ value, looked * so_far_before), -1)
     solved = solved_in_order(-seen_placed, given, memory.dtype)
-    fixed, moving = solved.split((value.shape[-1], key.shape[-1]), -1)
+    fixed, moving = torch.split(solved, [value.shape[-1], key.shape[-1]], -1)
     at_end = left[..., -1, :, :]  # (B, C, N, L, K)
     written, kept = (at_end * placed).mT, (at_end * key).mT @ value
     reading, added = query * so_far, read_keys @ value

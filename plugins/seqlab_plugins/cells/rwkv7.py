@@ -72,7 +72,8 @@ class RWKV7(nn.Module):
             for middle, bias in ((nn.Tanh(), True), (nn.Identity(), True), (nn.Sigmoid(), False))
         )
         with torch.no_grad():  # decays from slow to fast, as in the paper
-            self.decay[-1].bias.copy_(torch.linspace(-6, 0, size).repeat(heads))
+            biases = next(part for name, part in self.decay.named_parameters() if "bias" in name)
+            biases.copy_(torch.linspace(-6, 0, size).repeat(heads))
         self.removed, self.replaced, self.bonus = (
             nn.Parameter(torch.full((hidden_size,), value)) for value in (0.85, 1.0, 0.0)
         )
@@ -104,7 +105,8 @@ class RWKV7(nn.Module):
         return outputs, (inputs[:, -1].to(before.dtype).clone(), memory)
 
     def _heads(self, part: Tensor) -> Tensor:
-        return part.unflatten(-1, (self.state_shape[1][0], -1))
+        heads, size, _ = self.state_shape[1]
+        return part.view(*part.shape[:-1], heads, size)
 
     def _fresh(self, rows: int) -> State:
         weight = self.output.weight

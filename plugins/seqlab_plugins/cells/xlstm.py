@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import seqlab
 from seqlab import Cell, Count, hookimpl, unroll
 from seqlab.kernels import condition
 from seqlab_plugins.cells.stabilised import stabilised_memory
@@ -60,7 +61,8 @@ class SLSTM(nn.Module):
         hidden, cell_state, normaliser, largest = state
         by_head = hidden.view(-1, self.heads, hidden.shape[1] // self.heads).transpose(0, 1)
         recurrent = (by_head @ self.recurrent).transpose(0, 1).flatten(1)  # (B, 4 O)
-        gates = (projected + recurrent).to(hidden.dtype).unflatten(1, (self.heads, 4, -1))
+        gates = (projected + recurrent).to(hidden.dtype)
+        gates = gates.view(len(hidden), self.heads, 4, -1)
         value, entry, forget, out = (gates[:, :, part].flatten(1) for part in range(4))
         kept = functional.logsigmoid(forget) + largest
         largest = torch.where(normaliser == 0, entry, torch.maximum(kept, entry))
@@ -73,9 +75,10 @@ class SLSTM(nn.Module):
 
     _steps = unroll(step)
 
-    def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, seqlab.State]:
         hidden, after = self._steps(self.inputs(inputs), state)
-        return self.norm(hidden.unflatten(-1, (self.heads, -1))).flatten(2), after
+        by_head = hidden.view(*hidden.shape[:2], self.heads, hidden.shape[2] // self.heads)
+        return self.norm(by_head).flatten(2), after
 
 
 class MLSTM(nn.Module):

@@ -31,6 +31,8 @@ class NextToken:
             to token, before dropout (TAR, there).
     """
 
+    later_options = ("activation", "temporal_activation")
+
     def __init__(
         self,
         *,

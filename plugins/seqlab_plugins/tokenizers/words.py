@@ -40,6 +40,8 @@ class Words:
         end_of_document: put an own token between documents.
     """
 
+    later_options = ("boundaries", "end_of_line", "most_frequent")
+
     def __init__(
         self,
         *,
