@@ -304,7 +304,7 @@ def test_doctor_prints_what_a_component_says_of_its_condition(seqlab_command, dr
 def test_doctor_downloads_nothing(seqlab_command, monkeypatch):
     monkeypatch.delenv("SEQLAB_OFFLINE", raising=False)
     result = seqlab_command("doctor")
-    assert result.out.count("nothing is downloaded without a run") == 2
+    assert result.out.count("nothing is downloaded without a run") == 6
     assert "SEQLAB_OFFLINE" not in os.environ
 
 
@@ -312,7 +312,8 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     result = seqlab_command("doctor", "here")
     assert result.code == 0
     states = dict(line.split("\t", 1) for line in result.out.splitlines()[1:])
-    for name in ("jay_lyrics", "tiny_shakespeare"):
+    published = "enwik8", "penn_treebank", "text8", "wikitext"
+    for name in ("jay_lyrics", "tiny_shakespeare", *published):
         assert states.pop(f"corpus {name}").startswith("not here: ")
     files = "text", "folder", "csv", "jsonl", "parquet", "tokens", "binary"
     needing = {f"corpus {name}": "path" for name in files} | {
@@ -326,7 +327,7 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
         assert states.pop(name) == reason
     assert states.pop("corpus hugging_face").startswith("not here: ")
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
-    scans = "min_gru", "selective_state_space", "gated_linear_attention"
+    scans = "min_gru", "selective_state_space", "gated_linear_attention", "qrnn"
     for name in ("rnn", "lstm", "gru", "lora", *scans):  # lora is tried around one of them
         assert states.pop(f"cell {name}").startswith(("ok: loops are comp", "ok: no loop is comp"))
     assert set(states.values()) == {"ok"}

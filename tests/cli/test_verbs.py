@@ -182,7 +182,7 @@ def test_plugins_show_suggests_what_was_meant(seqlab_command):
 def test_a_plugin_that_is_switched_off_is_not_there(seqlab_command, experiment):
     result = seqlab_command("validate", experiment, "--no-plugin", "seqlab-cells")
     assert result.code == 2
-    assert "unknown cell 'rnn'; there are: " in result.err
+    assert "unknown cell 'rnn'; did you mean 'qrnn'?" in result.err
 
 
 def test_strict_plugins_stops_at_a_plugin_that_failed(seqlab_command, experiment):

@@ -284,7 +284,7 @@ def test_a_plugin_that_is_left_out_is_not_even_imported(drop):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("seqlab-cell", "did you mean 'seqlab-cells'?"), ("zzz", "there are: seqlab-b")],
+    [("seqlab-cell", "did you mean 'seqlab-cells'?"), ("zzz", "there are: seqlab-a")],
 )
 def test_leaving_out_what_is_not_there_is_a_mistake_of_use(name, hint):
     message = rf'load_plugins\(without=\["{name}"\]\): no such plugin; '

@@ -107,7 +107,8 @@ def test_every_complaint_says_where_and_in_one_line(complaints):
         'e.yaml:8:29: optimizer.lr: should be a valid number; it is "fast"',
         "e.yaml:8:46: optimizer.clip_norm: should be greater than 0; it is -1",
         "e.yaml:11:13: observers.0.name: unknown observer 'consol'; did you mean 'console'?",
-        "e.yaml:9:20: model.embedding.name: unknown embedding 'two'; there are: learned, one_hot",
+        "e.yaml:9:20: model.embedding.name: unknown embedding 'two'; there are: character_cnn,"
+        " learned, one_hot",
     ],
 )
 def test_a_complaint_names_the_place_the_key_and_what_would_be_right(complaints, line):
