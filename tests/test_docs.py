@@ -59,11 +59,12 @@ def blocks(page: str) -> list[tuple[str, str]]:
 @pytest.fixture(autouse=True)
 def experiments_here() -> None:
     """The shipped experiments, shortened, where a reader would have them."""
-    Path("experiments").mkdir()
-    for path in (ROOT / "experiments").glob("*.yaml"):
+    for path in (ROOT / "experiments").rglob("*.yaml"):
+        copy = path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
         text = re.sub(r"epochs: \d+", "epochs: 1", path.read_text("utf-8"))
         text = re.sub(r"train: {steps: \d+", "train: {steps: 2", text)
-        Path("experiments", path.name).write_text(text, "utf-8")
+        copy.write_text(text, "utf-8")
 
 
 @dataclass
