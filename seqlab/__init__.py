@@ -160,7 +160,7 @@ _FOR_AUTHORS = (
     "DecoderFactory Embedding EmbeddingFactory EvaluationMethod EvaluationMethodFactory "
     "Exporter ExporterFactory Head HeadFactory Ids Metric MetricFactory Objective "
     "ObjectiveFactory Observer ObserverFactory OptimizerFactory Sampler SamplerFactory "
-    "ScheduleFactory Share Stack State Stop Tokenizer TokenizerFactory Tokens TrainedRun "
+    "ScheduleFactory Share State Stop Tokenizer TokenizerFactory Tokens TrainedRun "
     "Vocabulary Weighted"
 )
 _SHOWN = [*_FOR_USERS.split(), *_FOR_AUTHORS.split()]

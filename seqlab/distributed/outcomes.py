@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seqlab.distributed.launched import Launched
+from seqlab.distributed.wishes import SIGNALS
 
 FOLDER = "SEQLAB_LAUNCH"
 """The variable with the folder of these files; without it, a process tells its user itself."""
 
-BY_SIGNAL = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+BY_SIGNAL = {128 + number for number in SIGNALS}
 """Exit codes of a run that was saved; whoever launched it is not to start it again."""
 
 

@@ -327,8 +327,9 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
         assert states.pop(name) == reason
     assert states.pop("corpus hugging_face").startswith("not here: ")
     assert states.pop("observer tensorboard") in {"ok", f"not here: {WITHOUT_TENSORBOARD}"}
-    scans = "min_gru", "selective_state_space", "gated_linear_attention", "qrnn"
-    for name in ("rnn", "lstm", "gru", "lora", *scans):  # lora is tried around one of them
+    scans = "min_gru", "selective_state_space", "gated_linear_attention", "qrnn", "rg_lru", "rwkv7"
+    memories = "delta_net", "gated_delta_net", "hgrn2", "mamba2", "mlstm", "retention"
+    for name in ("rnn", "lstm", "gru", "lora", *scans, *memories):
         assert states.pop(f"cell {name}").startswith(("ok: loops are comp", "ok: no loop is comp"))
     assert set(states.values()) == {"ok"}
     assert "here/checkpoints/step-00000020\tok" in result.out

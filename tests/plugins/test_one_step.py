@@ -30,7 +30,27 @@ STACKS = {
         "short_convolution",
     ],
 }
-REFUSED = {"bidirectional"}
+STACKS |= {
+    "memories": [
+        {"name": name, **SIZE, "heads": 2}
+        for name in ("delta_net", "gated_delta_net", "hgrn2", "mamba2", "mlstm", "retention")
+    ],
+    "steps": [{"name": name, **SIZE, "heads": 2} for name in ("slstm", "rwkv7")],
+    "gated": [{"name": name, **SIZE} for name in ("rg_lru", "qrnn", "sru", "ind_rnn")],
+    "classics": [
+        {"name": name, **SIZE}
+        for name in (
+            "layer_norm_lstm",
+            "mogrifier_lstm",
+            "multiplicative_lstm",
+            "peephole_lstm",
+            "recurrent_highway",
+        )
+    ],
+    "noisy": [{"name": name, "inner": GRU} for name in ("weight_drop", "zoneout")],
+}
+COMPLEX = {"lru", "s4d"}  # ONNX has no complex numbers
+REFUSED = {"bidirectional"} | COMPLEX
 
 
 def trained(tiny, cell, **sections):

@@ -142,7 +142,9 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "step"), CELLS, ids=[name for name, *_ in CELLS])
+@pytest.mark.parametrize(
+    ("name", "options", "step"), CELLS, ids=[f"{name}-{options}" for name, options, _ in CELLS]
+)
 def test_it_is_its_paper_for_twenty_steps(make, name, options, step):
     size = options.get("size", SIZE)
     cell = make(name, **options).double()

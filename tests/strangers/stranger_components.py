@@ -11,7 +11,7 @@ COMPONENTS = [
     ("cell", "dropped_weights", {"inner": RNN}),
     ("cell", "highway", {"inner": RNN}),
     ("cell", "clockwork", {"hidden_size": 8, "periods": [1, 2, 4, 8]}),
-    ("cell", "slstm", {"hidden_size": 5}),
+    ("cell", "stabilised_lstm", {"hidden_size": 5}),
     ("cell", "gated_convolution", {"hidden_size": 6, "width": 3}),
     ("cell", "mixture_of_experts", {"experts": 3}),
     ("embedding", "byte_convolution", {"size": 12}),

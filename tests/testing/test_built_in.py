@@ -107,6 +107,7 @@ BUILT_IN = {
     "objective": [
         ("answers_only", {}),
         ("distillation", {}),  # which needs a teacher: tests/training/test_objectives.py
+        ("hidden_answers", {}),
         ("masked", {}),
         ("masked", {"share": 0.9, "random": 0.5, "kept": 0.5}),
         ("multi_token", {}),

@@ -48,6 +48,8 @@ def solved_in_order(lower: Tensor, given: Tensor, dtype: torch.dtype) -> Tensor:
         given: b, (..., L, V).
         dtype: of the result.
     """
+    if lower.shape[-1] == 1:  # one token, as in a step: nothing is below the diagonal
+        return given.to(dtype)
     exact = torch.promote_types(dtype, torch.float32)
     lower, given = lower.to(exact), given.to(exact)
     solved: Tensor = torch.linalg.solve_triangular(lower, given, upper=False, unitriangular=True)

@@ -90,7 +90,7 @@ class GatedDeltaNet(nn.Module):
     condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        recent, memory = state if state is not None else self._fresh(len(inputs))
+        recent, memory = state if state is not None else self._fresh(inputs.shape[0])
         seen = torch.cat((recent, self.project(inputs).to(recent.dtype)), 1)
         convolved = functional.silu(self.convolution(seen.mT).mT).to(memory.dtype)
         query, key, value = self._heads(convolved)

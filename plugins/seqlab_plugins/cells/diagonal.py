@@ -82,7 +82,7 @@ class LRU(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
-            state = self.log_rate.new_zeros(len(inputs), *self.state_shape)
+            state = self.log_rate.new_zeros(inputs.shape[0], *self.state_shape)
         hidden = torch.view_as_complex(state.contiguous())
         log_decay = torch.complex(-self.log_rate.exp(), self.log_phase.exp())  # (N,)
         written = self.write(inputs).to(state.dtype).unflatten(-1, (-1, 2)).contiguous()
@@ -135,7 +135,7 @@ class S4D(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
-            state = self.skip.new_zeros(len(inputs), *self.state_shape)
+            state = self.skip.new_zeros(inputs.shape[0], *self.state_shape)
         hidden = torch.view_as_complex(state.contiguous())  # (B, O, N)
         channels = self.project(inputs).to(state.dtype)  # (B, T, O)
         rate = torch.complex(-self.log_rate.exp(), self.frequency)

@@ -64,7 +64,7 @@ class HGRN2(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
-            state = self.output.weight.new_zeros(len(inputs), *self.state_shape)
+            state = self.output.weight.new_zeros(inputs.shape[0], *self.state_shape)
         heads, key_size, _ = self.state_shape
         keys = heads * key_size
         parts = self.project(inputs).to(state.dtype).split((keys, keys, self.output_size), -1)

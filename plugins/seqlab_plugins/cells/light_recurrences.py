@@ -120,7 +120,7 @@ class SRU(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
-            state = self.bias.new_zeros(len(inputs), self.output_size)
+            state = self.bias.new_zeros(inputs.shape[0], self.output_size)
         x, x_f, x_r, *own = (
             self.project(inputs)
             .to(self.bias.dtype)
@@ -169,8 +169,8 @@ class QRNN(nn.Module):
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         weight = self.convolution.weight
-        recent = inputs.new_zeros(len(inputs), self.width - 1, inputs.shape[-1]).to(weight.dtype)
-        memory = weight.new_zeros(len(inputs), self.output_size)
+        recent = inputs.new_zeros(inputs.shape[0], self.width - 1, inputs.shape[-1]).to(weight.dtype)
+        memory = weight.new_zeros(inputs.shape[0], self.output_size)
         if isinstance(state, tuple):
             recent, memory = state  # type: ignore[assignment] # tensors, as given below
         elif state is not None:

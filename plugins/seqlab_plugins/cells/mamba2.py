@@ -83,7 +83,7 @@ class Mamba2(nn.Module):
     condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        recent, memory = state if state is not None else self._fresh(len(inputs))
+        recent, memory = state if state is not None else self._fresh(inputs.shape[0])
         gate, channels, step = self.project(inputs).split(self.sizes, -1)
         seen = torch.cat((recent, channels.to(recent.dtype)), 1)
         convolved = functional.silu(self.convolution(seen.mT).mT).to(memory.dtype)

@@ -58,7 +58,7 @@ class Retention(nn.Module):
 
     def forward(self, inputs: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         if state is None:
-            state = self.output.weight.new_zeros(len(inputs), *self.state_shape)
+            state = self.output.weight.new_zeros(inputs.shape[0], *self.state_shape)
         heads, key_size, _ = self.state_shape
         keys, window = heads * key_size, inputs.shape[1]
         parts = self.project(inputs).to(state.dtype).split((keys, keys, self.output_size), -1)
@@ -66,7 +66,7 @@ class Retention(nn.Module):
         positions = torch.arange(1, window + 1, device=inputs.device)
         query, key = _rotate(query, positions), _rotate(key, positions)
         numbers = torch.arange(heads, device=inputs.device, dtype=state.dtype)
-        decay = torch.log1p(-(2.0 ** (-5 - numbers))).expand(len(inputs), window, heads)
+        decay = torch.log1p(-(2.0 ** (-5 - numbers))).expand(inputs.shape[0], window, heads)
         read, after = memory_of_heads(query / key_size**0.5, key, value, decay, state)
         gated = self.norm(read).flatten(2) * functional.silu(self.gate(inputs))
         return self.output(gated), _rotate(after.mT, -positions[-1:]).mT

@@ -61,7 +61,7 @@ class RGLRU(nn.Module):
     condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        recent, hidden = state if state is not None else self._fresh(len(inputs))
+        recent, hidden = state if state is not None else self._fresh(inputs.shape[0])
         seen = torch.cat((recent, self.project(inputs).to(recent.dtype)), 1)
         convolved = self.convolution(seen.mT).mT
         rate, entry = self.gates(convolved).to(hidden.dtype).sigmoid().chunk(2, -1)

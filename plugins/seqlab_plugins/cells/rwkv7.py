@@ -83,7 +83,7 @@ class RWKV7(nn.Module):
     condition_here = staticmethod(condition)
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
-        before, memory = state if state is not None else self._fresh(len(inputs))
+        before, memory = state if state is not None else self._fresh(inputs.shape[0])
         shifted = torch.cat((before.unsqueeze(1).to(inputs.dtype), inputs[:, :-1]), 1)
         mixed = inputs.unsqueeze(2) + (shifted - inputs).unsqueeze(2) * self.mixture
         reading, decaying, keying, valuing, rating, gating = mixed.unbind(2)

@@ -64,6 +64,8 @@ def stabilised_memory(
 
 def _stabilisers(decay: Tensor, entry: Tensor, largest: Tensor) -> Tensor:
     """m_t = max(d_t + m_{t-1}, i_t) of each token, (B, T, N)."""
+    if decay.shape[1] == 1:  # one token, as in a step
+        return torch.maximum(decay + largest.unsqueeze(1), entry)
     so_far = decay.cumsum(1)
     highest = torch.cat((largest.unsqueeze(1), entry - so_far), 1).cummax(1).values[:, 1:]
     return so_far + highest

@@ -62,7 +62,7 @@ class SLSTM(nn.Module):
         by_head = hidden.view(-1, self.heads, hidden.shape[1] // self.heads).transpose(0, 1)
         recurrent = (by_head @ self.recurrent).transpose(0, 1).flatten(1)  # (B, 4 O)
         gates = (projected + recurrent).to(hidden.dtype)
-        gates = gates.view(len(hidden), self.heads, 4, -1)
+        gates = gates.view(hidden.shape[0], self.heads, 4, -1)
         value, entry, forget, out = (gates[:, :, part].flatten(1) for part in range(4))
         kept = functional.logsigmoid(forget) + largest
         largest = torch.where(normaliser == 0, entry, torch.maximum(kept, entry))
@@ -124,7 +124,7 @@ class MLSTM(nn.Module):
     def forward(
         self, inputs: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        memory, largest = state if state is not None else self._fresh(len(inputs))
+        memory, largest = state if state is not None else self._fresh(inputs.shape[0])
         heads, key_size, _ = self.memory_shape
         keys = heads * key_size
         parts = self.project(inputs).to(memory.dtype).split((keys, keys, self.output_size), -1)

@@ -123,4 +123,4 @@ class QRNN(nn.Module):
 
 @seqlab.hookimpl
 def seqlab_register_cells() -> dict[str, type[nn.Module]]:
-    return {"clockwork": Clockwork, "slstm": SLSTM, "gated_convolution": QRNN}
+    return {"clockwork": Clockwork, "stabilised_lstm": SLSTM, "gated_convolution": QRNN}
