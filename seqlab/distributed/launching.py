@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 from seqlab.distributed.outcomes import FOLDER, Outcome, read_outcomes
+from seqlab.distributed.wishes import SIGNALS
 from seqlab.errors import Interrupted, RunFailed, SeqlabError, UsageError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNRESPONSIVE = 10  # seconds after which a process that does not end is killed
 
 

@@ -169,7 +169,9 @@ class QRNN(nn.Module):
 
     def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         weight = self.convolution.weight
-        recent = inputs.new_zeros(inputs.shape[0], self.width - 1, inputs.shape[-1]).to(weight.dtype)
+        recent = inputs.new_zeros(inputs.shape[0], self.width - 1, inputs.shape[-1]).to(
+            weight.dtype
+        )
         memory = weight.new_zeros(inputs.shape[0], self.output_size)
         if isinstance(state, tuple):
             recent, memory = state  # type: ignore[assignment] # tensors, as given below
