@@ -21,7 +21,7 @@ from typing import Any
 
 from seqlab.distributed.joining import end_with_launcher, launcher_store
 from seqlab.distributed.launched import Launched, launched
-from seqlab.distributed.launching import SIGNALS, ProcessesFailed, launch
+from seqlab.distributed.launching import ProcessesFailed, launch
 from seqlab.distributed.lost import Lost
 from seqlab.distributed.outcomes import (
     exit_code_of_worker,
@@ -29,6 +29,7 @@ from seqlab.distributed.outcomes import (
     write_beginning,
     write_outcome,
 )
+from seqlab.distributed.wishes import SIGNALS
 from seqlab.errors import SeqlabError
 from seqlab.registry import Registry, load_plugins
 from seqlab.runs.folder import RunFolder

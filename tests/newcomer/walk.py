@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tmux import Tmux
 
 WIDTHS = (80, 160)
-HEIGHT = 60
+HEIGHT = 120
 SCREENS = Path(__file__).parent / "screens"
 PROMPT = "$ "
 
