@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,9 +17,15 @@ class CtrlC(KeyboardInterrupt):
 
 
 class CtrlCHandler:
-    """A handler of Ctrl-C that raises `CtrlC`."""
+    """A handler of Ctrl-C that raises `CtrlC`.
+
+    `called` is when it, or one that stood in its place for a while, last took a signal.
+    """
+
+    called = float("-inf")
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.called = time.monotonic()
         raise CtrlC
 
 

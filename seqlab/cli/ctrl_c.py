@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 import time
-from types import FrameType
 
 from seqlab.interrupts import CtrlCHandler
 from seqlab.runs.signals import RequestHandler
@@ -25,7 +24,7 @@ def end_at_ctrl_c() -> None:
     """Make Ctrl-C end this process, unless it is ignored, as after a shell's `&`."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
-    handler = _TimedHandler()
+    handler = CtrlCHandler()
     signal.signal(signal.SIGINT, handler)
     try:
         reading, writing = os.pipe()
@@ -38,18 +37,7 @@ def end_at_ctrl_c() -> None:
     threading.Thread(target=_watch, args=(reading, handler), daemon=True).start()
 
 
-class _TimedHandler(CtrlCHandler):
-    """Remembers when it was called."""
-
-    def __init__(self) -> None:
-        self.called = float("-inf")
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.called = time.monotonic()
-        super().__call__(number, frame)
-
-
-def _watch(descriptor: int, handler: _TimedHandler) -> None:
+def _watch(descriptor: int, handler: CtrlCHandler) -> None:
     """End the process if the handler of Ctrl-C is not called in time."""
     request: object = None
     while number := os.read(descriptor, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,9 @@ class RequestHandler(CtrlCHandler):
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self._request.signal = number
+        replaced = self._before[signal.SIGINT]
+        if isinstance(replaced, CtrlCHandler):  # whoever watches it need not end the process
+            replaced.called = time.monotonic()
         _restore(self._before)
 
 

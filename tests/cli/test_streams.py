@@ -97,6 +97,30 @@ def test_ctrl_c_acts_in_the_middle_of_a_long_foreign_call(experiment, drop):
     assert seconds < 5  # one, and what a loaded machine takes
 
 
+FASTER = """
+import os, signal
+from seqlab.cli.ctrl_c import _watch
+from seqlab.interrupts import CtrlCHandler
+from seqlab.runs.signals import stop_requests
+
+handler = CtrlCHandler()
+signal.signal(signal.SIGINT, handler)
+reading, writing = os.pipe()
+with stop_requests() as request:
+    signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
+    os.write(writing, bytes([signal.SIGINT]))
+    os.close(writing)
+    _watch(reading, handler)
+print("goes on to save", int(request.signal))
+"""
+
+
+def test_a_request_that_is_taken_before_the_watch_sees_it_ends_nothing():
+    """As of a sweep, whose process only waits: Python acts before another thread gets a turn."""
+    done = subprocess.run([sys.executable, "-c", FASTER], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("goes on to save 2\n", "", 0)
+
+
 RAISING = """
 import seqlab
 
