@@ -106,7 +106,7 @@ def table_of(group: str) -> NDArray[np.int64]:
     )
 
 
-class Majority(_Asked):
+class RunningMajority(_Asked):
     """Whether there were more ones than zeros so far; where they are equal, there were not.
 
     Ids: the symbols 0 and 1, and the answers 2 (no) and 3 (yes).
@@ -180,6 +180,6 @@ class ModularArithmetic(_Asked):
 def seqlab_register_corpora() -> dict[str, type[Corpus]]:
     return {
         "word_problem": WordProblem,
-        "majority": Majority,
+        "running_majority": RunningMajority,
         "modular_arithmetic": ModularArithmetic,
     }
