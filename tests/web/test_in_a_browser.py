@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,14 @@ class Ranked:
 
     def choose(self, logits, history, uniform):
         return logits.topk(self._rank + 1).indices[:, self._rank]
+
+
+class Patient:
+    """The likeliest token, after a wait: 2,000 tokens take half a minute on any machine."""
+
+    def choose(self, logits, history, uniform):
+        time.sleep(0.015)
+        return logits.argmax(1)
 
 
 def points(page) -> list:
@@ -130,7 +139,7 @@ def test_a_run_that_is_removed_goes_from_the_page(serve, look, make_run):
 @pytest.fixture
 def playground(serve, look, make_run):
     make_run("runs/tiny/here")
-    strange = {"decoders": {"ranked": Ranked}}
+    strange = {"decoders": {"ranked": Ranked, "patient": Patient}}
     page = look(serve(own=seqlab.load_plugins(local=False, given=[strange])))
     page.get_by_role("link", name="Playground").click()
     expect(page.locator("#decoder")).to_have_value("sample")
@@ -176,6 +185,7 @@ def test_a_text_is_scored_and_coloured_by_a_unit(playground):
 def test_two_checkpoints_write_beside_each_other_and_are_stopped(playground):
     page = playground
     page.locator("#run-1").select_option(index=1)
+    page.locator("#decoder").select_option("patient")
     page.locator("#length").fill("2000")
     page.get_by_role("button", name="Generate").click()
     expect(page.locator(".pane").nth(1).locator(".token").nth(20)).to_be_attached()

@@ -9,6 +9,8 @@ chunk.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,6 +28,14 @@ def split_into_chunks(part: Tensor, most: int) -> Tensor:
 def joined_chunks(chunks: Tensor, window: int) -> Tensor:
     """(B, C, N, L, V) -> (B, T, N, V), without the padding."""
     return chunks.transpose(2, 3).flatten(1, 2)[:, :window]
+
+
+def by_chunk(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the parts (B, C, ...) of each chunk.
+
+    They are unbound at once: the gradient of an index fills a tensor of the whole window.
+    """
+    return zip(*(part.unbind(1) for part in parts), strict=True)
 
 
 def decay_between(decay: Tensor) -> Tensor:
@@ -149,8 +159,10 @@ def memory_of_errors(
     scores, reading = query @ key.mT * left, query * so_far
     keeping = (left[..., -1, :].unsqueeze(-1) * key).mT  # (B, C, N, K, L)
     outputs = []
-    for chunk in range(query.shape[1]):
-        written = fixed[:, chunk] - moving[:, chunk] @ memory  # (B, N, L, V)
-        outputs.append(scores[:, chunk] @ written + reading[:, chunk] @ memory)
-        memory = so_far[:, chunk, :, -1:] * memory + keeping[:, chunk] @ written
+    for fix, move, score, read, keep, kept in by_chunk(
+        fixed, moving, scores, reading, keeping, so_far[..., -1:, :]
+    ):
+        written = fix - move @ memory  # (B, N, L, V)
+        outputs.append(score @ written + read @ memory)
+        memory = kept * memory + keep @ written
     return joined_chunks(torch.stack(outputs, 1), window), memory
