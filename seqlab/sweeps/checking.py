@@ -44,10 +44,12 @@ class PointChecker:
 
     def check(self, dimensions: Sequence[Dimension]) -> list[Complaint]:
         """Complain about every value that an experiment would refuse."""
-        complaints: list[Complaint] = []
+        # a misspelt option is said once, at its first value
+        said: dict[tuple[str, str], Complaint] = {}
         for settings in self._tried(dimensions):
-            found = self._complaints(settings)
-            complaints += [complaint for complaint in found if complaint not in complaints]
+            for complaint in self._complaints(settings):
+                said.setdefault((complaint.key, complaint.message), complaint)
+        complaints = list(said.values())
         return complaints + [
             complaint for one in dimensions if (complaint := self._not_whole(one, dimensions))
         ] * (not complaints)

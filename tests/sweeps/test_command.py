@@ -32,7 +32,7 @@ cp "$script" submitted.sh
 for i in 0 1; do
   SLURM_JOB_ID=77 SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$i SLURM_PROCID=0 SLURM_NTASKS=1 \
   SLURM_JOB_NODELIST=here SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1 \
-    bash "$script" > job-$i.log 2>&1
+    bash "$script" > job-$i.log 2>&1 &
 done
 echo "Submitted batch job 77"
 """,
@@ -139,8 +139,12 @@ def test_jobs_of_slurm_run_the_trials(write, capsys, monkeypatch):
     write(trials=2, parallel=2, executor={"name": "slurm"})
     assert call(["sweep", "it.yaml", "--no-local-plugins"]) == 0
     assert "Submitted jobs: 77_0, 77_1" in capsys.readouterr().err
-    assert call(["sweep", "status", "it", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["counts"] == {"finished": 2}
+    until, counts = time.monotonic() + 120, {}
+    while counts != {"finished": 2} and time.monotonic() < until:
+        time.sleep(1)
+        assert call(["sweep", "status", "it", "--json"]) == 0
+        counts = json.loads(capsys.readouterr().out)["counts"]
+    assert counts == {"finished": 2}
 
 
 # -- processes

@@ -68,6 +68,12 @@ def test_a_value_that_the_experiment_would_refuse_is_refused_before_anything_run
     assert not Path("runs").exists()
 
 
+def test_a_misspelt_option_is_complained_of_once_whatever_its_values(complaints):
+    (line,) = complaints("trials: 2\nspace:\n  cell.hidden_sze: [8, 16, 32]\n")
+    assert "cell.hidden_sze" in line
+    assert "did you mean 'hidden_size'?" in line
+
+
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
