@@ -47,8 +47,8 @@ class PointChecker:
         # a misspelt option is said once, at its first value
         said: dict[tuple[str, str], Complaint] = {}
         for settings in self._tried(dimensions):
-            for complaint in self._complaints(settings):
-                said.setdefault((complaint.key, complaint.message), complaint)
+            for found in self._complaints(settings):
+                said.setdefault((found.key, found.message), found)
         complaints = list(said.values())
         return complaints + [
             complaint for one in dimensions if (complaint := self._not_whole(one, dimensions))
