@@ -16,7 +16,8 @@ from seqlab_plugins.cells.chunks import (
     split_into_chunks,
 )
 
-# Tokens in a chunk: 0.88 of the time of 8, and 64 gain no more. A float16 holds exp(CHUNK / 2).
+# Tokens in a chunk: 0.88 of the time of 8, 64 gain no more; no script measures it yet. A float16
+# holds exp(CHUNK / 2).
 CHUNK = 16
 
 
@@ -45,9 +46,9 @@ def memory_of_removals(
     Returns:
         o, (B, T, N, V), and the last S.
     """
-    window, length = query.shape[1], CHUNK
+    window = query.shape[1]
     query, key, value, looked, placed, decay = (
-        split_into_chunks(part, length) for part in (query, key, value, looked, placed, decay)
+        split_into_chunks(part, CHUNK) for part in (query, key, value, looked, placed, decay)
     )
     since = decay.cumsum(-2)  # the logarithm of what is left after each token, (B, C, N, L, K)
     before, last = since - decay, since[..., -1:, :]
