@@ -37,6 +37,7 @@ from seqlab.testing.promises import Subject, expect
 LONG, MANY = 257, 65
 PIECES = (1, 1, 7, 1, 16, 1, 33, 2, 1, 64, 5, 1, 30)  # tokens, of a window that is cut
 SINGLE = 16  # the last tokens come one by one
+VERY_LONG = 4096
 SCALES = (0.01, 100.0)
 
 
@@ -59,10 +60,12 @@ def _length(subject: Subject) -> int:
     return beyond_options(subject, LONG) + SINGLE
 
 
-def _in_pieces(call: Call, inputs: Tensor, state: State | None) -> Result:
+def _in_pieces(
+    call: Call, inputs: Tensor, state: State | None, lengths: list[int] | None = None
+) -> Result:
     """Outputs and state of a window that comes in pieces."""
     outputs = []
-    for piece in torch.split(inputs, _cut(inputs.shape[1]), dim=1):
+    for piece in torch.split(inputs, lengths or _cut(inputs.shape[1]), dim=1):
         output, state = call(piece, state)
         outputs.append(output)
     assert state is not None  # noqa: S101 # a window has tokens
@@ -107,6 +110,17 @@ def long_windows_have_the_gradients_of_their_pieces(subject: Subject) -> None:
         for name, gradient in expected.items():
             promise = f"the gradient for {name} through {length} tokens as through their pieces"
             expect_near((actual[name], ()), (gradient, ()), promise)
+
+
+@torch.no_grad()
+def thousands_of_tokens_equal_their_steps(subject: Subject) -> None:
+    """A window of 4,096 tokens gives what they give one by one; in float64, what pieces give."""
+    cell, inputs = build_causal_cell(subject), draw_inputs(1, VERY_LONG)
+    promise = f"{VERY_LONG} tokens in one window to equal their steps"
+    expect_near(cell(inputs, None), _in_pieces(cell, inputs, None, [1] * VERY_LONG), promise)
+    cell, inputs = build_cell(subject, dtype=torch.float64), inputs.double()
+    promise = f"in float64, {VERY_LONG} tokens in one window to equal their pieces"
+    expect_near(cell(inputs, None), _in_pieces(cell, inputs, None), promise, 1e-6)
 
 
 @torch.no_grad()
