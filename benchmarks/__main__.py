@@ -34,6 +34,7 @@ BENCHMARKS = {
     "encoding": "characters to token ids",
     "stores": "token stores of 2 GB: memory, opening, cold reads",
     "windows": "windows of matrix memories against their steps",
+    "large_vocabulary": "heads of 250,000 tokens against the full softmax",
     "recall": "associative recall by attention and by an RNN",
     "authoring": "lines of a cell, planted defects, seconds of the kit",
     "scaffold": "new packages in fresh environments",

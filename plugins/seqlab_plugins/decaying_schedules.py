@@ -80,6 +80,50 @@ def inverse_square_root(
     return LambdaLR(optimizer, factor)
 
 
+def slanted_triangular(
+    optimizer: Optimizer,
+    total_steps: int,
+    epoch_of: Callable[[int], int],
+    *,
+    rising: Annotated[float, Field(gt=0, lt=1)] = 0.1,
+    ratio: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 32.0,
+    unfreeze: LargeCount | None = None,
+) -> LRScheduler:
+    """Rises for a short while and falls for long: Howard and Ruder, 2018, ULMFiT, arXiv:1801.06146.
+
+    Args:
+        rising: share of the steps in which the rate rises.
+        ratio: what the rate is divided by at the start and at the end.
+        unfreeze: after how many epochs one more part of the optimizer `groups` has a rate above 0:
+            at first only what belongs to no group, then the last group too, and so on down to the
+            first; null: all have one from the start.
+    """
+    top = max(int(total_steps * rising), 1)
+
+    def factor(at: int) -> float:
+        fall = (at - top) / max(top * (1 / rising - 1), 1)
+        done = at / top if at < top else max(1 - fall, 0.0)
+        return (1 + done * (ratio - 1)) / ratio
+
+    def of(turn: int) -> Callable[[int], float]:
+        return lambda at: factor(at) * (unfreeze is None or epoch_of(at) >= turn * unfreeze)
+
+    return LambdaLR(optimizer, [of(turn) for turn in _turns(optimizer, unfreeze)])
+
+
+def _turns(optimizer: Optimizer, unfreeze: int | None) -> list[int]:
+    """Of each group of parameters, how many parts of the optimizer have their turn before it."""
+    parts = [group.get("part", 0) for group in optimizer.param_groups]
+    if unfreeze is not None and len({*parts}) == 1:
+        raise ValueError("`unfreeze` needs `optimizer: {name: groups, groups: […]}`")
+    return [max(parts) - part for part in parts]
+
+
 @hookimpl
 def seqlab_register_schedules() -> dict[str, Callable[..., LRScheduler]]:
-    return {"step": step, "exponential": exponential, "inverse_square_root": inverse_square_root}
+    return {
+        "step": step,
+        "exponential": exponential,
+        "inverse_square_root": inverse_square_root,
+        "slanted_triangular": slanted_triangular,
+    }

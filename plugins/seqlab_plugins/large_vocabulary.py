@@ -20,7 +20,8 @@ from seqlab.kernels import chunks
 class AdaptiveSoftmax(nn.Module):
     """Frequent tokens first, rare ones in clusters of smaller vectors: Grave et al., 2017.
 
-    arXiv:1609.04309, by torch's AdaptiveLogSoftmaxWithLoss. Its outputs are log-probabilities.
+    arXiv:1609.04309, by torch's AdaptiveLogSoftmaxWithLoss. Its outputs are log-probabilities. In
+    training, logits of a window are never whole.
 
     Args:
         cutoffs: how many of the most frequent tokens are in the first cluster, in the first two,
@@ -65,8 +66,26 @@ class AdaptiveSoftmax(nn.Module):
     def loss(
         self, hidden: Tensor, targets: Tensor, shares: Tensor | float
     ) -> tuple[Tensor, Tensor]:
-        nats = -self.clusters(hidden, self.ranks[targets]).output  # (N,)
-        return (nats * shares).sum(), nats.detach()
+        ranks, ends = self.ranks[targets], self.clusters.cutoffs
+        cluster = torch.bucketize(ranks, ranks.new_tensor(ends[:-1]), right=True)  # (N,)
+        first = torch.where(cluster == 0, ranks, ends[0] + cluster - 1)  # or the cluster's own id
+        loss, nats = _linear_loss(self.clusters.head, hidden, first, shares)
+        tails: Any = self.clusters.tail
+        for number, (project, decode) in enumerate(tails):
+            rows = (cluster == number + 1).nonzero().squeeze(1)
+            if len(rows):
+                own = ranks[rows] - ends[number]
+                share = shares[rows] if isinstance(shares, Tensor) else shares
+                more, parts = _linear_loss(decode, project(hidden[rows]), own, share)
+                loss, nats = loss + more, nats.index_add(0, rows, parts)
+        return loss, nats
+
+
+def _linear_loss(
+    linear: nn.Linear, hidden: Tensor, targets: Tensor, shares: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    bias = linear.weight.new_zeros(linear.out_features) if linear.bias is None else linear.bias
+    return seqlab.linear_loss(hidden, linear.weight, bias, targets, shares)
 
 
 class MixtureOfSoftmaxes(nn.Module):

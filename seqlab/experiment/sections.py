@@ -56,6 +56,7 @@ def _power_of_two(number: int) -> int:
 
 
 Length = Annotated[int, Gt(0), Le(1_000_000)]  # tokens of a generated text
+Shards = Annotated[int, Gt(0), Le(2**10), Check(_power_of_two)]
 _ONE_HOT, _LINEAR = component("one_hot"), component("linear")
 HeldOut = Annotated[float, Gt(0), Lt(1)]
 
@@ -200,12 +201,13 @@ class InitFrom:
 
     Args:
         run: a folder, a name (its latest run), a tag, the beginning of an id, or `latest`.
-        take: everything, which must then fit, with its vocabulary; or the weights that fit, by
-            name and shape, those of tokens by token; the vocabulary is then one's own.
+        take: all of it, which must then fit; or what fits, by name and shape, and by token.
+        new_tokens: what tokens begin with that it lacks: `fresh` weights, or the `mean` of its own.
     """
 
     run: Annotated[str, MinLen(1)]
     take: Literal["all", "fitting"] = "all"
+    new_tokens: Literal["fresh", "mean"] = field(default="fresh", metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,9 +265,7 @@ class Train:
     frozen: list[Pattern] = field(default_factory=list, metadata=LATER)
     activation_checkpointing: bool = field(default=False, metadata=LATER)
     threads: Annotated[int, Gt(0), Le(1024)] | None = field(default=None, metadata=LATER)
-    shards: Annotated[int, Gt(0), Le(2**10), Check(_power_of_two)] = field(
-        default=1, metadata=LATER
-    )
+    shards: Shards = field(default=1, metadata=LATER)
     sharding: Literal["parameters"] | None = field(default=None, metadata=LATER)
 
     @property

@@ -34,6 +34,8 @@ class FittingWeights:
 
     resolved: Resolved
     run: Run
+    mean: bool = False
+    """Whether a token that is new begins with the mean of all tokens of the run."""
 
     def __call__(self, model: nn.Module, tokenizer: Tokenizer) -> dict[str, Any]:
         """Copy into a model what fits, and log what does not.
@@ -55,7 +57,7 @@ class FittingWeights:
             if why := _misfit(weight, before, axes[name], tokens):
                 fresh[name] = why
             elif before is not None:
-                _copy(weight, before.to(weight), axes[name], tokens)
+                _copy(weight, before.to(weight), axes[name], tokens, self.mean)
         taken = [name for name in sources if name not in fresh]
         if not taken:
             message = f"no weight of {self.run.path} fits this model"
@@ -137,6 +139,8 @@ def _misfit(now: Tensor, before: Tensor | None, axes: Sequence[int], tokens: _To
     """Say why a weight cannot be taken; empty: it can."""
     if before is None:
         return "it has none"
+    if axes and not now.is_floating_point():
+        return "it is counted, not learned"
     if axes and not len(tokens.now):
         return "no token in common"
     expected = [tokens.size if axis in axes else size for axis, size in enumerate(now.shape)]
@@ -145,15 +149,22 @@ def _misfit(now: Tensor, before: Tensor | None, axes: Sequence[int], tokens: _To
     return f"{tuple(before.shape)} there, {tuple(now.shape)} here"
 
 
-def _copy(now: Tensor, before: Tensor, axes: Sequence[int], tokens: _Tokens) -> None:
-    """Copy a weight; along axes of tokens only what belongs to a token that both have."""
+def _copy(now: Tensor, before: Tensor, axes: Sequence[int], tokens: _Tokens, mean: bool) -> None:
+    """Copy a weight; along axes of tokens only what belongs to a token that both have.
+
+    `mean`: the other tokens get the mean of those that there were.
+    """
     if not axes:
         now.copy_(before)
         return
     axis, *others = axes
+    if mean:
+        first = now.narrow(axis, 0, 1).clone()
+        _copy(first, before.mean(axis, keepdim=True), others, tokens, mean)
+        now.copy_(first.expand_as(now))
     source, target = (rows.to(now.device) for rows in (tokens.before, tokens.now))
     part = now.index_select(axis, target)
-    _copy(part, before.index_select(axis, source), others, tokens)
+    _copy(part, before.index_select(axis, source), others, tokens, mean)
     now.index_copy_(axis, target, part)
 
 

@@ -194,9 +194,8 @@ def _build(
     except UsageError as error:  # there is no such run
         raise UsageError(str(resolved.complaint(str(error), "train", "init_from"))) from None
     if initial.take == "fitting":
-        return build(
-            resolved, progress=progress, begin=FittingWeights(resolved, other), world=world
-        )
+        begin = FittingWeights(resolved, other, mean=initial.new_tokens == "mean")
+        return build(resolved, progress=progress, begin=begin, world=world)
     saved = other.checkpoint
     try:
         return build(

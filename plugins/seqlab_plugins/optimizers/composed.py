@@ -46,6 +46,8 @@ def groups(
 ) -> Optimizer:
     """An optimizer whose settings differ from parameter to parameter, by their names.
 
+    torch's groups of parameters have the number of the group here as `part`; the rest is the last.
+
     Args:
         base: the optimizer.
         groups: each parameter belongs to the first group with a pattern that matches its name.
@@ -53,7 +55,7 @@ def groups(
             weights of norms are; or patterns of names; null: nothing.
     """
     parts, rest = [], list(parameters)
-    for group in groups:
+    for number, group in enumerate(groups):
         chosen = [(name, p) for name, p in rest if _matches(name, group.match)]
         if not chosen:
             names = ", ".join(name for name, _ in parameters)
@@ -62,9 +64,15 @@ def groups(
         undecayed = None if group.weight_decay is not None else no_decay
         for optimizer in _built(group.optimizer or base, chosen, undecayed):
             _set(optimizer, lr=group.lr, weight_decay=group.weight_decay)
-            parts.append(optimizer)
-    parts += _built(base, rest, no_decay)
+            parts.append(_numbered(optimizer, number))
+    parts += [_numbered(optimizer, len(groups)) for optimizer in _built(base, rest, no_decay)]
     return Several(parts)
+
+
+def _numbered(optimizer: Optimizer, part: int) -> Optimizer:
+    for group in optimizer.param_groups:
+        group["part"] = part
+    return optimizer
 
 
 def _built(
