@@ -49,8 +49,8 @@ def new_rows(table: Table, kept: list[Row], root: Path) -> Iterator[Row]:
 
 
 def identity(row: Mapping[str, Any]) -> str:
-    """What makes a row another one: the cell, what is told besides, and the seed."""
-    return json.dumps([row["cell"], row["told"], row["seed"]])
+    """What makes a row another one: the cell, what is told besides, what is tuned, the seed."""
+    return json.dumps([row["cell"], row["told"], row.get("tuned"), row["seed"]])
 
 
 def _begun(table: Table, run: seqlab.Run) -> Row:
@@ -58,6 +58,7 @@ def _begun(table: Table, run: seqlab.Run) -> Row:
     return {
         "cell": value_at(settings, table.cell),
         "told": {title: value_at(settings, key) for key, title in table.told.items()},
+        **({"tuned": value_at(settings, table.tuned)} if table.tuned else {}),
         "seed": value_at(settings, "train.seed"),
     }
 

@@ -30,12 +30,17 @@ class Table:
         columns: by their headings.
         told: keys of a run's settings that a row says besides its cell; their headings.
         cell: the key of the cell that is compared.
+        tuned: the key of a setting that is tuned for each cell: of its values the one is shown
+            whose median in the first column is best; empty: nothing is.
+        less_is_better: of the columns.
     """
 
     sweeps: tuple[str, ...]
     columns: Mapping[str, Column]
     told: Mapping[str, str] = field(default_factory=dict)
     cell: str = "cell"
+    tuned: str = ""
+    less_is_better: bool = False
 
 
 def _lengths(trained: int, trained_split: str, rows: int) -> dict[str, Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from benchmarks.arena.__main__ import main
 from benchmarks.arena.page import NOT_RUN, PAGE, in_markdown, with_tables
 from benchmarks.arena.rows import identity, kept_rows
-from benchmarks.arena.tables import TABLES
+from benchmarks.arena.tables import TABLES, Column, Table
 from seqlab.cli.main import call
 from seqlab.sweeps.reading import read_sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 ARENA = ROOT / "experiments" / "arena"
 SWEEPS = [name for table in TABLES.values() for name in table.sweeps]
+TABLE = Table(("some",), {"64": Column("test")}, {"corpus.group": "task"})
 ROW = {
     "cell": "lstm",
     "told": {"task": "parity"},
@@ -45,7 +47,7 @@ def test_no_cell_is_in_both_sweeps_of_a_table(registry, name):
 
 def test_the_page_says_what_the_rows_say():
     text = PAGE.read_text("utf-8")
-    assert with_tables(text, {name: kept_rows(name) for name in TABLES}) == text
+    assert with_tables(text, TABLES, {name: kept_rows(name) for name in TABLES}) == text
 
 
 def test_every_row_that_is_kept_is_another_one():
@@ -56,15 +58,26 @@ def test_every_row_that_is_kept_is_another_one():
 
 def test_several_seeds_are_a_median_and_its_spread():
     rows = [ROW | {"seed": seed, "values": {"64": 0.5 + seed / 10}} for seed in range(3)]
-    assert "| parity | `lstm` | 3 | 0.600 (0.500 – 0.700) | 1,234 | 128 |" in in_markdown(rows)
+    said = "| parity | `lstm` | 3 | 0.600 (0.500 – 0.700) | 1,234 | 128 |"
+    assert said in in_markdown(TABLE, rows)
 
 
 def test_one_seed_is_shown_as_one():
-    assert "| parity | `lstm` | 1 | 1.000 | 1,234 | 128 |" in in_markdown([ROW])
+    assert "| parity | `lstm` | 1 | 1.000 | 1,234 | 128 |" in in_markdown(TABLE, [ROW])
+
+
+def test_of_a_setting_that_is_tuned_the_best_value_is_shown():
+    table = replace(TABLE, tuned="optimizer.lr", less_is_better=True)
+    tried = {0.001: 2.5, 0.01: 1.5, 0.1: 2.0}
+    rows = [ROW | {"tuned": rate, "values": {"64": loss}} for rate, loss in tried.items()]
+    shown = in_markdown(table, rows)
+    assert "| task | cell | n | lr | 64 |" in shown
+    assert "| parity | `lstm` | 1 | 0.01 | 1.500 |" in shown
+    assert "2.000" not in shown
 
 
 def test_a_table_without_rows_says_so():
-    assert in_markdown([]) == NOT_RUN
+    assert in_markdown(TABLE, []) == NOT_RUN
 
 
 @pytest.mark.slow
