@@ -249,7 +249,7 @@ class Ranges(Sequence[range]):
         return range(int(self._starts[index]), int(self._stops[index]))
 
 
-def _check_length(tokens: Tokens, needed: int, partial: Partial) -> None:
+def _check_length(tokens: Tokens, needed: int, partial: str) -> None:
     if len(tokens) >= needed:
         return
     advice = "; use a smaller batch_size or window, or `partial: keep`"
