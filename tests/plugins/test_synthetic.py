@@ -231,3 +231,18 @@ def test_a_gru_learns_to_copy_two_symbols(run):
 def test_text_is_no_tokenizer_for_a_task(tiny, registry):
     with pytest.raises(seqlab.CorpusError, match="use `tokenizer: ids`"):
         seqlab.run(tiny | {"corpus": "copy"}, registry=registry)
+
+
+def test_mixed_numbers_of_pairs_are_trained_alike_and_have_splits_of_their_own(make):
+    corpus = make("associative_recall", pairs=3, length=14, mixed=[1, 2], train=60)
+    assert corpus.splits == ("train", "valid", "test", "pairs_1", "pairs_2")
+    for split, pairs in {"valid": 3, "pairs_1": 1, "pairs_2": 2}.items():
+        assert all(weights.sum() == pairs for _, weights in corpus.documents(split))
+    trained = [weights[weights > 0] for _, weights in corpus.documents("train")]
+    assert {len(weights) for weights in trained} == {1, 2, 3}
+    assert all(weights.sum() == pytest.approx(3) for weights in trained)
+
+
+def test_other_numbers_of_pairs_are_fewer(make):
+    with pytest.raises(ValueError, match="different numbers below 2, that of `pairs`"):
+        make("associative_recall", pairs=2, mixed=[2])

@@ -138,7 +138,12 @@ class AssociativeRecall(Sequences):
         valid: sequences in the split `valid`, drawn independently.
         test: sequences in the split `test`, drawn independently.
         seed: the seed of the sequences, independent of the run's seed.
+        mixed: fewer pairs than `pairs`: a sequence of `train` has one of these numbers or `pairs`,
+            each as often and of the same weight in all, and further splits `pairs_4`, … have that
+            many; the rest is filler.
     """
+
+    later_options = ("mixed",)
 
     def __init__(
         self,
@@ -152,25 +157,36 @@ class AssociativeRecall(Sequences):
         valid: TaskSize = 256,
         test: TaskSize = 256,
         seed: Seed = 0,
+        mixed: Annotated[list[TaskSize], Field(max_length=16)] = [],  # noqa: B006 # only read
     ) -> None:
-        super().__init__({"train": train, "valid": valid, "test": test}, seed)
+        further = {f"pairs_{count}": count for count in mixed}
+        counts = {"train": train, "valid": valid, "test": test} | dict.fromkeys(further, test)
+        super().__init__(counts, seed)
+        if any(count >= pairs for count in mixed) or len(further) < len(mixed):
+            raise ValueError(f"`mixed` should be different numbers below {pairs}, that of `pairs`")
         if pairs > min(keys, values):
             raise ValueError(f"{pairs} pairs need as many keys and as many values")
         if length < 4 * pairs + 1:
             raise ValueError(f"{pairs} pairs need a length of at least {4 * pairs + 1}")
-        self._pairs, self._keys, self._values, self._length = pairs, keys, values, length
-        slots = (length - 2 * pairs - 1) // 2
-        self._shares = np.arange(1, slots + 1, dtype=np.float64) ** (power - 1)
+        self._keys, self._values, self._length, self._power = keys, values, length, power
+        self._choices = [*mixed, pairs]
+        self._pairs = {split: further.get(split, pairs) for split in counts}
 
     def sequence(self, chance: Chance, split: str) -> Ids:
-        keys = chance.distinct(np.ones(self._keys), self._pairs)
-        values = chance.distinct(np.ones(self._values), self._pairs) + self._keys
-        queries = 2 * chance.distinct(self._shares, self._pairs) + 2 * self._pairs + 1
+        pairs = self._pairs[split]
+        if split == "train" and len(self._choices) > 1:
+            pairs = self._choices[chance.symbols(len(self._choices), 1)[0]]
+        weight = self._choices[-1] / pairs if split == "train" else 1
+        slots = (self._length - 2 * pairs - 1) // 2
+        shares = np.arange(1, slots + 1, dtype=np.float64) ** (self._power - 1)
+        keys = chance.distinct(np.ones(self._keys), pairs)
+        values = chance.distinct(np.ones(self._values), pairs) + self._keys
+        queries = 2 * chance.distinct(shares, pairs) + 2 * pairs + 1
         ids = np.full(self._length, self._keys + self._values)
-        ids[0 : 2 * self._pairs : 2] = ids[queries] = keys
-        ids[1 : 2 * self._pairs : 2] = ids[queries + 1] = values
+        ids[0 : 2 * pairs : 2] = ids[queries] = keys
+        ids[1 : 2 * pairs : 2] = ids[queries + 1] = values
         weights = np.zeros(self._length, dtype=np.float32)
-        weights[queries + 1] = 1
+        weights[queries + 1] = weight
         return Ids(ids, weights)
 
 
