@@ -12,7 +12,6 @@ import seqlab
 from seqlab.experiment import Experiment
 from seqlab.model.language_model import LanguageModel
 from seqlab.registry import Registry, resolve
-from seqlab.runs.comparison import compare
 from seqlab.sweeps.reading import read_sweep
 from seqlab.sweeps.space import grid
 
@@ -24,7 +23,7 @@ FILES = sorted(path for folder in (ARENA, ARENA / "100k", ARENA / "10M")
                for path in folder.glob("*.yaml"))  # fmt: skip
 TABLES = [path for path in FILES if "space:" in path.read_text("utf-8")]
 BLOCKS = [path for path in FILES if path not in TABLES]
-EQUAL = [path for path in TABLES if path.stem.startswith("tiny_shakespeare")]
+EQUAL = [path for path in TABLES if path.stem.startswith(("tiny_shakespeare", "lengths"))]
 
 
 def named(path: Path) -> str:
@@ -84,23 +83,3 @@ def test_a_strangers_cell_joins_every_table_by_one_option(path, with_a_strangers
         experiment = joined.experiment_at(point)
         resolve(experiment, with_a_strangers_cell)
         assert "mgu" in str(experiment.tree.at(["cell"]))
-
-
-def test_a_strangers_cell_is_trained_and_its_row_has_the_median_of_its_seeds(with_a_strangers_cell):
-    changes = [
-        "space.cell=[mgu]",
-        "space.corpus.group=[parity]",
-        "cell.hidden_size=8",
-        "model.embedding=8",
-        "corpus={symbols: 4, longer: [4], train: 64, valid: 4, test: 4}",
-        "sampler={batch_size: 8, window: 8}",
-        "train.steps=2",
-        "schedule=null",
-        "evaluation={every: 2, split: length_16, rows: 4, window: 32, metrics: [accuracy]}",
-        "seeds=2",
-    ]
-    file = ARENA / "state_tracking.yaml"
-    seqlab.sweep(file, overrides=changes, root="mine", registry=with_a_strangers_cell)
-    (row,) = compare(seqlab.runs("mine/state_tracking", "mine"))
-    assert row["n"] == 2
-    assert 0 <= row["length_16 accuracy, best"] <= 1

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{name}: {identity(row)} {row['values']}", file=sys.stderr, flush=True)
     rows_of = {name: kept_rows(name, options.rows) for name in TABLES}
     text = options.page.read_text("utf-8")
-    options.page.write_text(with_tables(text, rows_of), "utf-8")
+    options.page.write_text(with_tables(text, TABLES, rows_of), "utf-8")
 
 
 if __name__ == "__main__":

@@ -8,52 +8,67 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arena.tables import Table
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "arena.md"
 NOT_RUN = "This table has not been run yet."
 Rows = Sequence[Mapping[str, Any]]
 
 
-def with_tables(text: str, rows: Mapping[str, Rows]) -> str:
+def with_tables(text: str, tables: Mapping[str, Table], rows: Mapping[str, Rows]) -> str:
     """Put each table between its two markers."""
-    for name, some in rows.items():
+    for name, table in tables.items():
         begin, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->"
         found = re.search(re.escape(begin) + ".*?" + re.escape(end), text, re.DOTALL)
         if found is None:
             raise ValueError(f"{PAGE.name} has no `{begin.strip()}` with its end")
-        whole = f"{begin}\n{in_markdown(some)}\n\n{end}"
+        whole = f"{begin}\n{in_markdown(table, rows[name])}\n\n{end}"
         text = text[: found.start()] + whole + text[found.end() :]
     return text
 
 
-def in_markdown(rows: Rows) -> str:
+def in_markdown(table: Table, rows: Rows) -> str:
     """A line for each cell: the median of its seeds (least – most)."""
     if not rows:
         return NOT_RUN
-    titles = [*rows[0]["told"], "cell", "n", *rows[0]["values"], "parameters", "state"]
+    tuned = [table.tuned.rpartition(".")[2]] if table.tuned else []
+    titles = [*table.told.values(), "cell", "n", *tuned, *table.columns, "parameters", "state"]
+    titles += ["tokens/s"] * table.speed
     lines = [_line(titles), _line(["---"] * len(titles))]
-    lines += [_line(_cells(group)) for group in _groups(rows)]
+    lines += [_line(_cells(table, group)) for group in _groups(table, rows)]
     machines = dict.fromkeys(row["machine"] for row in rows)
     return "\n".join([*lines, "", *(f"Measured on: {machine}." for machine in machines)])
 
 
-def _groups(rows: Rows) -> list[Rows]:
-    """Rows that differ in the seed alone; of each task the best first."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+def _groups(table: Table, rows: Rows) -> list[Rows]:
+    """Rows that differ in the seed alone, tuned; of each task the best cell first."""
+    sign = 1 if table.less_is_better else -1
+    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
-        groups.setdefault(f"{row['told']} {row['cell']}", []).append(row)
-    return sorted(groups.values(), key=lambda group: (str(group[0]["told"]), -_mean(group)))
+        tried = found.setdefault(f"{row['told']} {row['cell']}", {})
+        tried.setdefault(str(row.get("tuned")), []).append(row)
+    best = [min(tried.values(), key=lambda group: sign * _first(group)) for tried in found.values()]
+    return sorted(best, key=lambda group: (str(group[0]["told"]), sign * _mean(group)))
+
+
+def _first(group: Rows) -> float:
+    """The median of the first column."""
+    return statistics.median(next(iter(row["values"].values())) for row in group)
 
 
 def _mean(group: Rows) -> float:
     return statistics.fmean(value for row in group for value in row["values"].values())
 
 
-def _cells(group: Rows) -> list[str]:
+def _cells(table: Table, group: Rows) -> list[str]:
     first = group[0]
     values = [_spread([row["values"][title] for row in group]) for title in first["values"]]
     told = [str(value) for value in first["told"].values()]
+    tuned = [f"{first['tuned']}"] if "tuned" in first else []
     sizes = [f"{first['parameters']:,}", f"{first['state_bytes'] // 4:,}"]
-    return [*told, f"`{first['cell']}`", str(len(group)), *values, *sizes]
+    if table.speed:
+        sizes += [f"{statistics.median(row['tokens_per_second'] for row in group):,.0f}"]
+    return [*told, f"`{first['cell']}`", str(len(group)), *tuned, *values, *sizes]
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -49,8 +49,8 @@ def new_rows(table: Table, kept: list[Row], root: Path) -> Iterator[Row]:
 
 
 def identity(row: Mapping[str, Any]) -> str:
-    """What makes a row another one: the cell, what is told besides, and the seed."""
-    return json.dumps([row["cell"], row["told"], row["seed"]])
+    """What makes a row another one: the cell, what is told besides, what is tuned, the seed."""
+    return json.dumps([row["cell"], row["told"], row.get("tuned"), row["seed"]])
 
 
 def _begun(table: Table, run: seqlab.Run) -> Row:
@@ -58,6 +58,7 @@ def _begun(table: Table, run: seqlab.Run) -> Row:
     return {
         "cell": value_at(settings, table.cell),
         "told": {title: value_at(settings, key) for key, title in table.told.items()},
+        **({"tuned": value_at(settings, table.tuned)} if table.tuned else {}),
         "seed": value_at(settings, "train.seed"),
     }
 
@@ -75,4 +76,8 @@ def _measured(columns: Mapping[str, Column], run: seqlab.Run) -> Row:
 
 
 def _value(column: Column, run: seqlab.Run) -> float:
-    return round(float(run.evaluate(column.split, rows=column.rows)[column.metric]), 4)
+    if column.rows is None:
+        scored = [row for row in run.metrics if row["split"] == column.split][-1]
+    else:
+        scored = run.evaluate(column.split, rows=column.rows, window=column.window)
+    return round(float(scored[column.metric]), 4)
