@@ -53,7 +53,7 @@ def _groups(table: Table, rows: Rows) -> list[Rows]:
 
 def _first(group: Rows) -> float:
     """The median of the first column."""
-    return statistics.median(next(iter(row["values"].values())) for row in group)
+    return float(statistics.median(next(iter(row["values"].values())) for row in group))
 
 
 def _mean(group: Rows) -> float:
