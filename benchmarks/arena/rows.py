@@ -11,7 +11,7 @@ import seqlab
 from benchmarks.arena.tables import Column, Table
 from benchmarks.machine import describe
 from seqlab.runs.costs import state_bytes
-from seqlab.runs.settings import resolved_settings, value_at
+from seqlab.runs.settings import ABSENT, resolved_settings, value_at
 
 HERE = Path(__file__).resolve().parent
 Row = dict[str, Any]
@@ -54,13 +54,19 @@ def identity(row: Mapping[str, Any]) -> str:
 
 
 def _begun(table: Table, run: seqlab.Run) -> Row:
-    settings = resolved_settings(run.folder)
     return {
-        "cell": value_at(settings, table.cell),
-        "told": {title: value_at(settings, key) for key, title in table.told.items()},
-        **({"tuned": value_at(settings, table.tuned)} if table.tuned else {}),
-        "seed": value_at(settings, "train.seed"),
+        "cell": _setting(run, table.cell),
+        "told": {title: _setting(run, key) for key, title in table.told.items()},
+        **({"tuned": _setting(run, table.tuned)} if table.tuned else {}),
+        "seed": _setting(run, "train.seed"),
     }
+
+
+def _setting(run: seqlab.Run, key: str) -> Any:
+    value = value_at(resolved_settings(run.folder), key)
+    if value is ABSENT:
+        raise ValueError(f"{run.path}: has no setting {key}, so it is no run of this table")
+    return value
 
 
 def _measured(columns: Mapping[str, Column], run: seqlab.Run) -> Row:

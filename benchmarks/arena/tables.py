@@ -71,7 +71,7 @@ TABLES = {
             **{f"{n} pairs": Column(f"pairs_{n}", 64) for n in (4, 8, 16, 32)},
             "64 pairs": Column("test", 64),
         },
-        {"model.embedding.size": "width"},
+        {"model.embedding": "width"},
         "cell.layers.1.inner",
     ),
     "selective_copying": Table(
