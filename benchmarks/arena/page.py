@@ -33,8 +33,9 @@ def in_markdown(table: Table, rows: Rows) -> str:
         return NOT_RUN
     tuned = [table.tuned.rpartition(".")[2]] if table.tuned else []
     titles = [*table.told.values(), "cell", "n", *tuned, *table.columns, "parameters", "state"]
+    titles += ["tokens/s"] * table.speed
     lines = [_line(titles), _line(["---"] * len(titles))]
-    lines += [_line(_cells(group)) for group in _groups(table, rows)]
+    lines += [_line(_cells(table, group)) for group in _groups(table, rows)]
     machines = dict.fromkeys(row["machine"] for row in rows)
     return "\n".join([*lines, "", *(f"Measured on: {machine}." for machine in machines)])
 
@@ -59,12 +60,14 @@ def _mean(group: Rows) -> float:
     return statistics.fmean(value for row in group for value in row["values"].values())
 
 
-def _cells(group: Rows) -> list[str]:
+def _cells(table: Table, group: Rows) -> list[str]:
     first = group[0]
     values = [_spread([row["values"][title] for row in group]) for title in first["values"]]
     told = [str(value) for value in first["told"].values()]
     tuned = [f"{first['tuned']}"] if "tuned" in first else []
     sizes = [f"{first['parameters']:,}", f"{first['state_bytes'] // 4:,}"]
+    if table.speed:
+        sizes += [f"{statistics.median(row['tokens_per_second'] for row in group):,.0f}"]
     return [*told, f"`{first['cell']}`", str(len(group)), *tuned, *values, *sizes]
 
 

@@ -82,4 +82,8 @@ def _measured(columns: Mapping[str, Column], run: seqlab.Run) -> Row:
 
 
 def _value(column: Column, run: seqlab.Run) -> float:
-    return round(float(run.evaluate(column.split, rows=column.rows)[column.metric]), 4)
+    if column.rows is None:
+        scored = [row for row in run.metrics if row["split"] == column.split][-1]
+    else:
+        scored = run.evaluate(column.split, rows=column.rows, window=column.window)
+    return round(float(scored[column.metric]), 4)

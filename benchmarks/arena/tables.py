@@ -12,13 +12,15 @@ class Column:
 
     Args:
         split: which is scored.
-        rows: into how many streams it is cut; None: as in the experiment.
+        rows: into how many streams it is cut; None: the last evaluation of the run itself.
         metric: of what the evaluation gives.
+        window: tokens computed at once, which changes no result.
     """
 
     split: str
     rows: int | None = None
     metric: str = "accuracy"
+    window: int = 128
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Table:
         tuned: the key of a setting that is tuned for each cell: of its values the one is shown
             whose median in the first column is best; empty: nothing is.
         less_is_better: of the columns.
+        speed: whether tokens a second of training are shown, of runs that compute equally much.
     """
 
     sweeps: tuple[str, ...]
@@ -41,6 +44,7 @@ class Table:
     cell: str = "cell"
     tuned: str = ""
     less_is_better: bool = False
+    speed: bool = False
 
 
 def _lengths(trained: int, trained_split: str, rows: int) -> dict[str, Column]:
@@ -49,6 +53,12 @@ def _lengths(trained: int, trained_split: str, rows: int) -> dict[str, Column]:
     return {str(trained): Column(trained_split, rows), **longer}
 
 
+def _bits(rows: int | None) -> Column:
+    return Column("valid", rows, "bits_per_character", window=16)
+
+
+BLOCK = "cell.layers.0.layers.0.inner"
+VALID = 111_539  # targets in the last tenth of Tiny Shakespeare
 TABLES = {
     "state_tracking": Table(
         ("state_tracking", "state_tracking_once"),
@@ -67,11 +77,25 @@ TABLES = {
     "selective_copying": Table(
         ("selective_copying", "selective_copying_once"),
         _lengths(64, "test", 128),
-        cell="cell.layers.0.layers.0.inner",
+        cell=BLOCK,
     ),
     "induction_heads": Table(
         ("induction_heads", "induction_heads_once"),
         _lengths(64, "test", 256),
-        cell="cell.layers.0.layers.0.inner",
+        cell=BLOCK,
+    ),
+    "tiny_shakespeare": Table(
+        ("tiny_shakespeare", "tiny_shakespeare_once"),
+        {"bits per character": _bits(None)},
+        cell=BLOCK,
+        tuned="optimizer.lr",
+        less_is_better=True,
+        speed=True,
+    ),
+    "lengths": Table(
+        ("lengths", "lengths_once"),
+        {f"{length:,}": _bits(round(VALID / length)) for length in (128, 256, 512, 1024, 2048)},
+        cell=BLOCK,
+        less_is_better=True,
     ),
 }
