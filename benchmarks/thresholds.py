@@ -30,7 +30,7 @@ OTHERS: dict[str, tuple[int, ...]] = {
     "STEPS_AT_ONCE": (1, 512),
     "LOGARITHMS_AT_ONCE": (2**11, 2**21),
     "PREFIX_WINDOW": (64, 4096),
-    "ATTENTION_CHUNK": (4, 16),
+    "ATTENTION_CHUNK": (2, 8),
 }
 
 

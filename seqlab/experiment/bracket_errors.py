@@ -60,31 +60,27 @@ def brackets(where: BrokenText) -> Fault | None:
                 return fault
             opened = opened[:-1]
     open_here = [token for token in opened if token.start_mark.index < where.mark.index]
-    return _never_closed(where, open_here[-1]) if open_here else None
+    return _never_closed(open_here[-1]) if open_here else None
 
 
 def _wrong_closing(where: BrokenText, opened: list[Any], token: Any) -> Fault | None:
-    mark, sign = token.start_mark, _sign(where, token)
+    mark, sign = token.start_mark, token.id
     if not opened:
         if mark.index != where.mark.index:
             return None
         return here(where, f"'{sign}' closes nothing; remove it, or quote the text")
-    start, needed = opened[-1].start_mark, _CLOSED_BY[_sign(where, opened[-1])]
+    start, needed = opened[-1].start_mark, _CLOSED_BY[opened[-1].id]
     if sign == needed:
         return None
     there = f"line {mark.line + 1}, column {mark.column + 1}"
-    message = f"'{_sign(where, opened[-1])}' is opened here, and '{sign}' in {there} does not close"
+    message = f"'{opened[-1].id}' is opened here, and '{sign}' in {there} does not close"
     return Fault(start.line, start.column, f"{message} it; '{needed}' is missing before that")
 
 
-def _never_closed(where: BrokenText, token: Any) -> Fault:
-    sign, start = _sign(where, token), token.start_mark
+def _never_closed(token: Any) -> Fault:
+    sign, start = token.id, token.start_mark
     message = f"'{sign}' is opened here and never closed; '{_CLOSED_BY[sign]}' is missing"
     return Fault(start.line, start.column, message)
-
-
-def _sign(where: BrokenText, token: Any) -> str:
-    return where.text[token.start_mark.index : token.start_mark.index + 1]
 
 
 def missing_comma(where: BrokenText) -> Fault | None:

@@ -232,6 +232,7 @@ YAML_SIGNS = st.text("ab:-[]{}&*!#|>'\"%@,?~=< \n\t01.e\\\ufeff", max_size=80)
 @given(st.binary() | YAML_SIGNS.map(str.encode) | st.text().map(str.encode))
 @example(b"a: !!float .")
 @example(b"? !!map\n: 1")
+@example(b"\xef\xbb\xbf\xef\xbb\xbf[")
 def test_any_bytes_are_read_or_refused_and_nothing_else(content):
     path = Path("any.yaml")
     path.write_bytes(content)
