@@ -1,11 +1,13 @@
 """The models of the classics in plain operations, a step at a time.
 
-Shapes: B rows, T window, H hidden size, O size of the last outputs, V vocabulary size. A state is a
-list with an entry a layer; None: the rows are fresh. `noise(values)` multiplies by the mask that the
-run drew next.
+Shapes: B rows, T window, E embedding size, H hidden size, K softmaxes, V vocabulary size. A state
+is a list with an entry a layer; None: the rows are fresh. `noise(values)` multiplies by the mask
+that the run drew next.
 """
 
 from __future__ import annotations
+
+import re
 
 import torch
 from torch.nn import functional
@@ -58,13 +60,10 @@ def layers_of(weights):
     """The weights of each layer, by their short names."""
     found: dict[str, dict[str, torch.Tensor]] = {}
     for name, weight in weights.items():
-        if name.startswith("layers."):
-            cut = name.rfind("rounds.") if "rounds." in name else name.rstrip("_").rfind(".")
-            for part in ("project", "recurrent", "factor", "inputs"):
-                if f".{part}." in name:
-                    cut = name.rfind(f"{part}.")
-            cut = cut if name[cut] != "." else cut + 1
-            found.setdefault(name[:cut], {})[name[cut:]] = weight
+        if place := re.search(
+            r"(weight|bias)_.h_l0$|(project|recurrent|factor|inputs|rounds)\.", name
+        ):
+            found.setdefault(name[: place.start()], {})[name[place.start() :]] = weight
     return [found[prefix] for prefix in sorted(found)]
 
 

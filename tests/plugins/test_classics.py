@@ -1,8 +1,8 @@
 """Each file of `experiments/classics` trains as its paper says, for twenty steps, at a small size.
 
-A run of the file and a slow reference begin with the same weights. Masks of noise are handed over:
-the run draws them by `functional.dropout`, which is replaced by one that keeps them, in their order,
-and the reference takes each once. Without noise every mask is all ones.
+A run of the file and a slow reference begin with the same weights and read the same windows. Masks
+of noise are handed over: the run draws them by `functional.dropout`, which is replaced by one that
+keeps them, and the reference takes each once, in that order. Without noise every mask is all ones.
 """
 
 from __future__ import annotations
@@ -130,7 +130,10 @@ ORDINARY = {"embedding", "between", "outputs"}
 ZAREMBA = {**sgd(1.0, 5), "noise": ORDINARY, "overrides": TWO}
 AWD = {
     **sgd(30, 0.25, decay=1.2e-6),
-    **{"noise": MERITY, "overrides": THREE, "locked": True, "penalties": (2.0, 1.0)},
+    "noise": MERITY,
+    "overrides": THREE,
+    "locked": True,
+    "penalties": (2.0, 1.0),
     "text": SONG * 12,
 }
 ULMFIT = {**AWD, **adam(4e-3, 0.25, betas=(0.7, 0.99))}
@@ -162,7 +165,9 @@ RECIPES = {
     "char_rnn": Recipe(
         rate=lambda *_: 2e-3,
         optimizer=lambda: RMSprop(5),
-        **{"noise": set(), "overrides": SMALL, "embedding": "one_hot"},
+        noise=set(),
+        overrides=SMALL,
+        embedding="one_hot",
     ),
     "kim_character_cnn": Recipe(
         **sgd(1.0, 5),
@@ -177,7 +182,9 @@ RECIPES = {
     "enwik8_mlstm": Recipe(
         rate=lambda _name, step, _epoch: 1e-3 * (1 - step / STEPS),
         optimizer=lambda: Adam(1.0),
-        **{"noise": {"embedding", "outputs"}, "overrides": TWO, "cell": "multiplicative"},
+        noise={"embedding", "outputs"},
+        overrides=TWO,
+        cell="multiplicative",
     ),
     "ulmfit_pretrain": Recipe(**{**ULMFIT, "rate": lambda _n, step, _e: 4e-3 * triangle(step)}),
     "ulmfit": Recipe(**{**ULMFIT, "rate": thawed, "text": SONG * 9}),
@@ -298,5 +305,5 @@ def test_it_is_its_paper_for_twenty_steps(name, noisy, registry, tmp_path, monke
     wanted = reference(first, recipe, noise, registry)
     assert noise.masks == []
     assert len(SEEN) == STEPS
-    assert SEEN == pytest.approx(wanted, rel=1e-5)
+    assert pytest.approx(wanted, rel=1e-5) == SEEN
     assert min(SEEN) < SEEN[0]  # some rates are those of larger models
