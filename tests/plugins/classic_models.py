@@ -56,6 +56,9 @@ def multiplicative(w, x, state):
 STEPS = {"rnn": plain_rnn, "lstm": lstm, "mogrifier": mogrifier, "multiplicative": multiplicative}
 
 
+SHORT_NAME = re.compile(r"(weight|bias)_.h_l0$|(project|recurrent|factor|inputs|rounds)\.")
+
+
 def layers_of(weights):
     """The weights of each layer, by their short names."""
     found: dict[str, dict[str, torch.Tensor]] = {}

@@ -140,7 +140,12 @@ ULMFIT = {**AWD, **adam(4e-3, 0.25, betas=(0.7, 0.99))}
 
 RECIPES = {
     "textbook": Recipe(
-        **adam(1e-3, 0.01), noise=set(), overrides=SMALL, cell="rnn", embedding="one_hot"
+        **adam(1e-3, 0.01),
+        noise=set(),
+        overrides=SMALL,
+        cell="rnn",
+        text=SONG * 5,
+        embedding="one_hot",
     ),
     "word_language_model": Recipe(**sgd(20, 0.25), noise=ORDINARY, overrides=TWO),
     "zaremba_small": Recipe(**{**ZAREMBA, "noise": set()}),
@@ -178,7 +183,9 @@ RECIPES = {
         },
         embedding="characters",
     ),
-    "text8_lstm": Recipe(**adam(1e-3, 1.0), noise=set(), overrides=SMALL, embedding="one_hot"),
+    "text8_lstm": Recipe(
+        **adam(1e-3, 1.0), noise=set(), overrides=SMALL, text=SONG * 5, embedding="one_hot"
+    ),
     "enwik8_mlstm": Recipe(
         rate=lambda _name, step, _epoch: 1e-3 * (1 - step / STEPS),
         optimizer=lambda: Adam(1.0),
