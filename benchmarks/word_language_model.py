@@ -91,7 +91,7 @@ def _ids(tokenizer: Any, text: str) -> torch.Tensor:
 
 def _holdout_start(text: str) -> int:
     """Where `holdout: 0.1` cuts."""
-    return len(text) - round(0.1 * len(text))
+    return len(text) - int(0.1 * len(text))
 
 
 class Losses:

@@ -61,7 +61,7 @@ def experiments_here() -> None:
     """The shipped experiments, shortened, where a reader would have them."""
     for path in (ROOT / "experiments").rglob("*.yaml"):
         copy = path.relative_to(ROOT)
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         text = re.sub(r"epochs: \d+", "epochs: 1", path.read_text("utf-8"))
         text = re.sub(r"train: {steps: \d+", "train: {steps: 2", text)
         copy.write_text(text, "utf-8")

@@ -21,8 +21,9 @@ class Consecutive:
     Args:
         batch_size: B, the number of rows that the corpus is cut into.
         window: T, the length of truncated backpropagation through time.
-        partial: drop the rest that does not fill a window in every row, as the textbook does, or
-            keep it.
+        partial: drop the rest that does not fill a window in every row, as the textbook does;
+            keep it; or, `shorter`, drop what does not make rows of one length alone, and end with
+            a window that is shorter, as PyTorch's word_language_model does.
         offsets: begin every epoch at the start of the corpus, or each by_epoch at another of the
             first tokens, so that what is dropped at the end differs and is trained, too.
         carry_over_epochs: carry the state from the end of an epoch into the next one, as the
@@ -38,21 +39,23 @@ class Consecutive:
         *,
         batch_size: Count = 32,
         window: Window = 35,
-        partial: Partial = "drop",
+        partial: Literal["drop", "keep", "shorter"] = "drop",
         offsets: Literal["fixed", "by_epoch"] = "fixed",
         carry_over_epochs: bool = False,
     ) -> None:
-        _check_length(tokens, 2 if partial == "keep" else batch_size * (window + 1), partial)
-        if offsets == "by_epoch" and partial == "keep":
+        fewest = {"drop": batch_size * (window + 1), "keep": 2, "shorter": batch_size * 2}
+        _check_length(tokens, fewest[partial], partial)
+        if offsets == "by_epoch" and partial != "drop":
             raise ValueError("`offsets: by_epoch` is for what `partial: drop` leaves out")
         self.tokens, self.seed = tokens, seed
         self.carries_over_epochs = carry_over_epochs
         self.window = window
-        if partial == "drop":
-            self.stride = len(tokens) // batch_size
-            self.used = (self.stride - 1) // window * window  # targets a row
+        if partial == "keep":
+            self.used = self.stride = -(-(len(tokens) - 1) // batch_size)  # targets a row
         else:
-            self.used = self.stride = -(-(len(tokens) - 1) // batch_size)
+            self.stride = len(tokens) // batch_size
+            self.used = self.stride - 1
+            self.used -= self.used % window if partial == "drop" else 0
         self.starts = np.arange(batch_size) * self.stride
         self.stops = np.minimum(self.starts + self.used, len(tokens) - 1)
         spare = len(tokens) - 1 - int(self.starts[-1]) - self.used if offsets == "by_epoch" else 0
@@ -246,7 +249,7 @@ class Ranges(Sequence[range]):
         return range(int(self._starts[index]), int(self._stops[index]))
 
 
-def _check_length(tokens: Tokens, needed: int, partial: Partial) -> None:
+def _check_length(tokens: Tokens, needed: int, partial: str) -> None:
     if len(tokens) >= needed:
         return
     advice = "; use a smaller batch_size or window, or `partial: keep`"

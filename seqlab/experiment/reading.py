@@ -20,6 +20,7 @@ from seqlab.experiment.syntax_errors import without_space
 from seqlab.experiment.yaml12 import dump_yaml, load_yaml, read_text
 
 MAX_BASES = 20
+SPACE = "space"
 SECTIONS = {
     *(kind.section.key for kind in KINDS.values()),
     *CORE_SECTIONS,
@@ -222,6 +223,8 @@ def _read_override(override: str) -> Located:
         raise refusal(origin, "", f"the value is not YAML: {problem}") from None
     if steps[1:] and steps[-1] == "name" and steps[0] in SECTIONS and isinstance(value.value, str):
         steps = steps[:-1]  # the same as a bare name
+    if steps[0] == SPACE and steps[1:]:
+        steps = [SPACE, ".".join(steps[1:])]  # the keys of a sweep's space are dotted themselves
     for step in reversed(steps):
         value = Located({step: value}, origin)
     return value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.runs.folder import is_given_name
+from seqlab.runs.folder import RunFolder, is_given_name
 from seqlab.runs.settings import in_words, telling
 
 
@@ -42,10 +42,15 @@ def headings(groups: Sequence[Named]) -> list[str]:
 
 def _folder_names(group: Named) -> list[str]:
     """The name of the only folder, if a person gave it; then with that of its parent, and so on."""
-    if len(group.folders) != 1 or not is_given_name(group.folders[0].name):
+    if len(group.folders) != 1 or not _is_named(group.folders[0]):
         return []
     parts = [part for part in group.folders[0].absolute().parts if part != "/"]
     return ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+
+
+def _is_named(folder: Path) -> bool:
+    """Whether a person gave the name; that of a trial is its number, and says nothing."""
+    return is_given_name(folder.name) and not RunFolder(folder).trial.is_file()
 
 
 def _without_repeats(choices: Sequence[Sequence[str]]) -> list[str]:

@@ -84,6 +84,8 @@ class SpaceReader:
             return None
         labels = parents[key].listed or []
         chosen = [label for label in labels if value in (str(label), dump_flow(label))]
+        if not chosen and parents[key].located.origin.is_override:
+            return None  # it was written for a value that an override took away
         if not chosen:
             known_values = [dump_flow(label) for label in labels]
             message = f"'{key}' has no value '{value}'{suggest(value, known_values)}"

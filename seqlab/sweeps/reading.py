@@ -11,7 +11,7 @@ from seqlab.errors import Complaint, ExperimentError
 from seqlab.experiment import Experiment
 from seqlab.experiment.located import Located, plain
 from seqlab.experiment.overrides import Overrides
-from seqlab.experiment.reading import SECTIONS, mapping_in, with_bases
+from seqlab.experiment.reading import SECTIONS, SPACE, mapping_in, with_bases
 from seqlab.experiment.yaml12 import dump_yaml, read_text
 from seqlab.registry import Registry
 from seqlab.registry.option_values import check_options, suggest
@@ -23,7 +23,6 @@ from seqlab.sweeps.space import Dimension, Numbers, grid, grid_size
 from seqlab.sweeps.sweep import SEED, Sweep
 
 MOST_TRIALS = 100_000
-SPACE = "space"
 
 
 def read_sweep(source: str | Path, registry: Registry, overrides: Overrides = ()) -> Sweep:

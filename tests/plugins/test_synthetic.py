@@ -231,3 +231,19 @@ def test_a_gru_learns_to_copy_two_symbols(run):
 def test_text_is_no_tokenizer_for_a_task(tiny, registry):
     with pytest.raises(seqlab.CorpusError, match="use `tokenizer: ids`"):
         seqlab.run(tiny | {"corpus": "copy"}, registry=registry)
+
+
+def test_mixed_numbers_of_pairs_fill_sequences_and_have_splits_of_their_own(make):
+    corpus = make("associative_recall", pairs=3, length=26, mixed=[1, 2], train=60)
+    assert corpus.splits == ("train", "valid", "test", "pairs_1", "pairs_2")
+    for split, (pairs, length) in {"valid": (3, 26), "pairs_1": (1, 8), "pairs_2": (2, 12)}.items():
+        for ids, weights in corpus.documents(split):
+            assert (len(ids), weights.sum()) == (length, pairs)
+    answers = {float(weights.sum()) for _, weights in corpus.documents("train")}
+    assert answers == {3 * 1, 2 * 2, 3}
+    assert {len(ids) for ids, _ in corpus.documents("train")} == {26}
+
+
+def test_other_numbers_of_pairs_are_fewer(make):
+    with pytest.raises(ValueError, match="different numbers below 2, that of `pairs`"):
+        make("associative_recall", pairs=2, mixed=[2])

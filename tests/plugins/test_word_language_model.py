@@ -36,7 +36,7 @@ def text(tmp_path):
     shares = [1 / (1 + number) for number in range(3000)]
     lines = (" ".join(chance.choices(words, shares, k=30)) for _ in range(1300))
     path = tmp_path / "text.txt"
-    path.write_text("".join(f"{line}\n" for line in lines))
+    path.write_text("".join(f"{line}\n" for line in lines) + "and some words more\n")
     return path
 
 

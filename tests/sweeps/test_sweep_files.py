@@ -104,6 +104,17 @@ def test_an_option_is_searched_only_where_the_component_has_it(write, registry):
     assert all(("optimizer.lr (optimizer=adam)" in p) == (p["optimizer"] == "adam") for p in points)
 
 
+def test_an_override_replaces_one_key_of_the_space_and_what_hung_on_its_values(write, registry):
+    space = {
+        "optimizer": ["sgd", "adam"],
+        "optimizer.lr": [0.1, 0.2],
+        "optimizer=adam": {"optimizer.eps": [1e-8, 1e-6]},
+    }
+    changes = ["space.optimizer=[sgd]", "space.optimizer.lr=[0.3]"]
+    sweep = read_sweep(write(space, search="grid"), registry, changes)
+    assert list(grid(sweep.dimensions)) == [{"optimizer": "sgd", "optimizer.lr": 0.3}]
+
+
 def test_a_path_of_the_space_is_relative_to_the_sweeps_file(
     write, registry, text_file, monkeypatch
 ):

@@ -20,6 +20,8 @@ import planted_late_tokenizers as tokenizers
 MISTAKES = [
     ("cell", cells.DividesByPowers, "long_windows_equal_their_pieces"),
     ("cell", cells.RightUpTo64Tokens, "long_windows_equal_their_pieces"),
+    ("cell", cells.DriftsAfter1024Tokens, "thousands_of_tokens_equal_their_steps"),
+    ("cell", cells.TableOf2048Tokens, "thousands_of_tokens_equal_their_steps"),
     ("cell", cells.PadsItsLastChunk, "long_windows_equal_their_pieces"),
     ("cell", cells.DetachesBetweenChunks, "long_windows_have_the_gradients_of_their_pieces"),
     ("cell", cells.StatesOfTheFirst32Rows, "many_rows_do_not_mix"),

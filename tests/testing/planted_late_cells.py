@@ -64,6 +64,26 @@ class DividesByPowers(Averages):
         return outputs, outputs[:, -1]
 
 
+class DriftsAfter1024Tokens(Averages):
+    """Goes through a window in chunks of 32, whose decay is wrong from the 33rd on."""
+
+    def forward(self, inputs, state):
+        outputs = []
+        for number, chunk in enumerate(inputs.split(32, 1)):
+            self.decay = 0.5 if number < 32 else 0.5001
+            output, state = super().forward(chunk, state)
+            outputs.append(output)
+        return torch.cat(outputs, 1), state
+
+
+class TableOf2048Tokens(Plain):
+    """Adds a little to the inputs at each place of a window that its table does not have."""
+
+    def forward(self, inputs, state):
+        late = torch.arange(inputs.shape[1], device=inputs.device) >= 2048
+        return super().forward(inputs + 0.01 * late[:, None], state)
+
+
 class RightUpTo64Tokens(Plain):
     """Cuts a window into blocks of 64, and begins each with the state before the first."""
 

@@ -695,6 +695,20 @@ def test_what_is_made_on_the_default_device_may_be_moved(monkeypatch):
     assert result.verdict == "kept", result.message
 
 
+class Chaotic(Good):
+    """A rounding grows from step to step."""
+
+    def step(self, x, state):
+        return torch.sin(self.inputs(x) + 10 * state)
+
+
+def test_thousands_of_steps_of_a_chaotic_cell_are_not_compared():
+    check = CHECKS["thousands_of_tokens_equal_their_steps"]
+    result = look_at(check, Subject.of("cell", Chaotic, {}))
+    assert result.verdict == "skipped"
+    assert "chaotic" in result.message
+
+
 STEP_BY_STEP = {
     *("ind_rnn", "layer_norm_lstm", "mogrifier_lstm", "multiplicative_lstm", "peephole_lstm"),
     *("recurrent_highway", "sru"),

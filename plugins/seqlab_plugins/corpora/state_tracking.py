@@ -9,52 +9,18 @@ sequences are longer than those that it was trained on.
 from __future__ import annotations
 
 import itertools
-from abc import abstractmethod
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab import Corpus, Ids, hookimpl
-from seqlab_plugins.corpora.synthetic import Chance, Seed, Sequences, TaskSize
-
-Symbols = Annotated[int, Field(gt=0, le=2**20)]
-Factors = Annotated[list[Annotated[int, Field(gt=1, le=1024)]], Field(max_length=16)]
+from seqlab import Corpus, hookimpl
+from seqlab_plugins.corpora.lengthening import Asked, Factors, Symbols
+from seqlab_plugins.corpora.synthetic import Chance, Seed, TaskSize
 
 
-class _Asked(Sequences):
-    """Sequences of symbols with an answer after each.
-
-    Args:
-        symbols: in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
-        seed: the seed of the sequences, independent of the run's seed.
-    """
-
-    def __init__(
-        self, symbols: int, longer: list[int], train: int, valid: int, test: int, seed: int
-    ) -> None:
-        lengths = {f"length_{factor * symbols}": factor * symbols for factor in longer}
-        counts = {"train": train, "valid": valid, "test": test} | dict.fromkeys(lengths, test)
-        super().__init__(counts, seed)
-        self._lengths = dict.fromkeys(("train", "valid", "test"), symbols) | lengths
-
-    @abstractmethod
-    def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Draw symbols and their answers, (symbols,) each."""
-
-    def sequence(self, chance: Chance, split: str) -> Ids:
-        symbols = self._lengths[split]
-        ids = np.stack(self.asked(chance, symbols), 1).flatten()
-        weights = np.tile(np.array([0, 1], dtype=np.float32), symbols)
-        return Ids(ids, weights)
-
-
-class WordProblem(_Asked):
+class WordProblem(Asked):
     """The product so far of random elements of a group: Merrill et al., 2024, arXiv:2404.08819.
 
     `parity` is the group of two elements; `cyclic_5` the sums modulo 5; `s3` and `s5` are all
@@ -106,7 +72,7 @@ def table_of(group: str) -> NDArray[np.int64]:
     )
 
 
-class RunningMajority(_Asked):
+class RunningMajority(Asked):
     """Whether there were more ones than zeros so far; where they are equal, there were not.
 
     Ids: the symbols 0 and 1, and the answers 2 (no) and 3 (yes).
@@ -137,7 +103,7 @@ class RunningMajority(_Asked):
         return ones, 2 + ((2 * ones - 1).cumsum() > 0)
 
 
-class ModularArithmetic(_Asked):
+class ModularArithmetic(Asked):
     """The value so far of x + y * z - …, computed from left to right modulo a number.
 
     A symbol is an operator with its number: `+ 3` is one token. Ids: modulus * operator + number

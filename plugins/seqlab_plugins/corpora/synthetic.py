@@ -138,7 +138,12 @@ class AssociativeRecall(Sequences):
         valid: sequences in the split `valid`, drawn independently.
         test: sequences in the split `test`, drawn independently.
         seed: the seed of the sequences, independent of the run's seed.
+        mixed: fewer pairs than `pairs`: a sequence of `train` has one of these numbers or `pairs`,
+            each as often; of n pairs it has several such tasks in 4 n + 4 tokens each, then filler.
+            Further splits `pairs_4`, … have one task in a sequence.
     """
+
+    later_options = ("mixed",)
 
     def __init__(
         self,
@@ -152,24 +157,45 @@ class AssociativeRecall(Sequences):
         valid: TaskSize = 256,
         test: TaskSize = 256,
         seed: Seed = 0,
+        mixed: Annotated[list[TaskSize], Field(max_length=16)] = [],  # noqa: B006 # only read
     ) -> None:
-        super().__init__({"train": train, "valid": valid, "test": test}, seed)
+        further = {f"pairs_{count}": count for count in mixed}
+        counts = {"train": train, "valid": valid, "test": test} | dict.fromkeys(further, test)
+        super().__init__(counts, seed)
+        if any(count >= pairs for count in mixed) or len(further) < len(mixed):
+            raise ValueError(f"`mixed` should be different numbers below {pairs}, that of `pairs`")
         if pairs > min(keys, values):
             raise ValueError(f"{pairs} pairs need as many keys and as many values")
         if length < 4 * pairs + 1:
             raise ValueError(f"{pairs} pairs need a length of at least {4 * pairs + 1}")
-        self._pairs, self._keys, self._values, self._length = pairs, keys, values, length
-        slots = (length - 2 * pairs - 1) // 2
-        self._shares = np.arange(1, slots + 1, dtype=np.float64) ** (power - 1)
+        self._keys, self._values, self._length, self._power = keys, values, length, power
+        self._spans = {count: 4 * count + 4 for count in mixed} | {pairs: length}
+        self._pairs = {split: further.get(split, pairs) for split in counts}
 
     def sequence(self, chance: Chance, split: str) -> Ids:
-        keys = chance.distinct(np.ones(self._keys), self._pairs)
-        values = chance.distinct(np.ones(self._values), self._pairs) + self._keys
-        queries = 2 * chance.distinct(self._shares, self._pairs) + 2 * self._pairs + 1
+        if split != "train" or len(self._spans) == 1:
+            return self._task(chance, self._pairs[split])
+        pairs = [*self._spans][chance.symbols(len(self._spans), 1)[0]]
+        span = self._spans[pairs]
+        tasks = [self._task(chance, pairs) for _ in range(self._length // span)]
         ids = np.full(self._length, self._keys + self._values)
-        ids[0 : 2 * self._pairs : 2] = ids[queries] = keys
-        ids[1 : 2 * self._pairs : 2] = ids[queries + 1] = values
         weights = np.zeros(self._length, dtype=np.float32)
+        for number, task in enumerate(tasks):
+            place = slice(number * span, (number + 1) * span)
+            ids[place], weights[place] = task.ids, task.weights
+        return Ids(ids, weights)
+
+    def _task(self, chance: Chance, pairs: int) -> Ids:
+        length = self._spans[pairs]
+        slots = (length - 2 * pairs - 1) // 2
+        shares = np.arange(1, slots + 1, dtype=np.float64) ** (self._power - 1)
+        keys = chance.distinct(np.ones(self._keys), pairs)
+        values = chance.distinct(np.ones(self._values), pairs) + self._keys
+        queries = 2 * chance.distinct(shares, pairs) + 2 * pairs + 1
+        ids = np.full(length, self._keys + self._values)
+        ids[0 : 2 * pairs : 2] = ids[queries] = keys
+        ids[1 : 2 * pairs : 2] = ids[queries + 1] = values
+        weights = np.zeros(length, dtype=np.float32)
         weights[queries + 1] = 1
         return Ids(ids, weights)
 

@@ -16,6 +16,7 @@ from seqlab.contracts import State, offered
 from seqlab.model.state import select_rows
 from seqlab.testing.beyond import beyond_options
 from seqlab.testing.cells.inputs import (
+    CLOSE,
     WINDOW,
     Call,
     Result,
@@ -32,11 +33,12 @@ from seqlab.testing.cells.inputs import (
     trained_parameters,
     weighted_sum,
 )
-from seqlab.testing.promises import Subject, expect
+from seqlab.testing.promises import NotApplicable, Subject, expect
 
 LONG, MANY = 257, 65
 PIECES = (1, 1, 7, 1, 16, 1, 33, 2, 1, 64, 5, 1, 30)  # tokens, of a window that is cut
 SINGLE = 16  # the last tokens come one by one
+VERY_LONG, EXACT = 4096, 1024  # of these in float64, which some cells are slow in
 SCALES = (0.01, 100.0)
 
 
@@ -59,10 +61,12 @@ def _length(subject: Subject) -> int:
     return beyond_options(subject, LONG) + SINGLE
 
 
-def _in_pieces(call: Call, inputs: Tensor, state: State | None) -> Result:
+def _in_pieces(
+    call: Call, inputs: Tensor, state: State | None, lengths: list[int] | None = None
+) -> Result:
     """Outputs and state of a window that comes in pieces."""
     outputs = []
-    for piece in torch.split(inputs, _cut(inputs.shape[1]), dim=1):
+    for piece in torch.split(inputs, lengths or _cut(inputs.shape[1]), dim=1):
         output, state = call(piece, state)
         outputs.append(output)
     assert state is not None  # noqa: S101 # a window has tokens
@@ -107,6 +111,33 @@ def long_windows_have_the_gradients_of_their_pieces(subject: Subject) -> None:
         for name, gradient in expected.items():
             promise = f"the gradient for {name} through {length} tokens as through their pieces"
             expect_near((actual[name], ()), (gradient, ()), promise)
+
+
+@torch.no_grad()
+def thousands_of_tokens_equal_their_steps(subject: Subject) -> None:
+    """A window of 4,096 tokens equals its steps, and one of 1,024 in float64 its pieces."""
+    cell, inputs = build_causal_cell(subject), draw_inputs(1, VERY_LONG)
+    rounded = inputs * (1 + torch.finfo(inputs.dtype).eps)
+    steps = _in_pieces(cell, torch.cat((inputs, rounded)), None, [1] * VERY_LONG)
+    _expect_stable(steps[0])
+    promise = f"{VERY_LONG} tokens in one window to equal their steps"
+    expect_near(cell(inputs, None), _select(steps, torch.tensor([0])), promise)
+    cell, inputs = build_cell(subject, dtype=torch.float64), inputs[:, :EXACT].double()
+    promise = f"in float64, {EXACT} tokens in one window to equal their pieces"
+    expect_near(cell(inputs, None), _in_pieces(cell, inputs, None), promise, 1e-6)
+
+
+def _expect_stable(outputs: Tensor) -> None:
+    """Raise NotApplicable if the second row, whose inputs are rounded otherwise, goes its own way.
+
+    Then the recurrence is chaotic at its initial weights, and no two forms of it can agree.
+    """
+    gap = float((outputs[1] - outputs[0]).abs().max())
+    if gap > CLOSE * max(1.0, float(outputs.abs().max())):
+        raise NotApplicable(
+            f"it is chaotic: another rounding of its inputs changes an output by {gap:.1e} within "
+            f"{len(outputs[0])} tokens"
+        )
 
 
 @torch.no_grad()
