@@ -312,7 +312,7 @@ def test_doctor_finds_nothing_wrong_with_what_is_right(seqlab_command, here):
     result = seqlab_command("doctor", "here")
     assert result.code == 0
     states = dict(line.split("\t", 1) for line in result.out.splitlines()[1:])
-    published = "enwik8", "penn_treebank", "text8", "wikitext"
+    published = "enwik8", "one_billion_words", "penn_treebank", "text8", "wikitext"
     for name in ("jay_lyrics", "tiny_shakespeare", *published):
         assert states.pop(f"corpus {name}").startswith("not here: ")
     files = "text", "folder", "csv", "jsonl", "parquet", "tokens", "binary"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import torch
@@ -81,9 +83,10 @@ def test_others_around_it_tell_it_the_losses(tiny):
             seqlab.run({**tiny, "optimizer": around})
 
 
-def test_it_goes_on_to_the_bit_before_and_inside_of_its_averaging(tiny, facts, tmp_path):
+@pytest.fixture
+def averaging(tiny):
     """With windows of random lengths and weights that drop out, as its paper trains."""
-    experiment = {
+    return {
         **tiny,
         "corpus": {**tiny["corpus"], "holdout": 0.2},
         "sampler": {"name": "random_lengths", "batch_size": 4, "window": 8, "least": 3},
@@ -94,13 +97,49 @@ def test_it_goes_on_to_the_bit_before_and_inside_of_its_averaging(tiny, facts, t
         "train": {"steps": 24, "checkpoint": {"every": 4, "keep": 99}},
         "observers": [],
     }
-    run = seqlab.run(experiment, run_dir=tmp_path / "run")
+
+
+def test_it_goes_on_to_the_bit_before_and_inside_of_its_averaging(averaging, facts, tmp_path):
+    run = seqlab.run(averaging, run_dir=tmp_path / "run")
     saved = run.checkpoint.state["training"]["optimizer"]["param_groups"][0]
     assert saved["averages"]
     assert saved["averaged"] < 20
     for number in (4, 20):
         copy = shutil.copytree(run.path, tmp_path / f"copy{number}")
         assert facts(seqlab.resume(copy, checkpoint=number)) == facts(run)
+
+
+KILLS = """
+    import os, signal
+    import seqlab
+
+    class Kills:
+        "Kills the process in step 22, behind the last checkpoint."
+        step_interval = 1
+
+        def seqlab_step_ended(self, record):
+            if record.step == 22:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    @seqlab.hookimpl
+    def seqlab_register_observers():
+        return {"kills": Kills}
+"""
+
+
+def test_a_process_that_is_killed_inside_of_its_averaging_loses_nothing(averaging, facts):
+    averaging["train"] |= {"threads": 1}
+    whole = seqlab.run(averaging, run_dir="whole")
+    Path("plugins").mkdir()
+    Path("plugins/kills.py").write_text(dedent(KILLS))
+    Path("it.yaml").write_text(dump_yaml(averaging | {"observers": ["kills"]}))
+    command = [sys.executable, "-m", "seqlab", "run", "it.yaml", "--run-dir", "killed"]
+    killed = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    left = seqlab.open_run("killed").checkpoint
+    assert left.step == 20
+    assert left.state["training"]["optimizer"]["param_groups"][0]["averages"]
+    assert facts(seqlab.resume("killed", overrides=["observers=[]"])) == facts(whole)
 
 
 def factors(make, steps, **options):

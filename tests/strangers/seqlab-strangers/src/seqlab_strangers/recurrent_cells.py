@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
@@ -13,6 +14,7 @@ import seqlab
 from seqlab.kernels import linear_scan
 
 SEQLAB_API = 2
+MAX_CYCLE = 1 << 24  # float32 has every whole number up to it
 Periods = Annotated[list[seqlab.Count], Field(min_length=1, max_length=64)]
 
 
@@ -38,10 +40,15 @@ class Clockwork(nn.Module):
         super().__init__()
         if hidden_size % len(periods):
             raise ValueError(f"hidden_size {hidden_size} has no {len(periods)} groups of one size")
-        self.output_size, self.slowest = hidden_size, max(periods)
+        self.cycle = math.lcm(*periods)
+        if self.cycle > MAX_CYCLE:
+            raise ValueError(
+                f"the periods {periods} tick together after {self.cycle:,} steps; a state can count"
+                f" {MAX_CYCLE:,}"
+            )
+        self.output_size = hidden_size
         self.state_shape = ((hidden_size,), (1,))  # the units, and the steps modulo all periods
         clocks = torch.tensor(periods).repeat_interleave(hidden_size // len(periods))
-        self.cycle = int(torch.tensor(periods).unique().prod())
         self.register_buffer("clocks", clocks, persistent=False)
         readable = clocks[:, None] <= clocks  # (H, H)
         self.register_buffer("readable", readable, persistent=False)
