@@ -1,6 +1,6 @@
 """experiments/classics/word_language_model.yaml against PyTorch's example, from the same weights.
 
-python -m benchmarks.word_language_model TEXT [--only equal|curves|time] [--rounds N]
+python -m benchmarks.word_language_model [TEXT] [--only equal|curves|time] [--rounds N]
 
 TEXT is a file of words and spaces, such as WikiText's; its first 90 % are trained on. `time` has
 the two take turns of a number of steps, each in a process of its own, on two threads.
@@ -29,6 +29,7 @@ from benchmarks import example_model
 from benchmarks.interleaved import ratio, summary
 from benchmarks.machine import describe
 from benchmarks.reliability.small import quietly
+from benchmarks.words import add_text
 
 FILE = Path(__file__).resolve().parents[1] / "experiments/classics/word_language_model.yaml"
 FIRST, BAR = 50, 1e-5  # losses, and how far apart they may be
@@ -40,13 +41,13 @@ SPAWN = multiprocessing.get_context("spawn")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.word_language_model")
-    parser.add_argument("text", type=Path, metavar="TEXT")
+    add_text(parser)
     parser.add_argument("--only", choices=["equal", "curves", "time"])
     parser.add_argument("--rounds", type=int, default=9, metavar="N")
     options = parser.parse_args()
     print(f"{describe()}; {options.text.name}")
     with tempfile.TemporaryDirectory() as name:
-        work = Work(Path(name), options.text.resolve())
+        work = Work(Path(name), options.text)
         parts: dict[str, Callable[[], Iterator[str]]] = {
             "equal": partial(_equal, work),
             "curves": partial(_curves, work),

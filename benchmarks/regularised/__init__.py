@@ -1,0 +1,1 @@
+"""AWD-LSTM against a plain LSTM of the same size."""
