@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.corpora.formal_languages import Counting, Dyck, RuleGrammar
+from seqlab_plugins.corpora.formal_languages import EqualCounts, Dyck, RuleGrammar
 from seqlab_plugins.corpora.recall_tasks import (
     Compression,
     InductionHeads,
@@ -19,7 +19,7 @@ from seqlab.testing import check_corpus
 
 TASKS = (
     Dyck,
-    Counting,
+    EqualCounts,
     RuleGrammar,
     SelectiveCopying,
     InductionHeads,
@@ -90,7 +90,7 @@ def test_brackets_are_balanced_and_no_deeper_than_asked_for(seed, kinds, depth):
 @given(seed=seeds, symbols=st.integers(3, 20))
 @relaxed
 def test_there_are_as_many_a_as_b_as_c(seed, symbols):
-    for ids, weights in sequences(Counting(**SIZES | {"symbols": symbols}, seed=seed)):
+    for ids, weights in sequences(EqualCounts(**SIZES | {"symbols": symbols}, seed=seed)):
         n = int((ids == 0).sum())
         assert list(ids[: 3 * n + 1]) == [0] * n + [1] * n + [2] * n + [3]
         assert (ids[3 * n + 1 :] == 4).all()

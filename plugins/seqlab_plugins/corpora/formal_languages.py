@@ -68,7 +68,7 @@ class Dyck(Asked):
         return brackets, answers
 
 
-class Counting(Lengthening):
+class EqualCounts(Lengthening):
     """As many a as b as c: a^n b^n c^n, then an end (Gers and Schmidhuber, 2001).
 
     From the second b on each symbol follows from those before. In a split n is drawn from 1 to a
@@ -170,4 +170,4 @@ class RuleGrammar(Asked):
 
 @hookimpl
 def seqlab_register_corpora() -> dict[str, type[Corpus]]:
-    return {"dyck": Dyck, "counting": Counting, "rule_grammar": RuleGrammar}
+    return {"dyck": Dyck, "equal_counts": EqualCounts, "rule_grammar": RuleGrammar}
