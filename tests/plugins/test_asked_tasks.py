@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqlab_plugins.corpora.formal_languages import EqualCounts, Dyck, RuleGrammar
+from seqlab_plugins.corpora.formal_languages import Dyck, EqualCounts, RuleGrammar
 from seqlab_plugins.corpora.recall_tasks import (
     Compression,
     InductionHeads,
