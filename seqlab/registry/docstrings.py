@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -10,10 +11,14 @@ from typing import Any
 
 
 def option_texts(factory: Callable[..., Any]) -> dict[str, str]:
-    """Help for options: from the docstring's `Args:`, or the summary if it has `NAME`."""
+    """Help for options: from the docstring's `Args:`, or the summary if it has `NAME`.
+
+    Of a dataclass, the fields that it inherits have the help of where they are declared.
+    """
     import docstring_parser
 
-    docs = (factory.__doc__, getattr(defining_function(factory), "__doc__", None))
+    docs = [owner.__doc__ for owner in declaring(factory)]
+    docs.append(getattr(defining_function(factory), "__doc__", None))
     parsed = [docstring_parser.parse(inspect.cleandoc(doc)) for doc in docs if doc]
     summary = summary_of(factory)
     in_summary = dict.fromkeys(re.findall(r"`(\w+)`", summary), summary)
@@ -22,6 +27,13 @@ def option_texts(factory: Callable[..., Any]) -> dict[str, str]:
         for doc in parsed
         for param in doc.params
     }
+
+
+def declaring(factory: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """The classes that declare the fields of a dataclass, itself last; else the factory."""
+    if not (isinstance(factory, type) and dataclasses.is_dataclass(factory)):
+        return [factory]
+    return [cls for cls in reversed(factory.__mro__) if "__dataclass_fields__" in vars(cls)]
 
 
 def summary_of(factory: Callable[..., Any]) -> str:

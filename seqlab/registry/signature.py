@@ -18,7 +18,7 @@ from typing import Any
 from pydantic_core import ValidationError, to_json
 
 from seqlab.experiment.kinds import Kind
-from seqlab.registry.docstrings import defining_function, option_texts, summary_of
+from seqlab.registry.docstrings import declaring, defining_function, option_texts, summary_of
 from seqlab.registry.option import Option
 
 
@@ -199,8 +199,8 @@ def _has_protocol_init(factory: Callable[..., Any]) -> bool:
 
 
 def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
-    module = sys.modules.get(getattr(factory, "__module__", ""))
-    return {
-        **vars(module or SimpleNamespace()),
-        **getattr(defining_function(factory), "__globals__", {}),
-    }
+    """The names in its types: of its module, and of those that declare fields it inherits."""
+    names: dict[str, Any] = {}
+    for owner in declaring(factory):
+        names |= vars(sys.modules.get(getattr(owner, "__module__", ""), SimpleNamespace()))
+    return names | getattr(defining_function(factory), "__globals__", {})

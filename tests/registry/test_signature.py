@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic_core import ValidationError
+from seqlab_plugins.corpora.lengthening import Lengthening
 
 import seqlab
+from seqlab.registry.signature import read_signature
 
 FUTURE = "from __future__ import annotations\n"
 
@@ -242,3 +246,27 @@ def test_an_option_may_be_an_enum_or_a_dataclass(resolved, typed):
 def test_a_value_of_another_type_is_refused_and_never_converted(refused, typed, type_, value):
     error = refused(typed, decoder={"name": type_, "value": value})
     assert all(complaint.key.startswith("decoder.value") for complaint in error.complaints)
+
+
+def test_fields_that_a_dataclass_inherits_are_options_with_the_type_and_help_of_their_class():
+    """Their types are names of another module, as `Symbols` is no name of this one."""
+
+    @dataclass(kw_only=True, eq=False)
+    class Task(Lengthening):
+        """A task.
+
+        Args:
+            share: of what.
+        """
+
+        share: float = 0.5
+
+        def drawn(self, chance, symbols):
+            raise NotImplementedError
+
+    options = read_signature(Task).options
+    assert options["symbols"].help == "in a sequence of `train`, `valid` and `test`."
+    assert options["share"].help == "of what."
+    assert options["longer"].default == [2, 4, 8, 16]
+    with pytest.raises(ValidationError):
+        options["symbols"].check(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -9,14 +10,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Corpus, Ids, hookimpl
-from seqlab_plugins.corpora.lengthening import Asked, Factors, Lengthening, Symbols
-from seqlab_plugins.corpora.synthetic import Chance, Seed, TaskSize
+from seqlab_plugins.corpora.lengthening import Asked, Lengthening
+from seqlab_plugins.corpora.synthetic import Chance
 
 Kinds = Annotated[int, Field(gt=0, le=1024)]
 RULES = 2**16
 """The stream of the random numbers that a grammar is made of; those of splits are below."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Dyck(Asked):
     """Balanced brackets of k kinds, Dyck-k: which bracket would close the last open one?
 
@@ -28,46 +30,35 @@ class Dyck(Asked):
         kinds: k.
         depth: at most so many brackets are open at once.
         symbols: brackets in a sequence of `train`, `valid` and `test`; an even number.
-        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
-        seed: the seed of the sequences, independent of the run's seed.
     """
 
-    def __init__(
-        self,
-        *,
-        kinds: Kinds = 2,
-        depth: Kinds = 8,
-        symbols: Symbols = 64,
-        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
-        train: TaskSize = 8192,
-        valid: TaskSize = 256,
-        test: TaskSize = 256,
-        seed: Seed = 0,
-    ) -> None:
-        super().__init__(symbols, longer, train, valid, test, seed)
-        if symbols % 2:
-            raise ValueError(f"{symbols} brackets cannot be balanced: `symbols` should be even")
-        self._kinds, self._depth = kinds, depth
+    kinds: Kinds = 2
+    depth: Kinds = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.symbols % 2:
+            raise ValueError(
+                f"{self.symbols} brackets cannot be balanced: `symbols` should be even"
+            )
 
     def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         opens = chance.symbols(2, symbols)
-        kinds = chance.symbols(self._kinds, symbols)
+        kinds = chance.symbols(self.kinds, symbols)
         brackets, answers = np.empty(symbols, np.int64), np.empty(symbols, np.int64)
         unclosed: list[int] = []
         for place in range(symbols):
             left = symbols - place
-            if len(unclosed) < min(left, self._depth) and (opens[place] or not unclosed):
+            if len(unclosed) < min(left, self.depth) and (opens[place] or not unclosed):
                 brackets[place] = kinds[place]
                 unclosed.append(int(kinds[place]))
             else:
-                brackets[place] = self._kinds + unclosed.pop()
-            answers[place] = 2 * self._kinds + (unclosed[-1] if unclosed else self._kinds)
+                brackets[place] = self.kinds + unclosed.pop()
+            answers[place] = 2 * self.kinds + (unclosed[-1] if unclosed else self.kinds)
         return brackets, answers
 
 
+@dataclass(kw_only=True, eq=False)
 class EqualCounts(Lengthening):
     """As many a as b as c: a^n b^n c^n, then an end (Gers and Schmidhuber, 2001).
 
@@ -78,29 +69,13 @@ class EqualCounts(Lengthening):
 
     Args:
         symbols: at most so many a, b and c in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits `length_96`, …, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
-        seed: the seed of the sequences, independent of the run's seed.
     """
 
-    def __init__(
-        self,
-        *,
-        symbols: Annotated[int, Field(ge=3, le=2**20)] = 48,
-        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
-        train: TaskSize = 8192,
-        valid: TaskSize = 256,
-        test: TaskSize = 256,
-        seed: Seed = 0,
-    ) -> None:
-        super().__init__(symbols, longer, train, valid, test, seed)
-        self._trained = symbols
+    symbols: Annotated[int, Field(ge=3, le=2**20)] = 48
 
     def drawn(self, chance: Chance, symbols: int) -> Ids:
         most = symbols // 3
-        least = 1 if symbols == self._trained else (most + 1) // 2
+        least = 1 if symbols == self.symbols else (most + 1) // 2
         n = least + int(chance.symbols(most - least + 1, 1)[0])
         ids = np.repeat(np.arange(5), (n, n, n, 1, symbols - 3 * n + 1))
         weights = np.zeros(len(ids), dtype=np.float32)
@@ -109,6 +84,7 @@ class EqualCounts(Lengthening):
         return Ids(ids, weights)
 
 
+@dataclass(kw_only=True, eq=False)
 class RuleGrammar(Asked):
     """Sentences of a grammar with distractors in between: does a symbol follow the rules?
 
@@ -125,41 +101,30 @@ class RuleGrammar(Asked):
         choices: how many symbols may follow each.
         distractors: share of the symbols that break the rules; each place is drawn by itself, so
             gaps have every length.
-        symbols: in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
         seed: the seed of the rules and the sequences, independent of the run's seed.
     """
 
-    def __init__(
-        self,
-        *,
-        alphabet: Kinds = 16,
-        choices: Kinds = 4,
-        distractors: Annotated[float, Field(ge=0, lt=1)] = 0.5,
-        symbols: Symbols = 64,
-        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
-        train: TaskSize = 8192,
-        valid: TaskSize = 256,
-        test: TaskSize = 256,
-        seed: Seed = 0,
-    ) -> None:
-        super().__init__(symbols, longer, train, valid, test, seed)
-        if choices >= alphabet:
-            raise ValueError(f"{choices} choices of {alphabet} symbols leave none to break rules")
-        self._share, self._choices = distractors, choices
+    alphabet: Kinds = 16
+    choices: Kinds = 4
+    distractors: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        alphabet, seed = self.alphabet, self.seed
+        if self.choices >= alphabet:
+            raise ValueError(
+                f"{self.choices} choices of {alphabet} symbols leave none to break rules"
+            )
         equal = np.ones(alphabet)
         order = [Chance(seed, RULES, one).distinct(equal, alphabet) for one in range(alphabet)]
         self.after = np.stack(order)  # (alphabet, alphabet): those that may follow come first
 
     def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        alphabet = len(self.after)
-        follows = chance.uniforms(symbols) >= self._share
+        alphabet = self.alphabet
+        follows = chance.uniforms(symbols) >= self.distractors
         follows[0] = True  # any symbol begins a sentence
-        right = chance.symbols(self._choices, symbols)
-        wrong = self._choices + chance.symbols(alphabet - self._choices, symbols)
+        right = chance.symbols(self.choices, symbols)
+        wrong = self.choices + chance.symbols(alphabet - self.choices, symbols)
         ids = chance.symbols(alphabet, symbols)
         last = ids[0]
         for place in range(1, symbols):

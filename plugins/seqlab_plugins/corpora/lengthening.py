@@ -9,6 +9,7 @@ was trained on.
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -16,31 +17,37 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Ids
-from seqlab_plugins.corpora.synthetic import Chance, Sequences
+from seqlab_plugins.corpora.synthetic import Chance, Seed, Sequences, TaskSize
 
 Symbols = Annotated[int, Field(gt=0, le=2**20)]
 Factors = Annotated[list[Annotated[int, Field(gt=1, le=1024)]], Field(max_length=16)]
 
 
+@dataclass(kw_only=True, eq=False)
 class Lengthening(Sequences):
     """Sequences of one length in `train`, `valid` and `test`, and of multiples in further splits.
 
     Args:
         symbols: in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits, as multiples of `symbols`.
+        longer: lengths of further splits, `length_128` and so on, as multiples of `symbols`.
         train: sequences in the split `train`.
         valid: sequences in the split `valid`, drawn independently.
         test: sequences in each other split, drawn independently.
         seed: the seed of the sequences, independent of the run's seed.
     """
 
-    def __init__(
-        self, symbols: int, longer: list[int], train: int, valid: int, test: int, seed: int
-    ) -> None:
-        lengths = {f"length_{factor * symbols}": factor * symbols for factor in longer}
-        counts = {"train": train, "valid": valid, "test": test} | dict.fromkeys(lengths, test)
-        super().__init__(counts, seed)
-        self._lengths = dict.fromkeys(("train", "valid", "test"), symbols) | lengths
+    symbols: Symbols = 64
+    longer: Factors = field(default_factory=lambda: [2, 4, 8, 16])
+    train: TaskSize = 8192
+    valid: TaskSize = 256
+    test: TaskSize = 256
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        lengths = {f"length_{n}": n for n in (factor * self.symbols for factor in self.longer)}
+        counts = {"train": self.train, "valid": self.valid, "test": self.test}
+        super().__init__(counts | dict.fromkeys(lengths, self.test), self.seed)
+        self._lengths = dict.fromkeys(counts, self.symbols) | lengths
 
     def sequence(self, chance: Chance, split: str) -> Ids:
         return self.drawn(chance, self._lengths[split])
@@ -50,6 +57,7 @@ class Lengthening(Sequences):
         """Draw a sequence of a length; its number of tokens depends on the length alone."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Asked(Lengthening):
     """Sequences of symbols with an answer after each."""
 

@@ -9,6 +9,7 @@ sequences are longer than those that it was trained on.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab import Corpus, hookimpl
-from seqlab_plugins.corpora.lengthening import Asked, Factors, Symbols
-from seqlab_plugins.corpora.synthetic import Chance, Seed, TaskSize
+from seqlab_plugins.corpora.lengthening import Asked
+from seqlab_plugins.corpora.synthetic import Chance
 
 
+@dataclass(kw_only=True, eq=False)
 class WordProblem(Asked):
     """The product so far of random elements of a group: Merrill et al., 2024, arXiv:2404.08819.
 
@@ -30,27 +32,13 @@ class WordProblem(Asked):
 
     Args:
         group: which.
-        symbols: in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
-        seed: the seed of the sequences, independent of the run's seed.
     """
 
-    def __init__(
-        self,
-        *,
-        group: Literal["parity", "cyclic_5", "s3", "s5"] = "parity",
-        symbols: Symbols = 64,
-        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
-        train: TaskSize = 8192,
-        valid: TaskSize = 256,
-        test: TaskSize = 256,
-        seed: Seed = 0,
-    ) -> None:
-        super().__init__(symbols, longer, train, valid, test, seed)
-        self._table = table_of(group)
+    group: Literal["parity", "cyclic_5", "s3", "s5"] = "parity"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._table = table_of(self.group)
 
     def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         size = len(self._table)
@@ -72,37 +60,19 @@ def table_of(group: str) -> NDArray[np.int64]:
     )
 
 
+@dataclass(kw_only=True, eq=False)
 class RunningMajority(Asked):
     """Whether there were more ones than zeros so far; where they are equal, there were not.
 
     Ids: the symbols 0 and 1, and the answers 2 (no) and 3 (yes).
-
-    Args:
-        symbols: in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
-        seed: the seed of the sequences, independent of the run's seed.
     """
-
-    def __init__(
-        self,
-        *,
-        symbols: Symbols = 64,
-        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
-        train: TaskSize = 8192,
-        valid: TaskSize = 256,
-        test: TaskSize = 256,
-        seed: Seed = 0,
-    ) -> None:
-        super().__init__(symbols, longer, train, valid, test, seed)
 
     def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         ones = chance.symbols(2, symbols)
         return ones, 2 + ((2 * ones - 1).cumsum() > 0)
 
 
+@dataclass(kw_only=True, eq=False)
 class ModularArithmetic(Asked):
     """The value so far of x + y * z - …, computed from left to right modulo a number.
 
@@ -111,35 +81,17 @@ class ModularArithmetic(Asked):
 
     Args:
         modulus: of all computations.
-        symbols: in a sequence of `train`, `valid` and `test`.
-        longer: lengths of further splits `length_128`, …, as multiples of `symbols`.
-        train: sequences in the split `train`.
-        valid: sequences in the split `valid`, drawn independently.
-        test: sequences in each other split, drawn independently.
-        seed: the seed of the sequences, independent of the run's seed.
     """
 
-    def __init__(
-        self,
-        *,
-        modulus: Annotated[int, Field(gt=1, le=1000)] = 5,
-        symbols: Symbols = 64,
-        longer: Factors = [2, 4, 8, 16],  # noqa: B006 # read, and never changed
-        train: TaskSize = 8192,
-        valid: TaskSize = 256,
-        test: TaskSize = 256,
-        seed: Seed = 0,
-    ) -> None:
-        super().__init__(symbols, longer, train, valid, test, seed)
-        self._modulus = modulus
+    modulus: Annotated[int, Field(gt=1, le=1000)] = 5
 
     def asked(self, chance: Chance, symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        ids = chance.symbols(3 * self._modulus, symbols)
+        ids = chance.symbols(3 * self.modulus, symbols)
         values, value = [], 0
-        for operator, number in zip(*np.divmod(ids, self._modulus), strict=True):
-            value = (value + number, value - number, value * number)[operator] % self._modulus
+        for operator, number in zip(*np.divmod(ids, self.modulus), strict=True):
+            value = (value + number, value - number, value * number)[operator] % self.modulus
             values.append(value)
-        return ids, np.array(values) + 3 * self._modulus
+        return ids, np.array(values) + 3 * self.modulus
 
 
 @hookimpl

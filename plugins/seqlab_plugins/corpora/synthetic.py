@@ -77,6 +77,14 @@ class Chance:
         return np.argsort(arrivals, kind="stable")[:count]
 
 
+def told(read: NDArray[np.int64], question: int, answer: NDArray[np.int64]) -> Ids:
+    """What is read, a question, and an answer, which alone counts."""
+    ids = np.concatenate([read, [question], answer])
+    weights = np.zeros(len(ids), dtype=np.float32)
+    weights[len(read) + 1 :] = 1
+    return Ids(ids, weights)
+
+
 class Copy(Sequences):
     """A string of random symbols, a separator, and the string again; only the copy counts.
 
@@ -108,10 +116,7 @@ class Copy(Sequences):
 
     def sequence(self, chance: Chance, split: str) -> Ids:
         string = chance.symbols(self._alphabet, self._symbols)
-        ids = np.concatenate([string, [self._alphabet], string])
-        weights = np.zeros(len(ids), dtype=np.float32)
-        weights[self._symbols + 1 :] = 1
-        return Ids(ids, weights)
+        return told(string, self._alphabet, string)
 
 
 class AssociativeRecall(Sequences):
