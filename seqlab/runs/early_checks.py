@@ -40,6 +40,7 @@ def check_settings(resolved: Resolved) -> None:
     """Refuse settings that do not go together, whatever the parts are."""
     _check_recomputing(resolved)
     _check_columns(resolved)
+    _check_new_tokens(resolved)
 
 
 def _check_recomputing(resolved: Resolved) -> None:
@@ -49,6 +50,14 @@ def _check_recomputing(resolved: Resolved) -> None:
     if train.activation_checkpointing and beside:
         message = f"does not go with train.{beside[0]}; leave one of them out"
         raise ExperimentError([resolved.complaint(message, "train", "activation_checkpointing")])
+
+
+def _check_new_tokens(resolved: Resolved) -> None:
+    """Refuse words on new tokens where there can be none."""
+    initial = resolved.train.initial
+    if initial and initial.take == "all" and initial.new_tokens != "fresh":
+        message = "there are none where the vocabulary is taken too; add `take: fitting`"
+        raise ExperimentError([resolved.complaint(message, "train", "init_from", "new_tokens")])
 
 
 def _check_columns(resolved: Resolved) -> None:

@@ -48,7 +48,8 @@ class FittingWeights:
         Raises:
             CheckpointError: nothing fits.
         """
-        saved, tokens = self.run.checkpoint.weights, _Tokens(self.run.tokenizer, tokenizer)
+        saved = self.run.checkpoint.weights
+        tokens = _Tokens(self.run.tokenizer, tokenizer, self.mean)
         axes = _token_axes(self.resolved, tokenizer.size)
         sources = {name: _plain_name(name, saved) for name in model.state_dict()}
         fresh = {}
@@ -57,7 +58,7 @@ class FittingWeights:
             if why := _misfit(weight, before, axes[name], tokens):
                 fresh[name] = why
             elif before is not None:
-                _copy(weight, before.to(weight), axes[name], tokens, self.mean)
+                _copy(weight, before.to(weight), axes[name], tokens)
         taken = [name for name in sources if name not in fresh]
         if not taken:
             message = f"no weight of {self.run.path} fits this model"
@@ -94,9 +95,11 @@ class _Tokens:
     Args:
         before: the vocabulary of the weights.
         now: that of the model.
+        mean: whether the others of the model begin with the mean of the weights' own.
     """
 
-    def __init__(self, before: Tokenizer, now: Tokenizer) -> None:
+    def __init__(self, before: Tokenizer, now: Tokenizer, mean: bool) -> None:
+        self.mean = mean
         ids = {token: id_ for id_, token in enumerate(_tokens(before))}
         pairs = [(ids[token], id_) for id_, token in enumerate(_tokens(now)) if token in ids]
         self.size = before.size
@@ -149,22 +152,19 @@ def _misfit(now: Tensor, before: Tensor | None, axes: Sequence[int], tokens: _To
     return f"{tuple(before.shape)} there, {tuple(now.shape)} here"
 
 
-def _copy(now: Tensor, before: Tensor, axes: Sequence[int], tokens: _Tokens, mean: bool) -> None:
-    """Copy a weight; along axes of tokens only what belongs to a token that both have.
-
-    `mean`: the other tokens get the mean of those that there were.
-    """
+def _copy(now: Tensor, before: Tensor, axes: Sequence[int], tokens: _Tokens) -> None:
+    """Copy a weight; along axes of tokens only what belongs to a token that both have."""
     if not axes:
         now.copy_(before)
         return
     axis, *others = axes
-    if mean:
+    if tokens.mean:
         first = now.narrow(axis, 0, 1).clone()
-        _copy(first, before.mean(axis, keepdim=True), others, tokens, mean)
+        _copy(first, before.mean(axis, keepdim=True), others, tokens)
         now.copy_(first.expand_as(now))
     source, target = (rows.to(now.device) for rows in (tokens.before, tokens.now))
     part = now.index_select(axis, target)
-    _copy(part, before.index_select(axis, source), others, tokens, mean)
+    _copy(part, before.index_select(axis, source), others, tokens)
     now.index_copy_(axis, target, part)
 
 

@@ -131,3 +131,21 @@ def test_a_mapping_may_also_take_all(tiny, first, registry):
     assert run.tokenizer.state_dict() == first.tokenizer.state_dict()
     assert torch.equal(_weights(run)[RECURRENT], _weights(first)[RECURRENT])
     assert "init_from" not in run.description
+
+
+def test_new_tokens_are_refused_where_the_vocabulary_is_taken(tiny, first, registry):
+    train = {"steps": 1, "init_from": {"run": "first", "new_tokens": "mean"}}
+    words = r"train\.init_from\.new_tokens: there are none where the vocabulary is taken too"
+    with pytest.raises(seqlab.ExperimentError, match=words):
+        seqlab.run(tiny | {"train": train}, registry=registry)
+
+
+def test_what_is_counted_is_not_taken_by_token(tiny, second, registry):
+    """The ranks of an adaptive softmax are those of its own text."""
+    model = {"embedding": 16, "head": {"name": "adaptive_softmax", "cutoffs": [4]}}
+    big = seqlab.run(tiny | {"model": model}, run_dir="big", registry=registry)
+    run = second(GROWN, model=model, run="big")
+    assert "head.ranks" in run.description["init_from"]["fresh"]
+    ranks = _weights(run)["head.ranks"]
+    assert sorted(ranks.tolist()) == list(range(run.tokenizer.size))
+    assert sorted(_weights(big)["head.ranks"].tolist()) == list(range(big.tokenizer.size))
