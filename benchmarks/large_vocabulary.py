@@ -13,14 +13,13 @@ import argparse
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import seqlab
 from benchmarks.interleaved import here, interleave, ratio, summary
-from benchmarks.machine import describe
+from benchmarks.machine import describe, process_memory
 from seqlab.kernels import keep_freed_memory
 from seqlab.training.loss import head_loss
 
@@ -72,16 +71,11 @@ def _gained(name: str) -> float:
     """The most memory in MB that two steps take, beyond that of imports and of compiled loops."""
     keep_freed_memory()
     step(name, 1000)()
-    before = _status("VmRSS")
+    before = process_memory("VmRSS")
     train = step(name)
     for _ in range(2):
         train()
-    return _status("VmHWM") - before
-
-
-def _status(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+    return process_memory("VmHWM") - before
 
 
 if __name__ == "__main__":

@@ -23,6 +23,12 @@ def describe(device: str = "cpu") -> str:
     )
 
 
+def process_memory(field: str) -> float:
+    """A field of this process's status on Linux in MB: VmRSS, now, or VmHWM, the most so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
 def _numba() -> str:
     """The extra that compiles recurrences on a CPU, unless NUMBA_DISABLE_JIT=1 has it not."""
     return f"Numba {version('numba')}" if has_numba_and_blas() else "no Numba"

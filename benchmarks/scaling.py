@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.interleaved import Row, Step, here, interleave, ratio, summary, timed
-from benchmarks.machine import describe
+from benchmarks.machine import describe, process_memory
 from benchmarks.plain_model import language_model
 from benchmarks.training_steps import REGISTRY, training_step
 from seqlab.training.eager_optimizers import spare_compiler
@@ -136,9 +136,9 @@ def _peak(which: str, device: str) -> float:
         before = torch.cuda.memory_allocated()
         timed(step, 3)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    resident = _status("VmRSS")
+    resident = process_memory("VmRSS")
     timed(step, 3)
-    return _status("VmHWM") - resident
+    return process_memory("VmHWM") - resident
 
 
 def _whole_logits(device: str) -> Step:
@@ -157,11 +157,6 @@ def _whole_logits(device: str) -> Step:
         optimizer.step()
 
     return step
-
-
-def _status(name: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 import seqlab
 from benchmarks import example_model
 from benchmarks.interleaved import ratio, summary
-from benchmarks.machine import describe
+from benchmarks.machine import describe, process_memory
 from benchmarks.reliability.small import quietly
 from benchmarks.words import add_text
 
@@ -218,13 +218,7 @@ def _take_turns(steps: Iterator[object], pipe: Connection) -> None:
         begun = time.perf_counter()
         for _ in islice(steps, TURN):
             pass
-        pipe.send((1e3 * (time.perf_counter() - begun) / TURN, _peak()))
-
-
-def _peak() -> float:
-    """The most memory that this process has had, in MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        pipe.send((1e3 * (time.perf_counter() - begun) / TURN, process_memory("VmHWM")))
 
 
 class Paced:
@@ -243,7 +237,9 @@ class Paced:
         if done == 0:
             Paced.pipe.send("ready")
         elif done > 0 and done % TURN == 0:
-            Paced.pipe.send((1e3 * (time.perf_counter() - self._begun) / TURN, _peak()))
+            Paced.pipe.send(
+                (1e3 * (time.perf_counter() - self._begun) / TURN, process_memory("VmHWM"))
+            )
         if done >= 0 and done % TURN == 0:
             Paced.pipe.recv()
             self._begun = time.perf_counter()
