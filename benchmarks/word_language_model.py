@@ -218,7 +218,12 @@ def _take_turns(steps: Iterator[object], pipe: Connection) -> None:
         begun = time.perf_counter()
         for _ in islice(steps, TURN):
             pass
-        pipe.send((1e3 * (time.perf_counter() - begun) / TURN, process_memory("VmHWM")))
+        pipe.send(_turn_since(begun))
+
+
+def _turn_since(begun: float) -> tuple[float, float]:
+    """Milliseconds a step, and the most memory so far, in MB."""
+    return 1e3 * (time.perf_counter() - begun) / TURN, process_memory("VmHWM")
 
 
 class Paced:
